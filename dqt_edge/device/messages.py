@@ -1,0 +1,140 @@
+"""The messages, defined once: packed and parsed here, emitted as a C header for the firmware.
+
+Frame, before COBS: type u8, flags u8 (0), sequence u16, length u16, payload, CRC-32 (zlib) u32 of all before it.
+Everything is little-endian. A frame ends with one zero byte. See ``docs/protocol.md``.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+PROTOCOL = 1
+HEADER = struct.Struct("<BBHH")
+CRC_SIZE = 4
+NO_SEQUENCE = 0xFFFF
+"""Sequence of a NAK to a frame that could not be read; requests use 0..0xFFFE."""
+
+
+class Type(IntEnum):
+    """Message types. A reply is its request with the top bit set."""
+
+    HELLO = 0x01
+    LOAD = 0x02
+    RUN = 0x03
+    STATS = 0x04
+    RESET = 0x05
+    HELLO_REPLY = 0x81
+    LOAD_REPLY = 0x82
+    RESULT = 0x83
+    STATS_REPLY = 0x84
+    RESET_REPLY = 0x85
+    NAK = 0xFF
+
+
+class Nak(IntEnum):
+    """Why a request was refused; the device's state is unchanged."""
+
+    BAD_FRAME = 1
+    UNKNOWN_TYPE = 2
+    BAD_LENGTH = 3
+    BAD_OFFSET = 4
+    INPUT_INCOMPLETE = 5
+    BAD_POLICY = 6
+    BAD_CHOICE = 7
+    NO_CONTROLLER = 8
+
+
+class RunPolicy(IntEnum):
+    """Who chooses the widths."""
+
+    CONTROLLER = 0
+    VECTOR = 1
+
+
+RUN_COUNTS = 0x01
+"""RUN flag: the result carries a counter difference for each layer."""
+RUN_CHECKSUMS = 0x02
+"""RUN flag: the result carries a CRC-32 of each layer's output. Made outside the counted time."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A fixed little-endian record: C field names with their types, in wire order, without padding."""
+
+    name: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def layout(self) -> struct.Struct:
+        """Layout for :mod:`struct`."""
+        return struct.Struct("<" + "".join(_CODES[kind] for _, kind in self.fields))
+
+    def pack(self, **values: int | bytes) -> bytes:
+        """Bytes of the record."""
+        return self.layout.pack(*(values[name] for name, _ in self.fields))
+
+    def unpack(self, content: bytes) -> dict[str, int | bytes]:
+        """Fields of the record at the start of ``content``; struct.error if it is too short."""
+        return dict(zip((name for name, _ in self.fields), self.layout.unpack_from(content), strict=True))
+
+
+_CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "bytes16": "16s", "bytes32": "32s"}
+
+HELLO_REPLY = Record(
+    "hello_reply",
+    (
+        ("protocol", "u16"),
+        ("adaptive", "u16"),
+        ("layers", "u16"),
+        ("candidates", "u8"),
+        ("window", "u8"),
+        ("max_payload", "u16"),
+        ("has_controller", "u8"),
+        ("reserved", "u8"),
+        ("input_size", "u32"),
+        ("output_size", "u32"),
+        ("board", "bytes16"),
+        ("model", "bytes32"),
+    ),
+)
+"""``layers`` counts all executed layers, the controller's included; ``window`` is how many LOADs may be unanswered."""
+
+LOAD = Record("load", (("offset", "u32"),))
+"""Followed by the bytes. Offset 0 starts a new input; otherwise it must not lie behind what has been received."""
+
+LOAD_REPLY = Record("load_reply", (("received", "u32"),))
+"""How many bytes of the input have been received without a gap."""
+
+RUN = Record("run", (("policy", "u8"), ("flags", "u8"), ("count", "u16")))
+"""Followed by ``count`` candidate indices (u8), one for each adaptive layer; none for the controller's policy."""
+
+RESULT = Record(
+    "result",
+    (
+        ("policy", "u8"),
+        ("flags", "u8"),
+        ("adaptive", "u16"),
+        ("layers", "u16"),
+        ("reserved", "u16"),
+        ("output_size", "u32"),
+        ("total", "u64"),
+    ),
+)
+"""Followed by choices u8[adaptive], output u8[output_size], then by flags counts u64[layers], checksums u32[layers].
+
+``total`` is the counter difference over the whole inference. A layer that did not run has count 0 and checksum 0."""
+
+STATS_REPLY = Record(
+    "stats_reply", (("runs", "u32"), ("bad_frames", "u32"), ("naks", "u32"), ("stack_used", "u32"))
+)
+
+NAK = Record("nak", (("code", "u8"), ("request", "u8"), ("reserved", "u16"), ("detail", "u32")))
+
+RECORDS = (HELLO_REPLY, LOAD, LOAD_REPLY, RUN, RESULT, STATS_REPLY, NAK)
+
+
+def result_size(adaptive: int, layers: int, output_size: int) -> int:
+    """Bytes of the longest RESULT payload of a model."""
+    return RESULT.layout.size + adaptive + output_size + 12 * layers

@@ -1,0 +1,110 @@
+"""Every error a user can meet: what happened, where, and what to do next.
+
+    DqtError
+    |-- UsageError          2  a wrong option or name
+    |-- DoesNotFitError     3  the model is larger than the board
+    |-- UnsupportedError    4  a layer or parameter that cannot be lowered
+    |-- MismatchError       5  results differ from the interpreter, or accuracy is below a stated bound
+    |-- DeviceError         6  serial port or device
+    |   |-- PortError           the port is missing, busy or not permitted
+    |   |-- SilentDeviceError   no answer within the named timeout, after the named retries
+    |   |-- ProtocolError       an answer that is no valid message
+    |   |-- RefusedError        a typed NAK
+    |   `-- WrongModelError     the device runs another model
+    |-- FlashError          7  debug probe or flash memory
+    |-- BadFileError        8  an input file that is missing, damaged or hostile, or an output that cannot be written
+    `-- ToolchainError      9  compiler, CMake, QEMU or another tool
+
+The number is the exit code of the command line.
+"""
+
+from __future__ import annotations
+
+
+class DqtError(Exception):
+    """Base of all errors meant for a user.
+
+    Args:
+        what: One sentence: what happened.
+        where: The file, layer, option or device it happened in.
+        next_step: One sentence: what to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, where: str, next_step: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"error: {self.what}\n  where: {self.where}\n  next:  {self.next_step}"
+
+
+class UsageError(DqtError):
+    """A wrong option, value or name on the command line or in a call."""
+
+    exit_code = 2
+
+
+class DoesNotFitError(DqtError):
+    """The model needs more flash or RAM than the board has, or breaks an exact bound."""
+
+    exit_code = 3
+
+
+class UnsupportedError(DqtError):
+    """A layer, shape or parameter that cannot be lowered."""
+
+    exit_code = 4
+
+
+class MismatchError(DqtError):
+    """Device results differ from the interpreter's, or accuracy is below a stated bound."""
+
+    exit_code = 5
+
+
+class DeviceError(DqtError):
+    """The serial link or the device failed."""
+
+    exit_code = 6
+
+
+class PortError(DeviceError):
+    """The port does not exist, is in use, or may not be opened."""
+
+
+class SilentDeviceError(DeviceError):
+    """No answer within the named timeout, after the named number of tries."""
+
+
+class ProtocolError(DeviceError):
+    """The device answered with something that is no valid message."""
+
+
+class RefusedError(DeviceError):
+    """The device answered with a typed NAK; its state is unchanged."""
+
+
+class WrongModelError(DeviceError):
+    """The device runs another model than the exported one."""
+
+
+class FlashError(DqtError):
+    """The debug probe or the flash memory failed."""
+
+    exit_code = 7
+
+
+class BadFileError(DqtError):
+    """An input file is missing, damaged or hostile, or an output cannot be written."""
+
+    exit_code = 8
+
+
+class ToolchainError(DqtError):
+    """The compiler, CMake, QEMU or another tool is missing or failed."""
+
+    exit_code = 9

@@ -1,0 +1,411 @@
+"""Graph: the trained network as integers. One frozen value; everything downstream reads only this.
+
+Layout: activations are NHWC codes (uint8), always of shape (height, width, channels); a flat tensor is
+(1, 1, channels). Weights are int8 masters. All checking happens here, where the value is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Union
+
+import numpy as np
+import numpy.typing as npt
+
+from . import nested
+from .errors import UnsupportedError
+
+Pair = tuple[int, int]
+"""(weight bits, activation bits)."""
+
+Shape = tuple[int, int, int]
+
+FULL: Pair = (8, 8)
+WEIGHTS_MAX = 1 << 24
+DIMENSION_MAX = 1 << 15
+
+
+def pair_text(pair: Pair) -> str:
+    """``8x8`` for (8, 8)."""
+    return f"{pair[0]}x{pair[1]}"
+
+
+def vector_text(pairs: Sequence[Pair]) -> str:
+    """``8x8,2x4`` for a width vector."""
+    return ",".join(map(pair_text, pairs))
+
+
+def _refuse(layer: str, reason: str, next_step: str = "change the layer, or train the model again") -> None:
+    raise UnsupportedError(f"layer {layer!r}: {reason}", where=f"layer {layer!r} of the graph", next_step=next_step)
+
+
+class _Value:
+    """Equality that also compares arrays, and arrays frozen at construction."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            if isinstance(value, np.ndarray):
+                frozen = np.array(value)
+                frozen.setflags(write=False)
+                object.__setattr__(self, f.name, frozen)
+        self._check()
+
+    def _check(self) -> None:
+        """Raise UnsupportedError if the value is not one that can be lowered."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        for f in fields(self):  # type: ignore[arg-type]
+            a, b = getattr(self, f.name), getattr(other, f.name)
+            if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+                if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+                    return False
+                if a.dtype != b.dtype or not np.array_equal(a, b):
+                    return False
+            elif a != b:
+                return False
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A code tensor: ``real = scale * (code - zero_point)``. Shape (height, width, channels)."""
+
+    name: str
+    shape: Shape
+    scale: float
+    zero_point: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 3 or not all(1 <= n <= DIMENSION_MAX for n in self.shape):
+            _refuse(self.name, f"tensor shape {self.shape} is not (height, width, channels) within 1..{DIMENSION_MAX}")
+        if not (np.isfinite(self.scale) and self.scale > 0):
+            _refuse(self.name, f"tensor scale {self.scale} is not positive and finite")
+        if not 0 <= self.zero_point <= 255:
+            _refuse(self.name, f"tensor zero point {self.zero_point} is outside 0..255")
+
+    @property
+    def size(self) -> int:
+        """Elements, which is bytes."""
+        h, w, c = self.shape
+        return h * w * c
+
+
+@dataclass(frozen=True, eq=False)
+class Requantize(_Value):
+    """From accumulator halves to codes: ``clamp((A2*M0 + 2^(r-1)) >> r, low, high)``, per channel.
+
+    Attributes:
+        multiplier: ``M0``, int32 [channels], positive.
+        shift: ``r``, uint8 [channels], 1..62.
+        low, high: Clamp, codes within 0..255.
+    """
+
+    multiplier: npt.NDArray[np.int32]
+    shift: npt.NDArray[np.uint8]
+    low: int = 0
+    high: int = 255
+
+    def _check(self) -> None:
+        if not (0 <= self.low <= self.high <= 255):
+            _refuse("requantise", f"clamp {self.low}..{self.high} is not within 0..255")
+        if self.multiplier.dtype != np.int32 or self.shift.dtype != np.uint8:
+            _refuse("requantise", "multiplier must be int32 and shift uint8")
+        if self.multiplier.shape != self.shift.shape or self.multiplier.ndim != 1:
+            _refuse("requantise", "multiplier and shift must be vectors of one length")
+        if not (self.multiplier > 0).all() or not ((self.shift >= 1) & (self.shift <= nested.SHIFT_MAX)).all():
+            _refuse("requantise", f"multipliers must be positive and shifts within 1..{nested.SHIFT_MAX}")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sliding window: kernel (height, width), stride, and padding (top, left, bottom, right)."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def __post_init__(self) -> None:
+        ok = all(1 <= k <= 255 for k in self.kernel) and all(1 <= s <= 255 for s in self.stride)
+        top, left, bottom, right = self.padding
+        kh, kw = self.kernel
+        ok = ok and 0 <= top < kh and 0 <= bottom < kh and 0 <= left < kw and 0 <= right < kw
+        if not ok:
+            _refuse("window", f"{self} is invalid: kernel and stride 1..255, padding less than the kernel")
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Output (height, width) for an input of that size; 0 or less if the window does not fit."""
+        top, left, bottom, right = self.padding
+        return (
+            (height + top + bottom - self.kernel[0]) // self.stride[0] + 1,
+            (width + left + right - self.kernel[1]) // self.stride[1] + 1,
+        )
+
+    @staticmethod
+    def same(size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> Window:
+        """TensorFlow's ``same`` padding for an input of (height, width)."""
+        pads = []
+        for n, k, s in zip(size, kernel, stride, strict=True):
+            total = max((-(-n // s) - 1) * s + k - n, 0)
+            pads.append((total // 2, total - total // 2))
+        (top, bottom), (left, right) = pads
+        return Window(kernel, stride, (top, left, bottom, right))
+
+
+@dataclass(frozen=True, eq=False)
+class _Mac(_Value):
+    """What convolution, depthwise convolution and dense share.
+
+    Attributes:
+        weights: int8 masters.
+        bias_twice: Twice the bias with the output zero point folded in, int32 [channels]. An input zero point is
+            NOT folded in: its term depends on the width and is made by the reader.
+        requantize: To codes; None leaves int32 accumulators (last layer of a controller).
+        candidates: Width pairs the layer can run at; a layer with one is fixed.
+    """
+
+    name: str
+    input: str
+    output: str
+    weights: npt.NDArray[np.int8]
+    bias_twice: npt.NDArray[np.int32]
+    requantize: Requantize | None
+    candidates: tuple[Pair, ...] = (FULL,)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that the layer reads."""
+        return (self.input,)
+
+    def _check(self) -> None:
+        if self.weights.dtype != np.int8 or not 0 < self.weights.size <= WEIGHTS_MAX:
+            _refuse(self.name, f"weights must be int8 and number 1..{WEIGHTS_MAX}")
+        if self.bias_twice.dtype != np.int32 or self.bias_twice.shape != (self.channels,):
+            _refuse(self.name, f"bias must be int32 of shape ({self.channels},)")
+        if self.requantize is not None and self.requantize.multiplier.shape != (self.channels,):
+            _refuse(self.name, f"requantise must have {self.channels} channels")
+        if not 1 <= len(self.candidates) <= 16 or len(set(self.candidates)) != len(self.candidates):
+            _refuse(self.name, "needs 1 to 16 different candidate width pairs")
+        if not all(w in nested.WIDTHS and a in nested.WIDTHS for w, a in self.candidates):
+            _refuse(self.name, f"candidates {vector_text(self.candidates)} must be within 2..8 bits")
+
+    @property
+    def channels(self) -> int:
+        """Output channels."""
+        return int(self.weights.shape[0])
+
+    @property
+    def by_channel(self) -> npt.NDArray[np.int8]:
+        """Weights of shape [channels, K]."""
+        return self.weights.reshape(self.channels, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Conv2D(_Mac):
+    """2-D convolution. Weights [out, kernel height, kernel width, in].
+
+    ``residual`` names a tensor of the output's shape that enters the accumulator as
+    ``(x - z_x) * residual_multiplier[channel]`` before the one requantisation.
+    """
+
+    window: Window = field(default_factory=lambda: Window((1, 1)))
+    residual: str | None = None
+    residual_multiplier: npt.NDArray[np.int32] | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,) if self.residual is None else (self.input, self.residual)
+
+    def _check(self) -> None:
+        super()._check()
+        if self.weights.ndim != 4 or self.weights.shape[1:3] != self.window.kernel:
+            _refuse(self.name, "weights must be [out, kernel height, kernel width, in]")
+        if (self.residual is None) != (self.residual_multiplier is None):
+            _refuse(self.name, "a residual needs its multiplier, and the other way round")
+        if self.residual_multiplier is not None and (
+            self.residual_multiplier.dtype != np.int32 or self.residual_multiplier.shape != (self.channels,)
+        ):
+            _refuse(self.name, "residual multiplier must be int32, one for each channel")
+        if self.requantize is None:
+            _refuse(self.name, "a convolution must requantise its output")
+
+
+@dataclass(frozen=True, eq=False)
+class DepthwiseConv2D(_Mac):
+    """Depthwise convolution, one filter for each channel. Weights [channels, kernel height, kernel width]."""
+
+    window: Window = field(default_factory=lambda: Window((1, 1)))
+
+    def _check(self) -> None:
+        super()._check()
+        if self.weights.ndim != 3 or self.weights.shape[1:] != self.window.kernel:
+            _refuse(self.name, "weights must be [channels, kernel height, kernel width]")
+        if self.requantize is None:
+            _refuse(self.name, "a depthwise convolution must requantise its output")
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(_Mac):
+    """Fully connected. Weights [out, in]; the input is flattened in (height, width, channel) order."""
+
+    def _check(self) -> None:
+        super()._check()
+        if self.weights.ndim != 2:
+            _refuse(self.name, "weights must be [out, in]")
+
+
+@dataclass(frozen=True, eq=False)
+class Add(_Value):
+    """Sum of two stored tensors of one shape: ``clamp((x1*m1 + x2*m2 + offset + 2^(r-1)) >> r, low, high)``."""
+
+    name: str
+    inputs: tuple[str, str]
+    output: str
+    multipliers: tuple[int, int]
+    offset: int
+    shift: int
+    low: int = 0
+    high: int = 255
+
+    def _check(self) -> None:
+        worst = 255 * sum(map(abs, self.multipliers)) + abs(self.offset) + (1 << max(self.shift - 1, 0))
+        if not 8 <= self.shift <= 21 or worst > nested.INT32_MAX:
+            _refuse(self.name, "shift must be 8..21 and every intermediate must fit int32")
+        if not 0 <= self.low <= self.high <= 255:
+            _refuse(self.name, f"clamp {self.low}..{self.high} is not within 0..255")
+
+
+@dataclass(frozen=True)
+class MaxPool2D:
+    """Maximum of the codes under the window; padding never wins. Scale and zero point pass through."""
+
+    name: str
+    input: str
+    output: str
+    window: Window
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that the layer reads."""
+        return (self.input,)
+
+
+@dataclass(frozen=True, eq=False)
+class AveragePool2D(_Value):
+    """Mean of the codes under the window; padding is not counted. Global pooling is a window as large as the input.
+
+    ``A2 = 2*sum(x - z_x) + bias_twice[i]``, then ``requantize`` with index ``i``, where ``counts[i]`` is the number of
+    elements under the window at that place (fewer at a padded edge).
+    """
+
+    name: str
+    input: str
+    output: str
+    window: Window
+    counts: tuple[int, ...]
+    bias_twice: npt.NDArray[np.int32]
+    requantize: Requantize
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that the layer reads."""
+        return (self.input,)
+
+    def _check(self) -> None:
+        n = (len(self.counts),)
+        if not self.counts or self.bias_twice.shape != n or self.requantize.multiplier.shape != n:
+            _refuse(self.name, "needs one multiplier and one bias for every window count")
+        if self.bias_twice.dtype != np.int32:
+            _refuse(self.name, "bias must be int32")
+        if int(np.abs(self.bias_twice.astype(np.int64)).max()) + 2 * 255 * max(self.counts) > nested.INT32_MAX:
+            _refuse(self.name, "the accumulator does not fit int32")
+
+
+Layer = Union[Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D]  # noqa: UP007 - used at run time on 3.10
+MacLayer = (Conv2D, DepthwiseConv2D, Dense)
+
+
+def window_counts(window: Window, height: int, width: int) -> npt.NDArray[np.int64]:
+    """Elements of the input under the window at each output place, shape [out height, out width]."""
+    out_h, out_w = window.output_size(height, width)
+
+    def along(out: int, n: int, kernel: int, stride: int, before: int) -> npt.NDArray[np.int64]:
+        start = np.arange(out) * stride - before
+        return np.minimum(start + kernel, n) - np.maximum(start, 0)
+
+    rows = along(out_h, height, window.kernel[0], window.stride[0], window.padding[0])
+    columns = along(out_w, width, window.kernel[1], window.stride[1], window.padding[1])
+    return np.outer(rows, columns)
+
+
+@dataclass(frozen=True)
+class Controller:
+    """Chooses the width of each decided layer, once for each inference, right after layer ``after``.
+
+    ``layers`` read the output tensor of ``after`` and end in a Dense without requantisation: int32 accumulators of
+    shape [len(decides), candidates], of which the largest (the first of equals) wins for each layer.
+    """
+
+    after: str
+    layers: tuple[Layer, ...]
+    decides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network ready to lower.
+
+    Attributes:
+        name: Name of the model; letters, digits, ``_`` and ``-``.
+        tensors: All code tensors, the controller's included.
+        layers: In topological order.
+        input, output: Tensor names.
+        classes: Class names, one for each output channel, or empty.
+        controller: None for a model with fixed widths.
+        provenance: How the model was made; plain JSON values.
+    """
+
+    name: str
+    tensors: tuple[Tensor, ...]
+    layers: tuple[Layer, ...]
+    input: str
+    output: str
+    classes: tuple[str, ...] = ()
+    controller: Controller | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        from .graph_checks import check_graph  # noqa: PLC0415 - the checks read the classes above
+
+        check_graph(self)
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor of that name."""
+        return next(t for t in self.tensors if t.name == name)
+
+    @property
+    def adaptive(self) -> tuple[Conv2D | DepthwiseConv2D | Dense, ...]:
+        """Layers with more than one candidate, in order: the positions of a width vector."""
+        return tuple(layer for layer in self.layers if isinstance(layer, MacLayer) and len(layer.candidates) > 1)
+
+    @property
+    def all_layers(self) -> tuple[Layer, ...]:
+        """Layers in the order of execution, the controller's behind the layer it reads."""
+        if self.controller is None:
+            return self.layers
+        at = 1 + next(i for i, layer in enumerate(self.layers) if layer.name == self.controller.after)
+        return self.layers[:at] + self.controller.layers + self.layers[at:]
+
+    def macs(self, layer: Layer) -> int:
+        """Multiply-accumulates of a layer for one inference, padded taps counted; 0 for pooling and addition."""
+        if isinstance(layer, Dense):
+            return int(layer.weights.size)
+        if isinstance(layer, Conv2D | DepthwiseConv2D):
+            h, w, _ = self.tensor(layer.output).shape
+            return h * w * int(layer.weights.size)
+        return 0

@@ -1,0 +1,139 @@
+"""What must hold between the layers of a Graph; each layer's own fields are checked in graph.py."""
+
+from __future__ import annotations
+
+import re
+
+from . import nested
+from .errors import UnsupportedError
+from .graph import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    Layer,
+    MacLayer,
+    MaxPool2D,
+    Tensor,
+    pair_text,
+    window_counts,
+)
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+
+def _refuse(where: str, reason: str) -> None:
+    raise UnsupportedError(reason, where=where, next_step="mend the graph where it is made; run 'dqt-edge check' on it")
+
+
+def check_graph(graph: Graph) -> None:
+    """Raise UnsupportedError, naming the layer and the reason, unless the graph can be lowered."""
+    names = [t.name for t in graph.tensors] + [layer.name for layer in graph.all_layers] + [graph.name]
+    for name in names:
+        if not NAME.fullmatch(name):
+            _refuse(f"graph {graph.name!r}", f"name {name!r} is not a letter followed by up to 63 letters, digits, _ . -")
+    tensors = {t.name: t for t in graph.tensors}
+    layers = graph.all_layers
+    if len(tensors) != len(graph.tensors) or len({layer.name for layer in layers}) != len(layers):
+        _refuse(f"graph {graph.name!r}", "two tensors or two layers share a name")
+    if graph.input not in tensors or graph.output not in tensors:
+        _refuse(f"graph {graph.name!r}", "the input or output tensor is not defined")
+    if graph.classes and len(graph.classes) != tensors[graph.output].size:
+        _refuse(f"graph {graph.name!r}", f"{len(graph.classes)} class names for {tensors[graph.output].size} outputs")
+    ready = {graph.input}
+    for layer in layers:
+        where = f"layer {layer.name!r} of graph {graph.name!r}"
+        for name in layer.inputs:
+            if name not in ready:
+                _refuse(where, f"input tensor {name!r} is not made by an earlier layer")
+        accumulates = isinstance(layer, Dense) and layer.requantize is None
+        if not accumulates:
+            if layer.output not in tensors or layer.output in ready:
+                _refuse(where, f"output tensor {layer.output!r} is undefined, or made twice")
+            ready.add(layer.output)
+        _check_shapes(layer, tensors, where)
+    if graph.output not in ready:
+        _refuse(f"graph {graph.name!r}", f"no layer makes the output tensor {graph.output!r}")
+    _check_controller(graph)
+
+
+def _check_shapes(layer: Layer, tensors: dict[str, Tensor], where: str) -> None:
+    sources = [tensors[name] for name in layer.inputs]
+    height, width, channels = sources[0].shape
+    if isinstance(layer, MacLayer):
+        _check_widths(layer, sources[0], where)
+        bound = _bound(layer, sources[0])
+        if bound > nested.INT32_MAX:
+            _refuse(where, f"its accumulator can reach {bound}, more than int32 holds")
+    if isinstance(layer, Dense):
+        if layer.weights.shape[1] != sources[0].size:
+            _refuse(where, f"weights expect {layer.weights.shape[1]} inputs, the tensor has {sources[0].size}")
+        if layer.requantize is None:
+            return
+        expected = (1, 1, layer.channels)
+    elif isinstance(layer, Add):
+        if sources[0].shape != sources[1].shape:
+            _refuse(where, f"adds tensors of different shapes {sources[0].shape} and {sources[1].shape}")
+        expected = sources[0].shape
+    else:
+        out_h, out_w = layer.window.output_size(height, width)
+        if min(out_h, out_w) < 1:
+            _refuse(where, f"window {layer.window.kernel} is larger than the padded input {height}x{width}")
+        expected = (out_h, out_w, layer.channels if isinstance(layer, Conv2D) else channels)
+    if isinstance(layer, Conv2D) and layer.weights.shape[3] != channels:
+        _refuse(where, f"weights expect {layer.weights.shape[3]} input channels, the tensor has {channels}")
+    if isinstance(layer, DepthwiseConv2D) and layer.channels != channels:
+        _refuse(where, f"weights have {layer.channels} channels, the tensor has {channels}")
+    output = tensors[layer.output]
+    if output.shape != expected:
+        _refuse(where, f"makes shape {expected}, but its output tensor has {output.shape}")
+    if isinstance(layer, Conv2D) and layer.residual is not None and sources[1].shape != expected:
+        _refuse(where, f"residual has shape {sources[1].shape}, not {expected}")
+    if isinstance(layer, MaxPool2D) and (output.scale, output.zero_point) != (sources[0].scale, sources[0].zero_point):
+        _refuse(where, "max pooling must keep its input's scale and zero point")
+    if isinstance(layer, AveragePool2D):
+        missing = set(window_counts(layer.window, height, width).ravel().tolist()) - set(layer.counts)
+        if missing:
+            _refuse(where, f"no multiplier for windows of {sorted(missing)} elements")
+
+
+def _check_widths(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor, where: str) -> None:
+    narrow = [pair_text(p) for p in layer.candidates if p[1] != 8]
+    if source.zero_point and narrow:
+        _refuse(where, f"its input has zero point {source.zero_point} and is read at 8 bits only, not {narrow}")
+
+
+def _bound(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor) -> int:
+    rows = [layer.bias_twice.astype("int64")]
+    if source.zero_point:
+        rows += [rows[0] - nested.zero_point_twice(layer.weights, w, source.zero_point) for w, _ in layer.candidates]
+    residual = layer.residual_multiplier if isinstance(layer, Conv2D) else None
+    return max(nested.accumulator_bound(layer.weights, row[None], layer.candidates, residual) for row in rows)
+
+
+def _check_controller(graph: Graph) -> None:
+    controller = graph.controller
+    if controller is None:
+        return
+    where = f"controller of graph {graph.name!r}"
+    if controller.after not in {layer.name for layer in graph.layers}:
+        _refuse(where, f"it reads layer {controller.after!r}, which does not exist")
+    adaptive = {layer.name: layer for layer in graph.adaptive}
+    if tuple(adaptive) != controller.decides:
+        _refuse(where, f"it decides {controller.decides}, but the adaptive layers are {tuple(adaptive)}")
+    counts = {len(layer.candidates) for layer in graph.adaptive}
+    if len(counts) != 1:
+        _refuse(where, "all decided layers need the same number of candidates")
+    order = [layer.name for layer in graph.layers]
+    early = [name for name in controller.decides if order.index(name) <= order.index(controller.after)]
+    if early:
+        _refuse(where, f"layers {early} run before the controller can decide them")
+    last = controller.layers[-1] if controller.layers else None
+    if not isinstance(last, Dense) or last.requantize is not None:
+        _refuse(where, "its last layer must be a dense layer that leaves accumulators")
+    elif last.channels != len(controller.decides) * counts.pop():
+        _refuse(where, f"it has {last.channels} logits for {len(controller.decides)} layers")
+    if any(isinstance(m, MacLayer) and len(m.candidates) > 1 for m in controller.layers):
+        _refuse(where, "the controller itself must have fixed widths")

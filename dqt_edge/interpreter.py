@@ -1,0 +1,224 @@
+"""Runs a Graph in integers with NumPy: the oracle for every bit that a device computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from . import nested
+from .errors import UsageError
+from .graph import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    Layer,
+    MacLayer,
+    MaxPool2D,
+    Pair,
+    Window,
+    pair_text,
+    vector_text,
+    window_counts,
+)
+
+Codes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+Policy = Literal["dynamic"] | Sequence[Pair]
+"""``"dynamic"`` (the controller decides), or one width pair for each adaptive layer."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run computed.
+
+    Attributes:
+        outputs: Codes of the output tensor, uint8 [samples, size].
+        choices: Index of the candidate each adaptive layer ran at, int64 [samples, adaptive layers].
+        tensors: Codes of every tensor by name, [samples, height, width, channels]; only when asked for.
+        logits: Controller accumulators, int64 [samples, decided layers, candidates]; only for "dynamic".
+    """
+
+    outputs: Codes
+    choices: npt.NDArray[np.int64]
+    tensors: dict[str, Codes] = field(default_factory=dict)
+    logits: npt.NDArray[np.int64] | None = None
+
+
+def fixed_choices(graph: Graph, pairs: Sequence[Pair]) -> tuple[int, ...]:
+    """Candidate index of each adaptive layer for a width vector; one pair stands for all layers.
+
+    Raises:
+        UsageError: Wrong length, or a pair that is not a candidate of its layer.
+    """
+    layers = graph.adaptive
+    vector = list(pairs) * len(layers) if len(pairs) == 1 else list(pairs)
+    if len(vector) != len(layers):
+        raise UsageError(
+            f"the width vector {vector_text(vector)} has {len(vector)} entries for {len(layers)} adaptive layers",
+            where=f"policy for graph {graph.name!r}",
+            next_step=f"give one pair, or one for each of {', '.join(layer.name for layer in layers)}",
+        )
+    for layer, pair in zip(layers, vector, strict=True):
+        if pair not in layer.candidates:
+            raise UsageError(
+                f"{pair_text(pair)} is not a candidate of layer {layer.name!r}",
+                where=f"policy for graph {graph.name!r}",
+                next_step=f"choose from {vector_text(layer.candidates)}",
+            )
+    return tuple(layer.candidates.index(pair) for layer, pair in zip(layers, vector, strict=True))
+
+
+def run(graph: Graph, inputs: Codes, policy: Policy = "dynamic", *, keep_tensors: bool = False) -> Result:
+    """Run samples through the graph.
+
+    Args:
+        graph: The network.
+        inputs: Codes, uint8 [samples, height, width, channels].
+        policy: ``"dynamic"``, or a width vector.
+        keep_tensors: Return every tensor, not only the output.
+    """
+    shape = graph.tensor(graph.input).shape
+    if inputs.dtype != np.uint8 or inputs.shape[1:] != shape:
+        raise UsageError(
+            f"input codes are {inputs.dtype} {inputs.shape[1:]}, the model takes uint8 {shape}",
+            where=f"interpreter of graph {graph.name!r}",
+            next_step="convert real inputs with nested.quantize and the input tensor's scale",
+        )
+    n = len(inputs)
+    positions = {layer.name: i for i, layer in enumerate(graph.adaptive)}
+    choices = np.zeros((n, len(positions)), np.int64)
+    if policy != "dynamic":
+        choices[:] = fixed_choices(graph, policy)
+    elif graph.controller is None and positions:
+        raise UsageError(
+            "the model has no controller, so 'dynamic' has no meaning",
+            where=f"policy for graph {graph.name!r}",
+            next_step="give a width vector",
+        )
+    live: dict[str, Codes] = {graph.input: inputs}
+    controller = graph.controller
+    decided = {layer.name for layer in controller.layers} if controller else set()
+    logits = None
+    for layer in graph.all_layers:
+        if layer.name in decided and policy != "dynamic":
+            continue
+        if isinstance(layer, Dense) and layer.requantize is None:
+            assert controller is not None
+            twice = _mac(layer, graph, live, layer.candidates[0])
+            logits = twice.reshape(n, len(controller.decides), -1)
+            choices = logits.argmax(axis=-1)
+        elif layer.name in positions:
+            column = choices[:, positions[layer.name]]
+            live[layer.output] = _run_selected(layer, graph, live, column)
+        else:
+            live[layer.output] = run_layer(layer, graph, live)
+    outputs = live[graph.output].reshape(n, -1)
+    return Result(outputs, choices, live if keep_tensors else {}, logits)
+
+
+def _run_selected(layer: Layer, graph: Graph, live: dict[str, Codes], column: npt.NDArray[np.int64]) -> Codes:
+    """Run each sample at its own candidate."""
+    assert isinstance(layer, MacLayer)
+    out = np.zeros((len(column), *graph.tensor(layer.output).shape), np.uint8)
+    for index in np.unique(column):
+        chosen = column == index
+        part = {name: live[name][chosen] for name in layer.inputs}
+        out[chosen] = run_layer(layer, graph, part, layer.candidates[index])
+    return out
+
+
+def run_layer(layer: Layer, graph: Graph, live: dict[str, Codes], pair: Pair | None = None) -> Codes:
+    """Output codes of one layer, given its inputs by name; ``pair`` defaults to the first candidate."""
+    if isinstance(layer, MacLayer):
+        twice = _mac(layer, graph, live, pair or layer.candidates[0])
+        rq = layer.requantize
+        assert rq is not None
+        return nested.requantize(twice, rq.multiplier, rq.shift, rq.low, rq.high)
+    if isinstance(layer, Add):
+        x1, x2 = (live[name] for name in layer.inputs)
+        return nested.add(x1, x2, *layer.multipliers, layer.offset, layer.shift, layer.low, layer.high)
+    if isinstance(layer, MaxPool2D):
+        # Padding must never win: code 0 is the least code, and every window holds at least one real element.
+        return _windows(live[layer.input], layer.window, 0).max(axis=(3, 4))
+    return _average_pool(layer, graph, live[layer.input])
+
+
+def _windows(x: npt.NDArray[np.generic], window: Window, fill: int) -> npt.NDArray[np.uint8]:
+    """View of shape [n, out h, out w, kernel h, kernel w, channels] over the padded input."""
+    top, left, bottom, right = window.padding
+    padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
+    view = np.lib.stride_tricks.sliding_window_view(padded, window.kernel, axis=(1, 2))
+    strided = view[:, :: window.stride[0], :: window.stride[1]]
+    return strided.transpose(0, 1, 2, 4, 5, 3)  # type: ignore[no-any-return]
+
+
+def _average_pool(layer: AveragePool2D, graph: Graph, x: Codes) -> Codes:
+    height, width, _ = graph.tensor(layer.input).shape
+    zero = graph.tensor(layer.input).zero_point
+    sums = _windows(x.astype(np.int64) - zero, layer.window, 0).sum(axis=(3, 4), dtype=np.int64)
+    counts = window_counts(layer.window, height, width)
+    index = np.searchsorted(layer.counts, counts) if layer.counts == tuple(sorted(layer.counts)) else None
+    if index is None:
+        index = np.array([[layer.counts.index(int(c)) for c in row] for row in counts])
+    rq = layer.requantize
+    twice = 2 * sums + layer.bias_twice[index][None, :, :, None]
+    multiplier, shift = rq.multiplier[index][None, :, :, None], rq.shift[index][None, :, :, None]
+    return nested.requantize(twice, multiplier, shift, rq.low, rq.high)
+
+
+def _mac(layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Codes], pair: Pair) -> npt.NDArray[np.int64]:
+    """Accumulator halves, int64 [n, out h, out w, channels] (dense: [n, 1, 1, channels])."""
+    weight_bits, activation_bits = pair
+    source = graph.tensor(layer.input)
+    view = nested.activation_view(live[layer.input], activation_bits)
+    bias = layer.bias_twice.astype(np.int64)
+    if source.zero_point:
+        bias = bias - nested.zero_point_twice(layer.weights, weight_bits, source.zero_point)
+    weights = nested.weight_view(layer.weights, weight_bits)
+    # Sums of products stay far below 2^53, so float64 matrix products (BLAS) are exact integers.
+    if isinstance(layer, Dense):
+        flat = view.reshape(len(view), 1, 1, -1)
+        products = flat.astype(np.float64) @ weights.T.astype(np.float64)
+        sums = flat.sum(axis=-1, keepdims=True)
+    else:
+        windows = _windows(view, layer.window, source.zero_point)
+        if isinstance(layer, DepthwiseConv2D):
+            products = np.einsum("nhwijc,cij->nhwc", windows, weights)
+            sums = windows.sum(axis=(3, 4))
+        else:
+            columns = windows.reshape(*windows.shape[:3], -1)
+            products = columns.astype(np.float64) @ weights.reshape(layer.channels, -1).T.astype(np.float64)
+            sums = columns.sum(axis=-1, keepdims=True)
+    twice = nested.accumulator_twice(products.astype(np.int64), sums, weight_bits, activation_bits, bias)
+    if isinstance(layer, Conv2D) and layer.residual is not None:
+        assert layer.residual_multiplier is not None
+        zero = graph.tensor(layer.residual).zero_point
+        twice += (live[layer.residual].astype(np.int64) - zero) * layer.residual_multiplier
+    return twice
+
+
+def bitops(graph: Graph, choices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """BitOPs of each inference as a ratio of everything at 8x8: ``sum MAC*b_w*b_a / (64 * sum MAC)``.
+
+    The sum runs over the layers of the network; the controller's own work is reported apart.
+    """
+    macs = np.array([graph.macs(layer) for layer in graph.layers], dtype=np.float64)
+    ratio = np.zeros((len(choices), len(graph.layers)))
+    position = 0
+    for column, layer in enumerate(graph.layers):
+        if not isinstance(layer, MacLayer):
+            continue
+        cost = np.array([w * a / 64 for w, a in layer.candidates])
+        if len(layer.candidates) > 1:
+            ratio[:, column] = cost[choices[:, position]]
+            position += 1
+        else:
+            ratio[:, column] = cost[0]
+    return np.asarray(ratio @ macs / macs.sum(), dtype=np.float64)
