@@ -102,10 +102,10 @@ class Board:
     url: str
     port: str
     cpu: Cpu
-    memory: tuple[Memory, ...]
     serial: Serial
     counter: Counter
     provenance: dict[str, str]
+    memory: tuple[Memory, ...] = ()
     runners: tuple[Runner, ...] = ()
     qemu: Qemu | None = None
     defines: dict[str, str] = field(default_factory=dict)
