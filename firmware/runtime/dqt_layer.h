@@ -24,7 +24,7 @@ typedef struct dqt_layer {
     const dqt_width *widths;
     uint16_t width_count;
     uint8_t adaptive; /* 1: a position of the width vector */
-    uint8_t reserved;
+    uint8_t controller; /* 1: belongs to the controller; skipped when the widths are given */
     uint32_t output; /* offset and size of what the layer writes, for checksums */
     uint32_t output_size;
 } dqt_layer;

@@ -1,0 +1,106 @@
+"""Renders a Plan to the files of a C project, in memory: the same plan gives the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from ..boards import Board
+from ..device.c_header import messages_header
+from ..lowering.footprint import Buffers, Footprint
+from ..lowering.plan import Plan
+from ..resources import data_folder
+from .filters import FILTERS
+
+KERNEL_TEMPLATES = {
+    "conv2d": ("conv2d", "plain"),
+    "conv2d_residual": ("conv2d", "residual"),
+    "depthwise_conv2d": ("depthwise_conv2d", "plain"),
+    "dense": ("dense", "plain"),
+    "dense_accumulate": ("dense", "accumulate"),
+    "add": ("add", "plain"),
+    "max_pool2d": ("pool2d", "max"),
+    "average_pool2d": ("pool2d", "average"),
+}
+"""Kernel -> (template, variant)."""
+
+
+@dataclass(frozen=True)
+class Linking:
+    """What the linker script needs: the regions that were chosen, and the stack in bytes."""
+
+    flash_start: int
+    flash_size: int
+    ram_start: int
+    ram_size: int
+    stack: int
+
+
+def environment() -> jinja2.Environment:
+    """Jinja environment in which an undefined name is an error."""
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(data_folder("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - C, not HTML
+    )
+    env.filters.update(FILTERS)
+    return env
+
+
+def kernel_source(kernel: str, core: str) -> str:
+    """C source of one kernel for a core."""
+    template, variant = KERNEL_TEMPLATES[kernel]
+    return environment().get_template(f"kernels/{template}.c.j2").render(name=kernel, variant=variant, core=core)
+
+
+def firmware_files(board: Board) -> dict[str, str]:
+    """The fixed sources of a board, by path in the project."""
+    root = data_folder("firmware")
+    folders = [root / "runtime", root / "app", root / "port" / board.port]
+    if not board.is_host:
+        folders.append(root / "port" / "cortexm")
+    files = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.[chS]")):
+            files[f"{_folder(folder)}/{path.name}"] = path.read_text(encoding="utf-8")
+    return files
+
+
+def _folder(folder: Path) -> str:
+    return "port" if folder.parent.name == "port" else folder.name
+
+
+def render(plan: Plan, buffers: Buffers, footprint: Footprint) -> dict[str, str]:
+    """All text files of the project by relative path, the manifest excepted."""
+    env = environment()
+    board = plan.board
+    files = firmware_files(board)
+    files["runtime/dqt_board.h"] = env.get_template("board.h.j2").render(board=board)
+    files["runtime/dqt_messages.h"] = messages_header()
+    files["model/dqt_weights.h"] = env.get_template("weights.h.j2").render(plan=plan)
+    files["model/dqt_weights.c"] = env.get_template("weights.c.j2").render(plan=plan)
+    files["model/dqt_model.c"] = env.get_template("model.c.j2").render(plan=plan, buffers=buffers)
+    files["kernels/dqt_kernels.h"] = env.get_template("kernels.h.j2").render(plan=plan, kernels=plan.kernels)
+    for kernel in plan.kernels:
+        files[f"kernels/dqt_{kernel}.c"] = kernel_source(kernel, board.cpu.core)
+    sources = sorted(path for path in files if path.endswith((".c", ".S")))
+    includes = sorted({path.split("/")[0] for path in files if path.endswith(".h")})
+    files["CMakeLists.txt"] = env.get_template("CMakeLists.txt.j2").render(
+        plan=plan, board=board, sources=sources, includes=includes
+    )
+    if not board.is_host:
+        files["toolchain.cmake"] = env.get_template("toolchain.cmake.j2").render(board=board)
+        linking = Linking(
+            footprint.flash_region.start,
+            footprint.flash_region.size,
+            footprint.ram_region.start,
+            footprint.ram_region.size,
+            footprint.stack,
+        )
+        files["link.ld"] = env.get_template("link.ld.j2").render(plan=plan, linking=linking)
+    return files

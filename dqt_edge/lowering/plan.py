@@ -1,0 +1,335 @@
+"""Plan: everything the code generator needs, decided; and what it will cost on a board."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..boards import Board
+from ..checkpoint import model_hash
+from ..errors import UnsupportedError
+from ..graph import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    Layer,
+    MacLayer,
+    MaxPool2D,
+    Pair,
+    Requantize,
+    Shape,
+    Window,
+)
+from . import arena, bounds, packing
+
+NONE = 0xFFFFFFFF
+UINT16_MAX = 0xFFFF
+
+C_TYPES = {"uint32": "uint32_t", "int32": "int32_t", "int8": "int8_t", "uint8": "uint8_t", "uint16": "uint16_t"}
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A constant array of the image: C name and values (int8, uint8, uint16, int32 or uint32, one dimension)."""
+
+    name: str
+    values: npt.NDArray[Any]
+    comment: str
+
+    @property
+    def c_type(self) -> str:
+        """Element type in C."""
+        return C_TYPES[self.values.dtype.name]
+
+
+@dataclass(frozen=True)
+class PlannedLayer:
+    """One executed layer.
+
+    Attributes:
+        kernel: C function, without the ``dqt_`` prefix.
+        record: Kind of parameter record: ``mac``, ``pool`` or ``sum``.
+        parameters: Fields of the record; a text value is the name of a constant.
+        widths: Candidates, never empty; (8, 8) for layers without weights.
+        scratch: Bytes of scratch the kernel needs.
+        bound: Largest accumulator magnitude, 0 for layers without one.
+    """
+
+    name: str
+    kernel: str
+    record: str
+    parameters: Mapping[str, Any]
+    widths: tuple[Pair, ...]
+    adaptive: bool
+    controller: bool
+    output: int
+    output_size: int
+    shape: Shape
+    macs: int
+    scratch: int
+    bound: int
+    weight_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A graph lowered for a board. Offsets and sizes in bytes."""
+
+    name: str
+    model_hash: bytes
+    board: Board
+    layers: tuple[PlannedLayer, ...]
+    constants: tuple[Constant, ...]
+    arena_size: int
+    arena_lower_bound: int
+    scratch_size: int
+    input: int
+    input_size: int
+    output: int
+    output_size: int
+    decide_at: int | None
+    logits: int
+    offsets: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def adaptive_count(self) -> int:
+        """Positions of the width vector."""
+        return sum(layer.adaptive for layer in self.layers)
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        """Kernels that the model uses, sorted."""
+        return tuple(sorted({layer.kernel for layer in self.layers}))
+
+
+class _Builder:
+    """Collects constants and layers while the graph is walked once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.constants: list[Constant] = []
+        self.tensors = {t.name: t for t in graph.tensors}
+        self.placement = _place(graph)
+
+    def constant(self, layer: str, kind: str, values: npt.NDArray[Any], comment: str) -> str:
+        name = f"dqt_{c_name(layer)}_{kind}"
+        self.constants.append(Constant(name, np.ascontiguousarray(values).ravel(), comment))
+        return name
+
+    def offset(self, tensor: str) -> int:
+        return self.placement.offsets[tensor]
+
+
+def c_name(name: str) -> str:
+    """A graph name as part of a C identifier; distinct names stay distinct."""
+    return "".join(ch if ch.isascii() and ch.isalnum() else f"_{ord(ch):02x}_" if ch != "_" else "_" for ch in name)
+
+
+def make_plan(graph: Graph, board: Board) -> Plan:
+    """Lower a graph for a board.
+
+    Raises:
+        UnsupportedError: A dimension that the kernels' descriptors cannot hold.
+        DoesNotFitError: An accumulator that int32 cannot hold.
+    """
+    builder = _Builder(graph)
+    controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
+    adaptive = {layer.name for layer in graph.adaptive}
+    layers = []
+    for layer in graph.all_layers:
+        layers.append(_lower(builder, layer, layer.name in adaptive, layer.name in controller))
+    decide_at, logits = None, 0
+    if graph.controller is not None:
+        last = graph.controller.layers[-1]
+        decide_at = next(i for i, planned in enumerate(layers) if planned.name == last.name)
+        logits = builder.offset(last.output)
+    return Plan(
+        name=graph.name,
+        model_hash=model_hash(graph),
+        board=board,
+        layers=tuple(layers),
+        constants=tuple(builder.constants),
+        arena_size=builder.placement.size,
+        arena_lower_bound=builder.placement.lower_bound,
+        scratch_size=arena.aligned(max(layer.scratch for layer in layers)),
+        input=builder.offset(graph.input),
+        input_size=graph.tensor(graph.input).size,
+        output=builder.offset(graph.output),
+        output_size=graph.tensor(graph.output).size,
+        decide_at=decide_at,
+        logits=logits,
+        offsets=builder.placement.offsets,
+    )
+
+
+def _place(graph: Graph) -> arena.Arena:
+    sizes = {t.name: t.size for t in graph.tensors}
+    steps = []
+    for layer in graph.all_layers:
+        if isinstance(layer, Dense) and layer.requantize is None:
+            sizes[layer.output] = 4 * layer.channels
+        in_place: tuple[str, ...] = ()
+        if isinstance(layer, Add):
+            in_place = layer.inputs
+        elif isinstance(layer, Conv2D) and layer.residual is not None and layer.residual != layer.input:
+            in_place = (layer.residual,)
+        steps.append(arena.Step(layer.inputs, layer.output, in_place))
+    return arena.place(sizes, steps, graph.input, graph.output)
+
+
+def _window(source: Shape, zero_point: int, shape: Shape, window: Window) -> dict[str, int]:
+    in_h, in_w, in_c = source
+    out_h, out_w, out_c = shape
+    return {
+        "in_height": in_h,
+        "in_width": in_w,
+        "in_channels": in_c,
+        "out_height": out_h,
+        "out_width": out_w,
+        "out_channels": out_c,
+        "kernel_height": window.kernel[0],
+        "kernel_width": window.kernel[1],
+        "stride_y": window.stride[0],
+        "stride_x": window.stride[1],
+        "pad_top": window.padding[0],
+        "pad_left": window.padding[1],
+        "in_zero": zero_point,
+    }
+
+
+def _requantize(builder: _Builder, name: str, rq: Requantize | None) -> dict[str, Any]:
+    if rq is None:
+        return {"multiplier": None, "shift": None, "low": 0, "high": 255}
+    multiplier = builder.constant(name, "multiplier", rq.multiplier, "requantise multipliers by channel")
+    shift = None
+    if (rq.shift != 32).any():
+        shift = builder.constant(name, "shift", rq.shift, "requantise shifts by channel")
+    return {"multiplier": multiplier, "shift": shift, "low": rq.low, "high": rq.high}
+
+
+def _lower(builder: _Builder, layer: Layer, adaptive: bool, controller: bool) -> PlannedLayer:
+    first = len(builder.constants)
+    if isinstance(layer, MacLayer):
+        kernel, record, parameters, shape, scratch, bound = _lower_mac(builder, layer)
+        widths = layer.candidates
+    else:
+        kernel, record, parameters, shape, scratch, bound = _lower_other(builder, layer)
+        widths = ((8, 8),)
+    element = 4 if isinstance(layer, Dense) and layer.requantize is None else 1
+    return PlannedLayer(
+        name=layer.name,
+        kernel=kernel,
+        record=record,
+        parameters=parameters,
+        widths=widths,
+        adaptive=adaptive,
+        controller=controller,
+        output=builder.offset(layer.output),
+        output_size=element * shape[0] * shape[1] * shape[2],
+        shape=shape,
+        macs=builder.graph.macs(layer),
+        scratch=scratch,
+        bound=bound,
+        weight_bytes=sum(c.values.nbytes for c in builder.constants[first:]),
+    )
+
+
+_Lowered = tuple[str, str, dict[str, Any], Shape, int, int]
+
+
+def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _Lowered:
+    source = builder.tensors[layer.input]
+    rows = bounds.bias_rows(layer, source)
+    bound = bounds.accumulator_bound(layer, rows)
+    depth = layer.by_channel.shape[1]
+    if depth > UINT16_MAX or layer.channels > UINT16_MAX:
+        raise UnsupportedError(
+            f"layer {layer.name!r}: {depth} weights for each of {layer.channels} outputs, more than {UINT16_MAX}",
+            where=f"layer {layer.name!r}",
+            next_step="make the layer smaller",
+        )
+    if isinstance(layer, Dense):
+        shape = (1, 1, layer.channels)
+        window = _window((1, 1, depth), source.zero_point, shape, Window((1, 1)))
+    else:
+        shape = builder.tensors[layer.output].shape
+        window = _window(source.shape, source.zero_point, shape, layer.window)
+    parameters: dict[str, Any] = {
+        "window": window,
+        "input": builder.offset(layer.input),
+        "output": builder.offset(layer.output),
+        "residual": NONE,
+        "plane_a": None,
+        "plane_b": None,
+        "plane_l": None,
+        "masters": None,
+        "residual_multiplier": None,
+        "residual_zero": 0,
+        "bias_stride": 0 if len(rows) == 1 else layer.channels,
+    }
+    if isinstance(layer, DepthwiseConv2D):
+        kernel, scratch = "depthwise_conv2d", 0
+        taps = layer.by_channel.T
+        parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
+    else:
+        kernel = "conv2d" if isinstance(layer, Conv2D) else "dense" if layer.requantize else "dense_accumulate"
+        scratch = (packing.TILE + 1) * packing.padded(depth)
+        planes = packing.pack(layer.by_channel)
+        parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
+        if any(w > 2 for w, _ in layer.candidates):
+            parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
+        if any(w > 4 for w, _ in layer.candidates):
+            parameters["plane_l"] = builder.constant(layer.name, "plane_l", planes.low, "bits 3-0 of the weights")
+    if isinstance(layer, Conv2D) and layer.residual is not None:
+        kernel = "conv2d_residual"
+        assert layer.residual_multiplier is not None
+        parameters["residual"] = builder.offset(layer.residual)
+        parameters["residual_zero"] = builder.tensors[layer.residual].zero_point
+        parameters["residual_multiplier"] = builder.constant(
+            layer.name, "residual_multiplier", layer.residual_multiplier, "fused residual multipliers by channel"
+        )
+    parameters["bias_twice"] = builder.constant(layer.name, "bias_twice", rows, "twice the bias, [row][channel]")
+    parameters["requantize"] = _requantize(builder, layer.name, layer.requantize)
+    return kernel, "mac", parameters, shape, scratch, bound
+
+
+def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D) -> _Lowered:
+    source = builder.tensors[layer.inputs[0]]
+    shape = builder.tensors[layer.output].shape
+    if isinstance(layer, Add):
+        parameters: dict[str, Any] = {
+            "input": tuple(builder.offset(name) for name in layer.inputs),
+            "output": builder.offset(layer.output),
+            "size": source.size,
+            "multiplier": layer.multipliers,
+            "offset": layer.offset,
+            "shift": layer.shift,
+            "low": layer.low,
+            "high": layer.high,
+        }
+        return "add", "sum", parameters, shape, 0, 0
+    parameters = {
+        "window": _window(source.shape, source.zero_point, shape, layer.window),
+        "input": builder.offset(layer.input),
+        "output": builder.offset(layer.output),
+        "counts": None,
+        "bias_twice": None,
+        "count_count": 0,
+        "requantize": {"multiplier": None, "shift": None, "low": 0, "high": 255},
+    }
+    if isinstance(layer, MaxPool2D):
+        return "max_pool2d", "pool", parameters, shape, 0, 0
+    counts = np.array(layer.counts, np.uint16)
+    parameters["counts"] = builder.constant(layer.name, "counts", counts, "elements under a window")
+    parameters["count_count"] = len(counts)
+    parameters["bias_twice"] = builder.constant(layer.name, "bias_twice", layer.bias_twice, "twice the bias by count")
+    parameters["requantize"] = _requantize(builder, layer.name, layer.requantize)
+    bound = 2 * 255 * max(layer.counts) + int(np.abs(layer.bias_twice.astype(np.int64)).max())
+    return "average_pool2d", "pool", parameters, shape, 0, bound
