@@ -1,0 +1,327 @@
+#include "dqt_server.h"
+
+#include "dqt_config.h"
+#include "dqt_frame.h"
+#include "dqt_messages.h"
+#include "dqt_model.h"
+#include "dqt_port.h"
+
+#define FRAME_MIN (DQT_FRAME_SIZE + DQT_CRC_SIZE)
+#define RESULT_MAX (DQT_RESULT_SIZE + DQT_ADAPTIVE_COUNT + DQT_OUTPUT_SIZE + 12u * DQT_LAYER_COUNT)
+#define NO_REQUEST 0u /* type of the request in a NAK to a frame that could not be read */
+
+_Static_assert(DQT_MAX_PAYLOAD > DQT_LOAD_SIZE && DQT_MAX_PAYLOAD <= 0xFFFFu, "a LOAD carries at least one byte");
+_Static_assert(DQT_MAX_PAYLOAD >= DQT_RUN_SIZE + DQT_ADAPTIVE_COUNT, "a RUN must fit");
+_Static_assert(DQT_REPLY_MAX >= RESULT_MAX && DQT_REPLY_MAX <= 0xFFFFu, "a RESULT must fit");
+_Static_assert(DQT_REPLY_MAX >= DQT_HELLO_REPLY_SIZE, "a HELLO_REPLY must fit");
+_Static_assert(DQT_RX_RING >= 2u && (DQT_RX_RING & (DQT_RX_RING - 1u)) == 0u, "indices wrap by masking");
+_Static_assert(DQT_LOAD_WINDOW >= 1u && DQT_LOAD_WINDOW <= 0xFFu, "the window is a byte in the HELLO_REPLY");
+_Static_assert(DQT_CANDIDATE_MAX <= 0xFFu && DQT_LAYER_COUNT <= 0xFFFFu && DQT_ADAPTIVE_COUNT <= 0xFFFFu,
+               "fields of the HELLO_REPLY");
+_Static_assert(sizeof(DQT_BOARD_ID) <= 16u, "the board's id is sent as 16 bytes, zero at the end");
+
+/* What has arrived while a reply was being sent. */
+static uint8_t ring[DQT_RX_RING];
+static uint32_t ring_head; /* free-running; the next byte goes to ring_head & mask */
+static uint32_t ring_tail;
+
+static uint8_t request[FRAME_MIN + DQT_MAX_PAYLOAD];
+static uint8_t reply[FRAME_MIN + DQT_REPLY_MAX]; /* kept: a repeated request gets it again */
+static uint8_t refusal[FRAME_MIN + DQT_NAK_SIZE]; /* its own, so that a NAK leaves the kept reply alone */
+
+static uint32_t reply_size;    /* bytes of the kept reply, 0: none since start-up */
+static uint32_t answered_crc;  /* CRC of the request that the kept reply answers; covers its sequence number */
+static uint32_t received;      /* bytes of the input received without a gap */
+static uint32_t run_count;
+static uint32_t bad_frame_count;
+static uint32_t nak_count;
+static dqt_report report;
+
+static void put16(uint8_t *at, uint32_t value) {
+    at[0] = (uint8_t)value;
+    at[1] = (uint8_t)(value >> 8);
+}
+
+static void put32(uint8_t *at, uint32_t value) {
+    put16(at, value);
+    put16(at + 2, value >> 16);
+}
+
+static void put64(uint8_t *at, uint64_t value) {
+    put32(at, (uint32_t)value);
+    put32(at + 4, (uint32_t)(value >> 32));
+}
+
+static uint32_t get16(const uint8_t *at) {
+    return at[0] | ((uint32_t)at[1] << 8);
+}
+
+static uint32_t get32(const uint8_t *at) {
+    return get16(at) | (get16(at + 2) << 16);
+}
+
+static void copy(uint8_t *to, const uint8_t *from, uint32_t size) {
+    for (uint32_t i = 0; i < size; i++) {
+        to[i] = from[i];
+    }
+}
+
+/* Takes what the port has, as long as the ring has room. */
+static void poll_reception(void) {
+    while (ring_head - ring_tail < DQT_RX_RING) {
+        int byte = dqt_port_read();
+        if (byte < 0) {
+            return;
+        }
+        ring[ring_head & (DQT_RX_RING - 1u)] = (uint8_t)byte;
+        ring_head++;
+    }
+}
+
+static int next_byte(void) {
+    if (ring_head == ring_tail) {
+        return dqt_port_read();
+    }
+    uint8_t byte = ring[ring_tail & (DQT_RX_RING - 1u)];
+    ring_tail++;
+    return byte;
+}
+
+static void send(const uint8_t *frame, uint32_t size) {
+    dqt_encoder encoder;
+    dqt_encoder_init(&encoder, frame, size);
+    int byte = dqt_encoder_next(&encoder);
+    while (byte >= 0) {
+        poll_reception();
+        if (dqt_port_can_write()) {
+            dqt_port_write((uint8_t)byte);
+            byte = dqt_encoder_next(&encoder);
+        }
+    }
+}
+
+/* Completes header and CRC round a payload already in place; returns the frame's size. */
+static uint32_t seal(uint8_t *frame, uint32_t type, uint32_t sequence, uint32_t payload_size) {
+    frame[DQT_FRAME_TYPE_OFFSET] = (uint8_t)type;
+    frame[DQT_FRAME_FLAGS_OFFSET] = 0;
+    put16(frame + DQT_FRAME_SEQUENCE_OFFSET, sequence);
+    put16(frame + DQT_FRAME_LENGTH_OFFSET, payload_size);
+    uint32_t size = DQT_FRAME_SIZE + payload_size;
+    put32(frame + size, dqt_crc32(0, frame, size));
+    return size + DQT_CRC_SIZE;
+}
+
+static void refuse(uint32_t sequence, uint32_t type, uint32_t code, uint32_t detail) {
+    uint8_t *payload = refusal + DQT_FRAME_SIZE;
+    payload[DQT_NAK_CODE_OFFSET] = (uint8_t)code;
+    payload[DQT_NAK_REQUEST_OFFSET] = (uint8_t)type;
+    put16(payload + DQT_NAK_RESERVED_OFFSET, 0);
+    put32(payload + DQT_NAK_DETAIL_OFFSET, detail);
+    nak_count++;
+    send(refusal, seal(refusal, DQT_TYPE_NAK, sequence, DQT_NAK_SIZE));
+}
+
+static void refuse_frame(void) {
+    bad_frame_count++;
+    refuse(DQT_NO_SEQUENCE, NO_REQUEST, DQT_NAK_BAD_FRAME, 0);
+}
+
+/* What a handler found: a NAK code with its detail, or a reply's payload size. */
+typedef struct {
+    uint32_t code; /* 0: answered */
+    uint32_t detail;
+    uint32_t payload_size;
+} outcome;
+
+static outcome refused(uint32_t code, uint32_t detail) {
+    return (outcome){.code = code, .detail = detail, .payload_size = 0};
+}
+
+static outcome answered(uint32_t payload_size) {
+    return (outcome){.code = 0, .detail = 0, .payload_size = payload_size};
+}
+
+static outcome hello(uint8_t *out) {
+    static const uint8_t board[] = DQT_BOARD_ID;
+    static const uint8_t model[32] = DQT_MODEL_HASH;
+    for (uint32_t i = 0; i < DQT_HELLO_REPLY_SIZE; i++) {
+        out[i] = 0;
+    }
+    put16(out + DQT_HELLO_REPLY_PROTOCOL_OFFSET, DQT_PROTOCOL);
+    put16(out + DQT_HELLO_REPLY_ADAPTIVE_OFFSET, DQT_ADAPTIVE_COUNT);
+    put16(out + DQT_HELLO_REPLY_LAYERS_OFFSET, DQT_LAYER_COUNT);
+    out[DQT_HELLO_REPLY_CANDIDATES_OFFSET] = (uint8_t)DQT_CANDIDATE_MAX;
+    out[DQT_HELLO_REPLY_WINDOW_OFFSET] = (uint8_t)DQT_LOAD_WINDOW;
+    put16(out + DQT_HELLO_REPLY_MAX_PAYLOAD_OFFSET, DQT_MAX_PAYLOAD);
+    out[DQT_HELLO_REPLY_HAS_CONTROLLER_OFFSET] = (uint8_t)DQT_HAS_CONTROLLER;
+    put32(out + DQT_HELLO_REPLY_INPUT_SIZE_OFFSET, DQT_INPUT_SIZE);
+    put32(out + DQT_HELLO_REPLY_OUTPUT_SIZE_OFFSET, DQT_OUTPUT_SIZE);
+    copy(out + DQT_HELLO_REPLY_BOARD_OFFSET, board, sizeof board);
+    copy(out + DQT_HELLO_REPLY_MODEL_OFFSET, model, sizeof model);
+    return answered(DQT_HELLO_REPLY_SIZE);
+}
+
+static outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
+    if (size <= DQT_LOAD_SIZE) {
+        return refused(DQT_NAK_BAD_LENGTH, DQT_LOAD_SIZE + 1u);
+    }
+    uint32_t offset = get32(payload + DQT_LOAD_OFFSET_OFFSET);
+    uint32_t count = size - DQT_LOAD_SIZE;
+    if (offset > received) {
+        return refused(DQT_NAK_BAD_OFFSET, received);
+    }
+    if (count > DQT_INPUT_SIZE - offset) { /* offset <= received <= DQT_INPUT_SIZE */
+        return refused(DQT_NAK_BAD_LENGTH, DQT_LOAD_SIZE + DQT_INPUT_SIZE - offset);
+    }
+    copy(dqt_model_input() + offset, payload + DQT_LOAD_SIZE, count);
+    if (offset == 0 || offset + count > received) {
+        received = offset + count;
+    }
+    put32(out + DQT_LOAD_REPLY_RECEIVED_OFFSET, received);
+    return answered(DQT_LOAD_REPLY_SIZE);
+}
+
+/* Checks a RUN completely before anything is executed. */
+static outcome check_run(const uint8_t *payload, uint32_t size) {
+    const uint32_t adaptive = DQT_ADAPTIVE_COUNT; /* a variable: comparing with a literal 0 would be a warning */
+    if (size < DQT_RUN_SIZE) {
+        return refused(DQT_NAK_BAD_LENGTH, DQT_RUN_SIZE);
+    }
+    uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
+    uint32_t flags = payload[DQT_RUN_FLAGS_OFFSET];
+    uint32_t count = get16(payload + DQT_RUN_COUNT_OFFSET);
+    if (policy > DQT_POLICY_VECTOR || (flags & ~(DQT_RUN_COUNTS | DQT_RUN_CHECKSUMS)) != 0) {
+        return refused(DQT_NAK_BAD_POLICY, policy | (flags << 8));
+    }
+    if (policy == DQT_POLICY_CONTROLLER && !DQT_HAS_CONTROLLER) {
+        return refused(DQT_NAK_NO_CONTROLLER, 0);
+    }
+    uint32_t wanted = policy == DQT_POLICY_VECTOR ? adaptive : 0u;
+    if (count != wanted || size != DQT_RUN_SIZE + wanted) {
+        return refused(DQT_NAK_BAD_LENGTH, DQT_RUN_SIZE + wanted);
+    }
+    for (uint32_t i = 0; i < wanted; i++) {
+        if (payload[DQT_RUN_SIZE + i] >= dqt_model_candidates(i)) {
+            return refused(DQT_NAK_BAD_CHOICE, i);
+        }
+    }
+    if (received != DQT_INPUT_SIZE) {
+        return refused(DQT_NAK_INPUT_INCOMPLETE, received);
+    }
+    return answered(0);
+}
+
+static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
+    outcome verdict = check_run(payload, size);
+    if (verdict.code != 0) {
+        return verdict;
+    }
+    uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
+    uint32_t flags = payload[DQT_RUN_FLAGS_OFFSET];
+    const uint8_t *choices = policy == DQT_POLICY_VECTOR ? payload + DQT_RUN_SIZE : (const uint8_t *)0;
+    dqt_model_run(choices, flags & DQT_RUN_CHECKSUMS, &report);
+    received = 0; /* the run has overwritten the input */
+    run_count++;
+
+    out[DQT_RESULT_POLICY_OFFSET] = (uint8_t)policy;
+    out[DQT_RESULT_FLAGS_OFFSET] = (uint8_t)flags;
+    put16(out + DQT_RESULT_ADAPTIVE_OFFSET, DQT_ADAPTIVE_COUNT);
+    put16(out + DQT_RESULT_LAYERS_OFFSET, DQT_LAYER_COUNT);
+    put16(out + DQT_RESULT_RESERVED_OFFSET, 0);
+    put32(out + DQT_RESULT_OUTPUT_SIZE_OFFSET, DQT_OUTPUT_SIZE);
+    put64(out + DQT_RESULT_TOTAL_OFFSET, report.total);
+    uint32_t at = DQT_RESULT_SIZE;
+    copy(out + at, report.choices, DQT_ADAPTIVE_COUNT);
+    at += DQT_ADAPTIVE_COUNT;
+    copy(out + at, dqt_model_output(), DQT_OUTPUT_SIZE);
+    at += DQT_OUTPUT_SIZE;
+    for (uint32_t i = 0; (flags & DQT_RUN_COUNTS) != 0 && i < DQT_LAYER_COUNT; i++) {
+        put64(out + at, report.counts[i]);
+        at += 8u;
+    }
+    for (uint32_t i = 0; (flags & DQT_RUN_CHECKSUMS) != 0 && i < DQT_LAYER_COUNT; i++) {
+        put32(out + at, report.checksums[i]);
+        at += 4u;
+    }
+    return answered(at);
+}
+
+static outcome statistics(uint8_t *out) {
+    put32(out + DQT_STATS_REPLY_RUNS_OFFSET, run_count);
+    put32(out + DQT_STATS_REPLY_BAD_FRAMES_OFFSET, bad_frame_count);
+    put32(out + DQT_STATS_REPLY_NAKS_OFFSET, nak_count);
+    put32(out + DQT_STATS_REPLY_STACK_USED_OFFSET, dqt_port_stack_used());
+    return answered(DQT_STATS_REPLY_SIZE);
+}
+
+static outcome execute(uint32_t type, const uint8_t *payload, uint32_t size, uint8_t *out) {
+    switch (type) {
+    case DQT_TYPE_LOAD:
+        return load(payload, size, out);
+    case DQT_TYPE_RUN:
+        return run(payload, size, out);
+    case DQT_TYPE_HELLO:
+    case DQT_TYPE_STATS:
+    case DQT_TYPE_RESET:
+        break;
+    default:
+        return refused(DQT_NAK_UNKNOWN_TYPE, type);
+    }
+    if (size != 0) {
+        return refused(DQT_NAK_BAD_LENGTH, 0);
+    }
+    if (type == DQT_TYPE_HELLO) {
+        return hello(out);
+    }
+    return type == DQT_TYPE_STATS ? statistics(out) : answered(0);
+}
+
+static void handle(uint32_t frame_size) {
+    if (frame_size < FRAME_MIN) {
+        refuse_frame();
+        return;
+    }
+    uint32_t body = frame_size - DQT_CRC_SIZE;
+    uint32_t size = body - DQT_FRAME_SIZE;
+    uint32_t crc = get32(request + body);
+    uint32_t sequence = get16(request + DQT_FRAME_SEQUENCE_OFFSET);
+    if (crc != dqt_crc32(0, request, body) || size != get16(request + DQT_FRAME_LENGTH_OFFSET) ||
+        request[DQT_FRAME_FLAGS_OFFSET] != 0 || sequence == DQT_NO_SEQUENCE) {
+        refuse_frame();
+        return;
+    }
+    uint32_t type = request[DQT_FRAME_TYPE_OFFSET];
+    /* The same sequence number and CRC: the answer was lost on its way. Executing again could give another one. */
+    if (reply_size == 0 || crc != answered_crc || sequence != get16(reply + DQT_FRAME_SEQUENCE_OFFSET)) {
+        /* Handlers touch the reply only once nothing can be refused any more. */
+        outcome done = execute(type, request + DQT_FRAME_SIZE, size, reply + DQT_FRAME_SIZE);
+        if (done.code != 0) {
+            refuse(sequence, type, done.code, done.detail);
+            return;
+        }
+        reply_size = seal(reply, type | 0x80u, sequence, done.payload_size);
+        answered_crc = crc;
+    }
+    send(reply, reply_size);
+    if (type == DQT_TYPE_RESET) {
+        dqt_port_reset();
+    }
+}
+
+void dqt_server_run(void) {
+    dqt_decoder decoder;
+    dqt_decoder_init(&decoder, request, sizeof request);
+    for (;;) {
+        int byte = next_byte();
+        if (byte < 0) {
+            dqt_port_wait();
+            continue;
+        }
+        dqt_decode_result result = dqt_decoder_feed(&decoder, (uint8_t)byte);
+        if (result == DQT_DECODE_FRAME) {
+            handle(decoder.size);
+        } else if (result == DQT_DECODE_BAD) {
+            refuse_frame();
+        }
+    }
+}

@@ -1,0 +1,7 @@
+#include "dqt_port.h"
+#include "dqt_server.h"
+
+int main(void) {
+    dqt_port_init();
+    dqt_server_run();
+}

@@ -1,0 +1,24 @@
+/* What all Cortex-M ports share: start-up, memory functions, reset, stack measurement.
+ * The port beside it provides dqt_port.h's functions, except dqt_port_stack_used(). */
+#ifndef DQT_CORTEXM_H
+#define DQT_CORTEXM_H
+
+#include <stdint.h>
+
+/* Restarts core and peripherals. A port's dqt_port_reset() first lets its UART send its last bits. */
+void dqt_cortexm_reset(void) __attribute__((noreturn));
+
+/* What is known about a fault. */
+typedef struct {
+    uint32_t exception; /* IPSR: 2 NMI, 3 HardFault, 4 MemManage, 5 BusFault, 6 UsageFault, ... */
+    uint32_t cfsr;      /* SCB->CFSR; 0 on Armv6-M, which has none */
+    uint32_t sp;        /* where the exception frame was stacked */
+    uint32_t pc;        /* of the faulting instruction; 0 where sp is outside the stack */
+    uint32_t lr;
+} dqt_fault_info;
+
+/* Called for every exception, none of which is expected. The default stops for a debugger if one is connected and
+ * otherwise restarts, so that the host's next request is answered; a port may define its own. */
+void dqt_port_fault(const dqt_fault_info *info) __attribute__((noreturn));
+
+#endif
