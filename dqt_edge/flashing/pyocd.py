@@ -1,0 +1,185 @@
+"""pyOCD by its Python interface, with the target that pyOCD brings along."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import DqtError, FlashError, ToolchainError
+from .base import ERASED, FlashPlan, Sector, Segment
+
+INSTALL = "pip install 'dqt-edge[flash]', or choose another runner with --runner"
+
+
+class PyocdRunner:
+    """Drives pyOCD; board file settings: ``target``, optional ``frequency``, ``connect_mode`` and ``serial``.
+
+    Args:
+        settings: The runner's table in the board file.
+        open_session: Gives an open pyOCD session, or None where no probe is found; tests put a fake probe here.
+    """
+
+    name = "pyocd"
+
+    def __init__(
+        self,
+        settings: dict[str, str],
+        open_session: Callable[[dict[str, str]], Any] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._open = open_session or _open_session
+        self._installed = open_session is not None or importlib.util.find_spec("pyocd") is not None
+        self._session: Any = None
+
+    def available(self) -> str | None:
+        """See Runner."""
+        return None if self._installed else f"pyOCD is not installed: {INSTALL}"
+
+    def commands(self, plan: FlashPlan) -> tuple[str, ...]:
+        """See Runner. What the Python interface does, in the words of ``pyocd``'s own command line."""
+        options = f"-t {self._settings.get('target', '')}"
+        if "frequency" in self._settings:
+            options += f" -f {self._settings['frequency']}"
+        if "connect_mode" in self._settings:
+            options += f" -M {self._settings['connect_mode']}"
+        erase = [f"pyocd erase {options} --sector 0x{s.address:08x}+0x{s.size:x}" for s in plan.sectors]
+        write = [
+            f"pyocd load {options} -a 0x{s.address:08x} segment{i}.bin" for i, s in enumerate(plan.segments)
+        ]
+        read = [
+            f"pyocd commander {options} -c 'savemem 0x{s.address:08x} {len(s.data)} readback{i}.bin'"
+            for i, s in enumerate(plan.segments)
+        ]
+        return (*erase, *write, *read, f"pyocd reset {options}")
+
+    def connect(self) -> None:
+        """See Runner."""
+        if not self._installed:
+            raise ToolchainError("pyOCD is not installed", where="runner pyocd", next_step=INSTALL)
+        with _typed("connecting"):
+            self._session = self._open(self._settings)
+            if self._session is None:
+                raise FlashError(
+                    "no debug probe was found",
+                    where="runner pyocd",
+                    next_step="connect the board's ST-LINK USB socket (CN1) with a data cable; "
+                    "on Linux install the udev rules (docs/flashing.md, permissions)",
+                )
+            self._session.target.reset_and_halt()
+
+    def erase(self, sectors: Sequence[Sector]) -> None:
+        """See Runner."""
+        for sector in sectors:
+            with _typed(f"erasing the sector at 0x{sector.address:08x}"):
+                flash = self._flash(sector.address)
+                flash.init(flash.Operation.ERASE)
+                flash.erase_sector(sector.address)
+                flash.cleanup()
+
+    def write(self, segments: Sequence[Segment]) -> None:
+        """See Runner. Whole pages of pyOCD's flash algorithm, each programmed once."""
+        pages: dict[int, bytearray] = {}
+        for segment in segments:
+            self._spread(segment, pages)
+        for address in sorted(pages):
+            with _typed(f"writing the page at 0x{address:08x}"):
+                flash = self._flash(address)
+                flash.init(flash.Operation.PROGRAM)
+                flash.program_page(address, bytes(pages[address]))
+        if pages:
+            with _typed("finishing the write"):
+                self._flash(max(pages)).cleanup()
+
+    def read(self, address: int, size: int) -> bytes:
+        """See Runner."""
+        with _typed(f"reading back from 0x{address:08x}"):
+            return bytes(self._session.target.read_memory_block8(address, size))
+
+    def reset(self) -> None:
+        """See Runner."""
+        with _typed("resetting"):
+            self._session.target.reset()
+
+    def close(self) -> None:
+        """See Runner."""
+        session, self._session = self._session, None
+        if session is not None:
+            with _typed("closing the connection"):
+                session.close()
+
+    def _region(self, address: int) -> Any:  # noqa: ANN401 - pyOCD has no type information
+        region = self._session.target.memory_map.get_region_for_address(address)
+        if region is None or not region.is_flash:
+            raise FlashError(
+                f"pyOCD's target {self._settings.get('target')} has no flash at 0x{address:08x}",
+                where="runner pyocd",
+                next_step="check `target` in the board file against `pyocd list --targets`",
+            )
+        return region
+
+    def _flash(self, address: int) -> Any:  # noqa: ANN401 - pyOCD has no type information
+        return self._region(address).flash
+
+    def _spread(self, segment: Segment, pages: dict[int, bytearray]) -> None:
+        position = segment.address
+        while position < segment.end:
+            region = self._region(position)
+            start = position - (position - region.start) % region.page_size
+            page = pages.setdefault(start, bytearray([ERASED]) * region.page_size)
+            size = min(segment.end, start + region.page_size) - position
+            offset = position - segment.address
+            page[position - start : position - start + size] = segment.data[offset : offset + size]
+            position += size
+
+
+def _open_session(settings: dict[str, str]) -> Any:  # noqa: ANN401 - pyOCD has no type information
+    from pyocd.core.helpers import ConnectHelper  # noqa: PLC0415 - an optional package, and slow to import
+
+    options: dict[str, Any] = {
+        "target_override": settings.get("target"),
+        "connect_mode": settings.get("connect_mode", "halt"),
+        "hide_programming_progress": True,
+        "no_config": True,
+    }
+    if "frequency" in settings:
+        options["frequency"] = int(settings["frequency"])
+    session = ConnectHelper.session_with_chosen_probe(
+        blocking=False, return_first=True, unique_id=settings.get("serial"), options=options
+    )
+    if session is not None:
+        session.open()
+    return session
+
+
+@contextmanager
+def _typed(doing: str) -> Iterator[None]:
+    """Turns whatever pyOCD and the USB library raise into one typed error with a hint."""
+    try:
+        yield
+    except DqtError:
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        said = str(error).strip() or kind
+        raise FlashError(
+            f"{doing} failed: {said}", where=f"runner pyocd ({kind})", next_step=_hint(kind, said.lower())
+        ) from error
+
+
+def _hint(kind: str, said: str) -> str:
+    if "access" in said or "permission" in said:
+        return "install the udev rules for the probe (docs/flashing.md, permissions) and plug it in again"
+    if "busy" in said or "in use" in said:
+        return "close other debuggers (an IDE, another pyOCD or OpenOCD) and try again"
+    if kind in ("FlashEraseFailure", "FlashProgramFailure", "FlashFailure"):
+        return (
+            "power the board off and on and flash again; if it repeats at the same address, the sector may be "
+            "write protected (option bytes WRPSn, STM32CubeProgrammer removes them)"
+        )
+    if kind in ("ProbeDisconnected", "ProbeError"):
+        return "check the USB cable, plug the board in again, and flash again"
+    return (
+        "hold the black reset button while the command starts, or power the board off and on, and flash again"
+    )

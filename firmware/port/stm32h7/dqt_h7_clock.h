@@ -1,0 +1,32 @@
+/* Clock tree of the NUCLEO-H743ZI2: 480 MHz from the ST-LINK's 8 MHz, or 64 MHz from the internal oscillator. */
+#ifndef DQT_H7_CLOCK_H
+#define DQT_H7_CLOCK_H
+
+#include <stdint.h>
+
+/* What kept the core from 480 MHz. */
+typedef enum {
+    DQT_H7_CLOCK_FULL = 0, /* 480 MHz */
+    DQT_H7_CLOCK_NO_SUPPLY, /* regulator not ready after the supply was configured */
+    DQT_H7_CLOCK_NO_VOS1,
+    DQT_H7_CLOCK_NO_VOS0,
+    DQT_H7_CLOCK_NO_HSE, /* no 8 MHz from the ST-LINK */
+    DQT_H7_CLOCK_NO_PLL,
+    DQT_H7_CLOCK_NO_FLASH, /* wait states not taken over */
+    DQT_H7_CLOCK_NO_SWITCH
+} dqt_h7_clock_status;
+
+/* Outcome of dqt_h7_clock_init(), for a debugger: `print dqt_h7_clock_outcome`. */
+extern volatile dqt_h7_clock_status dqt_h7_clock_outcome;
+
+/* Sets the clock tree up. Every wait is bounded; on failure the core stays at 64 MHz and the outcome says why.
+ * Returns the frequency of the APB1 clock in Hz: 120 MHz or 64 MHz. */
+uint32_t dqt_h7_clock_init(void);
+
+/* Polls a register until (value & mask) == wanted, at most `polls` times. Returns 1 if it came true. */
+int dqt_h7_wait(volatile const uint32_t *address, uint32_t mask, uint32_t wanted, uint32_t polls);
+
+/* About 40 ms at 64 MHz, ten times the slowest transition (LDO and PLL: below 1 ms, DS12110 section 6.3). */
+#define DQT_H7_POLLS 200000u
+
+#endif

@@ -1,0 +1,139 @@
+/* dqt_port.h for the NUCLEO-H743ZI2: USART3 to the ST-LINK, cycle counter of the core. */
+#include "dqt_h7_clock.h"
+#include "dqt_h7_registers.h"
+#include "dqt_port.h"
+
+#ifndef DQT_UART_BAUD
+#error "DQT_UART_BAUD: the baud rate of boards/stm32h7.toml"
+#endif
+
+#define RED_LED 14u /* LD3 on PB14, UM2407 section 6.5 */
+#define TX_PIN 8u
+#define RX_PIN 9u
+#define USART_FUNCTION 7u /* AF7, DS12110 table 11 */
+
+const uint64_t dqt_port_counter_mask = 0xFFFFFFFFu;
+
+static void barrier(void) {
+    __asm volatile("dsb\n\tisb" ::: "memory");
+}
+
+/* The core may read ahead into external memory areas where nothing answers, and stall (ST AN4838, AN4839). One region over
+ * all 4 GB without access, with the eighths 0x00000000-0x5FFFFFFF and 0xE0000000-0xFFFFFFFF left to the default map. */
+static void forbid_external_memory(void) {
+    const uint32_t execute_never = 1u << 28;
+    const uint32_t subregions_off = 0x87u << 8;
+    const uint32_t size_4gb = 31u << 1;
+    DQT_MPU_CTRL = 0;
+    DQT_MPU_RNR = 0;
+    DQT_MPU_RBAR = 0;
+    DQT_MPU_RASR = execute_never | subregions_off | size_4gb | 1u;
+    DQT_MPU_CTRL = DQT_MPU_CTRL_PRIVDEFENA | DQT_MPU_CTRL_ENABLE;
+    barrier();
+}
+
+/* Both caches hold garbage after power-on and are invalidated first; skipped where they run already, because
+ * invalidating a live data cache would lose what it holds. */
+static void enable_caches(void) {
+    if ((DQT_SCB_CCR & DQT_SCB_CCR_IC) == 0) {
+        DQT_SCB_ICIALLU = 0;
+        barrier();
+        DQT_SCB_CCR |= DQT_SCB_CCR_IC;
+        barrier();
+    }
+    if ((DQT_SCB_CCR & DQT_SCB_CCR_DC) == 0) {
+        DQT_SCB_CSSELR = 0; /* level 1, data */
+        barrier();
+        const uint32_t size = DQT_SCB_CCSIDR;
+        const uint32_t last_set = (size >> 13) & 0x7FFFu;
+        const uint32_t last_way = (size >> 3) & 0x3FFu;
+        for (uint32_t set = 0; set <= last_set; set++) {
+            for (uint32_t way = 0; way <= last_way; way++) {
+                DQT_SCB_DCISW = (way << 30) | (set << 5); /* 4 ways, lines of 32 bytes: DDI0489 section 4.2 */
+            }
+        }
+        barrier();
+        DQT_SCB_CCR |= DQT_SCB_CCR_DC;
+        barrier();
+    }
+}
+
+static void set_field(volatile uint32_t *address, uint32_t position, uint32_t width, uint32_t value) {
+    const uint32_t mask = ((1u << width) - 1u) << position;
+    *address = (*address & ~mask) | (value << position);
+}
+
+/* The red light says that the core runs at 64 MHz instead of 480. */
+static void light_red(void) {
+    set_field(&DQT_GPIO_MODER(DQT_GPIOB_BASE), RED_LED * 2u, 2, DQT_GPIO_MODE_OUTPUT);
+    DQT_GPIO_BSRR(DQT_GPIOB_BASE) = 1u << RED_LED;
+}
+
+static void start_uart(uint32_t clock_hz) {
+    DQT_RCC_D2CCIP2R &= ~DQT_RCC_D2CCIP2R_USART234578SEL_MASK;
+    DQT_RCC_APB1LENR |= DQT_RCC_APB1LENR_USART3EN;
+    (void)DQT_RCC_APB1LENR;
+    DQT_USART3_CR1 = 0;
+    for (uint32_t pin = TX_PIN; pin <= RX_PIN; pin++) {
+        set_field(&DQT_GPIO_AFRH(DQT_GPIOD_BASE), (pin - 8u) * 4u, 4, USART_FUNCTION);
+        set_field(&DQT_GPIO_OSPEEDR(DQT_GPIOD_BASE), pin * 2u, 2, DQT_GPIO_SPEED_HIGH);
+        set_field(&DQT_GPIO_PUPDR(DQT_GPIOD_BASE), pin * 2u, 2, DQT_GPIO_PULL_UP);
+        set_field(&DQT_GPIO_MODER(DQT_GPIOD_BASE), pin * 2u, 2, DQT_GPIO_MODE_ALTERNATE);
+    }
+    DQT_USART3_CR2 = 0; /* 8 data bits, one stop bit, no parity, 16 samples a bit */
+    DQT_USART3_CR3 = 0;
+    DQT_USART3_PRESC = 0;
+    DQT_USART3_BRR = (clock_hz + (uint32_t)DQT_UART_BAUD / 2u) / (uint32_t)DQT_UART_BAUD;
+    DQT_USART3_CR1 = DQT_USART_CR1_FIFOEN | DQT_USART_CR1_TE | DQT_USART_CR1_RE;
+    DQT_USART3_CR1 |= DQT_USART_CR1_UE;
+    const uint32_t ready = DQT_USART_ISR_TEACK | DQT_USART_ISR_REACK;
+    (void)dqt_h7_wait(&DQT_USART3_ISR, ready, ready, DQT_H7_POLLS);
+    DQT_USART3_ICR = DQT_USART_ISR_ERRORS;
+}
+
+static void start_counter(void) {
+    DQT_DEMCR |= DQT_DEMCR_TRCENA;
+    DQT_DWT_LAR = DQT_DWT_LAR_KEY; /* without it the Cortex-M7 ignores the next two writes */
+    DQT_DWT_CYCCNT = 0;
+    DQT_DWT_CTRL |= DQT_DWT_CTRL_CYCCNTENA;
+}
+
+void dqt_port_init(void) {
+    forbid_external_memory();
+    const uint32_t apb1_hz = dqt_h7_clock_init();
+    enable_caches();
+    DQT_RCC_AHB4ENR |= DQT_RCC_AHB4ENR_GPIOBEN | DQT_RCC_AHB4ENR_GPIODEN;
+    (void)DQT_RCC_AHB4ENR;
+    if (dqt_h7_clock_outcome != DQT_H7_CLOCK_FULL) {
+        light_red();
+    }
+    start_uart(apb1_hz);
+    start_counter();
+}
+
+int dqt_port_read(void) {
+    const uint32_t status = DQT_USART3_ISR;
+    if ((status & DQT_USART_ISR_ERRORS) != 0) {
+        DQT_USART3_ICR = status & DQT_USART_ISR_ERRORS; /* an overrun left set would stop reception; the CRC finds the gap */
+    }
+    if ((status & DQT_USART_ISR_RXFNE) == 0) {
+        return -1;
+    }
+    return (int)(DQT_USART3_RDR & 0xFFu);
+}
+
+int dqt_port_can_write(void) {
+    return (DQT_USART3_ISR & DQT_USART_ISR_TXFNF) != 0 ? 1 : 0;
+}
+
+void dqt_port_write(uint8_t byte) {
+    DQT_USART3_TDR = byte;
+}
+
+/* Nothing to flush, and no sleep: only an interrupt would end it, and the next byte is at most 11 microseconds away. */
+void dqt_port_wait(void) {
+}
+
+uint64_t dqt_port_counter(void) {
+    return DQT_DWT_CYCCNT;
+}
