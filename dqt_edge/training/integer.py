@@ -1,0 +1,162 @@
+"""The evaluation forward: the lowered layers on integer codes, in TensorFlow operations.
+
+Products run as float64 convolutions, exact because every sum stays far below 2^53; all else is int64. The interpreter
+computes the same integers with NumPy; neither calls the other, and a test holds them equal bit for bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from .. import nested
+from ..graph import Add, AveragePool2D, Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MacLayer, Pair, Requantize, Window
+from ..interpreter import Policy, Result, fixed_choices
+from .export import to_graph
+from .network import NestedModel
+from .quantizers import Array
+
+BATCH = 256
+
+
+def evaluate(model: NestedModel, x: npt.NDArray[np.floating], policy: Policy = "dynamic") -> Result:
+    """Evaluate a trained network on real inputs as the device will, all tensors kept.
+
+    Args:
+        model: A calibrated network.
+        x: Real inputs, float [samples, height, width, channels].
+        policy: ``"dynamic"``, or a width vector.
+    """
+    graph = to_graph(model, model.spec.name)
+    codes = nested.quantize(x, model.input_scale, model.input_zero_point)
+    parts = [_evaluate(graph, codes[i : i + BATCH], policy) for i in range(0, len(codes), BATCH)]
+    logits = None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None])
+    return Result(
+        np.concatenate([part.outputs for part in parts]),
+        np.concatenate([part.choices for part in parts]),
+        {name: np.concatenate([part.tensors[name] for part in parts]) for name in parts[0].tensors},
+        logits,
+    )
+
+
+def _evaluate(graph: Graph, codes: npt.NDArray[np.uint8], policy: Policy) -> Result:
+    live: dict[str, Array] = {graph.input: tf.cast(codes, tf.int64)}
+    adaptive = [layer.name for layer in graph.adaptive]
+    decided = {layer.name for layer in graph.controller.layers} if graph.controller else set()
+    choices = tf.zeros((len(codes), len(adaptive)), tf.int64)
+    if policy != "dynamic":
+        choices = tf.tile(tf.constant([fixed_choices(graph, policy)], tf.int64), (len(codes), 1))
+    logits = None
+    for layer in graph.all_layers:
+        if layer.name in decided and policy != "dynamic":
+            continue
+        if isinstance(layer, Dense) and layer.requantize is None:
+            logits = tf.reshape(_accumulate(layer, graph, live, layer.candidates[0]), (len(codes), len(adaptive), -1))
+            choices = tf.argmax(logits, axis=-1)
+        elif layer.name in adaptive:
+            # Every candidate for every sample, then a selection: the interpreter splits the batch instead.
+            column = choices[:, adaptive.index(layer.name)]
+            every = tf.stack([layer_codes(layer, graph, live, pair) for pair in layer.candidates], axis=1)
+            live[layer.output] = tf.gather(every, column, batch_dims=1, axis=1)
+        else:
+            live[layer.output] = layer_codes(layer, graph, live)
+    tensors = {name: value.numpy().astype(np.uint8) for name, value in live.items()}
+    outputs = tensors[graph.output].reshape(len(codes), -1)
+    return Result(outputs, choices.numpy(), tensors, None if logits is None else logits.numpy())
+
+
+def layer_codes(layer: Layer, graph: Graph, live: dict[str, Array], pair: Pair | None = None) -> Array:
+    """Output codes of one layer, int64; ``pair`` defaults to its first candidate."""
+    if isinstance(layer, MacLayer):
+        assert layer.requantize is not None
+        return _requantize(_accumulate(layer, graph, live, pair or layer.candidates[0]), layer.requantize)
+    if isinstance(layer, Add):
+        (x1, x2), (m1, m2) = (live[name] for name in layer.inputs), layer.multipliers
+        total = x1 * m1 + x2 * m2 + layer.offset + (1 << (layer.shift - 1))
+        return tf.clip_by_value(tf.bitwise.right_shift(total, layer.shift), layer.low, layer.high)
+    x, window = live[layer.input], layer.window
+    if isinstance(layer, AveragePool2D):
+        return _average(layer, x - graph.tensor(layer.input).zero_point)
+    pooled = tf.nn.max_pool2d(tf.cast(_pad(x, window, 0), tf.float64), window.kernel, window.stride, "VALID")
+    return tf.cast(pooled, tf.int64)
+
+
+def _pad(x: Array, window: Window, fill: int) -> Array:
+    top, left, bottom, right = window.padding
+    return tf.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
+
+
+def _sums(x: Array, kernel: Array, window: Window) -> Array:
+    """Exact convolution of int64 with a [height, width, in, out] kernel."""
+    out = tf.nn.conv2d(tf.cast(x, tf.float64), tf.cast(kernel, tf.float64), window.stride, "VALID")
+    return tf.cast(out, tf.int64)
+
+
+def _accumulate(
+    layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Array], pair: Pair
+) -> Array:
+    """Accumulator halves, int64 [samples, height, width, channels] (sections 1 to 4 of the arithmetic)."""
+    weight_shift, activation_shift = (8 - bits for bits in pair)
+    source = graph.tensor(layer.input)
+    master = tf.constant(layer.weights.astype(np.int64))
+    weights = tf.bitwise.right_shift(master, tf.constant(weight_shift, tf.int64))
+    x = live[layer.input]
+    if activation_shift:
+        half, top = 1 << (activation_shift - 1), (1 << pair[1]) - 1
+        x = tf.minimum(tf.bitwise.right_shift(x + half, tf.constant(activation_shift, tf.int64)), top)
+    if isinstance(layer, Dense):
+        x = tf.reshape(x, (len(x), 1, 1, -1))
+        window = Window((1, 1))
+        kernel = tf.transpose(weights)[None, None]
+    else:
+        window = layer.window
+        x = _pad(x, window, source.zero_point)
+        axes = (1, 2, 3, 0) if isinstance(layer, Conv2D) else (1, 2, 0)
+        kernel = tf.transpose(weights, axes)
+    if isinstance(layer, DepthwiseConv2D):
+        products, sums = _depthwise(x, kernel, window), _depthwise(x, tf.ones_like(kernel), window)
+    else:
+        products, sums = _sums(x, kernel, window), _sums(x, tf.ones_like(kernel[..., :1]), window)
+    step = 1 << weight_shift
+    twice = products * (2 * step << activation_shift) + sums * ((step - 1) << activation_shift)
+    twice += tf.constant(layer.bias_twice.astype(np.int64))
+    if source.zero_point:
+        flat = tf.reshape(weights, (layer.channels, -1))
+        doubled = flat * (2 * step) + (step - 1)
+        twice -= source.zero_point * tf.reduce_sum(doubled, axis=1)
+    if isinstance(layer, Conv2D) and layer.residual is not None:
+        assert layer.residual_multiplier is not None
+        other = live[layer.residual] - graph.tensor(layer.residual).zero_point
+        twice += other * tf.constant(layer.residual_multiplier.astype(np.int64))
+    return twice
+
+
+def _depthwise(x: Array, kernel: Array, window: Window) -> Array:
+    """Exact depthwise convolution, taken at every place and then cut to the stride, which may differ by axis."""
+    full = tf.nn.depthwise_conv2d(
+        tf.cast(x, tf.float64), tf.cast(kernel, tf.float64)[..., None], (1, 1, 1, 1), "VALID"
+    )
+    return tf.cast(full, tf.int64)[:, :: window.stride[0], :: window.stride[1]]
+
+
+def _requantize(twice: Array, parameters: Requantize) -> Array:
+    multiplier = tf.constant(parameters.multiplier.astype(np.int64))
+    shift = tf.constant(parameters.shift.astype(np.int64))
+    rounded = twice * multiplier + tf.bitwise.left_shift(tf.ones_like(shift), shift - 1)
+    shifted = tf.bitwise.right_shift(rounded, tf.broadcast_to(shift, tf.shape(rounded)))
+    return tf.clip_by_value(shifted, parameters.low, parameters.high)
+
+
+def _average(layer: AveragePool2D, centred: Array) -> Array:
+    """Window sums and element counts by convolution with ones; the count picks the multiplier."""
+    channels, window = centred.shape[-1], layer.window
+    ones = tf.ones((*window.kernel, channels), tf.int64)
+    sums = _depthwise(_pad(centred, window, 0), ones, window)
+    counts = _depthwise(_pad(tf.ones_like(centred), window, 0), ones, window)
+    total = tf.zeros_like(sums)
+    for index, count in enumerate(layer.counts):
+        rq = layer.requantize
+        one = Requantize(rq.multiplier[[index]], rq.shift[[index]], rq.low, rq.high)
+        total = tf.where(counts == count, _requantize(2 * sums + int(layer.bias_twice[index]), one), total)
+    return total

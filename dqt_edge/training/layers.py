@@ -1,0 +1,198 @@
+"""Keras layers whose nested pass computes what the device will: views of weights and activations, folded norm.
+
+A layer returns its linear output; the quantiser behind it (``output``) is applied by the network, because a fused
+addition comes between the two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from ..graph import FULL, Pair, Shape
+from .quantizers import CLIP_SIGMAS, SCALE_MIN, Array, EmaScale, Pact, activation_view, weight_view
+from .spec import AveragePool, Conv, Depthwise, Fully, MaxPool, window_of
+
+GAMMA_MIN = 1e-2
+"""BatchNorm's factor stays positive: folded into a weight scale it must keep the floor view's direction."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one forward pass computes.
+
+    Attributes:
+        nested: On the integer path; False is floating point.
+        batch_statistics: BatchNorm learns from the batch (warm-up only).
+        calibrate: Set all scales from this float pass.
+        track: Follow the ranges of tensors without PACT; the 8-bit pass only.
+        choice: Candidate of each adaptive layer, int32 [layers]; None with ``gates``.
+        gates: One-hot candidate of each adaptive layer for each sample, float [samples, layers, candidates].
+    """
+
+    nested: bool
+    batch_statistics: bool = False
+    calibrate: bool = False
+    track: bool = False
+    choice: Array = None
+    gates: Array = None
+
+
+class MinimumConstraint(keras.constraints.Constraint):  # type: ignore[misc]
+    """Keeps a variable at or above a bound."""
+
+    def __init__(self, minimum: float) -> None:
+        self.minimum = minimum
+
+    def __call__(self, w: Array) -> Array:
+        """Return the clipped variable."""
+        return tf.maximum(w, self.minimum)
+
+
+class MacLayer(keras.layers.Layer):  # type: ignore[misc]
+    """What convolution, depthwise convolution and dense share.
+
+    Args:
+        node: The layer's structure.
+        source: Shape of its input.
+        kernel_shape: Shape of the weights; the last axis is the output channel.
+        candidates: Its width pairs.
+        position: Its index among the adaptive layers; None for a layer fixed at 8x8.
+        per_tensor: One weight scale for all channels (the controller's logits).
+    """
+
+    def __init__(
+        self,
+        node: Conv | Depthwise | Fully,
+        source: Shape,
+        kernel_shape: tuple[int, ...],
+        candidates: tuple[Pair, ...] = (FULL,),
+        position: int | None = None,
+        per_tensor: bool = False,
+    ) -> None:
+        super().__init__(name=node.name)
+        self.node, self.source = node, source
+        self.candidates, self.position = candidates, position
+        self.channels = kernel_shape[-1]
+        fan_in = int(np.prod(kernel_shape[:-1]))
+        self.count = fan_in * (self.channels if per_tensor else 1)
+        start = keras.initializers.RandomNormal(stddev=float(np.sqrt((2 if node.relu else 1) / fan_in)))
+        self.kernel = self.add_weight(name="kernel", shape=kernel_shape, initializer=start)
+        self.log_scale = self.add_weight(
+            name="log_scale", shape=(1 if per_tensor else self.channels,), initializer="zeros"
+        )
+        self.bias = self.norm = None
+        if node.norm:
+            self.norm = keras.layers.BatchNormalization(
+                momentum=0.9, gamma_constraint=MinimumConstraint(GAMMA_MIN), name=f"{node.name}_norm"
+            )
+            self.norm.build((None, None, None, self.channels))
+        else:
+            self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
+        self.output_quantizer = Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
+        self.built = True  # all shapes were known above
+        self._steps = np.array([[2.0 ** (8 - w), 2.0 ** (8 - a)] for w, a in candidates], np.float32)
+
+    def product(self, value: Array, kernel: Array) -> Array:
+        """The linear operation in floating point."""
+        raise NotImplementedError
+
+    def calibrate(self) -> None:
+        """Start the weight scales at a clip of 2.75 standard deviations."""
+        kernel = self.kernel.numpy().astype(np.float64)
+        axes = tuple(range(kernel.ndim - 1)) if self.log_scale.shape[0] > 1 or self.channels == 1 else None
+        sigma = np.atleast_1d(kernel.std(axis=axes))
+        # A depthwise filter has few weights, of which none should be clipped far from the start.
+        largest = np.atleast_1d(np.abs(kernel).max(axis=axes))
+        clip = largest if self.count < 64 else CLIP_SIGMAS * sigma
+        self.log_scale.assign(np.log(np.maximum(clip / 127, SCALE_MIN)))
+
+    def call(self, value: Array, *, scale: Array = None, run: Run) -> Array:
+        """Linear output, norm or bias included; ``scale`` is the input's real size of one code."""
+        if run.calibrate:
+            self.calibrate()
+        out = self._nested(value, scale, run) if run.nested else self.product(value, self.kernel)
+        if self.norm is not None:
+            return self.norm(out, training=run.batch_statistics)
+        return out + self.bias
+
+    def _nested(self, value: Array, scale: Array, run: Run) -> Array:
+        def at(weight_step: Array, activation_step: Array) -> Array:
+            view = activation_view(value, scale, activation_step)
+            return self.product(view, weight_view(self.kernel, self.log_scale, weight_step, self.count))
+
+        if self.position is None:
+            return self.product(value, weight_view(self.kernel, self.log_scale, 1.0, self.count))
+        if run.gates is None:
+            weight_step, activation_step = tf.unstack(tf.gather(self._steps, run.choice[self.position]))
+            return at(weight_step, activation_step)
+        gates = run.gates[:, self.position]
+        total = 0.0
+        for index, (weight_step, activation_step) in enumerate(self._steps):
+            out = at(float(weight_step), float(activation_step))
+            total += tf.reshape(gates[:, index], [-1] + [1] * (len(out.shape) - 1)) * out
+        return total
+
+
+class NestedConv2D(MacLayer):
+    """Convolution; kernel [height, width, in, out]."""
+
+    def __init__(self, node: Conv, source: Shape, **widths: Any) -> None:  # noqa: ANN401 - see MacLayer
+        super().__init__(node, source, (*node.kernel, source[2], node.filters), **widths)
+
+    def product(self, value: Array, kernel: Array) -> Array:
+        """Convolution of [samples, height, width, in]."""
+        return tf.nn.conv2d(value, kernel, self.node.stride, self.node.padding.upper())
+
+
+class NestedDepthwiseConv2D(MacLayer):
+    """Depthwise convolution; kernel [height, width, channel]."""
+
+    def __init__(self, node: Depthwise, source: Shape, **widths: Any) -> None:  # noqa: ANN401 - see MacLayer
+        super().__init__(node, source, (*node.kernel, source[2]), **widths)
+
+    def product(self, value: Array, kernel: Array) -> Array:
+        """One filter for each channel of [samples, height, width, channel]."""
+        # TensorFlow's depthwise kernel takes equal strides only; the full one is cut to the wanted places.
+        kernel = tf.convert_to_tensor(kernel)[..., None]
+        vertical, horizontal = self.node.stride
+        padding = self.node.padding.upper()
+        if vertical == horizontal:
+            return tf.nn.depthwise_conv2d(value, kernel, (1, vertical, horizontal, 1), padding)
+        if padding == "SAME":
+            top, left, bottom, right = window_of(self.node, self.source).padding
+            value = tf.pad(value, ((0, 0), (top, bottom), (left, right), (0, 0)))
+        return tf.nn.depthwise_conv2d(value, kernel, (1, 1, 1, 1), "VALID")[:, ::vertical, ::horizontal]
+
+
+class NestedDense(MacLayer):
+    """Dense layer on the flattened input; kernel [in, out]."""
+
+    def __init__(self, node: Fully, source: Shape, **widths: Any) -> None:  # noqa: ANN401 - see MacLayer
+        super().__init__(node, source, (int(np.prod(source)), node.units), **widths)
+
+    def product(self, value: Array, kernel: Array) -> Array:
+        """Product with [samples, height, width, channel] flattened, to [samples, 1, 1, units]."""
+        flat = tf.reshape(value, [-1, int(np.prod(self.source))])
+        return (flat @ kernel)[:, None, None, :]
+
+
+class Pool(keras.layers.Layer):  # type: ignore[misc]
+    """Maximum or average pooling. A maximum keeps its input's codes; an average has a tracked range."""
+
+    def __init__(self, node: MaxPool | AveragePool, source: Shape, signed: bool) -> None:
+        super().__init__(name=node.name)
+        self.node, self.source = node, source
+        average = isinstance(node, AveragePool)
+        self.output_quantizer = EmaScale(f"{node.name}_range", signed) if average else None
+        self.built = True
+
+    def call(self, value: Array) -> Array:
+        """Pool [samples, height, width, channel]."""
+        kernel = self.node.kernel or self.source[:2]
+        pool = tf.nn.avg_pool2d if isinstance(self.node, AveragePool) else tf.nn.max_pool2d
+        return pool(value, kernel, self.node.stride, self.node.padding.upper())

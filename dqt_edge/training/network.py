@@ -1,0 +1,171 @@
+"""A Spec with weights: the Keras model that is trained, lowered and evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from .. import nested
+from ..errors import UsageError
+from ..graph import FULL, Pair, Shape, pair_text
+from .controller import NestedController
+from .layers import NestedConv2D, NestedDense, NestedDepthwiseConv2D, Pool, Run
+from .quantizers import Array, EmaScale, Pact
+from .spec import INPUT, Conv, Depthwise, Fully, MacNode, Node, Spec, Sum, inputs_of, shapes
+
+Gate = Callable[[Array], Array]
+"""From controller logits to one-hot gates."""
+
+
+class Addition(keras.layers.Layer):  # type: ignore[misc]
+    """Sum of two tensors, with a quantiser of its own behind it."""
+
+    def __init__(self, node: Sum) -> None:
+        super().__init__(name=node.name)
+        self.node = node
+        self.output_quantizer = Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
+        self.built = True
+
+    def call(self, first: Array, second: Array) -> Array:
+        """Add."""
+        return first + second
+
+
+class NestedModel(keras.Model):  # type: ignore[misc]
+    """The network of a Spec.
+
+    Args:
+        spec: Structure.
+        input_shape: (height, width, channels).
+        classes: Class names.
+        candidates: Width pairs of the adaptive layers. A layer that reads a signed tensor takes them with
+            8-bit activations.
+        input_scale, input_zero_point: Of the input codes.
+
+    Attributes:
+        fused: Names of the additions that the convolution before them absorbs; settled at calibration.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        input_shape: Shape,
+        classes: tuple[str, ...],
+        candidates: tuple[Pair, ...],
+        input_scale: float,
+        input_zero_point: int,
+    ) -> None:
+        super().__init__(name=spec.name.replace("-", "_"))
+        self.spec, self.classes, self.candidates = spec, classes, candidates
+        self.input_scale, self.input_zero_point = input_scale, input_zero_point
+        self.shapes = shapes(spec, input_shape)
+        self.fusible = spec.fused()
+        self.fused: set[str] = set(self.fusible)
+        self.parts: dict[str, keras.layers.Layer] = {}
+        self.adaptive: list[str] = []
+        self._zero_points = {INPUT: input_zero_point}
+        for node in spec.nodes:
+            part = self._part(node, len(candidates) > 1)
+            self.parts[node.name] = part
+            setattr(self, f"part_{node.name}", part)  # Keras finds variables through attributes
+            quantizer = part.output_quantizer
+            source = self._zero_points[inputs_of(node)[0]]
+            self._zero_points[node.name] = source if quantizer is None else quantizer.zero_point
+        self.controller: NestedController | None = None
+        if spec.control is not None and self.adaptive:
+            signed = self._zero_points[spec.control] != 0
+            self.controller = NestedController(
+                self.shapes[spec.control], signed, spec.hidden, len(self.adaptive), len(candidates)
+            )
+        self.built = True
+
+    def _part(self, node: Node, widths: bool) -> keras.layers.Layer:
+        source = self.shapes[inputs_of(node)[0]]
+        signed = self._zero_points[inputs_of(node)[0]] != 0
+        if isinstance(node, Sum):
+            return Addition(node)
+        if not isinstance(node, MacNode):
+            return Pool(node, source, signed)
+        pairs: tuple[Pair, ...] = (FULL,)
+        position = None
+        if node.adaptive and widths:
+            pairs = tuple((w, 8) for w, _ in self.candidates) if signed else self.candidates
+            if len(set(pairs)) < len(pairs):
+                raise UsageError(
+                    f"layer {node.name!r} reads a tensor with a zero point, always at 8 bits, so that its candidates "
+                    f"{', '.join(map(pair_text, pairs))} repeat themselves",
+                    where="option --candidates",
+                    next_step="give candidates with different weight widths",
+                )
+            position = len(self.adaptive)
+            self.adaptive.append(node.name)
+        kind = {Conv: NestedConv2D, Depthwise: NestedDepthwiseConv2D, Fully: NestedDense}[type(node)]
+        return kind(node, source, candidates=pairs, position=position)  # type: ignore[arg-type]
+
+    # --- Forward ----------------------------------------------------------------------------------------------
+
+    def zero_point(self, name: str) -> int:
+        """Zero point of a node's output, or of ``input``."""
+        return self._zero_points[name]
+
+    def scale(self, name: str) -> Array:
+        """Real size of one code of a node's output, or of ``input``."""
+        if name == INPUT:
+            return tf.constant(self.input_scale, tf.float32)
+        quantizer = self.parts[name].output_quantizer
+        return self.scale(inputs_of(self.parts[name].node)[0]) if quantizer is None else quantizer.scale()
+
+    def call(self, x: Array, *, run: Run, gate: Gate | None = None) -> tuple[Array, Array]:
+        """Class logits [samples, classes], and the controller's [samples, layers, candidates] if ``gate`` is given.
+
+        Args:
+            x: Real inputs that lie on codes.
+            run: How to compute.
+            gate: Turns the controller's logits into the gates of this pass.
+        """
+        live = {INPUT: x}
+        decided = None
+        absorbed = {self.fusible[name][0] for name in self.fused}
+        for node in self.spec.nodes:
+            part, sources = self.parts[node.name], [live[name] for name in inputs_of(node)]
+            if isinstance(node, MacNode):
+                value = part(sources[0], scale=self.scale(node.input), run=run)
+            else:
+                value = part(*sources)
+            live[node.name] = self._settle(part.output_quantizer, value, run, node.name in absorbed)
+            if node.name == self.spec.control and self.controller is not None and (gate or run.calibrate):
+                decided = self.controller(live[node.name], run=run)
+                if gate is not None:
+                    run = replace(run, gates=gate(decided))
+        return tf.reshape(live[self.spec.nodes[-1].name], [-1, len(self.classes)]), decided
+
+    @staticmethod
+    def _settle(quantizer: Pact | EmaScale | None, value: Array, run: Run, absorbed: bool) -> Array:
+        """Quantise a layer's output; the convolution of a fused addition only has its range followed."""
+        if quantizer is None:
+            return value
+        if run.calibrate:
+            quantizer.calibrate(value)
+        settled = quantizer(value, nested=run.nested, track=run.track)
+        return value if absorbed else settled
+
+    def on_codes(self, x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+        """Real inputs moved to the codes that the device sees, float32."""
+        codes = nested.quantize(x, self.input_scale, self.input_zero_point).astype(np.float32)
+        return np.asarray((codes - self.input_zero_point) * np.float32(self.input_scale), np.float32)
+
+    def macs(self) -> dict[str, int]:
+        """Multiply-accumulates of each node that has any, as ``Graph.macs`` counts them."""
+        counts = {}
+        for node in self.spec.nodes:
+            if isinstance(node, MacNode):
+                height, width, _ = self.shapes[node.name]
+                size = int(np.prod(self.parts[node.name].kernel.shape))
+                counts[node.name] = size if isinstance(node, Fully) else height * width * size
+        return counts
+
+

@@ -1,0 +1,110 @@
+"""What a training run is told. Imports without TensorFlow."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .. import nested
+from ..errors import UsageError
+from ..graph import FULL, Pair, pair_text, vector_text
+
+DEFAULT_CANDIDATES: tuple[Pair, ...] = ((8, 8), (4, 4), (2, 4))
+
+
+def parse_candidates(text: str) -> tuple[Pair, ...]:
+    """Pairs of ``8x8,4x4,2x4``: weight bits x activation bits, each 2..8, 8x8 among them.
+
+    Raises:
+        UsageError: Anything else.
+    """
+
+    def refuse(what: str) -> UsageError:
+        return UsageError(
+            what, where="option --candidates", next_step="give pairs such as 8x8,4x4,2x4 with widths from 2 to 8"
+        )
+
+    pairs: list[Pair] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)x(\d+)\s*", part)
+        if match is None:
+            raise refuse(f"{part.strip()!r} is not a pair of widths")
+        pair = int(match[1]), int(match[2])
+        if not all(bits in nested.WIDTHS for bits in pair):
+            raise refuse(f"the widths of {pair_text(pair)} are outside 2..8")
+        if pair in pairs:
+            raise refuse(f"{pair_text(pair)} is given twice")
+        pairs.append(pair)
+    if FULL not in pairs:
+        raise refuse("8x8 is missing; the 8-bit pass teaches the narrower ones")
+    if len(pairs) > 16:
+        raise refuse(f"{len(pairs)} candidates are more than 16")
+    return tuple(pairs)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of one run; equal options and equal data give an equal result on one machine.
+
+    Attributes:
+        data, model: Names, see ``data.load_data`` and ``models.spec_of``.
+        candidates: Width pairs of the adaptive layers.
+        budget: Target of the mean BitOPs ratio, 0..1 of everything at 8x8.
+        epochs: Passes over the training set, warm-up included; at least 4.
+        seed: Seed of weights, order, noise and random widths.
+        batch: Samples of a step.
+        learning_rate: Peak of the cosine schedule of the nested phase.
+        beta: Weight of the budget term; 0 enforces nothing, as in the paper.
+        consistency: Weight ``a`` of the fixed-width passes.
+        diversity: Weight of the controller's mutual-information term.
+        shift: Largest random shift of a training image, pixels.
+    """
+
+    data: str = "digits"
+    model: str = "tiny"
+    candidates: tuple[Pair, ...] = DEFAULT_CANDIDATES
+    budget: float = 0.5
+    epochs: int = 60
+    seed: int = 1
+    batch: int = 64
+    learning_rate: float = 3e-3
+    beta: float = 2.0
+    consistency: float = 1.0
+    diversity: float = 0.1
+    shift: int = 1
+
+    def __post_init__(self) -> None:
+        limits = {
+            "budget": (0.0, 1.0),
+            "epochs": (4, 100_000),
+            "seed": (0, 2**31 - 1),
+            "batch": (1, 65_536),
+            "learning_rate": (1e-7, 1.0),
+            "beta": (0.0, 1e6),
+            "consistency": (0.0, 1e6),
+            "diversity": (0.0, 1e6),
+            "shift": (0, 64),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise UsageError(
+                    f"{value} is outside {low:g}..{high:g}",
+                    where=f"option --{name.replace('_', '-')}",
+                    next_step="give a value within the range",
+                )
+
+    @property
+    def warmup(self) -> int:
+        """Epochs in floating point before the nested phase."""
+        return max(1, self.epochs // 4)
+
+    @property
+    def frozen(self) -> int:
+        """First epoch (from 0) whose tracked scales stay as they are."""
+        return max(self.warmup + 1, self.epochs - max(1, self.epochs // 5))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values, for provenance and for the check on ``--resume``."""
+        return {**asdict(self), "candidates": vector_text(self.candidates)}

@@ -1,0 +1,170 @@
+"""A network's structure as data, before any weight exists. Imports without TensorFlow.
+
+A converter from another framework makes a Spec and the weights of its nodes; everything else follows from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Union
+
+from ..errors import UnsupportedError
+from ..graph import Shape, Window
+
+Padding = Literal["same", "valid"]
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Convolution, then BatchNorm if ``norm`` (else a bias), then PACT if ``relu``."""
+
+    name: str
+    input: str
+    filters: int
+    kernel: tuple[int, int] = (3, 3)
+    stride: tuple[int, int] = (1, 1)
+    padding: Padding = "same"
+    relu: bool = True
+    norm: bool = True
+    adaptive: bool = True
+
+
+@dataclass(frozen=True)
+class Depthwise:
+    """Depthwise convolution, one filter a channel; the rest as in :class:`Conv`."""
+
+    name: str
+    input: str
+    kernel: tuple[int, int] = (3, 3)
+    stride: tuple[int, int] = (1, 1)
+    padding: Padding = "same"
+    relu: bool = True
+    norm: bool = True
+    adaptive: bool = True
+
+
+@dataclass(frozen=True)
+class Fully:
+    """Dense layer on the flattened input, with a bias."""
+
+    name: str
+    input: str
+    units: int
+    relu: bool = False
+    norm: bool = False
+    adaptive: bool = False
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Addition of two tensors of one shape, then PACT if ``relu``."""
+
+    name: str
+    inputs: tuple[str, str]
+    relu: bool = True
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Maximum under a window."""
+
+    name: str
+    input: str
+    kernel: tuple[int, int] = (2, 2)
+    stride: tuple[int, int] = (2, 2)
+    padding: Padding = "valid"
+
+
+@dataclass(frozen=True)
+class AveragePool:
+    """Mean under a window, padding not counted; ``kernel`` None pools everything."""
+
+    name: str
+    input: str
+    kernel: tuple[int, int] | None = None
+    stride: tuple[int, int] = (1, 1)
+    padding: Padding = "valid"
+
+
+Node = Union[Conv, Depthwise, Fully, Sum, MaxPool, AveragePool]  # noqa: UP007 - used at run time on 3.10
+MacNode = (Conv, Depthwise, Fully)
+INPUT = "input"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Nodes in topological order; the last one makes the logits.
+
+    Attributes:
+        name: Model name.
+        nodes: A node's inputs are names of earlier nodes, or ``input``.
+        control: Node behind which the controller runs; None for a model without one.
+        hidden: Units of the controller's hidden layer.
+    """
+
+    name: str
+    nodes: tuple[Node, ...]
+    control: str | None = None
+    hidden: int = 64
+
+    def fused(self) -> dict[str, tuple[str, str]]:
+        """Additions that a convolution can absorb: sum name -> (convolution, the other operand).
+
+        The convolution must be linear, read by nobody else, and run after the other operand exists; of two that
+        qualify the later one is taken.
+        """
+        order = [INPUT, *(node.name for node in self.nodes)]
+        found = {}
+        for node in self.nodes:
+            if not isinstance(node, Sum) or node.inputs[0] == node.inputs[1]:
+                continue
+            for last in sorted(node.inputs, key=order.index, reverse=True)[:1]:
+                maker = next((n for n in self.nodes if n.name == last), None)
+                alone = sum(last in inputs_of(n) for n in self.nodes) == 1
+                if isinstance(maker, Conv) and not maker.relu and alone and last != self.control:
+                    other = node.inputs[0] if node.inputs[1] == last else node.inputs[1]
+                    found[node.name] = (last, other)
+        return found
+
+
+def inputs_of(node: Node) -> tuple[str, ...]:
+    """Names that a node reads."""
+    return node.inputs if isinstance(node, Sum) else (node.input,)
+
+
+def window_of(node: Conv | Depthwise | MaxPool | AveragePool, source: Shape) -> Window:
+    """The sliding window of a node on an input of that shape."""
+    size = source[:2]
+    kernel = node.kernel or size
+    return Window.same(size, kernel, node.stride) if node.padding == "same" else Window(kernel, node.stride)
+
+
+def shapes(spec: Spec, input_shape: Shape) -> dict[str, Shape]:
+    """Shape of every node's output, and of ``input``.
+
+    Raises:
+        UnsupportedError: A window does not fit its input, or an addition's operands differ.
+    """
+    known = {INPUT: input_shape}
+    for node in spec.nodes:
+        source = known[inputs_of(node)[0]]
+        if isinstance(node, Fully):
+            known[node.name] = (1, 1, node.units)
+        elif isinstance(node, Sum):
+            if known[node.inputs[1]] != source:
+                raise UnsupportedError(
+                    f"layer {node.name!r} adds shapes {source} and {known[node.inputs[1]]}",
+                    where=f"model {spec.name!r}",
+                    next_step="make both operands of one shape",
+                )
+            known[node.name] = source
+        else:
+            height, width = window_of(node, source).output_size(*source[:2])
+            if min(height, width) < 1:
+                raise UnsupportedError(
+                    f"the window of layer {node.name!r} is larger than its {source[0]}x{source[1]} input",
+                    where=f"model {spec.name!r} on images {input_shape[0]}x{input_shape[1]}",
+                    next_step="use larger images, or another model",
+                )
+            known[node.name] = (height, width, node.filters if isinstance(node, Conv) else source[2])
+    return known
