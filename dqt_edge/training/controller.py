@@ -44,7 +44,7 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
         def settle(quantizer: Any, real: Array) -> Array:  # noqa: ANN401 - Pact or EmaScale
             if run.calibrate:
                 quantizer.calibrate(real)
-            return quantizer(real, nested=run.nested, track=run.track)
+            return quantizer(real, nested=run.nested, follow=run.follow)
 
         pooled = settle(self.pool, tf.reduce_mean(value, axis=(1, 2), keepdims=True))
         hidden = self.hidden(pooled, scale=self.pool.scale(), run=run)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import nested
 from ..errors import UnsupportedError
@@ -29,11 +28,6 @@ from ..graph import (
 from .layers import MacLayer
 from .network import NestedModel
 from .spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Spec, Sum, window_of
-
-Floats = npt.NDArray[np.float64]
-
-BIAS_MAX = 2.0**27
-"""A channel whose folded weights almost vanish gets a coarser scale, so that its bias keeps within int32."""
 
 
 def tensor_name(node: str) -> str:
@@ -70,8 +64,7 @@ class _Lowering:
         """Convolution -> (addition, other operand)."""
         for total in sorted(model.fused):
             conv, other = model.fusible[total]
-            multiplier = self._residual(conv, other)
-            if int(multiplier.min()) >= nested.FUSED_RESIDUAL_MIN:
+            if model.fits_fused(total):
                 self.fused[conv] = total, other
 
     def graph(self) -> Graph:
@@ -93,20 +86,12 @@ class _Lowering:
     # --- Numbers ----------------------------------------------------------------------------------------------
 
     def _scale(self, node: str) -> float:
-        if node == INPUT:  # not through float32: the host quantises inputs with this very number
-            return self.model.input_scale
-        return _number(self.model.scale(node))
+        return self.model.real_scale(node)
 
     def _tensor(self, node: str) -> str:
         tensor = Tensor(tensor_name(node), self.model.shapes[node], self._scale(node), self.model.zero_point(node))
         self.tensors.append(tensor)
         return tensor.name
-
-    def _residual(self, conv: str, other: str) -> npt.NDArray[np.int32]:
-        part = self.model.parts[conv]
-        unit = folded(part, self._scale(part.node.input))[1] * self._scale(part.node.input)
-        scale = self._scale(other)
-        return np.array([min(nested.residual_multiplier(scale, u), nested.INT32_MAX) for u in unit], np.int32)
 
     # --- Layers -----------------------------------------------------------------------------------------------
 
@@ -136,7 +121,7 @@ class _Lowering:
             return DepthwiseConv2D(**common, window=window)
         if other is None:
             return Conv2D(**common, window=window)
-        multiplier = self._residual(node.name, other)
+        multiplier = self.model.residual_multiplier(node.name, other)
         return Conv2D(**common, window=window, residual=tensor_name(other), residual_multiplier=multiplier)
 
     def _addition(self, node: Sum) -> Add:
@@ -195,22 +180,6 @@ def _refuse(layer: str, reason: str) -> UnsupportedError:
     )
 
 
-def folded(part: MacLayer, source_scale: float) -> tuple[Floats, Floats, Floats]:
-    """Weights with the norm folded in (channel last), their master scales, and biases, all real numbers."""
-    kernel = part.kernel.numpy().astype(np.float64)
-    scale = np.exp(part.log_scale.numpy().astype(np.float64)) * np.ones(part.channels)
-    if part.norm is None:
-        factor, bias = np.ones(part.channels), part.bias.numpy().astype(np.float64)
-    else:
-        norm = part.norm
-        gamma, beta, mean, variance = (
-            v.numpy().astype(np.float64) for v in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
-        )
-        factor = gamma / np.sqrt(variance + norm.epsilon)
-        bias = beta - mean * factor
-    return kernel * factor, np.maximum(scale * factor, np.abs(bias) / (source_scale * BIAS_MAX)), bias
-
-
 def mac_fields(part: MacLayer, source: float, result: float | None, zero_point: int) -> dict[str, Any]:
     """Weights, biases, multipliers and candidates of a layer.
 
@@ -220,7 +189,7 @@ def mac_fields(part: MacLayer, source: float, result: float | None, zero_point: 
         result: Scale of its output; None leaves accumulators.
         zero_point: Of its output.
     """
-    weights, scales, biases = folded(part, source)
+    weights, scales, biases = part.folded(source)
     master = np.clip(nested.round_half_up(weights / scales), -128, 127).astype(np.int8)
     units = scales * source
     multipliers = units if result is None else units / result

@@ -11,6 +11,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from ..graph import FULL, Pair, Shape
@@ -19,6 +20,11 @@ from .spec import AveragePool, Conv, Depthwise, Fully, MaxPool, window_of
 
 GAMMA_MIN = 1e-2
 """BatchNorm's factor stays positive: folded into a weight scale it must keep the floor view's direction."""
+
+BIAS_MAX = 2.0**27
+"""A channel whose folded weights almost vanish gets a coarser scale, so that its bias keeps within int32."""
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Run:
         nested: On the integer path; False is floating point.
         batch_statistics: BatchNorm learns from the batch (warm-up only).
         calibrate: Set all scales from this float pass.
-        track: Follow the ranges of tensors without PACT; the 8-bit pass only.
+        follow: Rate at which tensors without PACT follow their ranges, 0 for frozen ones; None in all passes but the
+            8-bit one, which alone may move them.
         choice: Candidate of each adaptive layer, int32 [layers]; None with ``gates``.
         gates: One-hot candidate of each adaptive layer for each sample, float [samples, layers, candidates].
     """
@@ -37,7 +44,7 @@ class Run:
     nested: bool
     batch_statistics: bool = False
     calibrate: bool = False
-    track: bool = False
+    follow: Array = None
     choice: Array = None
     gates: Array = None
 
@@ -110,6 +117,21 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         largest = np.atleast_1d(np.abs(kernel).max(axis=axes))
         clip = largest if self.count < 64 else CLIP_SIGMAS * sigma
         self.log_scale.assign(np.log(np.maximum(clip / 127, SCALE_MIN)))
+
+    def folded(self, source_scale: float) -> tuple[Floats, Floats, Floats]:
+        """Weights with the norm folded in (channel last), their master scales, and biases, all real numbers."""
+        kernel = self.kernel.numpy().astype(np.float64)
+        scale = np.exp(self.log_scale.numpy().astype(np.float64)) * np.ones(self.channels)
+        if self.norm is None:
+            factor, bias = np.ones(self.channels), self.bias.numpy().astype(np.float64)
+        else:
+            norm = self.norm
+            gamma, beta, mean, variance = (
+                v.numpy().astype(np.float64) for v in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+            )
+            factor = gamma / np.sqrt(variance + norm.epsilon)
+            bias = beta - mean * factor
+        return kernel * factor, np.maximum(scale * factor, np.abs(bias) / (source_scale * BIAS_MAX)), bias
 
     def call(self, value: Array, *, scale: Array = None, run: Run) -> Array:
         """Linear output, norm or bias included; ``scale`` is the input's real size of one code."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from .. import nested
@@ -150,8 +151,27 @@ class NestedModel(keras.Model):  # type: ignore[misc]
             return value
         if run.calibrate:
             quantizer.calibrate(value)
-        settled = quantizer(value, nested=run.nested, track=run.track)
+        settled = quantizer(value, nested=run.nested, follow=run.follow)
         return value if absorbed else settled
+
+    def real_scale(self, name: str) -> float:
+        """Like :meth:`scale`, for export; the input's not through float32, because the host quantises with it."""
+        return self.input_scale if name == INPUT else float(np.asarray(self.scale(name), np.float64))
+
+    def residual_multiplier(self, conv: str, other: str) -> npt.NDArray[np.int32]:
+        """Multipliers with which ``other`` enters the accumulator of a convolution (section 4 of the arithmetic)."""
+        part = self.parts[conv]
+        source, scale = self.real_scale(part.node.input), self.real_scale(other)
+        units = part.folded(source)[1] * source
+        return np.array([min(nested.residual_multiplier(scale, u), nested.INT32_MAX) for u in units], np.int32)
+
+    def fits_fused(self, total: str) -> bool:
+        """Whether an addition's multipliers are so large that their rounding does not matter."""
+        return int(self.residual_multiplier(*self.fusible[total]).min()) >= nested.FUSED_RESIDUAL_MIN
+
+    def settle_fusion(self) -> None:
+        """Fuse the additions that may be, and keep the others as layers of their own."""
+        self.fused = {total for total in self.fusible if self.fits_fused(total)}
 
     def on_codes(self, x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
         """Real inputs moved to the codes that the device sees, float32."""

@@ -17,7 +17,8 @@ import tensorflow as tf
 Array = Any  # a tf.Tensor; TensorFlow ships no types
 
 CLIP_SIGMAS = 2.75
-EMA_DECAY = 0.99
+EMA_RATE = 0.01
+"""A decay of 0.99."""
 PERCENTILE_REST = 0.001
 SCALE_MIN = 1e-6
 
@@ -81,9 +82,9 @@ class Pact(keras.layers.Layer):  # type: ignore[misc]
         """Start alpha at the 99.9th percentile of what a float pass shows."""
         self.log_alpha.assign(tf.math.log(upper_percentile(tf.nn.relu(value))))
 
-    def call(self, value: Array, *, nested: bool, track: bool = False) -> Array:
+    def call(self, value: Array, *, nested: bool, follow: Array = None) -> Array:
         """Quantise to 8 bits; a plain ReLU in a float pass."""
-        del track
+        del follow
         if not nested:
             return tf.nn.relu(value)
         alpha = tf.exp(tf.convert_to_tensor(self.log_alpha))
@@ -114,12 +115,12 @@ class EmaScale(keras.layers.Layer):  # type: ignore[misc]
         """Start at what a float pass shows."""
         self.range.assign(upper_percentile(value))
 
-    def call(self, value: Array, *, nested: bool, track: bool = False) -> Array:
-        """Quantise to 8 bits; with ``track`` also follow the range (8-bit pass only)."""
+    def call(self, value: Array, *, nested: bool, follow: Array = None) -> Array:
+        """Quantise to 8 bits; with ``follow``, a rate, also move the range (8-bit pass only)."""
         if not nested:
             return value
-        if track:
-            self.range.assign(EMA_DECAY * self.range + (1 - EMA_DECAY) * tf.stop_gradient(upper_percentile(value)))
+        if follow is not None:
+            self.range.assign((1 - follow) * self.range + follow * tf.stop_gradient(upper_percentile(value)))
         scale = self.scale()
         codes = tf.clip_by_value(round_half_up(value / scale), -self.zero_point, 255 - self.zero_point)
         return straight_through(value, codes * scale)
