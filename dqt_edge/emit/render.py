@@ -75,8 +75,8 @@ def _folder(folder: Path) -> str:
     return "port" if folder.parent.name == "port" else folder.name
 
 
-def render(plan: Plan, buffers: Buffers, footprint: Footprint) -> dict[str, str]:
-    """All text files of the project by relative path, the manifest excepted."""
+def render(plan: Plan, buffers: Buffers, footprint: Footprint | None) -> dict[str, str]:
+    """All text files of the project by relative path, the manifest excepted. No footprint: a native project."""
     env = environment()
     board = plan.board
     files = firmware_files(board)
@@ -93,7 +93,7 @@ def render(plan: Plan, buffers: Buffers, footprint: Footprint) -> dict[str, str]
     files["CMakeLists.txt"] = env.get_template("CMakeLists.txt.j2").render(
         plan=plan, board=board, sources=sources, includes=includes
     )
-    if not board.is_host:
+    if footprint is not None:
         files["toolchain.cmake"] = env.get_template("toolchain.cmake.j2").render(board=board)
         linking = Linking(
             footprint.flash_region.start,

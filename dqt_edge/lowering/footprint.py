@@ -25,8 +25,8 @@ TABLE = Path(__file__).with_name("code_sizes.json")
 
 RECORD_SIZES = {"mac": 76, "pool": 52, "sum": 32}
 LAYER_SIZE = 24
-MODEL_SIZE = 120
-"""Bytes of the descriptors of dqt_layer.h and dqt_run.h on a 32-bit core; the generated C asserts them."""
+MODEL_SIZE = 116
+"""Bytes of the descriptors of dqt_layer.h and dqt_run.h on a 32-bit core; dqt_run.h asserts them."""
 
 FAULT_FRAME = 104
 """Bytes that an exception pushes, floating-point context included."""
@@ -194,11 +194,12 @@ def predict(plan: Plan, *, check: bool = True) -> Footprint:
     )
     footprint = Footprint(code, weights, tables, buffers, static, stack, flash, ram, _table()["compiler"])
     if check:
-        _check_fit(plan, footprint)
+        require_fit(plan, footprint)
     return footprint
 
 
-def _check_fit(plan: Plan, footprint: Footprint) -> None:
+def require_fit(plan: Plan, footprint: Footprint) -> None:
+    """Raise DoesNotFitError, with the bytes that are missing, if the image is larger than its regions."""
     for kind, needed, region in (
         ("flash", footprint.flash, footprint.flash_region),
         ("RAM", footprint.ram, footprint.ram_region),

@@ -34,6 +34,15 @@ typedef struct {
 
 extern const dqt_model_data dqt_model;
 
+#if UINTPTR_MAX == 0xFFFFFFFFu
+/* The sizes that the exporter predicts with. */
+_Static_assert(sizeof(dqt_mac) == 76u, "dqt_mac");
+_Static_assert(sizeof(dqt_pool) == 52u, "dqt_pool");
+_Static_assert(sizeof(dqt_sum) == 32u, "dqt_sum");
+_Static_assert(sizeof(dqt_layer) == 24u, "dqt_layer");
+_Static_assert(sizeof(dqt_model_data) == 116u, "dqt_model_data");
+#endif
+
 /* Number of candidates of adaptive layer i < dqt_model.adaptive_count. */
 uint32_t dqt_model_candidates(uint32_t adaptive);
 

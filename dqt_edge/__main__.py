@@ -1,0 +1,5 @@
+"""``python -m dqt_edge``."""
+
+from .cli import main
+
+main()

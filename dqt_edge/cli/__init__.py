@@ -1,0 +1,80 @@
+"""The command line. Commands load when they are used, so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import DqtError
+
+COMMANDS = {
+    "train": "Train a model whose precision adapts to each input.",
+    "check": "Say whether a checkpoint fits a board, layer by layer.",
+    "export": "Write a self-contained C project for a board.",
+    "build": "Compile an exported project.",
+    "flash": "Write an image to a board and verify that it answers.",
+    "profile": "Run samples on a device: accuracy, counts, chosen widths.",
+    "boards": "List the supported boards.",
+    "doctor": "Say what this machine has and lacks.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their own name, imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"{__name__}.{cmd_name}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """One line for each command, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dqt-edge")
+def cli() -> None:
+    """Put a neural network whose precision adapts to each input onto a microcontroller.
+
+    \b
+    Examples:
+      dqt-edge train --data digits --model tiny --candidates 8x8,4x4,2x4 --budget 0.5 --out digits.safetensors
+      dqt-edge export digits.safetensors --board qemu-m4
+      dqt-edge build
+      dqt-edge profile --data digits --n 360
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:  # noqa: ANN401 - never returns
+    """Entry point: prints typed errors on standard error and exits with their code."""
+    try:
+        cli(arguments, standalone_mode=False)
+    except DqtError as error:
+        click.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(141)
+    sys.exit(0)

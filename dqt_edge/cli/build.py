@@ -1,0 +1,52 @@
+"""``dqt-edge build``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
+@click.option("--sanitize", is_flag=True, help="Native builds: add the address and undefined-behaviour sanitizers.")
+def build(folder: Path | None, sanitize: bool) -> None:
+    """Compile an exported project to ELF, HEX, BIN, map and compile_commands.json, and compare sizes with the plan.
+
+    \b
+    Examples:
+      dqt-edge build
+      dqt-edge build build/digits-stm32h7
+    """
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from .. import toolchain  # noqa: PLC0415
+    from ..errors import MismatchError  # noqa: PLC0415
+    from ..project import find_project  # noqa: PLC0415
+
+    project = find_project(folder)
+    cross = not project.board.is_host
+    definitions = [] if cross else [f"DQT_SANITIZE={'ON' if sanitize else 'OFF'}"]
+    image = toolchain.build(project.folder, cross=cross, definitions=definitions)
+    click.echo(f"built {image.elf}")
+    if not cross:
+        return
+    banned = toolchain.forbidden_symbols(image.elf)
+    if banned:
+        raise MismatchError(
+            f"the image links {', '.join(banned)}: heap, printf or soft-float",
+            where=str(image.elf),
+            next_step="report this: an exported project must not need them",
+        )
+    predicted = project.manifest["predicted"]
+    table = Table("bytes", "predicted", "ELF", "difference")
+    for name, key, measured in (("flash", "flash", image.flash), ("RAM", "ram", image.ram)):
+        table.add_row(name, f"{predicted[key]:,}", f"{measured:,}", f"{measured - predicted[key]:+,}")
+    Console().print(table)
+    if (image.flash, image.ram) != (predicted["flash"], predicted["ram"]):
+        version = toolchain.compiler_version()
+        reason = (
+            f"your compiler is {version}" if version != predicted["compiler"] else "the same compiler was used"
+        )
+        click.echo(f"note: code sizes were predicted for arm-none-eabi-gcc {predicted['compiler']}; {reason}")

@@ -1,0 +1,100 @@
+"""``dqt-edge check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.option("--board", required=True, help="Board id; 'dqt-edge boards' lists them.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(checkpoint: Path, board: str, as_json: bool) -> None:
+    """Say whether a checkpoint fits a board, before anything is compiled. Exit code 3 if it does not.
+
+    Sizes are predictions to the byte for the whole image, code and stack included. "bound" is the largest value an
+    accumulator of the layer can reach on any input, as a share of what int32 holds.
+
+    \b
+    Examples:
+      dqt-edge check digits.safetensors --board stm32h7
+      dqt-edge check digits.safetensors --board qemu-m4 --json
+    """
+    import json  # noqa: PLC0415
+
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from .. import project  # noqa: PLC0415
+    from ..boards import load_board  # noqa: PLC0415
+    from ..checkpoint import load  # noqa: PLC0415
+    from ..errors import UsageError  # noqa: PLC0415
+    from ..lowering.footprint import predict, require_fit  # noqa: PLC0415
+    from ..lowering.plan import make_plan  # noqa: PLC0415
+
+    target = load_board(board)
+    if target.is_host:
+        raise UsageError(
+            "the host has no flash and RAM limits to check", where="--board host", next_step="choose another board"
+        )
+    plan = make_plan(load(checkpoint), target)
+    footprint = predict(plan, check=False)
+    facts = project.footprint_facts(plan, footprint)
+    if as_json:
+        layers = [
+            {
+                "name": layer.name,
+                "kernel": layer.kernel,
+                "shape": layer.shape,
+                "macs": layer.macs,
+                "flash": layer.weight_bytes,
+                "ram": layer.output_size,
+                "scratch": layer.scratch,
+                "candidates": [f"{w}x{a}" for w, a in layer.widths],
+                "bound": layer.bound,
+            }
+            for layer in plan.layers
+        ]
+        spare = {
+            "flash": footprint.flash_region.size - footprint.flash,
+            "ram": footprint.ram_region.size - footprint.ram,
+        }
+        click.echo(json.dumps({"board": target.id, "predicted": facts, "spare": spare, "layers": layers}, indent=2))
+        require_fit(plan, footprint)
+        return
+    table = Table("layer", "kernel", "output", "MAC", "flash", "RAM out", "scratch", "widths", "bound", title=plan.name)
+    for layer in plan.layers:
+        table.add_row(
+            layer.name,
+            layer.kernel,
+            "x".join(map(str, layer.shape)),
+            f"{layer.macs:,}",
+            f"{layer.weight_bytes:,}",
+            f"{layer.output_size:,}",
+            f"{layer.scratch:,}",
+            " ".join(f"{w}x{a}" for w, a in layer.widths) if layer.macs else "-",
+            f"{layer.bound / 2**31:.2%}" if layer.bound else "-",
+        )
+    console = Console()
+    console.print(table)
+    total = Table("bytes", "needed", "board has", "to spare", "made of", title=f"{target.name}")
+    total.add_row(
+        "flash",
+        f"{footprint.flash:,}",
+        f"{footprint.flash_region.size:,}",
+        f"{footprint.flash_region.size - footprint.flash:,}",
+        f"code {facts['code']:,}, weights {facts['weights']:,}, tables {facts['tables']:,}",
+    )
+    total.add_row(
+        f"RAM ({footprint.ram_region.name})",
+        f"{footprint.ram:,}",
+        f"{footprint.ram_region.size:,}",
+        f"{footprint.ram_region.size - footprint.ram:,}",
+        f"arena {facts['arena']:,} (least possible {facts['arena_lower_bound']:,}), scratch {facts['scratch']:,}, "
+        f"stack {facts['stack']:,}, buffers {facts['buffers']:,}, variables {facts['static']:,}",
+    )
+    console.print(total)
+    require_fit(plan, footprint)
+    click.echo(f"{plan.name} fits {target.id}")

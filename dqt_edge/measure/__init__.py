@@ -1,0 +1,1 @@
+"""Runs samples on a device, compares every answer with the interpreter's, and reports."""

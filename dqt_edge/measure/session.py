@@ -1,0 +1,236 @@
+"""Session: what a device did with a set of samples under one policy."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import interpreter
+from ..boards import Board
+from ..graph import Dense, Graph, MacLayer, vector_text
+
+Codes = npt.NDArray[np.uint8]
+
+
+class Answer(Protocol):
+    """One inference, as the device client returns it."""
+
+    @property
+    def output(self) -> bytes: ...  # noqa: D102
+    @property
+    def choices(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def counts(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @property
+    def total(self) -> int: ...  # noqa: D102
+    @property
+    def checksums(self) -> tuple[int, ...] | None: ...  # noqa: D102
+
+
+class Device(Protocol):
+    """What a session needs of a device client."""
+
+    def infer(
+        self, codes: bytes, choices: tuple[int, ...] | None = None, *, counts: bool = False, checksums: bool = False
+    ) -> Answer:
+        """Run one sample; ``choices`` None lets the controller decide."""
+        ...
+
+
+@dataclass(frozen=True)
+class LayerFact:
+    """One executed layer. ``count``: mean counter units for each inference, None where nothing is counted."""
+
+    name: str
+    kernel: str
+    macs: int
+    count: float | None
+    mean_weight_bits: float | None
+    mean_activation_bits: float | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """What happened. Counts are in ``unit``; ``bitops_ratio`` is the mean over samples of BitOPs against all 8x8.
+
+    Attributes:
+        mismatches: Samples whose output codes or choices differ from the interpreter's.
+        first_difference: Sample and first differing layer, when there is a mismatch.
+        width_vectors: How often each width vector was chosen.
+        accuracy: Share of right classes, 0..1; None without labels.
+        per_class: Class name -> (right, samples).
+        controller_share: Part of the counts that the controller's layers took.
+    """
+
+    board: str
+    model: str
+    policy: str
+    unit: str
+    samples: int
+    accuracy: float | None
+    interpreter_accuracy: float | None
+    mismatches: int
+    first_difference: str | None
+    count: float | None
+    count_least: float | None
+    count_most: float | None
+    controller_share: float | None
+    bitops_ratio: float
+    width_vectors: dict[str, int]
+    per_class: dict[str, tuple[int, int]]
+    layers: tuple[LayerFact, ...]
+
+
+def layer_checksums(graph: Graph, sample: Codes, policy: interpreter.Policy) -> list[int]:
+    """CRC-32 of each layer's output by the interpreter; 0 for controller layers under a fixed policy."""
+    result = interpreter.run(graph, sample[None], policy, keep_tensors=True)
+    sums = []
+    for layer in graph.all_layers:
+        if layer.output in result.tensors:
+            sums.append(zlib.crc32(result.tensors[layer.output].tobytes()))
+        elif isinstance(layer, Dense) and result.logits is not None:
+            sums.append(zlib.crc32(result.logits.astype("<i4").tobytes()))
+        else:
+            sums.append(0)
+    return sums
+
+
+def policy_text(policy: interpreter.Policy) -> str:
+    """``dynamic``, or the width vector."""
+    return policy if isinstance(policy, str) else vector_text(policy)
+
+
+def run_session(
+    device: Device,
+    graph: Graph,
+    board: Board,
+    codes: Codes,
+    labels: npt.NDArray[np.int64] | None,
+    policy: interpreter.Policy,
+    *,
+    counted: bool = True,
+    progress: Callable[[], None] = lambda: None,
+) -> Session:
+    """Run every sample on the device and compare it with the interpreter.
+
+    Args:
+        device: An open client whose model has been checked.
+        graph: The model.
+        board: Where it runs; gives the counter's unit.
+        codes: Input codes, uint8 [samples, height, width, channels].
+        labels: Class indices, or None.
+        policy: ``"dynamic"`` or a width vector.
+        counted: False where the counter means nothing (an emulator without one).
+        progress: Called after each sample.
+    """
+    expected = interpreter.run(graph, codes, policy)
+    counts, outputs, wrong, first = [], [], 0, None
+    for i, sample in enumerate(codes):
+        choices = None if policy == "dynamic" else tuple(int(c) for c in expected.choices[i])
+        answer = device.infer(sample.tobytes(), choices, counts=True)
+        outputs.append(np.frombuffer(answer.output, np.uint8))
+        counts.append([*(answer.counts or ()), answer.total])
+        if answer.output != expected.outputs[i].tobytes() or tuple(answer.choices) != tuple(expected.choices[i]):
+            wrong += 1
+            if first is None:
+                first = f"sample {i}: {_first_difference(device, graph, sample, choices, policy)}"
+        progress()
+    ticks = np.array(counts, np.float64) * board.counter.units / board.counter.ticks
+    return _summary(graph, board, policy, labels, expected, np.array(outputs), wrong, first, ticks if counted else None)
+
+
+def _first_difference(
+    device: Device, graph: Graph, sample: Codes, choices: tuple[int, ...] | None, policy: interpreter.Policy
+) -> str:
+    """Run the sample again with checksums, and name the first layer whose output differs."""
+    answer = device.infer(sample.tobytes(), choices, checksums=True)
+    wanted = layer_checksums(graph, sample, policy)
+    for layer, found, want in zip(graph.all_layers, answer.checksums or (), wanted, strict=False):
+        if found != want:
+            return f"layer {layer.name!r} differs first"
+    return "all layers agree when it is run again, so the first answer was not repeatable"
+
+
+def _summary(
+    graph: Graph,
+    board: Board,
+    policy: interpreter.Policy,
+    labels: npt.NDArray[np.int64] | None,
+    expected: interpreter.Result,
+    outputs: Codes,
+    wrong: int,
+    first: str | None,
+    ticks: npt.NDArray[np.float64] | None,
+) -> Session:
+    adaptive = graph.adaptive
+    vectors = Counter(
+        vector_text([layer.candidates[k] for layer, k in zip(adaptive, row, strict=True)]) or "fixed"
+        for row in expected.choices
+    )
+    accuracy = interpreter_accuracy = None
+    per_class: dict[str, tuple[int, int]] = {}
+    if labels is not None:
+        right = outputs.argmax(axis=1) == labels
+        accuracy = float(right.mean())
+        interpreter_accuracy = float((expected.outputs.argmax(axis=1) == labels).mean())
+        names = graph.classes or tuple(map(str, range(int(labels.max()) + 1)))
+        per_class = {
+            name: (int(right[labels == k].sum()), int((labels == k).sum())) for k, name in enumerate(names)
+        }
+    total = None if ticks is None else ticks[:, -1]
+    controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
+    columns = [i for i, layer in enumerate(graph.all_layers) if layer.name in controller]
+    share = None
+    if ticks is not None and total is not None and columns and total.sum() > 0:
+        share = float(ticks[:, columns].sum() / total.sum())
+    return Session(
+        board=board.id,
+        model=graph.name,
+        policy=policy_text(policy),
+        unit=board.counter.unit,
+        samples=len(outputs),
+        accuracy=accuracy,
+        interpreter_accuracy=interpreter_accuracy,
+        mismatches=wrong,
+        first_difference=first,
+        count=None if total is None else float(total.mean()),
+        count_least=None if total is None else float(total.min()),
+        count_most=None if total is None else float(total.max()),
+        controller_share=share,
+        bitops_ratio=float(interpreter.bitops(graph, expected.choices).mean()),
+        width_vectors=dict(vectors.most_common()),
+        per_class=per_class,
+        layers=_layer_facts(graph, expected.choices, ticks),
+    )
+
+
+def _layer_facts(
+    graph: Graph, choices: npt.NDArray[np.int64], ticks: npt.NDArray[np.float64] | None
+) -> tuple[LayerFact, ...]:
+    facts = []
+    position = 0
+    for i, layer in enumerate(graph.all_layers):
+        bits: tuple[float, float] | tuple[None, None] = (None, None)
+        if isinstance(layer, MacLayer):
+            pairs = np.array(layer.candidates, np.float64)
+            rows = pairs[:1]
+            if len(layer.candidates) > 1:
+                rows = pairs[choices[:, position]]
+                position += 1
+            bits = (float(rows[:, 0].mean()), float(rows[:, 1].mean()))
+        count = None if ticks is None else float(ticks[:, i].mean())
+        facts.append(LayerFact(layer.name, type(layer).__name__, graph.macs(layer), count, *bits))
+    return tuple(facts)
+
+
+def as_json(session: Session) -> dict[str, Any]:
+    """Plain JSON values."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    return asdict(session)

@@ -1,0 +1,262 @@
+"""Random networks over every operator, window, width pair and zero point; the same seed gives the same network."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dqt_edge import nested
+from dqt_edge.graph import (
+    Add,
+    AveragePool2D,
+    Controller,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    MaxPool2D,
+    Requantize,
+    Tensor,
+    Window,
+    window_counts,
+)
+
+ALL_PAIRS = tuple((w, a) for w in nested.WIDTHS for a in nested.WIDTHS)
+
+
+def random_weights(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """int8 weights: mostly uniform, sometimes only the extremes."""
+    if rng.random() < 0.2:
+        return rng.choice(np.array([-128, 127, 0], np.int8), shape)
+    return rng.integers(-128, 128, shape).astype(np.int8)
+
+
+def random_requantize(rng: np.random.Generator, channels: int, gain: float) -> Requantize:
+    """Multipliers around ``gain`` (output codes for each accumulator half-unit), some with a shift other than 32."""
+    values = gain * np.exp(rng.normal(0, 0.5, channels))
+    if rng.random() < 0.2:
+        values[rng.integers(channels)] *= 2.0 ** rng.integers(-18, 12)
+    pairs = [nested.quantize_multiplier(float(v)) for v in values]
+    low, high = (0, 255) if rng.random() < 0.7 else sorted(int(v) for v in rng.integers(0, 256, 2))
+    return Requantize(
+        np.array([p[0] for p in pairs], np.int32), np.array([p[1] for p in pairs], np.uint8), low, high
+    )
+
+
+class Builder:
+    """Adds random layers to a growing network."""
+
+    def __init__(self, seed: int, shape: tuple[int, int, int]) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.tensors = [self._tensor("input", shape)]
+        self.layers: list = []
+        self.seed = seed
+
+    def _tensor(self, name: str, shape: tuple[int, int, int]) -> Tensor:
+        zero = int(self.rng.integers(1, 256)) if self.rng.random() < 0.3 else 0
+        return Tensor(name, shape, float(np.exp(self.rng.normal(-3, 1))), zero)
+
+    @property
+    def last(self) -> Tensor:
+        return self.tensors[-1]
+
+    def window(self, shape: tuple[int, int, int]) -> Window:
+        rng = self.rng
+        kernel = tuple(int(rng.integers(1, min(5, n) + 1)) for n in shape[:2])
+        stride = tuple(int(s) for s in rng.integers(1, 4, 2))
+        if rng.random() < 0.4:
+            return Window(kernel, stride)
+        if rng.random() < 0.6:
+            return Window.same(shape[:2], kernel, stride)
+        top, bottom = (int(p) for p in rng.integers(0, kernel[0], 2))
+        left, right = (int(p) for p in rng.integers(0, kernel[1], 2))
+        return Window(kernel, stride, (top, left, bottom, right))
+
+    def candidates(self, source: Tensor, count: int) -> tuple:
+        pairs = [p for p in ALL_PAIRS if source.zero_point == 0 or p[1] == 8]
+        chosen = self.rng.choice(len(pairs), min(count, len(pairs)), replace=False)
+        return tuple(pairs[i] for i in chosen)
+
+    def mac_fields(self, channels: int, depth: int) -> dict:
+        rng = self.rng
+        bias = rng.integers(-(depth * 4000 + 2), depth * 4000 + 2, channels).astype(np.int32)
+        return {"bias_twice": bias, "requantize": random_requantize(rng, channels, 1.0 / (60.0 * depth**0.5 * 64))}
+
+    def conv(self, count: int, source: Tensor | None = None, residual: bool = False) -> None:
+        rng, x = self.rng, source or self.last
+        name = f"conv{len(self.layers)}"
+        window = Window.same(x.shape[:2], (3, 3), (1, 1)) if residual else self.window(x.shape)
+        h, w = window.output_size(*x.shape[:2])
+        channels = x.shape[2] if residual else int(rng.integers(1, 10))
+        weights = random_weights(rng, (channels, *window.kernel, x.shape[2]))
+        extra = {}
+        if residual:
+            extra = {
+                "residual": x.name,
+                "residual_multiplier": rng.integers(64, 5000, channels).astype(np.int32),
+            }
+        out = self._tensor(f"{name}.out", (h, w, channels))
+        fields = self.mac_fields(channels, weights[0].size)
+        self.layers.append(
+            Conv2D(name, x.name, out.name, weights, candidates=self.candidates(x, count), window=window, **fields, **extra)
+        )
+        self.tensors.append(out)
+
+    def residual_block(self, count: int) -> None:
+        """Two convolutions with a fused addition of the block's input."""
+        x = self.last
+        self.conv(count, x)
+        middle = self.last
+        rng = self.rng
+        name = f"conv{len(self.layers)}"
+        weights = random_weights(rng, (x.shape[2], 1, 1, middle.shape[2]))
+        if middle.shape[:2] != x.shape[:2]:
+            return
+        out = self._tensor(f"{name}.out", x.shape)
+        self.layers.append(
+            Conv2D(
+                name,
+                middle.name,
+                out.name,
+                weights,
+                candidates=self.candidates(middle, count),
+                residual=x.name,
+                residual_multiplier=rng.integers(64, 5000, x.shape[2]).astype(np.int32),
+                **self.mac_fields(x.shape[2], middle.shape[2]),
+            )
+        )
+        self.tensors.append(out)
+
+    def depthwise(self, count: int) -> None:
+        x = self.last
+        name = f"depthwise{len(self.layers)}"
+        window = self.window(x.shape)
+        weights = random_weights(self.rng, (x.shape[2], *window.kernel))
+        out = self._tensor(f"{name}.out", (*window.output_size(*x.shape[:2]), x.shape[2]))
+        self.layers.append(
+            DepthwiseConv2D(
+                name,
+                x.name,
+                out.name,
+                weights,
+                candidates=self.candidates(x, count),
+                window=window,
+                **self.mac_fields(x.shape[2], weights[0].size),
+            )
+        )
+        self.tensors.append(out)
+
+    def add(self) -> None:
+        x = self.last
+        other = next((t for t in self.tensors[:-1] if t.shape == x.shape), x)
+        name = f"add{len(self.layers)}"
+        out = self._tensor(f"{name}.out", x.shape)
+        scale = max(x.scale, other.scale)
+        m1, m2, offset, r = nested.add_parameters(
+            (x.scale, other.scale), (x.zero_point, other.zero_point), scale, out.zero_point
+        )
+        self.tensors.append(Tensor(out.name, out.shape, scale, out.zero_point))
+        self.layers.append(Add(name, (x.name, other.name), out.name, (m1, m2), offset, r))
+
+    def pool(self, average: bool) -> None:
+        x = self.last
+        name = f"pool{len(self.layers)}"
+        window = self.window(x.shape)
+        shape = (*window.output_size(*x.shape[:2]), x.shape[2])
+        if average:
+            out = self._tensor(f"{name}.out", shape)
+            counts = tuple(sorted({int(c) for c in window_counts(window, *x.shape[:2]).ravel()}))
+            bias = self.rng.integers(-300, 300, len(counts)).astype(np.int32)
+            rq = random_requantize(self.rng, len(counts), 0.5 / max(counts))
+            self.layers.append(AveragePool2D(name, x.name, out.name, window, counts, bias, rq))
+        else:
+            out = Tensor(f"{name}.out", shape, x.scale, x.zero_point)
+            self.layers.append(MaxPool2D(name, x.name, out.name, window))
+        self.tensors.append(out)
+
+    def dense(self, count: int, channels: int) -> None:
+        x = self.last
+        name = f"dense{len(self.layers)}"
+        weights = random_weights(self.rng, (channels, x.size))
+        out = self._tensor(f"{name}.out", (1, 1, channels))
+        self.layers.append(
+            Dense(
+                name,
+                x.name,
+                out.name,
+                weights,
+                candidates=self.candidates(x, count),
+                **self.mac_fields(channels, x.size),
+            )
+        )
+        self.tensors.append(out)
+
+    def controller(self, after: str, source: Tensor, count: int) -> Controller | None:
+        """Global average pooling, a hidden layer, and logits for every adaptive layer behind ``after``."""
+        order = [layer.name for layer in self.layers]
+        adaptive = [m for m in self.layers if len(getattr(m, "candidates", ())) > 1]
+        if not adaptive or any(order.index(m.name) <= order.index(after) for m in adaptive):
+            return None
+        if any(len(m.candidates) != count for m in adaptive):
+            return None
+        rng = self.rng
+        h, w, c = source.shape
+        pooled, hidden = Tensor("ctl.pooled", (1, 1, c), 0.05), Tensor("ctl.hidden", (1, 1, 7), 0.05)
+        self.tensors += [pooled, hidden]
+        pool = AveragePool2D(
+            "ctl.pool",
+            source.name,
+            pooled.name,
+            Window((h, w)),
+            (h * w,),
+            np.zeros(1, np.int32),
+            random_requantize(rng, 1, 0.5 / (h * w)),
+        )
+        first = Dense("ctl.dense", pooled.name, hidden.name, random_weights(rng, (7, c)), **self.mac_fields(7, c))
+        logits = len(adaptive) * count
+        last = Dense(
+            "ctl.logits",
+            hidden.name,
+            "ctl.accumulators",
+            random_weights(rng, (logits, 7)),
+            rng.integers(-20000, 20000, logits).astype(np.int32),
+            None,
+        )
+        return Controller(after, (pool, first, last), tuple(m.name for m in adaptive))
+
+
+def random_graph(seed: int, *, largest: int = 9) -> Graph:
+    """A network of 4 to 8 layers, with a controller whenever one is possible."""
+    rng = np.random.default_rng((seed, 1))
+    shape = tuple(int(n) for n in (rng.integers(3, largest + 1), rng.integers(3, largest + 1), rng.integers(1, 7)))
+    builder = Builder(seed, shape)
+    count = int(rng.integers(2, 4))
+    builder.conv(1)
+    stem, source = builder.layers[0].name, builder.last
+    for _ in range(int(rng.integers(2, 6))):
+        kind = rng.choice(["conv", "fused", "block", "depthwise", "add", "max", "average"])
+        if kind == "conv":
+            builder.conv(count)
+        elif kind == "fused":
+            builder.conv(count, residual=True)
+        elif kind == "block":
+            builder.residual_block(count)
+        elif kind == "depthwise":
+            builder.depthwise(count)
+        elif kind == "add":
+            builder.add()
+        else:
+            builder.pool(kind == "average")
+    builder.dense(1, int(rng.integers(1, 12)))
+    output = builder.last.name
+    controller = builder.controller(stem, source, count)
+    return Graph(
+        f"random{seed}", tuple(builder.tensors), tuple(builder.layers), "input", output, controller=controller
+    )
+
+
+def random_codes(seed: int, graph: Graph, count: int) -> np.ndarray:
+    """Input codes: uniform, and in every third case only 0 and 255."""
+    rng = np.random.default_rng((seed, 2))
+    codes = rng.integers(0, 256, (count, *graph.tensor(graph.input).shape)).astype(np.uint8)
+    codes[::3] = rng.choice(np.array([0, 255], np.uint8), codes[::3].shape)
+    return codes
