@@ -20,11 +20,11 @@ void dqt_port_write(uint8_t byte);
 /* Called when there is nothing to read: may sleep until something arrives, flushes what is buffered. */
 void dqt_port_wait(void);
 
-/* Free-running counter in the board's own ticks (boards/<id>.toml: counter). Wraps at DQT_PORT_COUNTER_MASK + 1. */
+/* Free-running counter in the board's own ticks (boards/<id>.toml: counter). Wraps at dqt_port_counter_mask + 1. */
 uint64_t dqt_port_counter(void);
 extern const uint64_t dqt_port_counter_mask;
 
-/* Restarts the device; does not return. */
+/* Sends what is still in the UART, then restarts the device; does not return. */
 void dqt_port_reset(void) __attribute__((noreturn));
 
 /* Bytes of stack ever used, by the paint that start-up left; 0 where it is not known (native). */

@@ -1,41 +1,30 @@
 #include "dqt_server.h"
 
-#include "dqt_config.h"
+#include "dqt_board.h"
 #include "dqt_frame.h"
 #include "dqt_messages.h"
-#include "dqt_model.h"
 #include "dqt_port.h"
+#include "dqt_run.h"
 
 #define FRAME_MIN (DQT_FRAME_SIZE + DQT_CRC_SIZE)
-#define RESULT_MAX (DQT_RESULT_SIZE + DQT_ADAPTIVE_COUNT + DQT_OUTPUT_SIZE + 12u * DQT_LAYER_COUNT)
 #define NO_REQUEST 0u /* type of the request in a NAK to a frame that could not be read */
 
-_Static_assert(DQT_MAX_PAYLOAD > DQT_LOAD_SIZE && DQT_MAX_PAYLOAD <= 0xFFFFu, "a LOAD carries at least one byte");
-_Static_assert(DQT_MAX_PAYLOAD >= DQT_RUN_SIZE + DQT_ADAPTIVE_COUNT, "a RUN must fit");
-_Static_assert(DQT_REPLY_MAX >= RESULT_MAX && DQT_REPLY_MAX <= 0xFFFFu, "a RESULT must fit");
-_Static_assert(DQT_REPLY_MAX >= DQT_HELLO_REPLY_SIZE, "a HELLO_REPLY must fit");
-_Static_assert(DQT_RX_RING >= 2u && (DQT_RX_RING & (DQT_RX_RING - 1u)) == 0u, "indices wrap by masking");
-_Static_assert(DQT_LOAD_WINDOW >= 1u && DQT_LOAD_WINDOW <= 0xFFu, "the window is a byte in the HELLO_REPLY");
-_Static_assert(DQT_CANDIDATE_MAX <= 0xFFu && DQT_LAYER_COUNT <= 0xFFFFu && DQT_ADAPTIVE_COUNT <= 0xFFFFu,
-               "fields of the HELLO_REPLY");
 _Static_assert(sizeof(DQT_BOARD_ID) <= 16u, "the board's id is sent as 16 bytes, zero at the end");
 
-/* What has arrived while a reply was being sent. */
-static uint8_t ring[DQT_RX_RING];
-static uint32_t ring_head; /* free-running; the next byte goes to ring_head & mask */
-static uint32_t ring_tail;
+/* Everything that a request can change. The frames themselves are in dqt_model.buffers, sized by the exporter. */
+static struct {
+    uint32_t ring_head;    /* free-running; the next byte goes to ring[ring_head & (ring_size - 1)] */
+    uint32_t ring_tail;
+    uint32_t reply_size;   /* bytes of the kept reply, 0: none since start-up */
+    uint32_t answered_crc; /* CRC of the request that the kept reply answers */
+    uint32_t received;     /* bytes of the input received without a gap */
+    uint32_t runs;
+    uint32_t bad_frames;
+    uint32_t naks;
+} server;
 
-static uint8_t request[FRAME_MIN + DQT_MAX_PAYLOAD];
-static uint8_t reply[FRAME_MIN + DQT_REPLY_MAX]; /* kept: a repeated request gets it again */
-static uint8_t refusal[FRAME_MIN + DQT_NAK_SIZE]; /* its own, so that a NAK leaves the kept reply alone */
-
-static uint32_t reply_size;    /* bytes of the kept reply, 0: none since start-up */
-static uint32_t answered_crc;  /* CRC of the request that the kept reply answers; covers its sequence number */
-static uint32_t received;      /* bytes of the input received without a gap */
-static uint32_t run_count;
-static uint32_t bad_frame_count;
-static uint32_t nak_count;
-static dqt_report report;
+/* A buffer of its own: a NAK leaves the kept reply alone, so a repeat of the request before it still gets that. */
+static uint8_t refusal[FRAME_MIN + DQT_NAK_SIZE];
 
 static void put16(uint8_t *at, uint32_t value) {
     at[0] = (uint8_t)value;
@@ -66,24 +55,25 @@ static void copy(uint8_t *to, const uint8_t *from, uint32_t size) {
     }
 }
 
-/* Takes what the port has, as long as the ring has room. */
+/* Takes what the port has, as long as the ring has room: a reply is sent while requests come in. */
 static void poll_reception(void) {
-    while (ring_head - ring_tail < DQT_RX_RING) {
+    const uint32_t size = dqt_model.ring_size;
+    while (server.ring_head - server.ring_tail < size) {
         int byte = dqt_port_read();
         if (byte < 0) {
             return;
         }
-        ring[ring_head & (DQT_RX_RING - 1u)] = (uint8_t)byte;
-        ring_head++;
+        dqt_model.buffers.ring[server.ring_head & (size - 1u)] = (uint8_t)byte;
+        server.ring_head++;
     }
 }
 
 static int next_byte(void) {
-    if (ring_head == ring_tail) {
+    if (server.ring_head == server.ring_tail) {
         return dqt_port_read();
     }
-    uint8_t byte = ring[ring_tail & (DQT_RX_RING - 1u)];
-    ring_tail++;
+    uint8_t byte = dqt_model.buffers.ring[server.ring_tail & (dqt_model.ring_size - 1u)];
+    server.ring_tail++;
     return byte;
 }
 
@@ -117,12 +107,12 @@ static void refuse(uint32_t sequence, uint32_t type, uint32_t code, uint32_t det
     payload[DQT_NAK_REQUEST_OFFSET] = (uint8_t)type;
     put16(payload + DQT_NAK_RESERVED_OFFSET, 0);
     put32(payload + DQT_NAK_DETAIL_OFFSET, detail);
-    nak_count++;
+    server.naks++;
     send(refusal, seal(refusal, DQT_TYPE_NAK, sequence, DQT_NAK_SIZE));
 }
 
 static void refuse_frame(void) {
-    bad_frame_count++;
+    server.bad_frames++;
     refuse(DQT_NO_SEQUENCE, NO_REQUEST, DQT_NAK_BAD_FRAME, 0);
 }
 
@@ -143,21 +133,20 @@ static outcome answered(uint32_t payload_size) {
 
 static outcome hello(uint8_t *out) {
     static const uint8_t board[] = DQT_BOARD_ID;
-    static const uint8_t model[32] = DQT_MODEL_HASH;
     for (uint32_t i = 0; i < DQT_HELLO_REPLY_SIZE; i++) {
         out[i] = 0;
     }
     put16(out + DQT_HELLO_REPLY_PROTOCOL_OFFSET, DQT_PROTOCOL);
-    put16(out + DQT_HELLO_REPLY_ADAPTIVE_OFFSET, DQT_ADAPTIVE_COUNT);
-    put16(out + DQT_HELLO_REPLY_LAYERS_OFFSET, DQT_LAYER_COUNT);
-    out[DQT_HELLO_REPLY_CANDIDATES_OFFSET] = (uint8_t)DQT_CANDIDATE_MAX;
-    out[DQT_HELLO_REPLY_WINDOW_OFFSET] = (uint8_t)DQT_LOAD_WINDOW;
-    put16(out + DQT_HELLO_REPLY_MAX_PAYLOAD_OFFSET, DQT_MAX_PAYLOAD);
-    out[DQT_HELLO_REPLY_HAS_CONTROLLER_OFFSET] = (uint8_t)DQT_HAS_CONTROLLER;
-    put32(out + DQT_HELLO_REPLY_INPUT_SIZE_OFFSET, DQT_INPUT_SIZE);
-    put32(out + DQT_HELLO_REPLY_OUTPUT_SIZE_OFFSET, DQT_OUTPUT_SIZE);
+    put16(out + DQT_HELLO_REPLY_ADAPTIVE_OFFSET, dqt_model.adaptive_count);
+    put16(out + DQT_HELLO_REPLY_LAYERS_OFFSET, dqt_model.layer_count);
+    out[DQT_HELLO_REPLY_CANDIDATES_OFFSET] = dqt_model.candidate_max;
+    out[DQT_HELLO_REPLY_WINDOW_OFFSET] = dqt_model.load_window;
+    put16(out + DQT_HELLO_REPLY_MAX_PAYLOAD_OFFSET, dqt_model.receive_max);
+    out[DQT_HELLO_REPLY_HAS_CONTROLLER_OFFSET] = dqt_model.decide_at != DQT_NONE;
+    put32(out + DQT_HELLO_REPLY_INPUT_SIZE_OFFSET, dqt_model.input_size);
+    put32(out + DQT_HELLO_REPLY_OUTPUT_SIZE_OFFSET, dqt_model.output_size);
     copy(out + DQT_HELLO_REPLY_BOARD_OFFSET, board, sizeof board);
-    copy(out + DQT_HELLO_REPLY_MODEL_OFFSET, model, sizeof model);
+    copy(out + DQT_HELLO_REPLY_MODEL_OFFSET, dqt_model.hash, sizeof dqt_model.hash);
     return answered(DQT_HELLO_REPLY_SIZE);
 }
 
@@ -167,23 +156,23 @@ static outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
     }
     uint32_t offset = get32(payload + DQT_LOAD_OFFSET_OFFSET);
     uint32_t count = size - DQT_LOAD_SIZE;
-    if (offset > received) {
-        return refused(DQT_NAK_BAD_OFFSET, received);
+    if (offset > server.received) {
+        return refused(DQT_NAK_BAD_OFFSET, server.received);
     }
-    if (count > DQT_INPUT_SIZE - offset) { /* offset <= received <= DQT_INPUT_SIZE */
-        return refused(DQT_NAK_BAD_LENGTH, DQT_LOAD_SIZE + DQT_INPUT_SIZE - offset);
+    if (count > dqt_model.input_size - offset) { /* offset <= server.received <= dqt_model.input_size */
+        return refused(DQT_NAK_BAD_LENGTH, DQT_LOAD_SIZE + dqt_model.input_size - offset);
     }
-    copy(dqt_model_input() + offset, payload + DQT_LOAD_SIZE, count);
-    if (offset == 0 || offset + count > received) {
-        received = offset + count;
+    copy(dqt_model.buffers.arena + dqt_model.input + offset, payload + DQT_LOAD_SIZE, count);
+    if (offset == 0 || offset + count > server.received) {
+        server.received = offset + count;
     }
-    put32(out + DQT_LOAD_REPLY_RECEIVED_OFFSET, received);
+    put32(out + DQT_LOAD_REPLY_RECEIVED_OFFSET, server.received);
     return answered(DQT_LOAD_REPLY_SIZE);
 }
 
 /* Checks a RUN completely before anything is executed. */
 static outcome check_run(const uint8_t *payload, uint32_t size) {
-    const uint32_t adaptive = DQT_ADAPTIVE_COUNT; /* a variable: comparing with a literal 0 would be a warning */
+    const uint32_t adaptive = dqt_model.adaptive_count;
     if (size < DQT_RUN_SIZE) {
         return refused(DQT_NAK_BAD_LENGTH, DQT_RUN_SIZE);
     }
@@ -193,7 +182,7 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
     if (policy > DQT_POLICY_VECTOR || (flags & ~(DQT_RUN_COUNTS | DQT_RUN_CHECKSUMS)) != 0) {
         return refused(DQT_NAK_BAD_POLICY, policy | (flags << 8));
     }
-    if (policy == DQT_POLICY_CONTROLLER && !DQT_HAS_CONTROLLER) {
+    if (policy == DQT_POLICY_CONTROLLER && dqt_model.decide_at == DQT_NONE) {
         return refused(DQT_NAK_NO_CONTROLLER, 0);
     }
     uint32_t wanted = policy == DQT_POLICY_VECTOR ? adaptive : 0u;
@@ -205,8 +194,8 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
             return refused(DQT_NAK_BAD_CHOICE, i);
         }
     }
-    if (received != DQT_INPUT_SIZE) {
-        return refused(DQT_NAK_INPUT_INCOMPLETE, received);
+    if (server.received != dqt_model.input_size) {
+        return refused(DQT_NAK_INPUT_INCOMPLETE, server.received);
     }
     return answered(0);
 }
@@ -219,37 +208,37 @@ static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
     uint32_t flags = payload[DQT_RUN_FLAGS_OFFSET];
     const uint8_t *choices = policy == DQT_POLICY_VECTOR ? payload + DQT_RUN_SIZE : (const uint8_t *)0;
-    dqt_model_run(choices, flags & DQT_RUN_CHECKSUMS, &report);
-    received = 0; /* the run has overwritten the input */
-    run_count++;
+    dqt_model_run(choices, flags & DQT_RUN_CHECKSUMS);
+    server.received = 0; /* the run has overwritten the input */
+    server.runs++;
 
     out[DQT_RESULT_POLICY_OFFSET] = (uint8_t)policy;
     out[DQT_RESULT_FLAGS_OFFSET] = (uint8_t)flags;
-    put16(out + DQT_RESULT_ADAPTIVE_OFFSET, DQT_ADAPTIVE_COUNT);
-    put16(out + DQT_RESULT_LAYERS_OFFSET, DQT_LAYER_COUNT);
+    put16(out + DQT_RESULT_ADAPTIVE_OFFSET, dqt_model.adaptive_count);
+    put16(out + DQT_RESULT_LAYERS_OFFSET, dqt_model.layer_count);
     put16(out + DQT_RESULT_RESERVED_OFFSET, 0);
-    put32(out + DQT_RESULT_OUTPUT_SIZE_OFFSET, DQT_OUTPUT_SIZE);
-    put64(out + DQT_RESULT_TOTAL_OFFSET, report.total);
+    put32(out + DQT_RESULT_OUTPUT_SIZE_OFFSET, dqt_model.output_size);
+    put64(out + DQT_RESULT_TOTAL_OFFSET, *dqt_model.buffers.total);
     uint32_t at = DQT_RESULT_SIZE;
-    copy(out + at, report.choices, DQT_ADAPTIVE_COUNT);
-    at += DQT_ADAPTIVE_COUNT;
-    copy(out + at, dqt_model_output(), DQT_OUTPUT_SIZE);
-    at += DQT_OUTPUT_SIZE;
-    for (uint32_t i = 0; (flags & DQT_RUN_COUNTS) != 0 && i < DQT_LAYER_COUNT; i++) {
-        put64(out + at, report.counts[i]);
+    copy(out + at, dqt_model.buffers.choices, dqt_model.adaptive_count);
+    at += dqt_model.adaptive_count;
+    copy(out + at, dqt_model.buffers.arena + dqt_model.output, dqt_model.output_size);
+    at += dqt_model.output_size;
+    for (uint32_t i = 0; (flags & DQT_RUN_COUNTS) != 0 && i < dqt_model.layer_count; i++) {
+        put64(out + at, dqt_model.buffers.counts[i]);
         at += 8u;
     }
-    for (uint32_t i = 0; (flags & DQT_RUN_CHECKSUMS) != 0 && i < DQT_LAYER_COUNT; i++) {
-        put32(out + at, report.checksums[i]);
+    for (uint32_t i = 0; (flags & DQT_RUN_CHECKSUMS) != 0 && i < dqt_model.layer_count; i++) {
+        put32(out + at, dqt_model.buffers.checksums[i]);
         at += 4u;
     }
     return answered(at);
 }
 
 static outcome statistics(uint8_t *out) {
-    put32(out + DQT_STATS_REPLY_RUNS_OFFSET, run_count);
-    put32(out + DQT_STATS_REPLY_BAD_FRAMES_OFFSET, bad_frame_count);
-    put32(out + DQT_STATS_REPLY_NAKS_OFFSET, nak_count);
+    put32(out + DQT_STATS_REPLY_RUNS_OFFSET, server.runs);
+    put32(out + DQT_STATS_REPLY_BAD_FRAMES_OFFSET, server.bad_frames);
+    put32(out + DQT_STATS_REPLY_NAKS_OFFSET, server.naks);
     put32(out + DQT_STATS_REPLY_STACK_USED_OFFSET, dqt_port_stack_used());
     return answered(DQT_STATS_REPLY_SIZE);
 }
@@ -276,41 +265,45 @@ static outcome execute(uint32_t type, const uint8_t *payload, uint32_t size, uin
     return type == DQT_TYPE_STATS ? statistics(out) : answered(0);
 }
 
-static void handle(uint32_t frame_size) {
+static void handle(const uint8_t *request, uint32_t frame_size) {
     if (frame_size < FRAME_MIN) {
         refuse_frame();
         return;
     }
-    uint32_t body = frame_size - DQT_CRC_SIZE;
-    uint32_t size = body - DQT_FRAME_SIZE;
-    uint32_t crc = get32(request + body);
-    uint32_t sequence = get16(request + DQT_FRAME_SEQUENCE_OFFSET);
+    const uint32_t body = frame_size - DQT_CRC_SIZE;
+    const uint32_t size = body - DQT_FRAME_SIZE;
+    const uint32_t crc = get32(request + body);
+    const uint32_t sequence = get16(request + DQT_FRAME_SEQUENCE_OFFSET);
     if (crc != dqt_crc32(0, request, body) || size != get16(request + DQT_FRAME_LENGTH_OFFSET) ||
         request[DQT_FRAME_FLAGS_OFFSET] != 0 || sequence == DQT_NO_SEQUENCE) {
         refuse_frame();
         return;
     }
-    uint32_t type = request[DQT_FRAME_TYPE_OFFSET];
-    /* The same sequence number and CRC: the answer was lost on its way. Executing again could give another one. */
-    if (reply_size == 0 || crc != answered_crc || sequence != get16(reply + DQT_FRAME_SEQUENCE_OFFSET)) {
-        /* Handlers touch the reply only once nothing can be refused any more. */
-        outcome done = execute(type, request + DQT_FRAME_SIZE, size, reply + DQT_FRAME_SIZE);
+    const uint32_t type = request[DQT_FRAME_TYPE_OFFSET];
+    uint8_t *reply = dqt_model.buffers.reply;
+    /* Same sequence number and CRC: the answer was lost on its way, and executing again could give another one. */
+    const uint32_t repeated = server.reply_size != 0 && crc == server.answered_crc &&
+                              sequence == get16(reply + DQT_FRAME_SEQUENCE_OFFSET);
+    if (!repeated) {
+        /* Handlers write to the reply only when nothing can be refused any more. */
+        const outcome done = execute(type, request + DQT_FRAME_SIZE, size, reply + DQT_FRAME_SIZE);
         if (done.code != 0) {
             refuse(sequence, type, done.code, done.detail);
             return;
         }
-        reply_size = seal(reply, type | 0x80u, sequence, done.payload_size);
-        answered_crc = crc;
+        server.reply_size = seal(reply, type | 0x80u, sequence, done.payload_size);
+        server.answered_crc = crc;
     }
-    send(reply, reply_size);
+    send(reply, server.reply_size);
     if (type == DQT_TYPE_RESET) {
         dqt_port_reset();
     }
 }
 
 void dqt_server_run(void) {
+    uint8_t *request = dqt_model.buffers.receive;
     dqt_decoder decoder;
-    dqt_decoder_init(&decoder, request, sizeof request);
+    dqt_decoder_init(&decoder, request, FRAME_MIN + dqt_model.receive_max);
     for (;;) {
         int byte = next_byte();
         if (byte < 0) {
@@ -319,7 +312,7 @@ void dqt_server_run(void) {
         }
         dqt_decode_result result = dqt_decoder_feed(&decoder, (uint8_t)byte);
         if (result == DQT_DECODE_FRAME) {
-            handle(decoder.size);
+            handle(request, decoder.size);
         } else if (result == DQT_DECODE_BAD) {
             refuse_frame();
         }

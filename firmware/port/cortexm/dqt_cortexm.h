@@ -17,8 +17,11 @@ typedef struct {
     uint32_t lr;
 } dqt_fault_info;
 
-/* Called for every exception, none of which is expected. The default stops for a debugger if one is connected and
- * otherwise restarts, so that the host's next request is answered; a port may define its own. */
+/* For the port to define: called for every exception, none of which is expected. */
 void dqt_port_fault(const dqt_fault_info *info) __attribute__((noreturn));
+
+/* What a port on silicon does then: stops for a debugger if one is connected, and otherwise restarts, so that the
+ * host's next request is answered. */
+void dqt_cortexm_fault(void) __attribute__((noreturn));
 
 #endif

@@ -22,7 +22,7 @@ extern uint32_t __data_start[], __data_end[], __bss_start[], __bss_end[];
 
 extern int main(void);
 
-void dqt_start(void) __attribute__((noreturn));
+void dqt_reset_handler(void) __attribute__((noreturn));
 void dqt_fault(void);
 void dqt_fault_report(const uint32_t *frame) __attribute__((noreturn, used));
 
@@ -33,8 +33,8 @@ typedef union {
 
 #define VECTOR_COUNT 16u /* no interrupt is ever enabled */
 
-__attribute__((section(".vectors"), used)) static const dqt_vector vectors[VECTOR_COUNT] = {
-    {.stack = __stack_top},  {.handler = dqt_start}, {.handler = dqt_fault}, {.handler = dqt_fault},
+__attribute__((section(".vectors"), used)) static const dqt_vector dqt_vectors[VECTOR_COUNT] = {
+    {.stack = __stack_top},  {.handler = dqt_reset_handler}, {.handler = dqt_fault}, {.handler = dqt_fault},
     {.handler = dqt_fault},  {.handler = dqt_fault}, {.handler = dqt_fault}, {.handler = dqt_fault},
     {.handler = dqt_fault},  {.handler = dqt_fault}, {.handler = dqt_fault}, {.handler = dqt_fault},
     {.handler = dqt_fault},  {.handler = dqt_fault}, {.handler = dqt_fault}, {.handler = dqt_fault},
@@ -52,7 +52,7 @@ static void fill(volatile uint32_t *from, const volatile uint32_t *end, uint32_t
     }
 }
 
-void dqt_start(void) {
+void dqt_reset_handler(void) {
     uint32_t *stack;
     __asm__ volatile("mov %0, sp" : "=r"(stack));
     fill(__stack_bottom, stack, STACK_PAINT);
@@ -63,7 +63,7 @@ void dqt_start(void) {
     }
     fill(__bss_start, __bss_end, 0);
 
-    SCB_VTOR = (uint32_t)vectors; /* a boot loader may have used its own table */
+    SCB_VTOR = (uint32_t)dqt_vectors; /* a boot loader may have used its own table */
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
     SCB_CPACR |= CPACR_FPU;
 #endif
@@ -120,8 +120,7 @@ void dqt_fault_report(const uint32_t *frame) {
     dqt_port_fault(&info);
 }
 
-__attribute__((weak)) void dqt_port_fault(const dqt_fault_info *info) {
-    (void)info;
+void dqt_cortexm_fault(void) {
     if ((CORE_DHCSR & DHCSR_DEBUGGER) != 0) {
         __asm__ volatile("bkpt 0");
     }

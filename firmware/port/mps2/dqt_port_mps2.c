@@ -1,6 +1,6 @@
 /* MPS2 images AN385 (Cortex-M3), AN386 (M4) and AN500 (M7), as QEMU models them. */
 #include "dqt_cmsdk_uart.h"
-#include "dqt_config.h"
+#include "dqt_board.h"
 #include "dqt_cortexm.h"
 #include "dqt_port.h"
 #include "dqt_semihosting.h"

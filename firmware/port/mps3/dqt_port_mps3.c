@@ -1,6 +1,6 @@
 /* MPS3 image AN547 (Cortex-M55 in Corstone SSE-300), as QEMU models it. The core starts in the secure state. */
 #include "dqt_cmsdk_uart.h"
-#include "dqt_config.h"
+#include "dqt_board.h"
 #include "dqt_cortexm.h"
 #include "dqt_port.h"
 #include "dqt_semihosting.h"

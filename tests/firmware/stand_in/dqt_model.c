@@ -1,0 +1,91 @@
+/* A stand-in for a generated model: tables like an exported project's, kernels that a test can predict.
+ * tests/firmware/stand_in/__init__.py says in Python what it computes. */
+#include "dqt_run.h"
+
+#define INPUT_SIZE 700
+#define OUTPUT_SIZE 6
+#define LOGITS 712
+#define RECEIVE_MAX 260
+#define REPLY_MAX 76
+
+static uint8_t arena[736] __attribute__((aligned(8)));
+static uint8_t scratch[8] __attribute__((aligned(8)));
+static uint64_t counts[4];
+static uint32_t checksums[4];
+static uint8_t choices[2];
+static uint64_t total[1];
+static uint8_t receive[RECEIVE_MAX + 10];
+static uint8_t reply[REPLY_MAX + 10];
+static uint8_t ring[1024];
+
+/* The controller: the logits are the first bytes of the input. The second layer has two candidates only. */
+static void logits_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t *unused, uint32_t candidate) {
+    int32_t *logits = (int32_t *)(void *)(tensors + layer->output);
+    (void)unused;
+    (void)candidate;
+    for (uint32_t i = 0; i < 6; i++) {
+        logits[i] = i < 5 ? tensors[i] : INT32_MIN;
+    }
+}
+
+static void scale_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t *unused, uint32_t candidate) {
+    (void)unused;
+    for (uint32_t i = 0; i < OUTPUT_SIZE; i++) {
+        uint32_t sum = candidate;
+        for (uint32_t j = i; j < INPUT_SIZE; j += OUTPUT_SIZE) {
+            sum = sum * 31u + tensors[j];
+        }
+        tensors[layer->output + i] = (uint8_t)(sum ^ (sum >> 8));
+    }
+}
+
+/* 2 N instructions and a constant, N >= 1 being the 32-bit number at byte 8 of the input. */
+static void loop_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t *unused, uint32_t candidate) {
+    uint32_t count = tensors[8] | ((uint32_t)tensors[9] << 8) | ((uint32_t)tensors[10] << 16) |
+                     ((uint32_t)tensors[11] << 24);
+    (void)layer;
+    (void)unused;
+    (void)candidate;
+#if defined(__arm__)
+    count += count == 0;
+    __asm__ volatile("1: subs %0, %0, #1\n\tbne 1b" : "+r"(count) : : "cc");
+#else
+    for (volatile uint32_t left = count; left > 0; left = left - 1) {
+    }
+#endif
+}
+
+/* Also spoils the input, as real kernels do. */
+static void mix_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t *unused, uint32_t candidate) {
+    (void)unused;
+    for (uint32_t i = 0; i < OUTPUT_SIZE; i++) {
+        tensors[layer->output + i] ^= (uint8_t)(17u * (candidate + 1u));
+    }
+    for (uint32_t i = 0; i < INPUT_SIZE; i++) {
+        tensors[i] = 0xEE;
+    }
+}
+
+static const dqt_width widths[] = {{8, 8}, {4, 4}, {2, 4}};
+
+static const dqt_layer layers[] = {
+    {logits_kernel, 0, widths, 1, 0, 1, LOGITS, 24},
+    {scale_kernel, 0, widths, 3, 1, 0, INPUT_SIZE + 4, OUTPUT_SIZE},
+    {loop_kernel, 0, widths, 1, 0, 0, INPUT_SIZE + 4, OUTPUT_SIZE},
+    {mix_kernel, 0, widths, 2, 1, 0, INPUT_SIZE + 4, OUTPUT_SIZE},
+};
+
+#ifndef STAND_IN_DECIDE_AT
+#define STAND_IN_DECIDE_AT 0
+#endif
+
+const dqt_model_data dqt_model = {
+    layers,
+    {arena, scratch, counts, checksums, choices, total, receive, reply, ring},
+    0, INPUT_SIZE, INPUT_SIZE + 4, OUTPUT_SIZE,
+    STAND_IN_DECIDE_AT, LOGITS,
+    RECEIVE_MAX, REPLY_MAX, sizeof ring,
+    4, 2, 3, 2, {0, 0},
+    {0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF,
+     0xB0, 0xB1, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA, 0xBB, 0xBC, 0xBD, 0xBE, 0xBF},
+};
