@@ -1,0 +1,203 @@
+"""A device that is a process of this computer: bytes over file descriptors, always reaped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from typing import IO
+
+from ..errors import DeviceError, ToolchainError
+
+_CHUNK = 65536
+_WRITE_TIMEOUT = 30.0
+_END_TIMEOUT = 2.0
+_STDERR_SHOWN = 2000
+
+
+class ProcessTransport:
+    """Owns a process and the two descriptors that lead to it; see :class:`~dqt_edge.device.transport.Transport`.
+
+    The process ends with :meth:`close`, with the object, with the interpreter, and where util-linux's ``setpriv`` is
+    installed even when this process is killed.
+
+    Args:
+        name: For messages.
+        command: Program and arguments.
+        reader: Descriptor to read from, or None for the process's standard output. Taken over.
+        writer: Descriptor to write to, or None for its standard input. Taken over; may be the same as ``reader``.
+        inherited: Descriptors that the process gets and this one closes.
+
+    Raises:
+        ToolchainError: It cannot be started.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        reader: int | None = None,
+        writer: int | None = None,
+        inherited: Sequence[int] = (),
+    ) -> None:
+        self._name = name
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        self._ahead = bytearray()
+        piped = reader is None
+        try:
+            self._process = subprocess.Popen(
+                [*_dies_with_parent(), *command],
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if piped else self._errors,
+                stderr=self._errors,
+                bufsize=0,
+                pass_fds=tuple(inherited),
+            )
+        except OSError as error:
+            self._errors.close()
+            _close_all({fd for fd in (reader, writer) if fd is not None})
+            raise ToolchainError(
+                f"cannot start {command[0]}: {error.strerror}",
+                where=name,
+                next_step="check that the file exists, is executable and was built for this computer",
+            ) from error
+        finally:
+            _close_all(inherited)
+        if self._process.stdin is not None and self._process.stdout is not None:
+            # Duplicates, so that one place closes them and no file object outlives its descriptor.
+            reader, writer = os.dup(self._process.stdout.fileno()), os.dup(self._process.stdin.fileno())
+            self._process.stdout.close()
+            self._process.stdin.close()
+        assert reader is not None
+        assert writer is not None
+        self._reader, self._writer = reader, writer
+        os.set_blocking(reader, False)
+        os.set_blocking(writer, False)
+        self._end = weakref.finalize(self, _end, self._process, {reader, writer}, self._errors)
+
+    @property
+    def name(self) -> str:
+        """Where it leads, for messages."""
+        return self._name
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def read(self, limit: int, timeout: float) -> bytes:
+        """See Transport."""
+        if not self._ahead:
+            self._wait(selectors.EVENT_READ, timeout)
+        content = bytes(self._ahead[:limit])
+        del self._ahead[: len(content)]
+        return content
+
+    def write(self, content: bytes) -> None:
+        """See Transport. Takes input meanwhile: a device that is busy answering may not be reading."""
+        rest = memoryview(content)
+        deadline = time.monotonic() + _WRITE_TIMEOUT
+        while rest:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise self._gone(f"took no more input for {_WRITE_TIMEOUT:g} s")
+            if self._wait(selectors.EVENT_READ | selectors.EVENT_WRITE, left) & selectors.EVENT_WRITE:
+                try:
+                    rest = rest[os.write(self._writer, rest) :]
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    raise self._gone("closed its input") from error
+
+    def reset_input(self) -> None:
+        """See Transport."""
+        self._ahead.clear()
+        while self.read(_CHUNK, 0):
+            pass
+
+    def close(self) -> None:
+        """See Transport."""
+        self._end()
+
+    def __enter__(self) -> ProcessTransport:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _wait(self, events: int, timeout: float) -> int:
+        """Waits for one of the events, takes what can be read, and returns the events that happened."""
+        if not self._end.alive:
+            raise DeviceError("the device is closed", where=self._name, next_step="open it again")
+        happened = 0
+        with selectors.DefaultSelector() as selector:
+            if self._reader == self._writer:
+                selector.register(self._reader, events)
+            else:
+                selector.register(self._reader, selectors.EVENT_READ)
+                if events & selectors.EVENT_WRITE:
+                    selector.register(self._writer, selectors.EVENT_WRITE)
+            for _, mask in selector.select(max(0.0, timeout)):
+                happened |= mask
+        if happened & selectors.EVENT_READ:
+            try:
+                content = os.read(self._reader, _CHUNK)
+            except BlockingIOError:
+                return happened
+            except OSError as error:
+                raise self._gone("closed its output") from error
+            if not content:
+                raise self._gone("closed its output")
+            self._ahead += content
+        return happened
+
+    def _gone(self, what: str) -> DeviceError:
+        """Error for a process that no longer takes part, with what it last said."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_TIMEOUT)
+        status = self._process.poll()
+        if status is not None:
+            what = f"ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
+        self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, self._errors.tell() - _STDERR_SHOWN))
+        said = self._errors.read().decode(errors="replace").strip()
+        return DeviceError(
+            f"the device process {what}" + (f": {said}" if said else ""),
+            where=self._name,
+            next_step="build the project again; if it happens again, report it with this text",
+        )
+
+
+def _dies_with_parent() -> list[str]:
+    """Prefix that ends a process when its parent is killed. Linux counts the parent's thread: the main one only."""
+    found = shutil.which("setpriv")
+    if found is None or threading.current_thread() is not threading.main_thread():
+        return []
+    return [found, "--pdeathsig", "KILL", "--"]
+
+
+def _close_all(descriptors: Sequence[int] | set[int]) -> None:
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+
+def _end(process: subprocess.Popen[bytes], descriptors: set[int], errors: IO[bytes]) -> None:
+    """End of input first, which is a clean exit for a native device; then SIGTERM, then SIGKILL."""
+    _close_all(descriptors)
+    try:
+        process.terminate()
+        process.wait(_END_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    finally:
+        errors.close()
