@@ -3,8 +3,8 @@
 
 #include "dqt_h7_registers.h"
 
-#define HSI_HZ 64000000u
-#define APB1_HZ 120000000u
+#define APB1_HZ_INTERNAL 32000000u
+#define APB1_HZ_FULL 120000000u
 
 /* At power-on the ST-LINK is still starting while this core already runs: its clock gets about 0.2 s. */
 #define HSE_POLLS 1000000u
@@ -33,9 +33,11 @@ static void to_internal_oscillator(void) {
     (void)poll(&DQT_RCC_CFGR, DQT_RCC_CFGR_SWS_MASK, DQT_RCC_CFGR_SWS_HSI);
     DQT_RCC_CR &= ~DQT_RCC_CR_PLL1ON;
     (void)poll(&DQT_RCC_CR, DQT_RCC_CR_PLL1RDY, 0);
-    DQT_RCC_D1CFGR = 0;
-    DQT_RCC_D2CFGR = 0;
-    DQT_RCC_D3CFGR = 0;
+    /* Core, AXI and AHB 64 MHz; every APB 32 MHz, because VOS3 allows no more than 50 there (DS12110, general
+     * operating conditions) and a failure may leave the core voltage at VOS3. */
+    DQT_RCC_D1CFGR = DQT_RCC_D1CFGR_D1PPRE_DIV2;
+    DQT_RCC_D2CFGR = DQT_RCC_D2CFGR_D2PPRE1_DIV2 | DQT_RCC_D2CFGR_D2PPRE2_DIV2;
+    DQT_RCC_D3CFGR = DQT_RCC_D3CFGR_D3PPRE_DIV2;
 }
 
 static dqt_h7_clock_status raise_core_voltage(void) {
@@ -88,8 +90,6 @@ static dqt_h7_clock_status to_pll(void) {
     }
     /* Core 480, AXI and AHB 240, every APB 120 MHz. Before the switch, so that no bus is ever too fast. */
     DQT_RCC_D1CFGR = DQT_RCC_D1CFGR_HPRE_DIV2 | DQT_RCC_D1CFGR_D1PPRE_DIV2;
-    DQT_RCC_D2CFGR = DQT_RCC_D2CFGR_D2PPRE1_DIV2 | DQT_RCC_D2CFGR_D2PPRE2_DIV2;
-    DQT_RCC_D3CFGR = DQT_RCC_D3CFGR_D3PPRE_DIV2;
     DQT_RCC_CFGR = (DQT_RCC_CFGR & ~DQT_RCC_CFGR_SW_MASK) | DQT_RCC_CFGR_SW_PLL1;
     if (!poll(&DQT_RCC_CFGR, DQT_RCC_CFGR_SWS_MASK, DQT_RCC_CFGR_SWS_PLL1)) {
         return DQT_H7_CLOCK_NO_SWITCH;
@@ -109,7 +109,7 @@ uint32_t dqt_h7_clock_init(void) {
     dqt_h7_clock_outcome = status;
     if (status != DQT_H7_CLOCK_FULL) {
         to_internal_oscillator(); /* wait states are at least those of 64 MHz whichever step failed */
-        return HSI_HZ;
+        return APB1_HZ_INTERNAL;
     }
-    return APB1_HZ;
+    return APB1_HZ_FULL;
 }

@@ -20,7 +20,7 @@ typedef enum {
 extern volatile dqt_h7_clock_status dqt_h7_clock_outcome;
 
 /* Sets the clock tree up. Every wait is bounded; on failure the core stays at 64 MHz and the outcome says why.
- * Returns the frequency of the APB1 clock in Hz: 120 MHz or 64 MHz. */
+ * Returns the frequency of the APB1 clock in Hz: 120 MHz or 32 MHz. */
 uint32_t dqt_h7_clock_init(void);
 
 /* Polls a register until (value & mask) == wanted, at most `polls` times. Returns 1 if it came true. */

@@ -1,11 +1,9 @@
 /* dqt_port.h for the NUCLEO-H743ZI2: USART3 to the ST-LINK, cycle counter of the core. */
+#include "dqt_board.h"
+#include "dqt_cortexm.h"
 #include "dqt_h7_clock.h"
 #include "dqt_h7_registers.h"
 #include "dqt_port.h"
-
-#ifndef DQT_UART_BAUD
-#error "DQT_UART_BAUD: the baud rate of boards/stm32h7.toml"
-#endif
 
 #define RED_LED 14u /* LD3 on PB14, UM2407 section 6.5 */
 #define TX_PIN 8u
@@ -15,7 +13,7 @@
 const uint64_t dqt_port_counter_mask = 0xFFFFFFFFu;
 
 static void barrier(void) {
-    __asm volatile("dsb\n\tisb" ::: "memory");
+    __asm__ volatile("dsb\n\tisb" : : : "memory");
 }
 
 /* The core may read ahead into external memory areas where nothing answers, and stall (ST AN4838, AN4839). One region over
@@ -136,4 +134,14 @@ void dqt_port_wait(void) {
 
 uint64_t dqt_port_counter(void) {
     return DQT_DWT_CYCCNT;
+}
+
+void dqt_port_reset(void) {
+    (void)dqt_h7_wait(&DQT_USART3_ISR, DQT_USART_ISR_TC, DQT_USART_ISR_TC, DQT_H7_POLLS);
+    dqt_cortexm_reset();
+}
+
+void dqt_port_fault(const dqt_fault_info *info) {
+    (void)info; /* for a debugger */
+    dqt_cortexm_fault();
 }

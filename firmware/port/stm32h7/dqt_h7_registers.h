@@ -110,8 +110,6 @@
 
 /* Cortex-M7: Armv7-M Architecture Reference Manual DDI0403E, B3.2 and B3.5, C1.6 and C1.8; DDI0489 for the caches.
  * DWT_LAR: CoreSight software lock, which the Cortex-M7 implements. */
-#define DQT_SCB_AIRCR DQT_REG(0xE000ED0Cu)
-#define DQT_SCB_AIRCR_SYSRESETREQ 0x05FA0004u
 #define DQT_SCB_CCR DQT_REG(0xE000ED14u)
 #define DQT_SCB_CCR_DC (1u << 16)
 #define DQT_SCB_CCR_IC (1u << 17)

@@ -1,0 +1,68 @@
+/* Exercises the STM32H7 port in a test: echoes what it receives, but for the commands below. */
+#include "dqt_port.h"
+
+static volatile uint32_t kept;
+static volatile float factor = 1.5f;
+
+static void send(uint8_t byte) {
+    while (!dqt_port_can_write()) {
+    }
+    dqt_port_write(byte);
+}
+
+/* A value that only arithmetic gives: says that code and data run at all, without a peripheral in between. */
+static uint32_t work(void) {
+    uint32_t value = 1;
+    for (uint32_t i = 0; i < 20000000u; i++) {
+        value = value * 1664525u + 1013904223u;
+    }
+    return value;
+}
+
+int main(void) {
+    dqt_port_init();
+    send('>');
+    for (;;) {
+        const int byte = dqt_port_read();
+        if (byte < 0) {
+            dqt_port_wait();
+            continue;
+        }
+        switch (byte) {
+        case 'R':
+            dqt_port_reset();
+        case 'C':
+            send((uint8_t)(dqt_port_counter() + dqt_port_counter_mask + 1u));
+            break;
+        case 'F':
+            send((uint8_t)(int)(factor * 4.0f));
+            break;
+        case 'S':
+            send((uint8_t)(dqt_port_stack_used() > 0 && dqt_port_stack_used() < 4096));
+            break;
+        case 'W':
+            kept = work();
+            for (uint32_t shift = 0; shift < 32; shift += 8) {
+                send((uint8_t)(kept >> shift));
+            }
+            break;
+        case 'X':
+            kept = *(volatile uint32_t *)0x40000000u;
+            break;
+        case 'P':
+            *(volatile uint32_t *)0x08000000u = 1;
+            break;
+        case 'B':
+            *(volatile uint8_t *)0x40004828u = 1;
+            break;
+        case 'U':
+            __asm__ volatile("udf 1");
+            break;
+        case 'H':
+            for (;;) {
+            }
+        default:
+            send((uint8_t)byte);
+        }
+    }
+}
