@@ -30,6 +30,9 @@ def _refuse(where: str, reason: str) -> None:
 
 def check_graph(graph: Graph) -> None:
     """Raise UnsupportedError, naming the layer and the reason, unless the graph can be lowered."""
+    controller = graph.controller
+    if controller is not None and controller.after not in {layer.name for layer in graph.layers}:
+        _refuse(f"controller of graph {graph.name!r}", f"it reads layer {controller.after!r}, which does not exist")
     names = [t.name for t in graph.tensors] + [layer.name for layer in graph.all_layers] + [graph.name]
     for name in names:
         if not NAME.fullmatch(name):
@@ -118,8 +121,6 @@ def _check_controller(graph: Graph) -> None:
     if controller is None:
         return
     where = f"controller of graph {graph.name!r}"
-    if controller.after not in {layer.name for layer in graph.layers}:
-        _refuse(where, f"it reads layer {controller.after!r}, which does not exist")
     adaptive = {layer.name: layer for layer in graph.adaptive}
     if tuple(adaptive) != controller.decides:
         _refuse(where, f"it decides {controller.decides}, but the adaptive layers are {tuple(adaptive)}")

@@ -173,7 +173,8 @@ def predict(plan: Plan, *, check: bool = True) -> Footprint:
     sections = code_table(plan.board)["sections"]
     symbols = code_table(plan.board)["symbols"]
     kernels = tuple(symbols[f"dqt_{kernel}"] for kernel in plan.kernels)
-    kept = reachable(sections, [symbols["dqt_reset_handler"], symbols["dqt_vectors"], *kernels])
+    vectors = [name for name in sections if name.endswith(":.vectors")]
+    kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels])
 
     def total(kinds: tuple[str, ...], alignment: int) -> int:
         return sum(aligned(sections[name]["size"], alignment) for name in kept if sections[name]["kind"] in kinds)

@@ -35,7 +35,7 @@ def random_requantize(rng: np.random.Generator, channels: int, gain: float) -> R
     values = gain * np.exp(rng.normal(0, 0.5, channels))
     if rng.random() < 0.2:
         values[rng.integers(channels)] *= 2.0 ** rng.integers(-18, 12)
-    pairs = [nested.quantize_multiplier(float(v)) for v in values]
+    pairs = [nested.quantize_multiplier(max(float(v), 2.0**-29)) for v in values]
     low, high = (0, 255) if rng.random() < 0.7 else sorted(int(v) for v in rng.integers(0, 256, 2))
     return Requantize(
         np.array([p[0] for p in pairs], np.int32), np.array([p[1] for p in pairs], np.uint8), low, high

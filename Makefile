@@ -1,0 +1,45 @@
+# `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format fuzz code-sizes clean
+
+PYTHON := .venv/bin/python
+STAMP := .venv/.installed
+C_FILES = $(shell git ls-files 'firmware/*.c' 'firmware/*.h' 'tests/*.c' 'tests/*.h')
+SEEDS ?= 200
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+setup: $(STAMP) ## install what is missing: Debian packages (as root) and a .venv
+	@.ci/setup system
+
+$(STAMP): pyproject.toml .ci/setup
+	@.ci/setup all
+	@touch $@
+
+demo: setup ## train on digits, export, build, run on every device; writes build/demo/report.json and .html
+	$(PYTHON) -m benchmarks.demo
+
+test: setup lint ## all checks and tests; what CI runs
+	$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+lint: $(STAMP) ## ruff, mypy --strict, import rules, clang-format
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+	.venv/bin/clang-format --dry-run --Werror $(C_FILES)
+
+format: $(STAMP) ## rewrite Python and C to the house style
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+	.venv/bin/clang-format -i $(C_FILES)
+
+fuzz: setup ## slower: SEEDS=200 random networks, native and on every QEMU core
+	$(PYTHON) -m benchmarks.fuzz --seeds $(SEEDS)
+
+code-sizes: setup ## measure the code of every board again, after a change of firmware or kernels
+	$(PYTHON) -m dqt_edge.codesize
+
+clean: ## remove build products and the .venv
+	rm -rf build dist .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .dqt-edge.json

@@ -1,0 +1,64 @@
+"""Planes: lossless, 8 bits a weight, and a width reads only its own planes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dqt_edge import nested
+from dqt_edge.lowering import packing
+from dqt_edge.lowering.packing import Planes
+
+
+@pytest.mark.parametrize("bits", nested.WIDTHS)
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (3, 7), (5, 16), (9, 33), (8, 31)])
+def test_unpacking_gives_the_weight_view(shape, bits: int) -> None:
+    rng = np.random.default_rng(shape)
+    weights = rng.integers(-128, 128, shape).astype(np.int8)
+    planes = packing.pack(weights)
+    np.testing.assert_array_equal(packing.unpack(planes, *shape, bits), nested.weight_view(weights, bits))
+
+
+def test_every_value_in_every_place() -> None:
+    for value in range(-128, 128):
+        weights = np.full((4, 4), value, np.int8)
+        np.testing.assert_array_equal(packing.unpack(packing.pack(weights), 4, 4, 8), weights)
+
+
+def test_a_weight_takes_exactly_eight_bits() -> None:
+    planes = packing.pack(np.zeros((8, 12), np.int8))
+    assert planes.a.nbytes + planes.b.nbytes + planes.low.nbytes == 8 * 12
+
+
+@pytest.mark.parametrize(("bits", "b_used", "low_used"), [(2, 0, 0), (3, 1, 0), (4, 1, 0), (5, 1, 1), (8, 1, 1)])
+def test_narrow_widths_do_not_read_wider_planes(bits: int, b_used: int, low_used: int) -> None:
+    rng = np.random.default_rng(1)
+    weights = rng.integers(-128, 128, (8, 8)).astype(np.int8)
+    planes = packing.pack(weights)
+    garbage = Planes(planes.a, planes.b if b_used else ~planes.b, planes.low if low_used else ~planes.low)
+    np.testing.assert_array_equal(packing.unpack(garbage, 8, 8, bits), nested.weight_view(weights, bits))
+
+
+def test_one_mask_and_rotate_yields_four_two_bit_weights_of_two_channels() -> None:
+    """The property that the field order exists for: AND 0xC003C003 with ROR #4r."""
+    rng = np.random.default_rng(2)
+    weights = rng.integers(-128, 128, (4, 4)).astype(np.int8)
+    word = int(packing.pack(weights).a[0])
+    seen = set()
+    for r in range(4):
+        rotated = ((word >> (4 * r)) | (word << (32 - 4 * r))) & 0xC003C003
+        for half in (0, 1):
+            part = (rotated >> (16 * half)) & 0xFFFF
+            even, odd = part & 3, part >> 14
+            places = [
+                (c, k)
+                for c in range(4)
+                for k in range(4)
+                if packing.FIELDS[c, k] * 2 == (16 * half + 14 * (c % 2) + 4 * r) % 32
+            ]
+            assert len(places) == 2
+            for c, k in places:
+                field = (int(weights[c, k]) + 128) >> 6 if c % 2 == 0 else (int(weights[c, k]) >> 6) & 3
+                assert field == (odd if c % 2 else even)
+                seen.add((c, k))
+    assert len(seen) == 16
