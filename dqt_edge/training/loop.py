@@ -30,6 +30,8 @@ from .quantizers import EMA_RATE, Array
 from .state import State, load_state, save_state, state_file
 
 TAU = (5.0, 0.5)
+BUDGET_FILL = 0.8
+"""The loss aims at this part of the budget: expected costs in training and chosen ones in evaluation differ a little."""
 CALIBRATION_SAMPLES = 512
 EVALUATION_BATCH = 256
 
@@ -173,13 +175,14 @@ class Trainer:
             with tf.GradientTape() as tape:
                 full, _ = model(x, run=Run(nested=True, follow=follow, choice=constant(self.full)))
                 fixed = [losses.hard_loss(y, full)]
+                narrow = full
                 if model.adaptive:
-                    for index in (constant(self.least), choice):
-                        logits, _ = model(x, run=Run(nested=True, choice=index))
-                        fixed.append(losses.soft_loss(full, logits))
+                    narrow, _ = model(x, run=Run(nested=True, choice=constant(self.least)))
+                    mixed, _ = model(x, run=Run(nested=True, choice=choice))
+                    fixed += [losses.soft_loss(full, narrow), losses.soft_loss(full, mixed)]
                 loss = options.consistency * tf.add_n(fixed) / len(fixed)
                 if model.controller is not None:
-                    loss += self._dynamic_loss(x, y, full, tau, follow, seed)
+                    loss += self._dynamic_loss(x, y, full, narrow, tau, seed)
             gradients = tape.gradient(loss, self.nested_variables)
             self.optimizer.apply(gradients, self.nested_variables)
             return loss, accuracy(y, full)
@@ -196,18 +199,18 @@ class Trainer:
         self._float_step, self._nested_step = tf.function(float_step), tf.function(nested_step)
         self._predict, self._predict_dynamic = tf.function(predict), tf.function(predict_dynamic)
 
-    def _dynamic_loss(self, x: Array, y: Array, full: Array, tau: Array, follow: Array, seed: Array) -> Array:
-        logits, decided = self.model(
-            x, run=Run(nested=True), gate=lambda z: gumbel_gate(z, tau, seed)
-        )
-        del full, follow
+    def _dynamic_loss(self, x: Array, y: Array, full: Array, narrow: Array, tau: Array, seed: Array) -> Array:
+        """Task loss under the controller's gates, the budget, and the terms that make it choose."""
+        options = self.options
+        logits, decided = self.model(x, run=Run(nested=True), gate=lambda z: gumbel_gate(z, tau, seed))
         chances = tf.nn.softmax(decided)
-        cost = losses.expected_cost(chances, self.table, self.fixed)
-        return (
-            losses.hard_loss(y, logits)
-            + self.options.beta * tf.nn.relu(cost - self.options.budget)
-            - self.options.diversity * losses.mutual_information(chances)
-        )
+        costs = losses.expected_cost(chances, self.table, self.fixed)
+        target = BUDGET_FILL * options.budget
+        low, high = (self.fixed + float(self.table[:, i].sum()) for i in (self.least, self.full))
+        affordable = min(max((target - low) / (high - low), 0.0), 1.0)
+        choosing = options.focus*losses.focus(full, narrow, costs, affordable) + options.diversity*losses.mutual_information(chances, self.table)
+        budget = tf.nn.relu(tf.reduce_mean(costs) - target)
+        return losses.hard_loss(y, logits) + options.beta * budget - choosing
 
     # --- Epochs -----------------------------------------------------------------------------------------------
 

@@ -1,10 +1,11 @@
-"""The loss: Eq. 11 of DQT (arXiv 2508.09176) with a budget and a term that keeps the controller choosing.
+"""The loss: Eq. 11 of DQT (arXiv 2508.09176) with a budget, and two terms that make the controller choose by input.
 
-``J = J_task(dynamic) + a * mean over K' of J_task^(b) + beta * max(0, cost - target) - lambda * I(choice; input)``
+``J = J_task(dynamic) + a * mean over K' of J_task^(b) + beta * max(0, cost - target) - lambda * (focus + I(choice; input))``
 
-The last term is this project's own. Where every width classifies well, the task loss hardly tells them apart and a
-controller collapses to one vector; the mutual information between input and choice, ``H(mean p) - mean H(p)``,
-rewards choices that are sure for each input and differ between inputs.
+The last two terms are this project's own. Where every width classifies well, the task loss hardly tells them apart
+and a controller collapses to one vector. ``focus`` is the covariance of an input's cost with how much the least width
+loses on it: precision goes where narrowing hurts. The mutual information ``H(mean p) - mean H(p)`` rewards choices that
+are sure for each input and differ between inputs.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ import tensorflow as tf
 from ..graph import Pair
 from .quantizers import Array
 
+SMOOTHING = 0.05
+"""Probability that a label gives to all classes alike, so that small data sets do not drive logits without end."""
+
 
 def hard_loss(labels: Array, logits: Array) -> Array:
-    """Mean cross-entropy with class numbers."""
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits))
+    """Mean cross-entropy with class numbers, smoothed."""
+    classes = logits.shape[-1]
+    targets = tf.one_hot(labels, classes) * (1 - SMOOTHING) + SMOOTHING / classes
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
 
 
 def soft_loss(teacher_logits: Array, logits: Array) -> Array:
@@ -42,14 +48,37 @@ def cost_table(
 
 
 def expected_cost(probabilities: Array, table: npt.NDArray[np.float32], fixed: float) -> Array:
-    """Mean expected BitOPs ratio of a batch; probabilities [samples, layers, candidates]."""
-    return fixed + tf.reduce_sum(tf.reduce_mean(probabilities, axis=0) * table)
+    """Expected BitOPs ratio of each sample; probabilities [samples, layers, candidates]."""
+    return fixed + tf.reduce_sum(probabilities * table, axis=(1, 2))
 
 
-def mutual_information(probabilities: Array) -> Array:
-    """Mean over layers of ``H(mean p) - mean H(p)`` in nats: 0 when all inputs get the same distribution."""
+def mutual_information(probabilities: Array, table: npt.NDArray[np.float32]) -> Array:
+    """``H(mean p) - mean H(p)`` in nats, 0 when all inputs get one distribution; layers count by their share of the cost."""
+    weights = table.max(axis=1) / table.max(axis=1).sum()
 
     def entropy(p: Array) -> Array:
         return -tf.reduce_sum(p * tf.math.log(p + 1e-9), axis=-1)
 
-    return tf.reduce_mean(entropy(tf.reduce_mean(probabilities, axis=0)) - tf.reduce_mean(entropy(probabilities), 0))
+    between = entropy(tf.reduce_mean(probabilities, axis=0))
+    return tf.reduce_sum(weights * (between - tf.reduce_mean(entropy(probabilities), axis=0)))
+
+
+def focus(full: Array, narrow: Array, sample_cost: Array, share: float) -> Array:
+    """Reward for spending on the inputs that the least width distorts most.
+
+    Args:
+        full, narrow: Logits of the 8-bit and of the least pass, [samples, classes].
+        sample_cost: Expected BitOPs ratio of each sample.
+        share: Part of the inputs that the budget can pay at 8x8, 0..1.
+
+    Returns:
+        Mean of ``cost * weight``; by rank of the divergence between the passes the weight runs over 1 wide, and is positive
+        for the hardest ``share`` of the batch.
+    """
+    soft = tf.nn.softmax(full)
+    divergence = tf.nn.softmax_cross_entropy_with_logits(soft, narrow) - tf.nn.softmax_cross_entropy_with_logits(
+        soft, full
+    )
+    order = tf.argsort(tf.argsort(tf.stop_gradient(divergence), stable=True), stable=True)
+    rank = (tf.cast(order, tf.float32) + 0.5) / tf.cast(tf.size(order), tf.float32)
+    return tf.reduce_mean((rank - (1 - share)) * sample_cost)

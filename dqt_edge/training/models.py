@@ -20,7 +20,7 @@ def _tiny(classes: int) -> Spec:
             Sum("sum", ("stem", "conv2")),
             Depthwise("depthwise", "sum", stride=(2, 2)),
             Conv("pointwise", "depthwise", 32, kernel=(1, 1)),
-            AveragePool("pool", "pointwise"),
+            AveragePool("pool", "pointwise", kernel=(2, 2), stride=(2, 2)),
             Fully("classifier", "pool", classes),
         ),
         control="stem",

@@ -57,7 +57,8 @@ class Options:
         learning_rate: Peak of the cosine schedule of the nested phase.
         beta: Weight of the budget term; 0 enforces nothing, as in the paper.
         consistency: Weight ``a`` of the fixed-width passes.
-        diversity: Weight of the controller's mutual-information term.
+        focus: Weight of the term that spends precision on the inputs which narrowing distorts most.
+        diversity: Weight of the term that keeps choices sure for an input and different between inputs.
         shift: Largest random shift of a training image, pixels.
     """
 
@@ -65,13 +66,14 @@ class Options:
     model: str = "tiny"
     candidates: tuple[Pair, ...] = DEFAULT_CANDIDATES
     budget: float = 0.5
-    epochs: int = 60
+    epochs: int = 150
     seed: int = 1
     batch: int = 64
     learning_rate: float = 3e-3
     beta: float = 2.0
     consistency: float = 1.0
-    diversity: float = 0.1
+    focus: float = 0.3
+    diversity: float = 0.05
     shift: int = 1
 
     def __post_init__(self) -> None:
@@ -83,6 +85,7 @@ class Options:
             "learning_rate": (1e-7, 1.0),
             "beta": (0.0, 1e6),
             "consistency": (0.0, 1e6),
+            "focus": (0.0, 1e6),
             "diversity": (0.0, 1e6),
             "shift": (0, 64),
         }
