@@ -20,7 +20,7 @@ def messages_header() -> str:
     """
     assert _FRAME.layout.size == messages.HEADER.size, "the frame header differs from messages.HEADER"
     lines = [
-        "/* Generated from dqt_edge/device/messages.py: the serial protocol's constants. Little-endian, no padding. */",
+        "/* The serial protocol, generated from dqt_edge/device/messages.py. Little-endian, no padding. */",
         "#ifndef DQT_MESSAGES_H",
         "#define DQT_MESSAGES_H",
         "",

@@ -1,4 +1,4 @@
-"""Frames on a byte stream: COBS with a zero byte behind each frame, CRC-32 inside. The layout is in messages.py."""
+"""Frames on a byte stream: COBS with a zero byte behind each frame, CRC-32 inside. Layout: messages.py."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def encode(kind: int, sequence: int, payload: bytes) -> bytes:
 
 
 class Decoder:
-    """Splits a byte stream into frames. Every delimiter is a fresh start, so a bad frame never costs the next.
+    """Splits a byte stream into frames. Every delimiter is a fresh start: a bad frame never costs the next.
 
     Args:
-        limit: Longest payload that is accepted. What is longer is dropped while it arrives, never kept in memory.
+        limit: Longest payload that is accepted. What is longer is dropped while it arrives, never kept.
     """
 
     def __init__(self, limit: int = PAYLOAD_MAX) -> None:
@@ -58,7 +58,7 @@ class Decoder:
         self._dropped = 0
 
     def feed(self, content: bytes) -> Iterator[Frame | BadFrame]:
-        """Frames that end in ``content``. An empty frame, a lone delimiter, is skipped. Consume it completely."""
+        """Frames that end in ``content``; lone delimiters are skipped. Consume the iterator completely."""
         *ended, rest = content.split(DELIMITER)
         for part in ended:
             self._keep(part)

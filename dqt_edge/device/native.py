@@ -19,6 +19,8 @@ class NativeTransport(ProcessTransport):
     def __init__(self, executable: Path) -> None:
         if not executable.is_file():
             raise BadFileError(
-                "the native firmware does not exist", where=str(executable), next_step="run 'dqt-edge build' first"
+                "the native firmware does not exist",
+                where=str(executable),
+                next_step="run 'dqt-edge build' first",
             )
         super().__init__(str(executable), [str(executable.resolve())])

@@ -23,16 +23,16 @@ _STDERR_SHOWN = 2000
 
 
 class ProcessTransport:
-    """Owns a process and the two descriptors that lead to it; see :class:`~dqt_edge.device.transport.Transport`.
+    """A Transport that owns a process and the two descriptors that lead to it.
 
-    The process ends with :meth:`close`, with the object, with the interpreter, and where util-linux's ``setpriv`` is
-    installed even when this process is killed.
+    The process ends with :meth:`close`, with the object, with the interpreter, and where util-linux's
+    ``setpriv`` is installed even when this process is killed.
 
     Args:
         name: For messages.
         command: Program and arguments.
-        reader: Descriptor to read from, or None for the process's standard output. Taken over.
-        writer: Descriptor to write to, or None for its standard input. Taken over; may be the same as ``reader``.
+        reader: Descriptor to read from, taken over; None: the process's standard output.
+        writer: Descriptor to write to, taken over, may be the same; None: its standard input.
         inherited: Descriptors that the process gets and this one closes.
 
     Raises:
@@ -89,6 +89,11 @@ class ProcessTransport:
         return self._name
 
     @property
+    def counts(self) -> bool:
+        """See Transport."""
+        return True
+
+    @property
     def pid(self) -> int:
         """Process id."""
         return self._process.pid
@@ -134,7 +139,7 @@ class ProcessTransport:
         self.close()
 
     def _wait(self, events: int, timeout: float) -> int:
-        """Waits for one of the events, takes what can be read, and returns the events that happened."""
+        """Wait for one of the events, take what can be read, and return the events that happened."""
         if not self._end.alive:
             raise DeviceError("the device is closed", where=self._name, next_step="open it again")
         happened = 0
@@ -177,7 +182,7 @@ class ProcessTransport:
 
 
 def _dies_with_parent() -> list[str]:
-    """Prefix that ends a process when its parent is killed. Linux counts the parent's thread: the main one only."""
+    """Make a prefix that ends a process with its parent, which for Linux is a thread: the main one only."""
     found = shutil.which("setpriv")
     if found is None or threading.current_thread() is not threading.main_thread():
         return []

@@ -17,9 +17,9 @@ PROGRAM = "qemu-system-arm"
 class QemuTransport(ProcessTransport):
     """Starts QEMU with an ELF file, as the board's ``qemu`` table says.
 
-    With ``-icount`` an instruction takes 2^shift ns of virtual time, whatever this computer does meanwhile, so a counter
-    of virtual time counts instructions. The serial line is one end of a socket pair: no path in the file system, and
-    nothing is lost or waited for at start-up, as with QEMU's pty.
+    With ``-icount`` an instruction takes 2^shift ns of virtual time, whatever this computer does meanwhile,
+    so a counter of virtual time counts instructions. The serial line is one end of a socket pair: no path in
+    the file system, and nothing is lost or waited for at start-up, as with QEMU's pty.
 
     Raises:
         UsageError: The board is no QEMU machine.
@@ -30,10 +30,14 @@ class QemuTransport(ProcessTransport):
     def __init__(self, board: Board, elf: Path) -> None:
         if board.qemu is None:
             raise UsageError(
-                "the board is no QEMU machine", where=f"board {board.id!r}", next_step="choose a board such as qemu-m4"
+                "the board is no QEMU machine",
+                where=f"board {board.id!r}",
+                next_step="choose a board such as qemu-m4",
             )
         if not elf.is_file():
-            raise BadFileError("the ELF file does not exist", where=str(elf), next_step="run 'dqt-edge build' first")
+            raise BadFileError(
+                "the ELF file does not exist", where=str(elf), next_step="run 'dqt-edge build' first"
+            )
         program = shutil.which(PROGRAM)
         if program is None:
             raise ToolchainError(
@@ -51,4 +55,10 @@ class QemuTransport(ProcessTransport):
         ]
         line = os.dup(ours.fileno())
         ours.close()
-        super().__init__(f"QEMU {board.qemu.machine}, {elf}", command, reader=line, writer=line, inherited=[theirs.detach()])
+        super().__init__(
+            f"QEMU {board.qemu.machine}, {elf}",
+            command,
+            reader=line,
+            writer=line,
+            inherited=[theirs.detach()],
+        )

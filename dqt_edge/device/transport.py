@@ -1,4 +1,4 @@
-"""What carries bytes to a device: a serial port, QEMU, Unicorn, or a native process. The client knows no more of it."""
+"""What carries bytes to a device: a serial port, QEMU, Unicorn, or a native process."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ from typing import Protocol
 
 
 class Transport(Protocol):
-    """A byte stream in both directions. All methods raise DeviceError once the link is gone."""
+    """A byte stream in both directions. All methods but close() raise DeviceError once the link is gone."""
 
     @property
     def name(self) -> str:
         """Where it leads, for messages to people."""
         ...
 
+    @property
+    def counts(self) -> bool:
+        """Whether the device's counter means what its board file says."""
+        ...
+
     def read(self, limit: int, timeout: float) -> bytes:
-        """What has arrived, at most ``limit`` bytes; waits up to ``timeout`` seconds for the first. Empty: nothing came."""
+        """Take what has arrived, at most ``limit`` bytes.
+
+        Waits up to ``timeout`` seconds for the first one; returns nothing if none comes.
+        """
         ...
 
     def write(self, content: bytes) -> None:

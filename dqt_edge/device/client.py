@@ -1,0 +1,231 @@
+"""Talks to a device: HELLO, LOAD, RUN, STATS, RESET; repeats what was lost, and goes on after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..errors import DeviceError, ProtocolError, SilentDeviceError, UsageError, WrongModelError
+from .link import Link, Patience
+from .messages import RUN, RUN_CHECKSUMS, RUN_COUNTS, Nak, RunPolicy, Type
+from .replies import (
+    BadReply,
+    DeviceInfo,
+    Inference,
+    Refusal,
+    Stats,
+    parse_hello,
+    parse_result,
+    parse_stats,
+)
+from .transport import Transport
+from .upload import Upload
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds to wait for the answer to one try, by operation.
+
+    Attributes:
+        run: Longer than any inference takes.
+        quiet: Silence that ends a burst of garbage.
+        restart: Pause after a RESET before the device is asked again.
+    """
+
+    hello: float = 2.0
+    load: float = 2.0
+    run: float = 30.0
+    stats: float = 2.0
+    reset: float = 2.0
+    quiet: float = 0.02
+    restart: float = 0.05
+
+
+@dataclass(frozen=True)
+class Retries:
+    """Tries of each operation in all; ``load`` counts those without progress, ``sample`` whole inferences."""
+
+    hello: int = 5
+    load: int = 8
+    run: int = 3
+    stats: int = 5
+    reset: int = 5
+    sample: int = 4
+
+
+class Client:
+    """A device behind a transport. Closing the client closes the transport.
+
+    Every method may raise DeviceError: SilentDeviceError (names timeout and tries), ProtocolError (garbage or
+    an invalid message), RefusedError (a NAK), or what the transport raises when the link is gone.
+    """
+
+    def __init__(
+        self, transport: Transport, timeouts: Timeouts | None = None, retries: Retries | None = None
+    ) -> None:
+        self._transport = transport
+        self._timeouts = timeouts or Timeouts()
+        self._retries = retries or Retries()
+        self._link = Link(transport, self._timeouts.quiet)
+        self._info: DeviceInfo | None = None
+        self._restarts = 0
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the transport; safe to repeat."""
+        self._transport.close()
+
+    @property
+    def info(self) -> DeviceInfo:
+        """What the device said at the first HELLO, which is sent if it has not been."""
+        return self._info if self._info is not None else self.hello()
+
+    @property
+    def counted(self) -> bool:
+        """Whether the device's counter means what its board file says; an emulator may have none."""
+        return self._transport.counts
+
+    @property
+    def samples_repeated(self) -> int:
+        """How many inferences had to be started again, by losses or restarts of the device."""
+        return self._restarts
+
+    def hello(self) -> DeviceInfo:
+        """Ask the device who it is.
+
+        Raises:
+            WrongModelError: It is not the device, or not the model, that answered the first time.
+        """
+        if self._info is None:
+            self._link.start()
+        info = self._ask(Type.HELLO, self._timeouts.hello, self._retries.hello, parse_hello)
+        if self._info is not None and info != self._info:
+            raise self._wrong(self._info.board, self._info.model_hash, info)
+        self._info = info
+        return info
+
+    def expect(self, model_hash: bytes, board: str) -> DeviceInfo:
+        """Make sure that the device is this board and runs this model.
+
+        Raises:
+            WrongModelError: It does not.
+        """
+        info = self.info
+        if (info.model_hash, info.board) != (model_hash, board):
+            raise self._wrong(board, model_hash, info)
+        return info
+
+    def load(self, codes: bytes) -> None:
+        """Send an input: ``info.input_size`` uint8 codes in (height, width, channel) order."""
+        info = self.info
+        if len(codes) != info.input_size:
+            raise UsageError(
+                f"the input has {len(codes)} codes, the model takes {info.input_size}",
+                where=self._transport.name,
+                next_step="use data of the shape that the model was trained on",
+            )
+        Upload(self._link, info, Patience("load", self._timeouts.load, self._retries.load), codes).run()
+
+    def run(
+        self, choices: Sequence[int] | None = None, *, counts: bool = False, checksums: bool = False
+    ) -> Inference:
+        """One inference on the input that was loaded, which it consumes.
+
+        Args:
+            choices: Candidate index of each adaptive layer; None: the device's controller decides.
+            counts: Ask for counter ticks of each layer.
+            checksums: Ask for a CRC-32 of each layer's output.
+
+        Raises:
+            UsageError: ``choices`` has not one entry for each adaptive layer.
+            RefusedError: INPUT_INCOMPLETE: no complete input was loaded, or the device restarted since.
+        """
+        outcome = self._run(choices, counts, checksums)
+        if isinstance(outcome, Refusal):
+            raise self._link.refused(Type.RUN, outcome)
+        return outcome
+
+    def infer(
+        self,
+        codes: bytes,
+        choices: Sequence[int] | None = None,
+        *,
+        counts: bool = False,
+        checksums: bool = False,
+    ) -> Inference:
+        """:meth:`load` and :meth:`run`; both again if the device restarts or falls silent meanwhile."""
+        trouble: DeviceError | None = None
+        for attempt in range(self._retries.sample):
+            if attempt:
+                self._restarts += 1
+                self.hello()  # it is there again, and it is still the same
+            try:
+                self.load(codes)
+                outcome = self._run(choices, counts, checksums)
+            except (SilentDeviceError, ProtocolError) as error:
+                trouble = error
+                continue
+            if isinstance(outcome, Inference):
+                return outcome
+            trouble = self._link.refused(Type.RUN, outcome)
+            if outcome.code != Nak.INPUT_INCOMPLETE:
+                break
+        assert trouble is not None, "at least one try"
+        raise trouble
+
+    def stats(self) -> Stats:
+        """Counters since the device's last start."""
+        return self._ask(Type.STATS, self._timeouts.stats, self._retries.stats, parse_stats)
+
+    def reset(self) -> DeviceInfo:
+        """Restart the device and wait until it answers again. Counters and a loaded input are lost."""
+        self._ask(Type.RESET, self._timeouts.reset, self._retries.reset, bytes)
+        self._link.settle(self._timeouts.restart)
+        return self.hello()
+
+    def _run(self, choices: Sequence[int] | None, counts: bool, checksums: bool) -> Inference | Refusal:
+        info = self.info
+        wanted = info.adaptive if choices is not None else 0
+        vector = list(choices or ())
+        if len(vector) != wanted or not all(0 <= choice <= 0xFF for choice in vector):
+            raise UsageError(
+                f"the widths {vector} do not fit the model, which has {info.adaptive} adaptive layers",
+                where="choices",
+                next_step="give one candidate index for each adaptive layer",
+            )
+        policy = RunPolicy.CONTROLLER if choices is None else RunPolicy.VECTOR
+        flags = RUN_COUNTS * counts | RUN_CHECKSUMS * checksums
+        payload = RUN.pack(policy=policy, flags=flags, count=len(vector)) + bytes(vector)
+        patience = Patience("run", self._timeouts.run, self._retries.run)
+        answer = self._link.request(Type.RUN, payload, patience)
+        if isinstance(answer, Refusal):
+            return answer
+        try:
+            return parse_result(answer, info, policy, flags)
+        except BadReply as error:
+            raise self._link.nonsense(str(error)) from error
+
+    def _ask(self, kind: Type, timeout: float, tries: int, parse: Callable[[bytes], _T]) -> _T:
+        answer = self._link.request(kind, b"", Patience(kind.name.lower(), timeout, tries))
+        if isinstance(answer, Refusal):
+            raise self._link.refused(kind, answer)
+        try:
+            return parse(answer)
+        except BadReply as error:
+            raise self._link.nonsense(str(error)) from error
+
+    def _wrong(self, board: str, model_hash: bytes, info: DeviceInfo) -> WrongModelError:
+        return WrongModelError(
+            f"the device is {info.board!r} with model {info.model_hash.hex()[:12]}, "
+            f"not {board!r} with model {model_hash.hex()[:12]}",
+            where=self._transport.name,
+            next_step="flash this project with 'dqt-edge flash', or profile the project that the device runs",
+        )

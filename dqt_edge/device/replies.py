@@ -1,0 +1,177 @@
+"""What a device answers, checked: sizes, ranges, consistency. Nothing behind here doubts a reply again."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from ..boards import Counter
+from .messages import (
+    HELLO_REPLY,
+    LOAD,
+    LOAD_REPLY,
+    NAK,
+    PROTOCOL,
+    RESULT,
+    RUN_CHECKSUMS,
+    RUN_COUNTS,
+    STATS_REPLY,
+    Nak,
+    Record,
+    RunPolicy,
+)
+
+
+class BadReply(ValueError):  # noqa: N818 - never reaches a user: the client makes it a ProtocolError
+    """A frame that came whole, whose content is no valid reply."""
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What HELLO says: limits of the link, sizes of the model, and who the device is."""
+
+    board: str
+    model_hash: bytes
+    adaptive: int
+    layers: int
+    candidates: int
+    window: int
+    max_payload: int
+    has_controller: bool
+    input_size: int
+    output_size: int
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A NAK. ``code`` is a :class:`Nak` member where the number is known."""
+
+    code: int
+    request: int
+    detail: int
+
+    @property
+    def name(self) -> str:
+        """Name of the code, such as ``INPUT_INCOMPLETE``."""
+        return Nak(self.code).name if self.code in list(Nak) else f"code {self.code}"
+
+
+@dataclass(frozen=True)
+class Inference:
+    """One result.
+
+    Attributes:
+        output: Output codes, uint8.
+        choices: Candidate index of each adaptive layer that was used.
+        counts: Counter ticks of each layer as executed, 0 where it did not run; None if not asked for.
+        total: Counter ticks of the whole inference. See :func:`in_units`.
+        checksums: CRC-32 of each layer's output, 0 where it did not run; None if not asked for.
+    """
+
+    output: bytes
+    choices: tuple[int, ...]
+    counts: tuple[int, ...] | None
+    total: int
+    checksums: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Stats:
+    """Since start-up: inferences, unreadable frames, NAKs; bytes of stack ever used (0: not known)."""
+
+    runs: int
+    bad_frames: int
+    naks: int
+    stack_used: int
+
+
+def in_units(ticks: int, counter: Counter) -> int:
+    """Counter ticks in the board's unit, rounded half up.
+
+    A difference of two readings is off by less than a tick, so the number of instructions is exact where one
+    takes more than two ticks, as on the QEMU boards.
+    """
+    return (2 * ticks * counter.units + counter.ticks) // (2 * counter.ticks)
+
+
+def parse_hello(payload: bytes) -> DeviceInfo:
+    """HELLO_REPLY; raises BadReply."""
+    found = _record(HELLO_REPLY, payload)
+    if found["protocol"] != PROTOCOL:
+        raise BadReply(f"it speaks protocol {found['protocol']}, this program speaks {PROTOCOL}")
+    if found["window"] < 1 or found["max_payload"] <= LOAD.layout.size or found["input_size"] < 1:
+        raise BadReply("its HELLO states limits that no device can have")
+    values = HELLO_REPLY.unpack(payload)
+    board, model = values["board"], values["model"]
+    assert isinstance(board, bytes)
+    assert isinstance(model, bytes)
+    text = board.rstrip(b"\0")
+    if not text.isascii() or not text.decode("ascii").isprintable():
+        raise BadReply("its board id is not readable text")
+    return DeviceInfo(
+        board=text.decode("ascii"),
+        model_hash=model,
+        adaptive=found["adaptive"],
+        layers=found["layers"],
+        candidates=found["candidates"],
+        window=found["window"],
+        max_payload=found["max_payload"],
+        has_controller=found["has_controller"] != 0,
+        input_size=found["input_size"],
+        output_size=found["output_size"],
+    )
+
+
+def parse_load(payload: bytes, info: DeviceInfo) -> int:
+    """LOAD_REPLY: bytes received without a gap; raises BadReply."""
+    received = _record(LOAD_REPLY, payload)["received"]
+    if received > info.input_size:
+        raise BadReply(f"it received {received} bytes of an input of {info.input_size}")
+    return received
+
+
+def parse_result(payload: bytes, info: DeviceInfo, policy: RunPolicy, flags: int) -> Inference:
+    """RESULT of a RUN with this policy and these flags; raises BadReply."""
+    found = _record(RESULT, payload, exact=False)
+    if (found["policy"], found["flags"]) != (policy, flags):
+        raise BadReply("it answered another RUN than was asked for")
+    if (found["adaptive"], found["layers"], found["output_size"]) != (
+        info.adaptive,
+        info.layers,
+        info.output_size,
+    ):
+        raise BadReply("sizes in its RESULT differ from those in its HELLO")
+    counted = info.layers if flags & RUN_COUNTS else 0
+    summed = info.layers if flags & RUN_CHECKSUMS else 0
+    layout = struct.Struct(f"<{RESULT.layout.size}s{info.adaptive}s{info.output_size}s{counted}Q{summed}I")
+    if len(payload) != layout.size:
+        raise BadReply(f"its RESULT has {len(payload)} bytes, not {layout.size}")
+    _, choices, output, *numbers = layout.unpack(payload)
+    if any(choice >= info.candidates for choice in choices):
+        raise BadReply("it chose a candidate that does not exist")
+    return Inference(
+        output=output,
+        choices=tuple(choices),
+        counts=tuple(numbers[:counted]) if counted else None,
+        total=found["total"],
+        checksums=tuple(numbers[counted:]) if summed else None,
+    )
+
+
+def parse_stats(payload: bytes) -> Stats:
+    """STATS_REPLY; raises BadReply."""
+    return Stats(**_record(STATS_REPLY, payload))
+
+
+def parse_nak(payload: bytes) -> Refusal:
+    """NAK; raises BadReply."""
+    found = _record(NAK, payload)
+    return Refusal(found["code"], found["request"], found["detail"])
+
+
+def _record(record: Record, payload: bytes, *, exact: bool = True) -> dict[str, int]:
+    """Its numbers; text and hashes are left out."""
+    size = record.layout.size
+    if len(payload) != size and (exact or len(payload) < size):
+        raise BadReply(f"its {record.name.upper()} has {len(payload)} bytes, not {size}")
+    return {name: value for name, value in record.unpack(payload).items() if isinstance(value, int)}
