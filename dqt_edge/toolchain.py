@@ -125,6 +125,12 @@ def sizes(elf: Path) -> tuple[int, int]:
     return flash, ram
 
 
+def section_sizes(elf: Path) -> dict[str, int]:
+    """Bytes of each section of an ELF file, by name."""
+    with _open(elf) as handle:
+        return {section.name: int(section["sh_size"]) for section in ELFFile(handle).iter_sections()}
+
+
 def _open(elf: Path):  # type: ignore[no-untyped-def] # noqa: ANN202 - a binary file handle
     try:
         handle = elf.open("rb")

@@ -28,6 +28,7 @@ def profile(folder: Path | None, data: str, count: int | None, port: str | None,
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import Progress  # noqa: PLC0415
 
+    from ..device.session import UNICORN, open_client  # noqa: PLC0415
     from ..errors import MismatchError  # noqa: PLC0415
     from ..measure import report as reports  # noqa: PLC0415
     from ..measure.session import run_session  # noqa: PLC0415
@@ -41,8 +42,6 @@ def profile(folder: Path | None, data: str, count: int | None, port: str | None,
     dataset = load_data(data)
     inputs = codes(dataset.x_test, graph)[:count]
     labels = dataset.y_test[:count]
-    from ..device.session import open_client  # noqa: PLC0415
-
     with open_client(project.board, project.elf, project.model_hash, port) as client, Progress(transient=True) as bar:
         task = bar.add_task(f"{project.board.id} {policy}", total=len(inputs))
         session = run_session(
@@ -52,7 +51,7 @@ def profile(folder: Path | None, data: str, count: int | None, port: str | None,
             inputs,
             labels,
             chosen,
-            counted=client.counted,
+            counted=not (port or "").startswith(UNICORN),
             progress=lambda: bar.advance(task),
         )
     reports.print_session(session, Console())

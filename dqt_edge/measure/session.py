@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from .. import interpreter
 from ..boards import Board
+from ..device.replies import in_units
 from ..graph import Dense, Graph, MacLayer, vector_text
 
 Codes = npt.NDArray[np.uint8]
@@ -141,8 +142,11 @@ def run_session(
             if first is None:
                 first = f"sample {i}: {_first_difference(device, graph, sample, choices, policy)}"
         progress()
-    ticks = np.array(counts, np.float64) * board.counter.units / board.counter.ticks
-    return _summary(graph, board, policy, labels, expected, np.array(outputs), wrong, first, ticks if counted else None)
+    measured = None
+    if counted:
+        units = [[in_units(ticks, board.counter) for ticks in row] for row in counts]
+        measured = np.array(units, np.float64)
+    return _summary(graph, board, policy, labels, expected, np.array(outputs), wrong, first, measured)
 
 
 def _first_difference(
