@@ -39,8 +39,8 @@ class Bank:
         self._values = {offset: reset for offset, (_, reset, _) in registers.items()}
 
     def peek(self, offset: int) -> int:
-        """Stored value, without the effects of a read."""
-        return self._values[offset]
+        """Stored value, without the effects of a read; 0 where no register is modelled."""
+        return self._values.get(offset, 0)
 
     def read(self, offset: int) -> int:
         """Value; RuleError if the register is not modelled."""

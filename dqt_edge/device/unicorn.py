@@ -6,7 +6,7 @@ There is no time: the cycle counter stands at 0, so counts from this device mean
 
 from __future__ import annotations
 
-import time
+import threading
 from bisect import bisect_right
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 PAGES = (0x40004000, 0x52002000, 0x58000000, 0x58020000, 0x58024000, 0xE0001000, 0xE000E000)
 """4 KB pages in which registers are modelled; an access anywhere else is reported."""
 
-SLICE_SECONDS = 0.5
+HANG_SECONDS = 60.0
+"""Longest time without a look at the USART; the largest network takes a few seconds."""
+
+STATUS = 0x4000481C
+"""USART3_ISR. Unicorn repeats the access in whose callback it was stopped: only reading a status may be one."""
+
 NOWHERE = 0xFFFFFFFE
 """Address that is never executed: emulation ends by a stop, not by arriving."""
 
@@ -53,6 +58,7 @@ class UnicornTransport:
         board: The STM32H7 board.
         elf: Its image, as built for the real board.
         model: Register models; by default a healthy chip at the board's baud rate.
+        hang_seconds: After that long without a look at the USART the firmware counts as hanging.
 
     Raises:
         UsageError: The board is no STM32H7.
@@ -63,7 +69,9 @@ class UnicornTransport:
     counts = False
     """Cycle counts are not modelled."""
 
-    def __init__(self, board: Board, elf: Path, model: Stm32h7 | None = None) -> None:
+    def __init__(
+        self, board: Board, elf: Path, model: Stm32h7 | None = None, hang_seconds: float = HANG_SECONDS
+    ) -> None:
         if board.port != "stm32h7":
             raise UsageError(
                 f"Unicorn models the STM32H743 only, not {board.id!r}",
@@ -73,6 +81,7 @@ class UnicornTransport:
         self.name = f"unicorn:{elf.name}"
         self.model = model or Stm32h7(board.serial.baud)
         self._board, self._elf = board, elf
+        self._hang_seconds = hang_seconds
         self._failure: DeviceError | None = None
         self._image = _load(elf)
         self._machine, self._arm = _machine()
@@ -80,17 +89,17 @@ class UnicornTransport:
         self._start_core()
 
     def read(self, limit: int, timeout: float) -> bytes:
-        """At most ``limit`` bytes; fewer or none when the firmware waits for input or the timeout (s) is over.
+        """At most ``limit`` bytes; fewer or none once the firmware waits for input.
+
+        The timeout is not needed: there is no time in the emulator, so the core runs until it has answered.
 
         Raises:
-            DeviceError: The firmware broke a rule of the chip or crashed: address, register and function.
+            DeviceError: The firmware broke a rule of the chip, crashed or hangs: address, register and function.
         """
+        del timeout
         sent = self.model.usart.line.sent
-        deadline = time.monotonic() + timeout
-        while len(sent) < limit:
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._run(min(left, SLICE_SECONDS), limit):
-                break
+        while len(sent) < limit and self._run(limit):
+            pass
         result = bytes(sent[:limit])
         del sent[:limit]
         return result
@@ -149,28 +158,37 @@ class UnicornTransport:
         machine.reg_write(arm.UC_ARM_REG_SP, stack)
         machine.reg_write(arm.UC_ARM_REG_PC, start)
 
-    def _run(self, seconds: float, limit: int) -> bool:
-        """Run for at most that time; False once the firmware only waits for input."""
+    def _run(self, limit: int) -> bool:
+        """Run until that many bytes were sent, or a reset (True), or the firmware only waits for input (False)."""
         if self._failure is not None:
             raise self._failure
         if self._machine is None:
             raise DeviceError(
                 "the emulator is closed", where=self.name, next_step="open the device again before using it"
             )
-        self._wanted = limit
+        self._wanted, self._polled = limit, False
         usart = self.model.usart
         usart.idle_polls = 0
         pc = self._machine.reg_read(self._arm.UC_ARM_REG_PC)
+        guard = threading.Timer(self._hang_seconds, self._machine.emu_stop)
+        guard.daemon = True
+        guard.start()
         try:
-            self._machine.emu_start(pc | 1, NOWHERE, timeout=max(1, int(seconds * 1e6)))
+            self._machine.emu_start(pc | 1, NOWHERE)
         except self._unicorn.UcError as error:
             self._fail(f"the firmware stopped: {error}", "the core")
+        finally:
+            guard.cancel()
         if self._failure is not None:
             raise self._failure
         if self.model.core.reset_requested:
             self.model.reset()
             self._start_core()
             return True
+        if not self._polled:
+            self._fail(f"the firmware did not look at its USART for {self._hang_seconds:g} s", "the core")
+            assert self._failure is not None
+            raise self._failure
         return usart.idle_polls < IDLE_POLLS
 
     def _on_read(self, machine: unicorn.Uc, offset: int, size: int, page: int) -> int:
@@ -179,7 +197,9 @@ class UnicornTransport:
             value = self.model.read(page + offset)
         except RuleError as violation:
             return self._violated(machine, violation, "read of", page + offset)
-        if self.model.usart.idle_polls >= IDLE_POLLS:
+        usart = self.model.usart
+        if page + offset == STATUS and (usart.idle_polls >= IDLE_POLLS or len(usart.line.sent) >= self._wanted):
+            self._polled = True
             machine.emu_stop()
         return value
 
@@ -189,7 +209,7 @@ class UnicornTransport:
             self.model.write(page + offset, value)
         except RuleError as violation:
             self._violated(machine, violation, f"write of 0x{value:x} to", page + offset)
-        if self.model.core.reset_requested or len(self.model.usart.line.sent) >= self._wanted:
+        if self.model.core.reset_requested:
             machine.emu_stop()
 
     @staticmethod
