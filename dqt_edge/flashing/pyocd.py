@@ -18,7 +18,7 @@ class PyocdRunner:
 
     Args:
         settings: The runner's table in the board file.
-        open_session: Gives an open pyOCD session, or None where no probe is found; tests put a fake probe here.
+        open_session: Gives an open pyOCD session, or None where no probe is found; tests give a fake.
     """
 
     name = "pyocd"
@@ -175,8 +175,8 @@ def _hint(kind: str, said: str) -> str:
         return "close other debuggers (an IDE, another pyOCD or OpenOCD) and try again"
     if kind in ("FlashEraseFailure", "FlashProgramFailure", "FlashFailure"):
         return (
-            "power the board off and on and flash again; if it repeats at the same address, the sector may be "
-            "write protected (option bytes WRPSn, STM32CubeProgrammer removes them)"
+            "power the board off and on and flash again; if it repeats at the same address, the sector may "
+            "be write protected (option bytes WRPSn, STM32CubeProgrammer removes them)"
         )
     if kind in ("ProbeDisconnected", "ProbeError"):
         return "check the USB cable, plug the board in again, and flash again"
