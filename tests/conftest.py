@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: a trained-like model without training, its checkpoint, and what this machine lacks."""
+"""Fixtures shared by all tests: a trained model, its checkpoint, and what this machine lacks."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dqt_edge import checkpoint
 from dqt_edge.graph import Graph
-from tests.support.digits_graph import digits_graph
+from tests.support.digits import DIGITS, digits_graph
 
 NEEDS = {
     "qemu": ("qemu-system-arm", "qemu-system-arm is not installed"),
@@ -29,16 +28,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def graph() -> Graph:
-    """A small network for 8x8 images with every operator and a controller; random weights, fixed seed."""
+    """The trained digits model: residual block, depthwise and 1x1 convolution, pooling, dense, controller."""
     return digits_graph()
 
 
 @pytest.fixture(scope="session")
-def model_file(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def model_file() -> Path:
     """Its checkpoint."""
-    path = tmp_path_factory.mktemp("model") / "digits.safetensors"
-    checkpoint.save(graph, path)
-    return path
+    return DIGITS
 
 
 @pytest.fixture

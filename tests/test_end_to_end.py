@@ -1,0 +1,95 @@
+"""Exported, built, run: every core computes the interpreter's bits, layer by layer, over the protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dqt_edge import interpreter, project, toolchain
+from dqt_edge.boards import load_board
+from dqt_edge.device.session import open_client
+from dqt_edge.graph import Graph
+from dqt_edge.measure.session import layer_checksums, run_session
+from tests.support.digits import other_graph
+from tests.support.random_graphs import random_codes, random_graph
+
+QEMU = ["qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55"]
+on_every_core = pytest.mark.parametrize("board_id", [pytest.param(b, marks=pytest.mark.qemu) for b in QEMU] + ["host"])
+
+
+def built(graph: Graph, board_id: str, folder: Path, *, sanitize: bool = False) -> project.Project:
+    made, _, _ = project.export(graph, load_board(board_id), folder)
+    toolchain.build(
+        folder, cross=board_id != "host", definitions=["DQT_SANITIZE=ON"] if sanitize else []
+    )
+    return made
+
+
+def vectors(graph: Graph, seed: int, count: int) -> list:
+    rng = np.random.default_rng((seed, 4))
+    return [[layer.candidates[rng.integers(len(layer.candidates))] for layer in graph.adaptive] for _ in range(count)]
+
+
+@on_every_core
+@pytest.mark.parametrize("seed", [1, 2, 5])
+def test_random_networks_agree_layer_by_layer(seed: int, board_id: str, tmp_path: Path) -> None:
+    graph = random_graph(seed)
+    made = built(graph, board_id, tmp_path / "p", sanitize=board_id == "host")
+    policies = [*vectors(graph, seed, 2), *(["dynamic"] if graph.controller else [])]
+    with open_client(made.board, made.elf, made.model_hash) as client:
+        for sample in random_codes(seed, graph, 3):
+            for policy in policies:
+                want = interpreter.run(graph, sample[None], policy)
+                choices = None if policy == "dynamic" else tuple(want.choices[0].tolist())
+                got = client.infer(sample.tobytes(), choices, checksums=True)
+                names = [layer.name for layer in graph.all_layers]
+                expected = dict(zip(names, layer_checksums(graph, sample, policy), strict=True))
+                assert dict(zip(names, got.checksums or (), strict=True)) == expected, f"seed {seed}, {policy}"
+                assert got.output == want.outputs[0].tobytes()
+                assert got.choices == tuple(want.choices[0].tolist())
+        stats = client.stats()
+        assert stats.runs == 3 * len(policies)
+        assert stats.naks == stats.bad_frames == 0
+
+
+@on_every_core
+def test_every_operator_at_every_candidate(graph: Graph, board_id: str, tmp_path: Path) -> None:
+    """The trained model at its candidates; counts are exact, so a second run repeats them."""
+    made = built(graph, board_id, tmp_path / "p")
+    codes = random_codes(9, graph, 4)
+    with open_client(made.board, made.elf, made.model_hash) as client:
+        for policy in ([(8, 8)], [(4, 4)], [(2, 4)], "dynamic"):
+            counted = made.board.counter.kind == "icount"
+            first, second = (
+                run_session(client, graph, made.board, codes, None, policy, counted=counted) for _ in range(2)
+            )
+            assert first.mismatches == 0, first.first_difference
+            assert first == second
+            if counted:
+                assert first.count == pytest.approx(sum(layer.count or 0 for layer in first.layers), abs=len(first.layers))
+                assert first.count_least is not None
+                assert first.count_least > 0
+
+
+@on_every_core
+def test_the_stack_stays_within_the_prediction(graph: Graph, board_id: str, tmp_path: Path) -> None:
+    if board_id == "host":
+        pytest.skip("a native process has no fixed stack")
+    made = built(graph, board_id, tmp_path / "p")
+    with open_client(made.board, made.elf, made.model_hash) as client:
+        for policy in ([(8, 8)], "dynamic"):
+            run_session(client, graph, made.board, random_codes(1, graph, 2), None, policy)
+        used = client.stats().stack_used
+    assert 0 < used <= made.manifest["predicted"]["stack"] - 104
+
+
+def test_a_wrong_bit_is_found_and_located(graph: Graph, tmp_path: Path) -> None:
+    """A model whose weights differ in one place is caught, and the first differing layer is named."""
+    made = built(other_graph(), "host", tmp_path / "p")
+    with open_client(made.board, made.elf, made.model_hash) as client:
+        session = run_session(client, graph, made.board, random_codes(2, graph, 4), None, [(8, 8)], counted=False)
+    assert session.mismatches > 0
+    assert session.first_difference is not None
+    assert "layer 'conv2' differs first" in session.first_difference
