@@ -296,18 +296,15 @@ class Stm32h7:
         return core, bus, apb[1], apb
 
     def _check_clocks(self) -> None:
-        """Check the clocks in use; APB at 64 MHz and VOS3, too fast by the book, is how the chip leaves reset."""
+        """Check the clocks in use. The chip leaves reset with APB at 64 MHz in VOS3, too fast by the book."""
         self._check_limits(self._source(), apb_too=self._source() != 0)
 
     def _check_limits(self, source: int, apb_too: bool = True) -> None:
         core, bus, _, apb = self._tree(source)
         scale = self.scale
-        for name, hz, limit in zip(
-            ("core", "AXI", "APB"), (core, bus, max(apb)), _LIMITS[scale], strict=True
-        ):
-            checked(
-                hz <= limit or (name == "APB" and not apb_too), f"{name} at {hz} Hz, above {limit} Hz at VOS{scale}"
-            )
+        clocks = (core, bus, max(apb) if apb_too else 0)
+        for name, hz, limit in zip(("core", "AXI", "APB"), clocks, _LIMITS[scale], strict=True):
+            checked(hz <= limit, f"{name} at {hz} Hz, above {limit} Hz at VOS{scale}")
         acr = self.flash.peek(0x00)
         fastest = _WAIT_STATES.get((acr & 0xF, acr >> 4 & 3))
         if fastest is None:

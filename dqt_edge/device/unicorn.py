@@ -30,7 +30,7 @@ HANG_SECONDS = 60.0
 """Longest time without a look at the USART; the largest network takes a few seconds."""
 
 STATUS = 0x4000481C
-"""USART3_ISR. Unicorn repeats the access in whose callback it was stopped: only reading a status may be one."""
+"""USART3_ISR. Unicorn repeats the access in whose callback it was stopped; a status may be read twice."""
 
 NOWHERE = 0xFFFFFFFE
 """Address that is never executed: emulation ends by a stop, not by arriving."""
@@ -94,7 +94,7 @@ class UnicornTransport:
         The timeout is not needed: there is no time in the emulator, so the core runs until it has answered.
 
         Raises:
-            DeviceError: The firmware broke a rule of the chip, crashed or hangs: address, register and function.
+            DeviceError: The firmware broke a rule of the chip, crashed or hangs: where, and which register.
         """
         del timeout
         sent = self.model.usart.line.sent
@@ -159,7 +159,7 @@ class UnicornTransport:
         machine.reg_write(arm.UC_ARM_REG_PC, start)
 
     def _run(self, limit: int) -> bool:
-        """Run until that many bytes were sent, or a reset (True), or the firmware only waits for input (False)."""
+        """Run until that many bytes were sent or a reset (True), or the firmware waits for input (False)."""
         if self._failure is not None:
             raise self._failure
         if self._machine is None:
@@ -198,7 +198,8 @@ class UnicornTransport:
         except RuleError as violation:
             return self._violated(machine, violation, "read of", page + offset)
         usart = self.model.usart
-        if page + offset == STATUS and (usart.idle_polls >= IDLE_POLLS or len(usart.line.sent) >= self._wanted):
+        done = usart.idle_polls >= IDLE_POLLS or len(usart.line.sent) >= self._wanted
+        if done and page + offset == STATUS:
             self._polled = True
             machine.emu_stop()
         return value

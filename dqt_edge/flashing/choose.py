@@ -1,4 +1,4 @@
-"""Which runner flashes a board: the one that was asked for, else the first of the board's that is installed."""
+"""Which runner flashes a board: the one that was asked for, else the board's first that is installed."""
 
 from __future__ import annotations
 

@@ -83,14 +83,18 @@ class PyocdRunner:
         pages: dict[int, bytearray] = {}
         for segment in segments:
             self._spread(segment, pages)
+        flash: Any = None
         for address in sorted(pages):
             with _typed(f"writing the page at 0x{address:08x}"):
-                flash = self._flash(address)
+                bank = self._flash(address)
+                if flash is not None and flash is not bank:
+                    flash.cleanup()
+                flash = bank
                 flash.init(flash.Operation.PROGRAM)
                 flash.program_page(address, bytes(pages[address]))
-        if pages:
+        if flash is not None:
             with _typed("finishing the write"):
-                self._flash(max(pages)).cleanup()
+                flash.cleanup()
 
     def read(self, address: int, size: int) -> bytes:
         """See Runner."""

@@ -21,7 +21,7 @@ def build(board: Board, folder: Path, defines: tuple[str, ...] = ()) -> Path:
     start = [firmware / "port" / "cortexm" / name for name in ("dqt_startup.c", "dqt_memory.c")]
     elf = folder / "echo.elf"
     includes = [folder, firmware / "app", firmware / "port" / "cortexm", firmware / "port" / "stm32h7"]
-    warnings = "-Wall -Wextra -Wconversion -Wshadow -Werror".split()
+    warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
     command = ["arm-none-eabi-gcc", "-std=c11", "-O2", "-ffreestanding", "-nostdlib", *warnings]
     command += [*board.cpu.flags, *defines, *(f"-I{path}" for path in includes)]
     command += [SOURCES / "echo.c", *port, *start, f"-T{SOURCES / 'link.ld'}", "-lgcc", "-o", elf]

@@ -1,4 +1,4 @@
-"""The register models refuse what the manual forbids: a correct start-up, and one with a step missing or wrong."""
+"""The register models refuse what the manual forbids: a correct start-up, and one with a wrong step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real STM32H7 port boots on Unicorn through its own clock set-up, and mistakes are reported, not swallowed."""
+"""The real STM32H7 port boots on Unicorn through its own clock set-up, and mistakes are reported."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_hanging_firmware_is_reported(board: Board, elf: Path) -> None:
     device = UnicornTransport(board, elf, hang_seconds=0.2)
     device.read(1, LONG)
     device.write(b"H")
-    with pytest.raises(DeviceError, match="did not look at its USART for 0.2 s"):
+    with pytest.raises(DeviceError, match=r"did not look at its USART for 0\.2 s"):
         device.read(1, LONG)
 
 
