@@ -1,0 +1,1 @@
+"""Measurements and long runs: the demo, fuzzing, benchmarks beside the peers."""

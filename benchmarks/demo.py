@@ -73,7 +73,9 @@ def run(count: int, trained: Path | None) -> None:
     wrong = sum(session.mismatches for session in flat)
     if wrong:
         raise MismatchError(
-            f"{wrong} answers differ from the interpreter's", where=str(FOLDER / "report.json"), next_step="report this"
+            f"{wrong} answers differ from the interpreter's",
+            where=str(FOLDER / "report.json"),
+            next_step="report this",
         )
 
 
@@ -186,13 +188,17 @@ def _facts(
 def _print(console: Console, graph: Graph, facts: dict[str, Any], sessions: dict[str, dict[str, Session]]) -> None:
     names = list(next(iter(sessions.values())))
     accuracy = Table("", *names, title="Accuracy on the held-out digits")
-    for where, values in (("Keras", facts["keras"]["policies"]), ("interpreter", facts["interpreter"]["policies"])):
+    for where, values in (
+        ("Keras", facts["keras"]["policies"]),
+        ("interpreter", facts["interpreter"]["policies"]),
+    ):
         accuracy.add_row(where, *(reports.percent(values.get(name)) for name in names))
     counts = Table("", *names, title="Instructions for an inference (mean); answers that differ from the interpreter's")
     for board, by_policy in sessions.items():
         accuracy.add_row(board, *(reports.percent(by_policy[name].accuracy) for name in names))
         counts.add_row(
-            board, *(f"{reports.number(by_policy[name].count)}; {by_policy[name].mismatches}" for name in names)
+            board,
+            *(f"{reports.number(by_policy[name].count)}; {by_policy[name].mismatches}" for name in names),
         )
     first = next(iter(sessions.values()))
     counts.add_row("BitOPs, of 8x8", *(f"{first[name].bitops_ratio:.3f}" for name in names))

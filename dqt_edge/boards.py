@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import sys
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -214,7 +215,9 @@ def _check(board: Board, path: Path) -> None:
     if board.cpu.core not in CORES:
         raise ValueError(f"cpu.core {board.cpu.core!r} is none of {', '.join(CORES)}")
     if board.counter.kind not in COUNTERS or board.counter.ticks < 1 or board.counter.units < 1:
-        raise ValueError(f"counter.kind {board.counter.kind!r} is none of {', '.join(COUNTERS)}, or its ratio is not positive")
+        raise ValueError(
+            f"counter.kind {board.counter.kind!r} is none of {', '.join(COUNTERS)}, or its ratio is not positive"
+        )
     if not (data_folder("firmware") / "port" / board.port).is_dir():
         raise ValueError(f"port {board.port!r} has no folder under firmware/port")
     if not board.is_host and not (board.regions("flash") and board.regions("ram")):
@@ -223,7 +226,7 @@ def _check(board: Board, path: Path) -> None:
     for m in spans:
         if m.kind not in ("flash", "ram") or m.size <= 0 or m.start < 0 or m.end > 1 << 32:
             raise ValueError(f"memory region {m.name!r} must be flash or ram within 32-bit addresses")
-    for a, b in zip(spans, spans[1:], strict=False):
+    for a, b in itertools.pairwise(spans):
         if a.end > b.start:
             raise ValueError(f"memory regions {a.name!r} and {b.name!r} overlap")
     if not board.provenance:

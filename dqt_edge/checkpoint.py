@@ -82,7 +82,7 @@ def save(graph: Graph, path: Path) -> None:
 
 def model_hash(graph: Graph) -> bytes:
     """SHA-256 of what a device computes with: all integers and the structure, not names of classes or provenance."""
-    arrays, metadata = _encode(graph)
+    _, metadata = _encode(graph)
     manifest = json.loads(metadata["dqt_edge"])
     manifest["graph"].pop("classes")
     manifest["graph"].pop("provenance")
@@ -192,7 +192,15 @@ def decode(content: bytes, where: str = "checkpoint") -> Graph:
         raise
     except DqtError as error:
         raise _bad(f"{error.what} ({error.where})", where) from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, OverflowError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+        OverflowError,
+    ) as error:
         raise _bad(f"the manifest is damaged ({type(error).__name__}: {error})", where) from error
 
 

@@ -61,7 +61,10 @@ def measure(board: Board) -> dict[str, Any]:
             target = (folder / path).with_suffix(".o")
             command = [find_tool(ARM_GCC, "gcc-arm-none-eabi"), *board.cpu.flags, *FLAGS, *includes]
             done = subprocess.run(
-                [*command, "-c", str(folder / path), "-o", str(target)], capture_output=True, text=True, check=False
+                [*command, "-c", str(folder / path), "-o", str(target)],
+                capture_output=True,
+                text=True,
+                check=False,
             )
             if done.returncode != 0:
                 raise ToolchainError(done.stderr.strip(), where=path, next_step="mend the source")
@@ -81,7 +84,11 @@ def _read_object(path: Path) -> dict[str, Any]:
                 kind = (
                     "bss"
                     if section["sh_type"] == "SHT_NOBITS"
-                    else "code" if flags & 4 else "data" if flags & 1 else "constant"
+                    else "code"
+                    if flags & 4
+                    else "data"
+                    if flags & 1
+                    else "constant"
                 )
                 sections[index] = {"name": section.name, "size": size, "kind": kind, "refs": [], "stack": 0}
         table = elf.get_section_by_name(".symtab")

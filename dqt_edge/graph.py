@@ -83,7 +83,10 @@ class Tensor:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or not all(1 <= n <= DIMENSION_MAX for n in self.shape):
-            _refuse(self.name, f"tensor shape {self.shape} is not (height, width, channels) within 1..{DIMENSION_MAX}")
+            _refuse(
+                self.name,
+                f"tensor shape {self.shape} is not (height, width, channels) within 1..{DIMENSION_MAX}",
+            )
         if not (np.isfinite(self.scale) and self.scale > 0):
             _refuse(self.name, f"tensor scale {self.scale} is not positive and finite")
         if not 0 <= self.zero_point <= 255:
@@ -219,6 +222,7 @@ class Conv2D(_Mac):
 
     @property
     def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that the layer reads."""
         return (self.input,) if self.residual is None else (self.input, self.residual)
 
     def _check(self) -> None:

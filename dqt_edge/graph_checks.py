@@ -16,6 +16,7 @@ from .graph import (
     Layer,
     MacLayer,
     MaxPool2D,
+    Shape,
     Tensor,
     pair_text,
     window_counts,
@@ -32,11 +33,17 @@ def check_graph(graph: Graph) -> None:
     """Raise UnsupportedError, naming the layer and the reason, unless the graph can be lowered."""
     controller = graph.controller
     if controller is not None and controller.after not in {layer.name for layer in graph.layers}:
-        _refuse(f"controller of graph {graph.name!r}", f"it reads layer {controller.after!r}, which does not exist")
+        _refuse(
+            f"controller of graph {graph.name!r}",
+            f"it reads layer {controller.after!r}, which does not exist",
+        )
     names = [t.name for t in graph.tensors] + [layer.name for layer in graph.all_layers] + [graph.name]
     for name in names:
         if not NAME.fullmatch(name):
-            _refuse(f"graph {graph.name!r}", f"name {name!r} is not a letter followed by up to 63 letters, digits, _ . -")
+            _refuse(
+                f"graph {graph.name!r}",
+                f"name {name!r} is not a letter followed by up to 63 letters, digits, _ . -",
+            )
     tensors = {t.name: t for t in graph.tensors}
     layers = graph.all_layers
     if len(tensors) != len(graph.tensors) or len({layer.name for layer in layers}) != len(layers):
@@ -44,7 +51,10 @@ def check_graph(graph: Graph) -> None:
     if graph.input not in tensors or graph.output not in tensors:
         _refuse(f"graph {graph.name!r}", "the input or output tensor is not defined")
     if graph.classes and len(graph.classes) != tensors[graph.output].size:
-        _refuse(f"graph {graph.name!r}", f"{len(graph.classes)} class names for {tensors[graph.output].size} outputs")
+        _refuse(
+            f"graph {graph.name!r}",
+            f"{len(graph.classes)} class names for {tensors[graph.output].size} outputs",
+        )
     ready = {graph.input}
     for layer in layers:
         where = f"layer {layer.name!r} of graph {graph.name!r}"
@@ -64,31 +74,14 @@ def check_graph(graph: Graph) -> None:
 
 def _check_shapes(layer: Layer, tensors: dict[str, Tensor], where: str) -> None:
     sources = [tensors[name] for name in layer.inputs]
-    height, width, channels = sources[0].shape
     if isinstance(layer, MacLayer):
         _check_widths(layer, sources[0], where)
         bound = _bound(layer, sources[0])
         if bound > nested.INT32_MAX:
             _refuse(where, f"its accumulator can reach {bound}, more than int32 holds")
-    if isinstance(layer, Dense):
-        if layer.weights.shape[1] != sources[0].size:
-            _refuse(where, f"weights expect {layer.weights.shape[1]} inputs, the tensor has {sources[0].size}")
-        if layer.requantize is None:
-            return
-        expected = (1, 1, layer.channels)
-    elif isinstance(layer, Add):
-        if sources[0].shape != sources[1].shape:
-            _refuse(where, f"adds tensors of different shapes {sources[0].shape} and {sources[1].shape}")
-        expected = sources[0].shape
-    else:
-        out_h, out_w = layer.window.output_size(height, width)
-        if min(out_h, out_w) < 1:
-            _refuse(where, f"window {layer.window.kernel} is larger than the padded input {height}x{width}")
-        expected = (out_h, out_w, layer.channels if isinstance(layer, Conv2D) else channels)
-    if isinstance(layer, Conv2D) and layer.weights.shape[3] != channels:
-        _refuse(where, f"weights expect {layer.weights.shape[3]} input channels, the tensor has {channels}")
-    if isinstance(layer, DepthwiseConv2D) and layer.channels != channels:
-        _refuse(where, f"weights have {layer.channels} channels, the tensor has {channels}")
+    expected = _output_shape(layer, sources, where)
+    if isinstance(layer, Dense) and layer.requantize is None:
+        return
     output = tensors[layer.output]
     if output.shape != expected:
         _refuse(where, f"makes shape {expected}, but its output tensor has {output.shape}")
@@ -97,9 +90,32 @@ def _check_shapes(layer: Layer, tensors: dict[str, Tensor], where: str) -> None:
     if isinstance(layer, MaxPool2D) and (output.scale, output.zero_point) != (sources[0].scale, sources[0].zero_point):
         _refuse(where, "max pooling must keep its input's scale and zero point")
     if isinstance(layer, AveragePool2D):
-        missing = set(window_counts(layer.window, height, width).ravel().tolist()) - set(layer.counts)
+        missing = set(window_counts(layer.window, *sources[0].shape[:2]).ravel().tolist()) - set(layer.counts)
         if missing:
             _refuse(where, f"no multiplier for windows of {sorted(missing)} elements")
+
+
+def _output_shape(layer: Layer, sources: list[Tensor], where: str) -> Shape:
+    """Shape that the layer makes of its inputs; refuses inputs that its weights or window cannot take."""
+    height, width, channels = sources[0].shape
+    if isinstance(layer, Dense):
+        if layer.weights.shape[1] != sources[0].size:
+            _refuse(where, f"weights expect {layer.weights.shape[1]} inputs, the tensor has {sources[0].size}")
+        return (1, 1, layer.channels)
+    if isinstance(layer, Add):
+        if sources[0].shape != sources[1].shape:
+            _refuse(where, f"adds tensors of different shapes {sources[0].shape} and {sources[1].shape}")
+        return sources[0].shape
+    out_h, out_w = layer.window.output_size(height, width)
+    if min(out_h, out_w) < 1:
+        _refuse(where, f"window {layer.window.kernel} is larger than the padded input {height}x{width}")
+    if isinstance(layer, Conv2D):
+        if layer.weights.shape[3] != channels:
+            _refuse(where, f"weights expect {layer.weights.shape[3]} input channels, the tensor has {channels}")
+        channels = layer.channels
+    if isinstance(layer, DepthwiseConv2D) and layer.channels != channels:
+        _refuse(where, f"weights have {layer.channels} channels, the tensor has {channels}")
+    return (out_h, out_w, channels)
 
 
 def _check_widths(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor, where: str) -> None:

@@ -74,7 +74,9 @@ def _ports() -> Finding:
     from serial.tools import list_ports  # noqa: PLC0415
 
     ports = [f"{p.device} ({p.description})" for p in list_ports.comports()]
-    return Finding("serial ports", bool(ports), ", ".join(ports), "profiling on a board", "connect the board's USB cable")
+    return Finding(
+        "serial ports", bool(ports), ", ".join(ports), "profiling on a board", "connect the board's USB cable"
+    )
 
 
 def _permissions() -> Finding:

@@ -146,7 +146,7 @@ def run_layer(layer: Layer, graph: Graph, live: dict[str, Codes], pair: Pair | N
         return nested.add(x1, x2, *layer.multipliers, layer.offset, layer.shift, layer.low, layer.high)
     if isinstance(layer, MaxPool2D):
         # Padding must never win: code 0 is the least code, and every window holds at least one real element.
-        return _windows(live[layer.input], layer.window, 0).max(axis=(3, 4))
+        return np.asarray(_windows(live[layer.input], layer.window, 0).max(axis=(3, 4)), dtype=np.uint8)
     return _average_pool(layer, graph, live[layer.input])
 
 
@@ -156,7 +156,7 @@ def _windows(x: npt.NDArray[np.generic], window: Window, fill: int) -> npt.NDArr
     padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
     view = np.lib.stride_tricks.sliding_window_view(padded, window.kernel, axis=(1, 2))
     strided = view[:, :: window.stride[0], :: window.stride[1]]
-    return strided.transpose(0, 1, 2, 4, 5, 3)  # type: ignore[no-any-return]
+    return strided.transpose(0, 1, 2, 4, 5, 3)
 
 
 def _average_pool(layer: AveragePool2D, graph: Graph, x: Codes) -> Codes:
@@ -173,7 +173,9 @@ def _average_pool(layer: AveragePool2D, graph: Graph, x: Codes) -> Codes:
     return nested.requantize(twice, multiplier, shift, rq.low, rq.high)
 
 
-def _mac(layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Codes], pair: Pair) -> npt.NDArray[np.int64]:
+def _mac(
+    layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Codes], pair: Pair
+) -> npt.NDArray[np.int64]:
     """Accumulator halves, int64 [n, out h, out w, channels] (dense: [n, 1, 1, channels])."""
     weight_bits, activation_bits = pair
     source = graph.tensor(layer.input)

@@ -69,7 +69,7 @@ def weight_twice(master: IntArray, bits: int) -> Int64Array:
     channel means by several standard deviations.
     """
     d = shift_of(bits)
-    return (weight_view(master, bits) << (d + 1)) + ((1 << d) - 1)
+    return np.asarray((weight_view(master, bits) << (d + 1)) + ((1 << d) - 1), dtype=np.int64)
 
 
 def activation_view(code: IntArray, bits: int) -> Int64Array:
@@ -186,7 +186,7 @@ def requantize(
     """
     r = np.asarray(shift, dtype=np.int64)
     product = np.asarray(twice, dtype=np.int64) * np.asarray(multiplier, dtype=np.int64)
-    return np.clip((product + (np.int64(1) << (r - 1))) >> r, low, high).astype(np.uint8)
+    return np.asarray(np.clip((product + (np.int64(1) << (r - 1))) >> r, low, high), dtype=np.uint8)
 
 
 def bias_twice(bias: float, unit: float, zero_point: int, multiplier: float) -> int:
@@ -233,7 +233,7 @@ def add(
 ) -> npt.NDArray[np.uint8]:
     """General addition of two code tensors of one shape; see :func:`add_parameters`."""
     total = np.asarray(x1, dtype=np.int64) * m1 + np.asarray(x2, dtype=np.int64) * m2 + offset
-    return np.clip((total + (1 << (r - 1))) >> r, low, high).astype(np.uint8)
+    return np.asarray(np.clip((total + (1 << (r - 1))) >> r, low, high), dtype=np.uint8)
 
 
 # --- Model inputs ---------------------------------------------------------------------------------------------

@@ -16,7 +16,9 @@ def parse_pairs(text: str, where: str) -> tuple[Pair, ...]:
         match = re.fullmatch(r"\s*([2-8])x([2-8])\s*", part)
         if match is None:
             raise UsageError(
-                f"{part!r} is no width pair", where=where, next_step="write pairs as 8x8 or 2x4, each from 2 to 8 bits"
+                f"{part!r} is no width pair",
+                where=where,
+                next_step="write pairs as 8x8 or 2x4, each from 2 to 8 bits",
             )
         pairs.append((int(match[1]), int(match[2])))
     return tuple(pairs)
@@ -31,7 +33,9 @@ def parse_policy(text: str, graph: Graph) -> interpreter.Policy:
     if text == "dynamic":
         if graph.controller is None and graph.adaptive:
             raise UsageError(
-                "the model has no controller", where="--policy dynamic", next_step="give a width vector such as 8x8"
+                "the model has no controller",
+                where="--policy dynamic",
+                next_step="give a width vector such as 8x8",
             )
         return "dynamic"
     choices = interpreter.fixed_choices(graph, parse_pairs(text, "--policy"))

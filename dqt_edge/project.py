@@ -49,7 +49,9 @@ class Project:
         graph = checkpoint.load(path)
         if checkpoint.model_hash(graph) != self.model_hash:
             raise BadFileError(
-                "the model is not the one that was exported", where=str(path), next_step="run 'dqt-edge export' again"
+                "the model is not the one that was exported",
+                where=str(path),
+                next_step="run 'dqt-edge export' again",
             )
         return graph
 

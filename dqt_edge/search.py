@@ -27,7 +27,9 @@ class Assignment:
     loss: float
 
 
-def judge(graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], pairs: tuple[Pair, ...]) -> Assignment:
+def judge(
+    graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], pairs: tuple[Pair, ...]
+) -> Assignment:
     """Accuracy and mean cross-entropy (nats) of a width vector on labelled codes."""
     result = interpreter.run(graph, codes, pairs)
     output = graph.tensor(graph.output)
@@ -44,9 +46,7 @@ def cost(graph: Graph, pairs: tuple[Pair, ...]) -> float:
     return float(interpreter.bitops(graph, np.array([interpreter.fixed_choices(graph, pairs)]))[0])
 
 
-def best_static(
-    graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], budget: float
-) -> Assignment:
+def best_static(graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], budget: float) -> Assignment:
     """The width vector of highest accuracy (then lowest loss) whose BitOPs ratio is within the budget.
 
     All vectors are tried where there are at most 400; otherwise the search begins at the widest pairs and lowers, step
@@ -78,7 +78,10 @@ def _greedy(
     graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], budget: float
 ) -> Iterator[tuple[Pair, ...]]:
     current = judge(
-        graph, codes, labels, tuple(max(layer.candidates, key=lambda p: p[0] * p[1]) for layer in graph.adaptive)
+        graph,
+        codes,
+        labels,
+        tuple(max(layer.candidates, key=lambda p: p[0] * p[1]) for layer in graph.adaptive),
     )
     while current.bitops_ratio > budget + 1e-12:
         steps = []

@@ -44,7 +44,9 @@ def find_tool(name: str, apt: str) -> str:
     found = shutil.which(name) or next((p for d in beside if (p := shutil.which(name, path=d))), None)
     if found is None:
         raise ToolchainError(
-            f"{name} is not installed", where="PATH", next_step=f"install it, on Debian with: apt-get install {apt}"
+            f"{name} is not installed",
+            where="PATH",
+            next_step=f"install it, on Debian with: apt-get install {apt}",
         )
     return found
 
@@ -56,9 +58,7 @@ def compiler_version(name: str = ARM_GCC) -> str:
 
 def _run(command: Sequence[str], folder: Path) -> str:
     try:
-        done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False
-        )
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False)
     except subprocess.TimeoutExpired as error:
         raise ToolchainError(
             f"{Path(command[0]).name} did not finish within {BUILD_TIMEOUT} s",
@@ -67,7 +67,9 @@ def _run(command: Sequence[str], folder: Path) -> str:
         ) from error
     except OSError as error:
         raise ToolchainError(
-            f"cannot start {Path(command[0]).name}: {error.strerror}", where=str(folder), next_step="check the tool"
+            f"cannot start {Path(command[0]).name}: {error.strerror}",
+            where=str(folder),
+            next_step="check the tool",
         ) from error
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).strip().splitlines()

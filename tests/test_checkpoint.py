@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,8 +37,6 @@ def test_round_trip(seed: int, tmp_path) -> None:
 
 
 def test_provenance_is_no_part_of_the_model_hash() -> None:
-    from dataclasses import replace
-
     graph = random_graph(3)
     assert checkpoint.model_hash(replace(graph, provenance={"seed": 1})) == checkpoint.model_hash(graph)
 
@@ -144,7 +143,14 @@ def test_a_deeply_nested_manifest_is_refused(content: bytes) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\0" * 8, b"\xff" * 64, b"PK\x03\x04" + b"\0" * 100, (2**62).to_bytes(8, "little") + b"{}", b"\x02" + b"\0" * 7 + b"{}"],
+    [
+        b"",
+        b"\0" * 8,
+        b"\xff" * 64,
+        b"PK\x03\x04" + b"\0" * 100,
+        (2**62).to_bytes(8, "little") + b"{}",
+        b"\x02" + b"\0" * 7 + b"{}",
+    ],
 )
 def test_other_files_are_refused(content: bytes) -> None:
     assert "not a usable checkpoint" in refused(content)

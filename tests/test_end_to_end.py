@@ -21,9 +21,7 @@ on_every_core = pytest.mark.parametrize("board_id", [pytest.param(b, marks=pytes
 
 def built(graph: Graph, board_id: str, folder: Path, *, sanitize: bool = False) -> project.Project:
     made, _, _ = project.export(graph, load_board(board_id), folder)
-    toolchain.build(
-        folder, cross=board_id != "host", definitions=["DQT_SANITIZE=ON"] if sanitize else []
-    )
+    toolchain.build(folder, cross=board_id != "host", definitions=["DQT_SANITIZE=ON"] if sanitize else [])
     return made
 
 
@@ -68,7 +66,9 @@ def test_every_operator_at_every_candidate(graph: Graph, board_id: str, tmp_path
             assert first.mismatches == 0, first.first_difference
             assert first == second
             if counted:
-                assert first.count == pytest.approx(sum(layer.count or 0 for layer in first.layers), abs=len(first.layers))
+                assert first.count == pytest.approx(
+                    sum(layer.count or 0 for layer in first.layers), abs=len(first.layers)
+                )
                 assert first.count_least is not None
                 assert first.count_least > 0
 

@@ -26,7 +26,10 @@ def slow_layer(layer, graph, live: dict, pair) -> np.ndarray:
     for y, x0, c in np.ndindex(shape):
         taps, inside = [], []
         for ky, kx in np.ndindex(window.kernel):
-            row, col = y * window.stride[0] + ky - window.padding[0], x0 * window.stride[1] + kx - window.padding[1]
+            row, col = (
+                y * window.stride[0] + ky - window.padding[0],
+                x0 * window.stride[1] + kx - window.padding[1],
+            )
             real = 0 <= row < x.shape[0] and 0 <= col < x.shape[1]
             if isinstance(layer, Conv2D):
                 codes = x[row, col].tolist() if real else [source.zero_point] * x.shape[2]

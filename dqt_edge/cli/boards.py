@@ -15,13 +15,13 @@ def boards(as_json: bool) -> None:
       dqt-edge boards
       dqt-edge boards --json
     """
-    import dataclasses  # noqa: PLC0415
-    import json  # noqa: PLC0415
+    import dataclasses
+    import json
 
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
-    from ..boards import board_ids, load_board  # noqa: PLC0415
+    from ..boards import board_ids, load_board
 
     found = [load_board(board_id) for board_id in board_ids()]
     if as_json:

@@ -18,12 +18,12 @@ def build(folder: Path | None, sanitize: bool) -> None:
       dqt-edge build
       dqt-edge build build/digits-stm32h7
     """
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
-    from .. import toolchain  # noqa: PLC0415
-    from ..errors import MismatchError  # noqa: PLC0415
-    from ..project import find_project  # noqa: PLC0415
+    from .. import toolchain
+    from ..errors import MismatchError
+    from ..project import find_project
 
     project = find_project(folder)
     cross = not project.board.is_host
@@ -46,7 +46,5 @@ def build(folder: Path | None, sanitize: bool) -> None:
     Console().print(table)
     if (image.flash, image.ram) != (predicted["flash"], predicted["ram"]):
         version = toolchain.compiler_version()
-        reason = (
-            f"your compiler is {version}" if version != predicted["compiler"] else "the same compiler was used"
-        )
+        reason = f"your compiler is {version}" if version != predicted["compiler"] else "the same compiler was used"
         click.echo(f"note: code sizes were predicted for arm-none-eabi-gcc {predicted['compiler']}; {reason}")

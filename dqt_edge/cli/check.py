@@ -22,22 +22,24 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
       dqt-edge check digits.safetensors --board stm32h7
       dqt-edge check digits.safetensors --board qemu-m4 --json
     """
-    import json  # noqa: PLC0415
+    import json
 
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
-    from .. import project  # noqa: PLC0415
-    from ..boards import load_board  # noqa: PLC0415
-    from ..checkpoint import load  # noqa: PLC0415
-    from ..errors import UsageError  # noqa: PLC0415
-    from ..lowering.footprint import predict, require_fit  # noqa: PLC0415
-    from ..lowering.plan import make_plan  # noqa: PLC0415
+    from .. import project
+    from ..boards import load_board
+    from ..checkpoint import load
+    from ..errors import UsageError
+    from ..lowering.footprint import predict, require_fit
+    from ..lowering.plan import make_plan
 
     target = load_board(board)
     if target.is_host:
         raise UsageError(
-            "the host has no flash and RAM limits to check", where="--board host", next_step="choose another board"
+            "the host has no flash and RAM limits to check",
+            where="--board host",
+            next_step="choose another board",
         )
     plan = make_plan(load(checkpoint), target)
     footprint = predict(plan, check=False)

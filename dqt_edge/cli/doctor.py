@@ -17,13 +17,13 @@ def doctor(as_json: bool) -> None:
       dqt-edge doctor
       dqt-edge doctor --json
     """
-    import json  # noqa: PLC0415
+    import json
 
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.console import Console
+    from rich.table import Table
 
-    from ..errors import ToolchainError  # noqa: PLC0415
-    from ..health import examine  # noqa: PLC0415
+    from ..errors import ToolchainError
+    from ..health import examine
 
     findings = examine()
     if as_json:

@@ -21,9 +21,9 @@ def export(checkpoint: Path, board: str, out: Path | None) -> None:
       dqt-edge export digits.safetensors --board stm32h7
       dqt-edge export digits.safetensors --board qemu-m4 --out firmware-m4
     """
-    from .. import project  # noqa: PLC0415
-    from ..boards import load_board  # noqa: PLC0415
-    from ..checkpoint import load  # noqa: PLC0415
+    from .. import project
+    from ..boards import load_board
+    from ..checkpoint import load
 
     target = load_board(board)
     graph = load(checkpoint)

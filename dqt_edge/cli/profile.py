@@ -12,9 +12,16 @@ import click
 @click.option("--data", required=True, help="'digits', or an .npz file with arrays x and y.")
 @click.option("--n", "count", type=click.IntRange(min=1), help="Number of test samples. Default: all.")
 @click.option("--port", help="Serial port, or 'unicorn:' to emulate an STM32H7. Default: by the board's USB id.")
-@click.option("--policy", default="dynamic", show_default=True, help="'dynamic', one pair (8x8), or a vector (8x8,2x4,...).")
+@click.option(
+    "--policy",
+    default="dynamic",
+    show_default=True,
+    help="'dynamic', one pair (8x8), or a vector (8x8,2x4,...).",
+)
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.json, report.html and junit.xml.")
-def profile(folder: Path | None, data: str, count: int | None, port: str | None, policy: str, report: Path | None) -> None:
+def profile(
+    folder: Path | None, data: str, count: int | None, port: str | None, policy: str, report: Path | None
+) -> None:
     """Run test samples on the device: accuracy, counts by layer, chosen widths; compared with the interpreter.
 
     QEMU and host boards are started by the command itself. Exit code 5 if any answer differs from the interpreter's.
@@ -25,16 +32,16 @@ def profile(folder: Path | None, data: str, count: int | None, port: str | None,
       dqt-edge profile build/digits-stm32h7 --data digits --port /dev/ttyACM0 --policy 4x4
       dqt-edge profile --data digits --policy 8x8,4x4,2x4,2x4 --report build/report
     """
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress
 
-    from ..device.session import UNICORN, open_client  # noqa: PLC0415
-    from ..errors import MismatchError  # noqa: PLC0415
-    from ..measure import report as reports  # noqa: PLC0415
-    from ..measure.session import run_session  # noqa: PLC0415
-    from ..policies import parse_policy  # noqa: PLC0415
-    from ..project import find_project  # noqa: PLC0415
-    from ..training.data import codes, load_data  # noqa: PLC0415
+    from ..device.session import UNICORN, open_client
+    from ..errors import MismatchError
+    from ..measure import report as reports
+    from ..measure.session import run_session
+    from ..policies import parse_policy
+    from ..project import find_project
+    from ..training.data import codes, load_data
 
     project = find_project(folder)
     graph = project.graph()
@@ -42,7 +49,10 @@ def profile(folder: Path | None, data: str, count: int | None, port: str | None,
     dataset = load_data(data)
     inputs = codes(dataset.x_test, graph)[:count]
     labels = dataset.y_test[:count]
-    with open_client(project.board, project.elf, project.model_hash, port) as client, Progress(transient=True) as bar:
+    with (
+        open_client(project.board, project.elf, project.model_hash, port) as client,
+        Progress(transient=True) as bar,
+    ):
         task = bar.add_task(f"{project.board.id} {policy}", total=len(inputs))
         session = run_session(
             client,

@@ -16,28 +16,49 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--data", default="digits", show_default=True, metavar="NAME|FILE", help="digits, or an .npz with x and y.")
+@click.option(
+    "--data",
+    default="digits",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="digits, or an .npz with x and y.",
+)
 @click.option("--model", default="tiny", show_default=True, help="tiny or tiny-plain.")
 @click.option(
-    "--candidates", default="8x8,4x4,2x4", show_default=True, help="Weight x activation bits of the adaptive layers."
+    "--candidates",
+    default="8x8,4x4,2x4",
+    show_default=True,
+    help="Weight x activation bits of the adaptive layers.",
 )
-@click.option("--budget", default=0.5, show_default=True, help="Mean BitOPs allowed, as a part of everything at 8x8.")
+@click.option(
+    "--budget", default=0.5, show_default=True, help="Mean BitOPs allowed, as a part of everything at 8x8."
+)
 @click.option("--epochs", default=150, show_default=True, help="Passes over the training set.")
 @click.option("--seed", default=1, show_default=True, help="The same seed repeats a run on the same machine.")
 @click.option("--batch", default=64, show_default=True, help="Samples of a step.")
 @click.option("--learning-rate", default=3e-3, show_default=True, help="Peak of the cosine schedule.")
-@click.option("--beta", default=2.0, show_default=True, help="Weight of the budget; 0 enforces none, as in the paper.")
+@click.option(
+    "--beta", default=2.0, show_default=True, help="Weight of the budget; 0 enforces none, as in the paper."
+)
 @click.option("--consistency", default=1.0, show_default=True, help="Weight of the fixed-width passes.")
 @click.option("--focus", default=0.3, show_default=True, help="Reward for precision where narrowing hurts.")
-@click.option("--diversity", default=0.05, show_default=True, help="Reward for choices that differ between inputs.")
-@click.option("--shift", default=1, show_default=True, help="Largest random shift of a training image, pixels.")
+@click.option(
+    "--diversity", default=0.05, show_default=True, help="Reward for choices that differ between inputs."
+)
+@click.option(
+    "--shift",
+    type=int,
+    help="Largest random shift of a training image.  [default: digits 1, others 0 pixels]",
+)
 @click.option("--resume", is_flag=True, help="Go on where a stopped run left off.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoint to write, .safetensors.")
-def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # noqa: ANN401 - fields of Options
-    """Train a model whose precision adapts to each input.
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Checkpoint to write, .safetensors."
+)
+def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # noqa: ANN401 - for Options
+    r"""Train a model whose precision adapts to each input.
 
-    Beside the checkpoint OUT come a log of all epochs (OUT with the suffix .csv) and a folder OUT.state, from which
-    --resume goes on after Ctrl-C, a kill or a power cut, with the result of a run that was never stopped.
+    Beside the checkpoint OUT come a log of all epochs (OUT with the suffix .csv) and a folder OUT.state, from
+    which --resume goes on after Ctrl-C, a kill or a power cut, with the result of a run that was never stopped.
 
     \b
     Examples:
@@ -96,6 +117,9 @@ def _print_results(console: Console, graph: Graph) -> None:
         widths = "; ".join(f"{count} x {vector}" for vector, count in list(vectors.items())[:3])
         more = f"; {len(vectors) - 3} more" if len(vectors) > 3 else ""
         table.add_row(
-            name, f"{facts['accuracy']:.2%}", f"{facts['bitops_ratio']:.3f}", facts.get("vector", widths + more)
+            name,
+            f"{facts['accuracy']:.2%}",
+            f"{facts['bitops_ratio']:.3f}",
+            facts.get("vector", widths + more),
         )
     console.print(table)

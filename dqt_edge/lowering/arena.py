@@ -48,8 +48,9 @@ def aligned(size: int, alignment: int = ALIGNMENT) -> int:
 def place(sizes: Mapping[str, int], steps: Sequence[Step], model_input: str, model_output: str) -> Arena:
     """Offsets such that no two tensors that are needed at the same time overlap.
 
-    A buffer lives from the step that first writes it (the input: from the start) to the last that reads it (the
-    output: to the end). Buffers are placed largest first, each at the lowest free offset; of a few orders the best wins.
+    A buffer lives from the step that first writes it (the input: from the start) to the last that reads it
+    (the output: to the end). Buffers are placed one
+    by one, each at the lowest free offset; of a few orders the best wins.
     """
     buffers = _buffers(sizes, steps, model_input, model_output)
     orders = (

@@ -32,7 +32,13 @@ from . import arena, bounds, packing
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
 
-C_TYPES = {"uint32": "uint32_t", "int32": "int32_t", "int8": "int8_t", "uint8": "uint8_t", "uint16": "uint16_t"}
+C_TYPES = {
+    "uint32": "uint32_t",
+    "int32": "int32_t",
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "uint16": "uint16_t",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,7 +299,10 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         parameters["residual"] = builder.offset(layer.residual)
         parameters["residual_zero"] = builder.tensors[layer.residual].zero_point
         parameters["residual_multiplier"] = builder.constant(
-            layer.name, "residual_multiplier", layer.residual_multiplier, "fused residual multipliers by channel"
+            layer.name,
+            "residual_multiplier",
+            layer.residual_multiplier,
+            "fused residual multipliers by channel",
         )
     parameters["bias_twice"] = builder.constant(layer.name, "bias_twice", rows, "twice the bias, [row][channel]")
     parameters["requantize"] = _requantize(builder, layer.name, layer.requantize)

@@ -73,7 +73,9 @@ def write(session: Session, folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadFileError(
-            f"cannot make the report folder: {error.strerror}", where=str(folder), next_step="choose another --report"
+            f"cannot make the report folder: {error.strerror}",
+            where=str(folder),
+            next_step="choose another --report",
         ) from error
     contents = {
         "report.json": json.dumps(as_json(session), indent=2) + "\n",

@@ -38,7 +38,12 @@ class Device(Protocol):
     """What a session needs of a device client."""
 
     def infer(
-        self, codes: bytes, choices: tuple[int, ...] | None = None, *, counts: bool = False, checksums: bool = False
+        self,
+        codes: bytes,
+        choices: tuple[int, ...] | None = None,
+        *,
+        counts: bool = False,
+        checksums: bool = False,
     ) -> Answer:
         """Run one sample; ``choices`` None lets the controller decide."""
         ...
@@ -184,9 +189,7 @@ def _summary(
         accuracy = float(right.mean())
         interpreter_accuracy = float((expected.outputs.argmax(axis=1) == labels).mean())
         names = graph.classes or tuple(map(str, range(int(labels.max()) + 1)))
-        per_class = {
-            name: (int(right[labels == k].sum()), int((labels == k).sum())) for k, name in enumerate(names)
-        }
+        per_class = {name: (int(right[labels == k].sum()), int((labels == k).sum())) for k, name in enumerate(names)}
     total = None if ticks is None else ticks[:, -1]
     controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     columns = [i for i, layer in enumerate(graph.all_layers) if layer.name in controller]

@@ -1,4 +1,4 @@
-"""Bad input of every kind: the right exit code, words that say what, where and what next, no traceback, nothing left."""
+"""Bad input of every kind: the right exit code, words that help, no traceback, nothing left behind."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import os
 import pty
 import shutil
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import serial
+from serial.tools import list_ports
 
-from dqt_edge import checkpoint, project, toolchain
+from dqt_edge import checkpoint, nested, project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.cli import main
-from dqt_edge.graph import Graph
+from dqt_edge.device import client
+from dqt_edge.graph import Dense, Graph, Requantize, Tensor
 from tests.support.digits import other_graph
 
 
@@ -64,7 +68,12 @@ def host_project(graph: Graph, here: Path) -> project.Project:
 
 @pytest.mark.parametrize("command", ["check", "export"])
 def test_missing_checkpoint(dqt, here: Path, command: str) -> None:
-    assert_refused(dqt(command, "no.safetensors", "--board", "qemu-m4"), 8, "cannot read the checkpoint", "no.safetensors")
+    assert_refused(
+        dqt(command, "no.safetensors", "--board", "qemu-m4"),
+        8,
+        "cannot read the checkpoint",
+        "no.safetensors",
+    )
     assert list(here.iterdir()) == []
 
 
@@ -96,7 +105,9 @@ def test_checkpoint_that_is_a_folder(dqt, here: Path) -> None:
 
 @pytest.mark.parametrize("command", ["check", "export"])
 def test_unknown_board(dqt, here: Path, model_file: Path, command: str) -> None:
-    assert_refused(dqt(command, model_file, "--board", "stm32h8"), 2, "unknown board 'stm32h8'", "did you mean 'stm32h7'")
+    assert_refused(
+        dqt(command, model_file, "--board", "stm32h8"), 2, "unknown board 'stm32h8'", "did you mean 'stm32h7'"
+    )
 
 
 def test_missing_board_option(dqt, here: Path, model_file: Path) -> None:
@@ -107,7 +118,6 @@ def test_missing_board_option(dqt, here: Path, model_file: Path) -> None:
 
 def large_model(here: Path) -> Path:
     """A model with more weights than any board's flash."""
-    from dqt_edge.graph import Dense, Requantize, Tensor
 
     inputs, outputs = 32_768, 140
     weights = np.random.default_rng(0).integers(-2, 3, (outputs, inputs)).astype(np.int8)
@@ -173,7 +183,12 @@ def test_full_disk_at_export(dqt, here: Path, model_file: Path, monkeypatch) -> 
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    assert_refused(dqt("export", model_file, "--board", "qemu-m4", "--out", "p"), 8, "No space left on device", "nothing was left")
+    assert_refused(
+        dqt("export", model_file, "--board", "qemu-m4", "--out", "p"),
+        8,
+        "No space left on device",
+        "nothing was left",
+    )
     assert sorted(p.name for p in here.rglob("*")) == before
 
 
@@ -260,7 +275,12 @@ def test_data_that_is_no_npz(dqt, here: Path, host_project) -> None:
 
 @pytest.mark.parametrize(
     ("policy", "words"),
-    [("9x9", "no width pair"), ("fast", "no width pair"), ("3x3", "is not a candidate"), ("8x8,4x4", "2 entries for 4")],
+    [
+        ("9x9", "no width pair"),
+        ("fast", "no width pair"),
+        ("3x3", "is not a candidate"),
+        ("8x8,4x4", "2 entries for 4"),
+    ],
 )
 def test_wrong_policy(dqt, here: Path, host_project, policy: str, words: str) -> None:
     assert_refused(dqt("profile", "--data", "digits", "--policy", policy), 2, words)
@@ -288,8 +308,6 @@ def test_port_missing(dqt, here: Path, board_project) -> None:
 
 
 def test_no_board_connected(dqt, here: Path, board_project, monkeypatch) -> None:
-    from serial.tools import list_ports
-
     monkeypatch.setattr(list_ports, "comports", lambda: [])
     assert_refused(dqt("profile", "--data", "digits"), 6, "stm32h7")
 
@@ -304,23 +322,17 @@ def line() -> tuple[int, str]:
 
 
 def test_port_busy(dqt, here: Path, board_project, line) -> None:
-    import serial
-
     with serial.Serial(line[1], exclusive=True):
         assert_refused(dqt("profile", "--data", "digits", "--port", line[1]), 6, line[1])
 
 
 def test_port_silent(dqt, here: Path, board_project, line, monkeypatch) -> None:
-    from dqt_edge.device import client
-
     quick = client.Timeouts(hello=0.05)
     monkeypatch.setattr(client, "Timeouts", lambda: quick)
     assert_refused(dqt("profile", "--data", "digits", "--port", line[1]), 6, "hello", "0.05 s")
 
 
 def test_device_answers_garbage(dqt, here: Path, board_project, line) -> None:
-    import threading
-
     stop = threading.Event()
 
     def babble() -> None:
@@ -360,8 +372,6 @@ def test_image_that_is_no_program(dqt, here: Path, host_project) -> None:
 
 def test_device_that_computes_something_else(dqt, here: Path, host_project, monkeypatch) -> None:
     """A bit that differs from the interpreter's ends with exit code 5."""
-    from dqt_edge import nested
-
     original = nested.requantize
     monkeypatch.setattr(nested, "requantize", lambda *a, **k: original(*a, **k) ^ np.uint8(1))
     assert_refused(dqt("profile", "--data", "digits", "--n", "3"), 5, "3 of 3 answers differ", "differs first")

@@ -65,11 +65,30 @@ def test_only_the_kernels_that_are_used_are_written(tmp_path: Path) -> None:
 def test_generated_c_compiles_for_each_core_without_a_warning(graph, board_id: str, tmp_path: Path) -> None:
     made, _, _ = project.export(graph, load_board(board_id), tmp_path / "p")
     sources = [str(p) for folder in ("model", "kernels") for p in sorted((made.folder / folder).glob("*.c"))]
-    flags = ["-std=c11", "-O3", "-ffreestanding", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror"]
+    flags = [
+        "-std=c11",
+        "-O3",
+        "-ffreestanding",
+        "-Wall",
+        "-Wextra",
+        "-Wconversion",
+        "-Wshadow",
+        "-Wpedantic",
+        "-Werror",
+    ]
     includes = [f"-I{made.folder / d}" for d in ("runtime", "model", "kernels")]
     for source in sources:
         subprocess.run(
-            ["arm-none-eabi-gcc", *made.board.cpu.flags, *flags, *includes, "-c", source, "-o", str(tmp_path / "o.o")],
+            [
+                "arm-none-eabi-gcc",
+                *made.board.cpu.flags,
+                *flags,
+                *includes,
+                "-c",
+                source,
+                "-o",
+                str(tmp_path / "o.o"),
+            ],
             check=True,
         )
 

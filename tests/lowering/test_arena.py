@@ -41,9 +41,7 @@ def test_no_two_live_tensors_overlap(seed: int) -> None:
     for a, b in itertools.combinations(names, 2):
         if spans[a][0] > spans[b][1] or spans[b][0] > spans[a][1]:
             continue
-        apart = (
-            arena.offsets[a] + sizes[a] <= arena.offsets[b] or arena.offsets[b] + sizes[b] <= arena.offsets[a]
-        )
+        apart = arena.offsets[a] + sizes[a] <= arena.offsets[b] or arena.offsets[b] + sizes[b] <= arena.offsets[a]
         # In place: the output begins in the step in which the input is read for the last time.
         handed_over = (b, a) in may_share and spans[a][1] == spans[b][0]
         assert apart or handed_over, (a, b)

@@ -1,4 +1,4 @@
-"""The trained digits model that the tests share: tests/data/digits.safetensors, made by tests/data/README.md's command."""
+"""The trained digits model that the tests share; tests/data/README.md says how it was made."""
 
 from __future__ import annotations
 

@@ -27,7 +27,6 @@ const dqt_model_data *dqt_test_model(void) { return &dqt_model; }
 """
 
 
-
 class _Model(ctypes.Structure):
     _fields_ = [
         ("layers", ctypes.c_void_p),
@@ -65,7 +64,15 @@ class NativeModel:
         sources = [str(folder / name) for name in files if name.endswith(".c")]
         sources += [str(firmware / "runtime" / "dqt_run.c"), str(firmware / "app" / "dqt_frame.c")]
         command = ["cc", "-std=c11", "-O2", "-shared", "-fPIC", *WARNINGS, "-I", str(folder)]
-        command += ["-I", str(firmware / "runtime"), "-I", str(firmware / "app"), "-o", str(library), *sources]
+        command += [
+            "-I",
+            str(firmware / "runtime"),
+            "-I",
+            str(firmware / "app"),
+            "-o",
+            str(library),
+            *sources,
+        ]
         if sanitize:
             command[1:1] = ["-fsanitize=undefined", "-fno-sanitize-recover=all", "-static-libubsan"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

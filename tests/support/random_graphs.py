@@ -37,9 +37,7 @@ def random_requantize(rng: np.random.Generator, channels: int, gain: float) -> R
         values[rng.integers(channels)] *= 2.0 ** rng.integers(-18, 12)
     pairs = [nested.quantize_multiplier(max(float(v), 2.0**-29)) for v in values]
     low, high = (0, 255) if rng.random() < 0.7 else sorted(int(v) for v in rng.integers(0, 256, 2))
-    return Requantize(
-        np.array([p[0] for p in pairs], np.int32), np.array([p[1] for p in pairs], np.uint8), low, high
-    )
+    return Requantize(np.array([p[0] for p in pairs], np.int32), np.array([p[1] for p in pairs], np.uint8), low, high)
 
 
 class Builder:
@@ -79,7 +77,10 @@ class Builder:
     def mac_fields(self, channels: int, depth: int) -> dict:
         rng = self.rng
         bias = rng.integers(-(depth * 4000 + 2), depth * 4000 + 2, channels).astype(np.int32)
-        return {"bias_twice": bias, "requantize": random_requantize(rng, channels, 1.0 / (60.0 * depth**0.5 * 64))}
+        return {
+            "bias_twice": bias,
+            "requantize": random_requantize(rng, channels, 1.0 / (60.0 * depth**0.5 * 64)),
+        }
 
     def conv(self, count: int, source: Tensor | None = None, residual: bool = False) -> None:
         rng, x = self.rng, source or self.last
@@ -97,7 +98,16 @@ class Builder:
         out = self._tensor(f"{name}.out", (h, w, channels))
         fields = self.mac_fields(channels, weights[0].size)
         self.layers.append(
-            Conv2D(name, x.name, out.name, weights, candidates=self.candidates(x, count), window=window, **fields, **extra)
+            Conv2D(
+                name,
+                x.name,
+                out.name,
+                weights,
+                candidates=self.candidates(x, count),
+                window=window,
+                **fields,
+                **extra,
+            )
         )
         self.tensors.append(out)
 
@@ -249,9 +259,7 @@ def random_graph(seed: int, *, largest: int = 9) -> Graph:
     builder.dense(1, int(rng.integers(1, 12)))
     output = builder.last.name
     controller = builder.controller(stem, source, count)
-    return Graph(
-        f"random{seed}", tuple(builder.tensors), tuple(builder.layers), "input", output, controller=controller
-    )
+    return Graph(f"random{seed}", tuple(builder.tensors), tuple(builder.layers), "input", output, controller=controller)
 
 
 def random_codes(seed: int, graph: Graph, count: int) -> np.ndarray:
