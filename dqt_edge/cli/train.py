@@ -66,20 +66,20 @@ def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # n
       dqt-edge train --data my.npz --model tiny --epochs 80 --seed 7 --out my.safetensors
       dqt-edge train --data digits --model tiny --out digits.safetensors --resume
     """
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
-    from ..checkpoint import save  # noqa: PLC0415
-    from ..training.options import Options, parse_candidates  # noqa: PLC0415
-    from ..training.start import start_tensorflow  # noqa: PLC0415
+    from ..checkpoint import save
+    from ..training.options import Options, parse_candidates
+    from ..training.start import start_tensorflow
 
     options = Options(candidates=parse_candidates(candidates), **values)
     check_output(out)
     console = Console()
     with console.status("starting TensorFlow"):
         start_tensorflow()
-    from ..training.loop import train as run_training  # noqa: PLC0415
-    from ..training.progress import Progress  # noqa: PLC0415
-    from ..training.report import finished_graph, write_log  # noqa: PLC0415
+    from ..training.loop import train as run_training
+    from ..training.progress import Progress
+    from ..training.report import finished_graph, write_log
 
     with Progress(console, options) as progress:
         outcome = run_training(options, out, resume=resume, on_epoch=progress.epoch)
@@ -92,7 +92,7 @@ def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # n
 
 def check_output(out: Path) -> None:
     """Refuse an output that could not be written, before the work and not after it."""
-    from ..errors import BadFileError, UsageError  # noqa: PLC0415
+    from ..errors import BadFileError, UsageError
 
     if out.suffix != ".safetensors":
         raise UsageError(
@@ -109,7 +109,7 @@ def check_output(out: Path) -> None:
 
 
 def _print_results(console: Console, graph: Graph) -> None:
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     table = Table("policy", "accuracy", "BitOPs", "widths", title="Held-out samples, integer evaluation")
     for name, facts in graph.provenance["keras"].items():

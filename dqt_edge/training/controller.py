@@ -1,7 +1,7 @@
 """The controller: decides every adaptive layer's width once for each input, right behind the stem.
 
-Mean over the stem's output -> dense -> ReLU -> dense to layers x candidates. In training a straight-through Gumbel
-sample picks; in evaluation the largest logit does, without noise. All of it stays at 8 bits.
+Mean over the stem's output -> dense -> ReLU -> dense to layers x candidates. In training a straight-through
+Gumbel sample picks; in evaluation the largest logit does, without noise. All of it stays at 8 bits.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
         signed: Whether that tensor has a zero point.
         hidden: Units of the hidden layer.
         layers, candidates: What it decides.
+
     """
 
     def __init__(self, source: Shape, signed: bool, hidden: int, layers: int, candidates: int) -> None:
@@ -60,6 +61,7 @@ def gumbel_gate(logits: Array, tau: Array, seed: Array) -> Array:
         logits: [samples, layers, candidates].
         tau: Temperature; high spreads the gradient over all candidates.
         seed: int32 [2]; equal seeds give equal noise.
+
     """
     uniform = tf.random.stateless_uniform(tf.shape(logits), seed, minval=1e-7, maxval=1.0)
     soft = tf.nn.softmax((logits - tf.math.log(-tf.math.log(uniform))) / tau)

@@ -1,4 +1,4 @@
-"""Datasets: scikit-learn's digits, or any ``.npz`` with arrays ``x`` and ``y``. Imports without TensorFlow."""
+"""Data: scikit-learn's digits, or any ``.npz`` with arrays ``x`` and ``y``. Imports without TensorFlow."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Dataset:
         y_train, y_val, y_test: Class indices, int64 [samples], 0..len(classes)-1.
         classes: Class names.
         input_scale, input_zero_point: How an input becomes a code: ``round(x / scale) + zero_point``.
+
     """
 
     name: str
@@ -61,13 +62,14 @@ def load_data(spec: str) -> Dataset:
     Raises:
         UsageError: Unknown name, or scikit-learn is missing.
         BadFileError: The file is missing, damaged, or holds something else than images and labels.
+
     """
     if spec == "digits":
         return _digits()
     if spec.endswith(".npz") or Path(spec).exists():
         return _from_npz(Path(spec))
     close = difflib.get_close_matches(spec, NAMED, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(NAMED)}"
+    hint = f"did you mean {close[0]!r}?" if close else f"choose from: {', '.join(NAMED)}."
     raise UsageError(
         f"unknown data set {spec!r}",
         where="option --data",
@@ -80,6 +82,7 @@ def codes(dataset_x: npt.NDArray[Any], graph: Graph) -> npt.NDArray[np.uint8]:
 
     Raises:
         BadFileError: The images do not have the shape that the model takes.
+
     """
     tensor = graph.tensor(graph.input)
     if dataset_x.shape[1:] != tensor.shape:
@@ -91,7 +94,7 @@ def codes(dataset_x: npt.NDArray[Any], graph: Graph) -> npt.NDArray[np.uint8]:
     return nested.quantize(dataset_x, tensor.scale, tensor.zero_point)
 
 
-# --- Digits ---------------------------------------------------------------------------------------------------
+# --- Digits -------------------------------------------------------------------------------------------------
 
 
 def _digits() -> Dataset:
@@ -106,10 +109,12 @@ def _digits() -> Dataset:
     bunch = load_digits()
     x = (np.asarray(bunch.images, np.float32) / np.float32(16))[..., None]
     y = np.asarray(bunch.target, np.int64)
-    return _split("digits", x, y, DIGITS_TEST, tuple(str(i) for i in range(10)), (1 / 255, 0))
+    return _split(
+        "digits", x, y, held_out=DIGITS_TEST, classes=tuple(map(str, range(10))), coding=(1 / 255, 0)
+    )
 
 
-# --- .npz -----------------------------------------------------------------------------------------------------
+# --- .npz ---------------------------------------------------------------------------------------------------
 
 
 def _bad(what: str, path: Path) -> BadFileError:
@@ -124,7 +129,9 @@ def _from_npz(path: Path) -> Dataset:
     arrays = _read_npz(path)
     missing = [name for name in ("x", "y") if name not in arrays]
     if missing:
-        raise _bad(f"array {missing[0]!r} is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", path)
+        raise _bad(
+            f"array {missing[0]!r} is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", path
+        )
     if ("x_test" in arrays) != ("y_test" in arrays):
         raise _bad("x_test and y_test must come together", path)
     x, divisor = _images("x", arrays["x"], path)
@@ -138,10 +145,12 @@ def _from_npz(path: Path) -> Dataset:
     count = 1 + max(int(y.max()), -1 if tests is None else int(tests[1].max()))
     names = tuple(map(str, arrays["classes"])) if "classes" in arrays else tuple(map(str, range(count)))
     if not 2 <= count <= len(names):
-        raise _bad(f"labels run to {count - 1}, which makes {count} classes, but there are {len(names)} names", path)
+        raise _bad(
+            f"labels run to {count - 1}, which makes {count} classes, but there are {len(names)} names", path
+        )
     coding = (1 / 255, 0) if divisor == 255 else _coding(x)
     held_out = max(1, round(TEST_SHARE * len(x)))
-    return _split(path.stem, x, y, held_out, names, coding, tests, path)
+    return _split(path.stem, x, y, held_out=held_out, classes=names, coding=coding, tests=tests, path=path)
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -156,7 +165,11 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise _bad(f"cannot read the data file: {error.strerror or error}", path) from error
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
         pickled = "pickle" in str(error).lower()
-        what = "the file holds pickled objects, which are not loaded" if pickled else "this is not a whole .npz archive"
+        what = (
+            "the file holds pickled objects, which are not loaded"
+            if pickled
+            else "this is not a whole .npz archive"
+        )
         raise _bad(what, path) from error
 
 
@@ -192,20 +205,21 @@ def _coding(x: Images) -> tuple[float, int]:
     return scale, int(nested.round_half_up(-low / scale))
 
 
-# --- Splitting ------------------------------------------------------------------------------------------------
+# --- Splitting ----------------------------------------------------------------------------------------------
 
 
 def _split(
     name: str,
     x: Images,
     y: Labels,
+    *,
     held_out: int,
     classes: tuple[str, ...],
     coding: tuple[float, int],
     tests: tuple[Images, Labels] | None = None,
     path: Path = Path("digits"),
 ) -> Dataset:
-    """Fixed, stratified parts; the same data always splits alike."""
+    """Make stratified parts; the same data always splits alike."""
     rng = np.random.default_rng(SPLIT_SEED)
     rest = np.arange(len(y))
     if tests is None:

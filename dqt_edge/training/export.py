@@ -45,6 +45,7 @@ def to_graph(model: NestedModel, name: str, provenance: Mapping[str, Any] | None
 
     Raises:
         UnsupportedError: A scale or accumulator that the integer arithmetic cannot hold, by layer.
+
     """
     return _Lowering(model, name, dict(provenance or {})).graph()
 
@@ -83,17 +84,21 @@ class _Lowering:
             self.provenance,
         )
 
-    # --- Numbers ----------------------------------------------------------------------------------------------
+    # --- Numbers --------------------------------------------------------------------------------------------
 
     def _scale(self, node: str) -> float:
         return self.model.real_scale(node)
 
-    def _tensor(self, node: str) -> str:
-        tensor = Tensor(tensor_name(node), self.model.shapes[node], self._scale(node), self.model.zero_point(node))
-        self.tensors.append(tensor)
-        return tensor.name
+    def _described(self, node: str) -> Tensor:
+        zero = self.model.zero_point(node)
+        return Tensor(tensor_name(node), self.model.shapes[node], self._scale(node), zero)
 
-    # --- Layers -----------------------------------------------------------------------------------------------
+    def _tensor(self, node: str) -> str:
+        """Define the tensor of a node; its name."""
+        self.tensors.append(self._described(node))
+        return self.tensors[-1].name
+
+    # --- Layers ---------------------------------------------------------------------------------------------
 
     def _layer(self, node: Any) -> Layer:  # noqa: ANN401 - a Node
         if isinstance(node, Sum):
@@ -102,10 +107,9 @@ class _Lowering:
             window = window_of(node, self.model.shapes[node.input])
             return MaxPool2D(node.name, tensor_name(node.input), self._tensor(node.name), window)
         if isinstance(node, AveragePool):
-            source = self.model.shapes[node.input]
-            window = window_of(node, source)
-            numbers = self._scale(node.input), self._scale(node.name), self.model.zero_point(node.name)
-            return average_pool(node.name, tensor_name(node.input), self._tensor(node.name), window, source, *numbers)
+            source = self._described(node.input)
+            self._tensor(node.name)
+            return average_pool(node.name, source, self.tensors[-1], window_of(node, source.shape))
         return self._mac(node)
 
     def _mac(self, node: Conv | Depthwise | Fully) -> Layer:
@@ -139,7 +143,7 @@ class _Lowering:
         names = tensor_name(first), tensor_name(second)
         return Add(node.name, names, self._tensor(node.name), (m1, m2), offset, shift, low=0)
 
-    # --- Controller -------------------------------------------------------------------------------------------
+    # --- Controller -----------------------------------------------------------------------------------------
 
     def _controller_tensors(self) -> tuple[Tensor, ...]:
         controller = self.model.controller
@@ -157,11 +161,8 @@ class _Lowering:
             return None
         assert self.spec.control is not None
         pooled, hidden = self._controller_tensors()
-        source = self.model.shapes[self.spec.control]
-        stem = tensor_name(self.spec.control)
-        window = Window(source[:2])
-        numbers = self._scale(self.spec.control), pooled.scale, pooled.zero_point
-        pool = average_pool("controller_pool", stem, pooled.name, window, source, *numbers)
+        stem = self._described(self.spec.control)
+        pool = average_pool("controller_pool", stem, pooled, Window(stem.shape[:2]))
         first = mac_fields(controller.hidden, pooled.scale, hidden.scale, 0)
         last = mac_fields(controller.logits, hidden.scale, None, 0)
         layers = (
@@ -188,6 +189,7 @@ def mac_fields(part: MacLayer, source: float, result: float | None, zero_point: 
         source: Scale of its input.
         result: Scale of its output; None leaves accumulators.
         zero_point: Of its output.
+
     """
     weights, scales, biases = part.folded(source)
     master = np.clip(nested.round_half_up(weights / scales), -128, 127).astype(np.int8)
@@ -216,24 +218,15 @@ def _requantize(pairs: list[tuple[int, int]]) -> Requantize:
     return Requantize(np.array(multipliers, np.int32), np.array(shifts, np.uint8))
 
 
-def average_pool(
-    name: str,
-    source_name: str,
-    output_name: str,
-    window: Window,
-    shape: tuple[int, int, int],
-    source: float,
-    result: float,
-    zero_point: int,
-) -> AveragePool2D:
+def average_pool(name: str, source: Tensor, result: Tensor, window: Window) -> AveragePool2D:
     """Average pooling with one multiplier for every number of elements that a window can hold."""
-    counts = tuple(int(n) for n in np.unique(window_counts(window, *shape[:2])))
-    multipliers = [source / (count * result) for count in counts]
-    twice = [math.floor(2 * zero_point / m + 0.5) for m in multipliers]
+    counts = tuple(int(n) for n in np.unique(window_counts(window, *source.shape[:2])))
+    multipliers = [source.scale / (count * result.scale) for count in counts]
+    twice = [math.floor(2 * result.zero_point / m + 0.5) for m in multipliers]
     try:
         pairs = [nested.quantize_multiplier(m) for m in multipliers]
     except ValueError as error:
         raise _refuse(name, str(error)) from error
     return AveragePool2D(
-        name, source_name, output_name, window, counts, np.array(twice, np.int32), _requantize(pairs)
+        name, source.name, result.name, window, counts, np.array(twice, np.int32), _requantize(pairs)
     )

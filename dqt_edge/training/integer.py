@@ -1,7 +1,7 @@
 """The evaluation forward: the lowered layers on integer codes, in TensorFlow operations.
 
-Products run as float64 convolutions, exact because every sum stays far below 2^53; all else is int64. The interpreter
-computes the same integers with NumPy; neither calls the other, and a test holds them equal bit for bit.
+Products run as float64 convolutions, exact because every sum stays far below 2^53; all else is int64. The
+interpreter computes the same integers with NumPy; neither calls the other, and a test holds them equal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,19 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from .. import nested
-from ..graph import Add, AveragePool2D, Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MacLayer, Pair, Requantize, Window
+from ..graph import (
+    Add,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    Layer,
+    MacLayer,
+    Pair,
+    Requantize,
+    Window,
+)
 from ..interpreter import Policy, Result, fixed_choices
 from .export import to_graph
 from .network import NestedModel
@@ -27,11 +39,14 @@ def evaluate(model: NestedModel, x: npt.NDArray[np.floating], policy: Policy = "
         model: A calibrated network.
         x: Real inputs, float [samples, height, width, channels].
         policy: ``"dynamic"``, or a width vector.
+
     """
     graph = to_graph(model, model.spec.name)
     codes = nested.quantize(x, model.input_scale, model.input_zero_point)
     parts = [_evaluate(graph, codes[i : i + BATCH], policy) for i in range(0, len(codes), BATCH)]
-    logits = None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None])
+    logits = (
+        None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None])
+    )
     return Result(
         np.concatenate([part.outputs for part in parts]),
         np.concatenate([part.choices for part in parts]),
@@ -52,9 +67,11 @@ def _evaluate(graph: Graph, codes: npt.NDArray[np.uint8], policy: Policy) -> Res
         if layer.name in decided and policy != "dynamic":
             continue
         if isinstance(layer, Dense) and layer.requantize is None:
-            logits = tf.reshape(_accumulate(layer, graph, live, layer.candidates[0]), (len(codes), len(adaptive), -1))
+            logits = tf.reshape(
+                _accumulate(layer, graph, live, layer.candidates[0]), (len(codes), len(adaptive), -1)
+            )
             choices = tf.argmax(logits, axis=-1)
-        elif layer.name in adaptive:
+        elif isinstance(layer, MacLayer) and layer.name in adaptive:
             # Every candidate for every sample, then a selection: the interpreter splits the batch instead.
             column = choices[:, adaptive.index(layer.name)]
             every = tf.stack([layer_codes(layer, graph, live, pair) for pair in layer.candidates], axis=1)
@@ -133,7 +150,7 @@ def _accumulate(
 
 
 def _depthwise(x: Array, kernel: Array, window: Window) -> Array:
-    """Exact depthwise convolution, taken at every place and then cut to the stride, which may differ by axis."""
+    """Exact depthwise convolution, made at every place, then cut to the stride, which may differ by axis."""
     full = tf.nn.depthwise_conv2d(
         tf.cast(x, tf.float64), tf.cast(kernel, tf.float64)[..., None], (1, 1, 1, 1), "VALID"
     )

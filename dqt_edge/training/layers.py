@@ -1,7 +1,7 @@
-"""Keras layers whose nested pass computes what the device will: views of weights and activations, folded norm.
+"""Keras layers whose nested pass computes what the device will: views of weights and activations.
 
-A layer returns its linear output; the quantiser behind it (``output``) is applied by the network, because a fused
-addition comes between the two.
+A layer returns its linear output; the quantiser behind it is applied by the network, because a fused addition
+comes between the two.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ class Run:
         nested: On the integer path; False is floating point.
         batch_statistics: BatchNorm learns from the batch (warm-up only).
         calibrate: Set all scales from this float pass.
-        follow: Rate at which tensors without PACT follow their ranges, 0 for frozen ones; None in all passes but the
-            8-bit one, which alone may move them.
+        follow: Rate at which tensors without PACT follow their ranges, 0 for frozen ones; None in all passes
+            but the 8-bit one, which alone may move them.
         choice: Candidate of each adaptive layer, int32 [layers]; None with ``gates``.
         gates: One-hot candidate of each adaptive layer for each sample, float [samples, layers, candidates].
+
     """
 
     nested: bool
@@ -70,6 +71,7 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         candidates: Its width pairs.
         position: Its index among the adaptive layers; None for a layer fixed at 8x8.
         per_tensor: One weight scale for all channels (the controller's logits).
+
     """
 
     def __init__(
@@ -77,12 +79,14 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         node: Conv | Depthwise | Fully,
         source: Shape,
         kernel_shape: tuple[int, ...],
+        *,
         candidates: tuple[Pair, ...] = (FULL,),
         position: int | None = None,
         per_tensor: bool = False,
     ) -> None:
         super().__init__(name=node.name)
-        self.node, self.source = node, source
+        self.node: Conv | Depthwise | Fully = node
+        self.source = source
         self.candidates, self.position = candidates, position
         self.channels = kernel_shape[-1]
         fan_in = int(np.prod(kernel_shape[:-1]))
@@ -100,12 +104,14 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
             self.norm.build((None, None, None, self.channels))
         else:
             self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
-        self.output_quantizer = Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
+        self.output_quantizer = (
+            Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
+        )
         self.built = True  # all shapes were known above
         self._steps = np.array([[2.0 ** (8 - w), 2.0 ** (8 - a)] for w, a in candidates], np.float32)
 
     def product(self, value: Array, kernel: Array) -> Array:
-        """The linear operation in floating point."""
+        """Apply the linear operation in floating point."""
         raise NotImplementedError
 
     def calibrate(self) -> None:
@@ -119,15 +125,16 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         self.log_scale.assign(np.log(np.maximum(clip / 127, SCALE_MIN)))
 
     def folded(self, source_scale: float) -> tuple[Floats, Floats, Floats]:
-        """Weights with the norm folded in (channel last), their master scales, and biases, all real numbers."""
+        """Weights with the norm folded in (channel last), their master scales, and biases: real numbers."""
         kernel = self.kernel.numpy().astype(np.float64)
         scale = np.exp(self.log_scale.numpy().astype(np.float64)) * np.ones(self.channels)
-        if self.norm is None:
+        if self.bias is not None:
             factor, bias = np.ones(self.channels), self.bias.numpy().astype(np.float64)
         else:
             norm = self.norm
             gamma, beta, mean, variance = (
-                v.numpy().astype(np.float64) for v in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+                v.numpy().astype(np.float64)
+                for v in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
             )
             factor = gamma / np.sqrt(variance + norm.epsilon)
             bias = beta - mean * factor
@@ -163,6 +170,8 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
 class NestedConv2D(MacLayer):
     """Convolution; kernel [height, width, in, out]."""
 
+    node: Conv
+
     def __init__(self, node: Conv, source: Shape, **widths: Any) -> None:  # noqa: ANN401 - see MacLayer
         super().__init__(node, source, (*node.kernel, source[2], node.filters), **widths)
 
@@ -173,6 +182,8 @@ class NestedConv2D(MacLayer):
 
 class NestedDepthwiseConv2D(MacLayer):
     """Depthwise convolution; kernel [height, width, channel]."""
+
+    node: Depthwise
 
     def __init__(self, node: Depthwise, source: Shape, **widths: Any) -> None:  # noqa: ANN401 - see MacLayer
         super().__init__(node, source, (*node.kernel, source[2]), **widths)
@@ -193,6 +204,8 @@ class NestedDepthwiseConv2D(MacLayer):
 
 class NestedDense(MacLayer):
     """Dense layer on the flattened input; kernel [in, out]."""
+
+    node: Fully
 
     def __init__(self, node: Fully, source: Shape, **widths: Any) -> None:  # noqa: ANN401 - see MacLayer
         super().__init__(node, source, (int(np.prod(source)), node.units), **widths)

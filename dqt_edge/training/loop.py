@@ -1,14 +1,11 @@
-"""The training loop: floating-point warm-up, calibration, then nested training with the controller.
-
-A step of the nested phase runs four passes: 8x8 (labels; its output teaches the others), the least width, one random
-width vector, and the dynamic pass under the controller's gates.
-"""
+"""The training loop: floating-point warm-up, calibration, then nested training with the controller."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ..errors import DqtError
-from ..graph import FULL, Graph, Pair
+from ..errors import DqtError, UsageError
 from . import losses
-from .controller import gumbel_gate, hard_gate
 from .data import Dataset, Images, Labels, load_data
 from .layers import Run
 from .models import spec_of
@@ -28,10 +23,9 @@ from .network import NestedModel
 from .options import Options
 from .quantizers import EMA_RATE, Array
 from .state import State, load_state, save_state, state_file
+from .steps import Steps
 
 TAU = (5.0, 0.5)
-BUDGET_FILL = 0.8
-"""The loss aims at this part of the budget: expected costs in training and chosen ones in evaluation differ a little."""
 CALIBRATION_SAMPLES = 512
 EVALUATION_BATCH = 256
 
@@ -54,6 +48,7 @@ class Outcome:
         dataset: What it was trained on.
         log: One row for each epoch.
         best_epoch: Counted from 1.
+
     """
 
     model: NestedModel
@@ -75,6 +70,7 @@ def train(
 
     Raises:
         StoppedError: Ctrl-C; the state of the last whole epoch is on disk.
+
     """
     dataset = load_data(options.data)
     path = state_file(out)
@@ -104,15 +100,16 @@ def train(
 
 
 def build_model(options: Options, dataset: Dataset) -> NestedModel:
-    """The untrained network of a run."""
+    """Make the untrained network of a run."""
     spec = spec_of(options.model, len(dataset.classes))
-    coding = dataset.input_scale, dataset.input_zero_point
-    return NestedModel(spec, dataset.shape, dataset.classes, options.candidates, *coding)
-
-
-def least(candidates: tuple[Pair, ...]) -> int:
-    """Index of the cheapest candidate."""
-    return min(range(len(candidates)), key=lambda i: candidates[i][0] * candidates[i][1])
+    return NestedModel(
+        spec,
+        dataset.shape,
+        dataset.classes,
+        candidates=options.candidates,
+        input_scale=dataset.input_scale,
+        input_zero_point=dataset.input_zero_point,
+    )
 
 
 def shifted(x: Images, largest: int, rng: np.random.Generator) -> Images:
@@ -127,92 +124,23 @@ def shifted(x: Images, largest: int, rng: np.random.Generator) -> Images:
 
 
 class Trainer:
-    """Model, optimizers and compiled steps of one run."""
+    """Epochs of one run, and its state."""
 
     def __init__(self, options: Options, dataset: Dataset) -> None:
         self.options, self.dataset = options, dataset
+        if options.pixels >= min(dataset.shape[:2]):
+            raise UsageError(
+                f"a shift of {options.pixels} pixels moves images of shape {dataset.shape} out of sight",
+                where="option --shift",
+                next_step="give a smaller shift, or 0",
+            )
         self.model = build_model(options, dataset)
         self.state = State()
-        model = self.model
-        self.full, self.least = options.candidates.index(FULL), least(options.candidates)
         self.batch = min(options.batch, len(dataset.x_train))
         self.steps = len(dataset.x_train) // self.batch
-        pairs = {name: model.parts[name].candidates for name in model.adaptive}
-        self.table, self.fixed = losses.cost_table(model.macs(), pairs)
-        everything = model.trainable_variables
-        controller = set() if model.controller is None else {id(v) for v in model.controller.trainable_variables}
-        scales = ("log_scale", "log_alpha")
-        self.float_variables = [v for v in everything if id(v) not in controller and v.name not in scales]
-        self.nested_variables = everything
-        self.optimizer = self._optimizer(nested=False)
-        self._compile()
+        self.step = Steps(self.model, options, self.steps)
 
-    def _optimizer(self, nested: bool) -> keras.optimizers.Optimizer:
-        epochs = self.options.epochs - self.options.warmup if nested else self.options.warmup
-        schedule = keras.optimizers.schedules.CosineDecay(
-            self.options.learning_rate, epochs * self.steps, alpha=0.01 if nested else 0.2
-        )
-        optimizer = keras.optimizers.Adam(schedule, global_clipnorm=5.0)
-        optimizer.build(self.nested_variables if nested else self.float_variables)
-        return optimizer
-
-    # --- Steps ------------------------------------------------------------------------------------------------
-
-    def _compile(self) -> None:
-        model, options = self.model, self.options
-
-        def constant(index: int) -> Array:
-            return tf.fill([len(model.adaptive)], index)
-
-        def float_step(x: Array, y: Array) -> Array:
-            with tf.GradientTape() as tape:
-                logits, _ = model(x, run=Run(nested=False, batch_statistics=True))
-                loss = losses.hard_loss(y, logits)
-            self.optimizer.apply(tape.gradient(loss, self.float_variables), self.float_variables)
-            return loss, accuracy(y, logits)
-
-        def nested_step(x: Array, y: Array, choice: Array, tau: Array, follow: Array, seed: Array) -> Array:
-            with tf.GradientTape() as tape:
-                full, _ = model(x, run=Run(nested=True, follow=follow, choice=constant(self.full)))
-                fixed = [losses.hard_loss(y, full)]
-                narrow = full
-                if model.adaptive:
-                    narrow, _ = model(x, run=Run(nested=True, choice=constant(self.least)))
-                    mixed, _ = model(x, run=Run(nested=True, choice=choice))
-                    fixed += [losses.soft_loss(full, narrow), losses.soft_loss(full, mixed)]
-                loss = options.consistency * tf.add_n(fixed) / len(fixed)
-                if model.controller is not None:
-                    loss += self._dynamic_loss(x, y, full, narrow, tau, seed)
-            gradients = tape.gradient(loss, self.nested_variables)
-            self.optimizer.apply(gradients, self.nested_variables)
-            return loss, accuracy(y, full)
-
-        def accuracy(y: Array, logits: Array) -> Array:
-            return tf.reduce_mean(tf.cast(tf.argmax(logits, -1) == y, tf.float32))
-
-        def predict(x: Array, choice: Array) -> Array:
-            return model(x, run=Run(nested=True, choice=choice))[0]
-
-        def predict_dynamic(x: Array) -> Array:
-            return model(x, run=Run(nested=True), gate=hard_gate)
-
-        self._float_step, self._nested_step = tf.function(float_step), tf.function(nested_step)
-        self._predict, self._predict_dynamic = tf.function(predict), tf.function(predict_dynamic)
-
-    def _dynamic_loss(self, x: Array, y: Array, full: Array, narrow: Array, tau: Array, seed: Array) -> Array:
-        """Task loss under the controller's gates, the budget, and the terms that make it choose."""
-        options = self.options
-        logits, decided = self.model(x, run=Run(nested=True), gate=lambda z: gumbel_gate(z, tau, seed))
-        chances = tf.nn.softmax(decided)
-        costs = losses.expected_cost(chances, self.table, self.fixed)
-        target = BUDGET_FILL * options.budget
-        low, high = (self.fixed + float(self.table[:, i].sum()) for i in (self.least, self.full))
-        affordable = min(max((target - low) / (high - low), 0.0), 1.0)
-        choosing = options.focus*losses.focus(full, narrow, costs, affordable) + options.diversity*losses.mutual_information(chances, self.table)
-        budget = tf.nn.relu(tf.reduce_mean(costs) - target)
-        return losses.hard_loss(y, logits) + options.beta * budget - choosing
-
-    # --- Epochs -----------------------------------------------------------------------------------------------
+    # --- Epochs ---------------------------------------------------------------------------------------------
 
     def epoch(self, index: int) -> Row:
         """Train one epoch (from 0) and measure the validation set."""
@@ -224,77 +152,88 @@ class Trainer:
         progress = (index - options.warmup) / max(1, options.epochs - options.warmup - 1)
         tau = tf.constant(TAU[0] * (TAU[1] / TAU[0]) ** max(progress, 0.0), tf.float32)
         follow = tf.constant(EMA_RATE if index < options.frozen else 0.0, tf.float32)
-        totals = np.zeros(2)
+        totals = np.zeros(2, np.float64)
         for step, (x, y) in enumerate(self._batches(rng)):
             if nested:
                 choice = rng.integers(0, len(options.candidates), len(self.model.adaptive)).astype(np.int32)
                 seed = tf.constant([options.seed, index * self.steps + step], tf.int32)
-                values = self._nested_step(x, y, tf.constant(choice), tau, follow, seed)
+                values = self.step.nested_step(
+                    x, y, choice=tf.constant(choice), tau=tau, follow=follow, seed=seed
+                )
             else:
-                values = self._float_step(x, y)
+                values = self.step.float_step(x, y)
             totals += [float(v) for v in values]
-        loss, accuracy = totals / self.steps
+        loss, accuracy = (float(total) / self.steps for total in totals)
         if not math.isfinite(loss):
             raise DqtError(
                 f"the loss became {loss} in epoch {index + 1}",
                 where="training",
                 next_step="train again with a lower --learning-rate",
             )
-        row: Row = {"epoch": index + 1, "phase": "nested" if nested else "float", "loss": loss, "accuracy": accuracy}
+        row: Row = {
+            "epoch": index + 1,
+            "phase": "nested" if nested else "float",
+            "loss": loss,
+            "accuracy": accuracy,
+        }
         return {**row, **self._validate(nested)}
 
     def _batches(self, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
         order = rng.permutation(len(self.dataset.x_train))[: self.steps * self.batch]
-        x = shifted(self.dataset.x_train[order], self.options.shift, rng)
+        x = shifted(self.dataset.x_train[order], self.options.pixels, rng)
         x, y = self.model.on_codes(x), self.dataset.y_train[order]
         for start in range(0, len(order), self.batch):
             part = slice(start, start + self.batch)
             yield tf.constant(x[part]), tf.constant(y[part])
 
     def _calibrate(self) -> None:
-        """Set every scale from a float pass with the norms' learned statistics, and change to the nested optimizer."""
+        """Set every scale from a float pass with the norms' statistics, and change to the nested optimizers."""
         x = self.model.on_codes(self.dataset.x_train[:CALIBRATION_SAMPLES])
         self.model(tf.constant(x), run=Run(nested=False, calibrate=True))
         self.model.settle_fusion()
-        self.optimizer = self._optimizer(nested=True)
+        self.step.begin_nested()
 
     def _validate(self, nested: bool) -> Row:
-        """Accuracy in per cent of each policy, their mean loss, and the dynamic BitOPs ratio, on the validation set."""
+        """Validation accuracy of each policy in per cent, their mean loss, and the dynamic BitOPs ratio."""
         x, y = self.model.on_codes(self.dataset.x_val), self.dataset.y_val
         if not nested:
-            logits = self._in_parts(lambda part: self.model(part, run=Run(nested=False))[0], x)
+            (logits,) = self._in_parts(lambda part: (self.model(part, run=Run(nested=False))[0],), x)
             return {"val_float": share(y, logits)}
-        width = len(self.model.adaptive)
+        step = self.step
         row: Row = {}
         every = []
-        for name, index in (("full", self.full), ("least", self.least)):
-            choice = tf.fill([width], index)
-            every.append(self._in_parts(lambda part, c=choice: self._predict(part, c), x))
-            row[f"val_{name}"] = share(y, every[-1])
+        for name, index in (("full", step.full), ("least", step.least)):
+            (logits,) = self._in_parts(partial(step.predict_fixed, step.all_at(index)), x)
+            every.append(logits)
+            row[f"val_{name}"] = share(y, logits)
         if self.model.controller is not None:
-            both = self._in_parts(lambda part: tf.concat([tf.reshape(t, [len(part), -1]) for t in self._predict_dynamic(part)], 1), x)
-            classes = len(self.dataset.classes)
-            every.append(both[:, :classes])
-            choices = both[:, classes:].reshape(len(x), width, -1).argmax(-1)
-            row["val_dynamic"] = share(y, every[-1])
-            row["val_cost"] = float(self.fixed + self.table[np.arange(width), choices].sum(1).mean())
+            logits, choices = self._in_parts(step.predict_dynamic, x)
+            every.append(logits)
+            row["val_dynamic"] = share(y, logits)
+            row["val_cost"] = float(
+                step.fixed + step.table[np.arange(choices.shape[1]), choices].sum(axis=1).mean()
+            )
             row["vectors"] = len(np.unique(choices, axis=0))
         row["val_loss"] = float(np.mean([losses.hard_loss(y, logits) for logits in every]))
         return row
 
     @staticmethod
-    def _in_parts(function: Callable[[Array], Array], x: Images) -> npt.NDArray[np.float32]:
-        parts = [function(tf.constant(x[i : i + EVALUATION_BATCH])) for i in range(0, len(x), EVALUATION_BATCH)]
-        return np.concatenate([part.numpy() for part in parts])
+    def _in_parts(function: Callable[[Array], tuple[Array, ...]], x: Images) -> list[npt.NDArray[Any]]:
+        parts = [
+            function(tf.constant(x[i : i + EVALUATION_BATCH])) for i in range(0, len(x), EVALUATION_BATCH)
+        ]
+        return [
+            np.concatenate([np.asarray(value) for value in values]) for values in zip(*parts, strict=True)
+        ]
 
-    # --- State ------------------------------------------------------------------------------------------------
+    # --- State ----------------------------------------------------------------------------------------------
 
     def snapshot(self, row: Row) -> None:
         """Take the epoch into the state; keep the best of the epochs with frozen scales."""
         state = self.state
         state.epoch = row["epoch"]
         state.variables = self._values()
-        state.optimizer = {str(i): v.numpy() for i, v in enumerate(self.optimizer.variables)}
+        state.optimizer = {str(i): v.numpy() for i, v in enumerate(self._optimizer_variables())}
         state.fused = sorted(self.model.fused)
         row["best"] = False
         if row["epoch"] > self.options.frozen:
@@ -312,9 +251,12 @@ class Trainer:
         self.model.fused = set(state.fused)
         self.assign(state.variables)
         if state.epoch > self.options.warmup:
-            self.optimizer = self._optimizer(nested=True)
-        for index, variable in enumerate(self.optimizer.variables):
+            self.step.begin_nested()
+        for index, variable in enumerate(self._optimizer_variables()):
             variable.assign(state.optimizer[str(index)])
+
+    def _optimizer_variables(self) -> list[Any]:
+        return [variable for optimizer, _ in self.step.optimizers for variable in optimizer.variables]
 
     def _values(self) -> dict[str, npt.NDArray[Any]]:
         return {f"{i:04d}.{v.path.replace('/', '.')}": v.numpy() for i, v in enumerate(self.model.variables)}
@@ -328,6 +270,3 @@ class Trainer:
 def share(y: Labels, logits: npt.NDArray[Any]) -> float:
     """Accuracy in per cent."""
     return 100 * float(np.mean(logits.argmax(-1) == y))
-
-
-__all__ = ["Graph", "Outcome", "Row", "StoppedError", "Trainer", "train"]

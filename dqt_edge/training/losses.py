@@ -1,11 +1,12 @@
-"""The loss: Eq. 11 of DQT (arXiv 2508.09176) with a budget, and two terms that make the controller choose by input.
+"""The loss: Eq. 11 of DQT (arXiv 2508.09176) with a budget, and two terms that make the controller choose.
 
-``J = J_task(dynamic) + a * mean over K' of J_task^(b) + beta * max(0, cost - target) - lambda * (focus + I(choice; input))``
+    J = J_task(dynamic) + a * mean over K' of J_task^(b) + beta * max(0, cost - target)
+        - l1 * focus - l2 * I(choice; input)
 
-The last two terms are this project's own. Where every width classifies well, the task loss hardly tells them apart
-and a controller collapses to one vector. ``focus`` is the covariance of an input's cost with how much the least width
-loses on it: precision goes where narrowing hurts. The mutual information ``H(mean p) - mean H(p)`` rewards choices that
-are sure for each input and differ between inputs.
+The last two terms are this project's own. Where every width classifies well, the task loss hardly tells them
+apart and a controller collapses to one vector. ``focus`` rewards cost spent on the inputs that the least width
+distorts most: precision goes where narrowing hurts. The mutual information ``H(mean p) - mean H(p)`` rewards
+choices that are sure for each input and differ between inputs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,12 @@ from ..graph import Pair
 from .quantizers import Array
 
 SMOOTHING = 0.05
-"""Probability that a label gives to all classes alike, so that small data sets do not drive logits without end."""
+"""Probability that a label gives to all classes alike: small data sets must not drive logits without end."""
+
+
+def accuracy(labels: Array, logits: Array) -> Array:
+    """Share of right answers, 0..1."""
+    return tf.reduce_mean(tf.cast(tf.argmax(logits, -1) == labels, tf.float32))
 
 
 def hard_loss(labels: Array, logits: Array) -> Array:
@@ -48,12 +54,15 @@ def cost_table(
 
 
 def expected_cost(probabilities: Array, table: npt.NDArray[np.float32], fixed: float) -> Array:
-    """Expected BitOPs ratio of each sample; probabilities [samples, layers, candidates]."""
+    """BitOPs ratio expected for each sample; probabilities [samples, layers, candidates]."""
     return fixed + tf.reduce_sum(probabilities * table, axis=(1, 2))
 
 
 def mutual_information(probabilities: Array, table: npt.NDArray[np.float32]) -> Array:
-    """``H(mean p) - mean H(p)`` in nats, 0 when all inputs get one distribution; layers count by their share of the cost."""
+    """``H(mean p) - mean H(p)`` in nats; layers count by their share of the cost.
+
+    It is 0 when all inputs get one distribution.
+    """
     weights = table.max(axis=1) / table.max(axis=1).sum()
 
     def entropy(p: Array) -> Array:
@@ -67,18 +76,20 @@ def focus(full: Array, narrow: Array, sample_cost: Array, share: float) -> Array
     """Reward for spending on the inputs that the least width distorts most.
 
     Args:
-        full, narrow: Logits of the 8-bit and of the least pass, [samples, classes].
+        full: Logits of the 8-bit pass, [samples, classes].
+        narrow: Logits of the least pass.
         sample_cost: Expected BitOPs ratio of each sample.
         share: Part of the inputs that the budget can pay at 8x8, 0..1.
 
     Returns:
-        Mean of ``cost * weight``; by rank of the divergence between the passes the weight runs over 1 wide, and is positive
-        for the hardest ``share`` of the batch.
+        Mean of ``cost * weight``; the weight grows evenly by 1 with the rank of the divergence between the
+        two passes, and is positive for the hardest ``share`` of the batch.
+
     """
     soft = tf.nn.softmax(full)
-    divergence = tf.nn.softmax_cross_entropy_with_logits(soft, narrow) - tf.nn.softmax_cross_entropy_with_logits(
-        soft, full
-    )
+    divergence = tf.nn.softmax_cross_entropy_with_logits(
+        soft, narrow
+    ) - tf.nn.softmax_cross_entropy_with_logits(soft, full)
     order = tf.argsort(tf.argsort(tf.stop_gradient(divergence), stable=True), stable=True)
     rank = (tf.cast(order, tf.float32) + 0.5) / tf.cast(tf.size(order), tf.float32)
     return tf.reduce_mean((rank - (1 - share)) * sample_cost)

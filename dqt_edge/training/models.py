@@ -10,7 +10,7 @@ from .spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Spec, Sum
 
 
 def _tiny(classes: int) -> Spec:
-    """A residual block, a depthwise-separable block and a controller; 315k MACs on 8x8 images of one channel."""
+    """Residual block, depthwise-separable block and controller; 316k MACs on 8x8x1 images."""
     return Spec(
         "tiny",
         (
@@ -49,6 +49,7 @@ def spec_of(name: str, classes: int) -> Spec:
 
     Raises:
         UsageError: Unknown name.
+
     """
     if name in MODELS:
         return MODELS[name](classes)

@@ -28,7 +28,9 @@ class Addition(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, node: Sum) -> None:
         super().__init__(name=node.name)
         self.node = node
-        self.output_quantizer = Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
+        self.output_quantizer = (
+            Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
+        )
         self.built = True
 
     def call(self, first: Array, second: Array) -> Array:
@@ -49,6 +51,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
 
     Attributes:
         fused: Names of the additions that the convolution before them absorbs; settled at calibration.
+
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         spec: Spec,
         input_shape: Shape,
         classes: tuple[str, ...],
+        *,
         candidates: tuple[Pair, ...],
         input_scale: float,
         input_zero_point: int,
@@ -97,8 +101,8 @@ class NestedModel(keras.Model):  # type: ignore[misc]
             pairs = tuple((w, 8) for w, _ in self.candidates) if signed else self.candidates
             if len(set(pairs)) < len(pairs):
                 raise UsageError(
-                    f"layer {node.name!r} reads a tensor with a zero point, always at 8 bits, so that its candidates "
-                    f"{', '.join(map(pair_text, pairs))} repeat themselves",
+                    f"layer {node.name!r} reads a tensor with a zero point, always at 8 bits, so that its "
+                    f"candidates {', '.join(map(pair_text, pairs))} repeat themselves",
                     where="option --candidates",
                     next_step="give candidates with different weight widths",
                 )
@@ -107,7 +111,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         kind = {Conv: NestedConv2D, Depthwise: NestedDepthwiseConv2D, Fully: NestedDense}[type(node)]
         return kind(node, source, candidates=pairs, position=position)  # type: ignore[arg-type]
 
-    # --- Forward ----------------------------------------------------------------------------------------------
+    # --- Forward --------------------------------------------------------------------------------------------
 
     def zero_point(self, name: str) -> int:
         """Zero point of a node's output, or of ``input``."""
@@ -121,12 +125,13 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         return self.scale(inputs_of(self.parts[name].node)[0]) if quantizer is None else quantizer.scale()
 
     def call(self, x: Array, *, run: Run, gate: Gate | None = None) -> tuple[Array, Array]:
-        """Class logits [samples, classes], and the controller's [samples, layers, candidates] if ``gate`` is given.
+        """Class logits [samples, classes], and the controller's [samples, layers, candidates] where it ran.
 
         Args:
             x: Real inputs that lie on codes.
             run: How to compute.
             gate: Turns the controller's logits into the gates of this pass.
+
         """
         live = {INPUT: x}
         decided = None
@@ -138,7 +143,9 @@ class NestedModel(keras.Model):  # type: ignore[misc]
             else:
                 value = part(*sources)
             live[node.name] = self._settle(part.output_quantizer, value, run, node.name in absorbed)
-            if node.name == self.spec.control and self.controller is not None and (gate or run.calibrate):
+            # The 8-bit pass too runs the controller, for the range of its pooled input.
+            wanted = gate is not None or run.calibrate or run.follow is not None
+            if node.name == self.spec.control and self.controller is not None and wanted:
                 decided = self.controller(live[node.name], run=run)
                 if gate is not None:
                     run = replace(run, gates=gate(decided))
@@ -155,15 +162,17 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         return value if absorbed else settled
 
     def real_scale(self, name: str) -> float:
-        """Like :meth:`scale`, for export; the input's not through float32, because the host quantises with it."""
+        """Like :meth:`scale`, for export; the input's not through float32: the host quantises with it."""
         return self.input_scale if name == INPUT else float(np.asarray(self.scale(name), np.float64))
 
     def residual_multiplier(self, conv: str, other: str) -> npt.NDArray[np.int32]:
-        """Multipliers with which ``other`` enters the accumulator of a convolution (section 4 of the arithmetic)."""
+        """Multipliers with which ``other`` enters a convolution's accumulator (section 4 of the arithmetic)."""
         part = self.parts[conv]
         source, scale = self.real_scale(part.node.input), self.real_scale(other)
         units = part.folded(source)[1] * source
-        return np.array([min(nested.residual_multiplier(scale, u), nested.INT32_MAX) for u in units], np.int32)
+        return np.array(
+            [min(nested.residual_multiplier(scale, u), nested.INT32_MAX) for u in units], np.int32
+        )
 
     def fits_fused(self, total: str) -> bool:
         """Whether an addition's multipliers are so large that their rounding does not matter."""
@@ -187,5 +196,3 @@ class NestedModel(keras.Model):  # type: ignore[misc]
                 size = int(np.prod(self.parts[node.name].kernel.shape))
                 counts[node.name] = size if isinstance(node, Fully) else height * width * size
         return counts
-
-

@@ -18,11 +18,14 @@ def parse_candidates(text: str) -> tuple[Pair, ...]:
 
     Raises:
         UsageError: Anything else.
+
     """
 
     def refuse(what: str) -> UsageError:
         return UsageError(
-            what, where="option --candidates", next_step="give pairs such as 8x8,4x4,2x4 with widths from 2 to 8"
+            what,
+            where="option --candidates",
+            next_step="give pairs such as 8x8,4x4,2x4 with widths from 2 to 8",
         )
 
     pairs: list[Pair] = []
@@ -59,7 +62,8 @@ class Options:
         consistency: Weight ``a`` of the fixed-width passes.
         focus: Weight of the term that spends precision on the inputs which narrowing distorts most.
         diversity: Weight of the term that keeps choices sure for an input and different between inputs.
-        shift: Largest random shift of a training image, pixels.
+        shift: Largest random shift of a training image, pixels; None is 1 for digits and 0 for other data.
+
     """
 
     data: str = "digits"
@@ -74,7 +78,7 @@ class Options:
     consistency: float = 1.0
     focus: float = 0.3
     diversity: float = 0.05
-    shift: int = 1
+    shift: int | None = None
 
     def __post_init__(self) -> None:
         limits = {
@@ -91,12 +95,17 @@ class Options:
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
-            if not low <= value <= high:
+            if value is not None and not low <= value <= high:
                 raise UsageError(
                     f"{value} is outside {low:g}..{high:g}",
                     where=f"option --{name.replace('_', '-')}",
                     next_step="give a value within the range",
                 )
+
+    @property
+    def pixels(self) -> int:
+        """The shift, settled."""
+        return self.shift if self.shift is not None else int(self.data == "digits")
 
     @property
     def warmup(self) -> int:

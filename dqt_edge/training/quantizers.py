@@ -1,8 +1,8 @@
-"""Differentiable twins of nested.py: the forward value is the integer path's, the gradient is straight through.
+"""Differentiable twins of nested.py: the forward value is the integer path's, the gradient straight through.
 
 A width enters as its step ``2^(8-b)``, a tensor, so that one traced function serves every width.
-Sources: DQT (arXiv 2508.09176) for the views, LSQ (arXiv 1902.08153) for learned weight scales, PACT (arXiv 1805.06085)
-for the learned clip. Scales are held as logarithms: Adam's step does not see a gradient's size, and a fixed
+Sources: DQT (arXiv 2508.09176) for the views, LSQ (arXiv 1902.08153) for learned weight scales, PACT
+(arXiv 1805.06085) for the learned clip. Scales are held as logarithms: Adam's step does not see a gradient's size, and a fixed
 step on a scale of 1e-3 would destroy it.
 """
 
@@ -24,7 +24,7 @@ SCALE_MIN = 1e-6
 
 
 def straight_through(value: Array, replaced: Array) -> Array:
-    """``replaced`` going forward, the gradient of ``value`` going back."""
+    """Give ``replaced`` going forward, the gradient of ``value`` going back."""
     return value + tf.stop_gradient(replaced - value)
 
 
@@ -41,6 +41,7 @@ def weight_view(kernel: Array, log_scale: Array, step: Array, count: int) -> Arr
         log_scale: Logarithm of the master scale, broadcast against ``kernel``.
         step: ``2^(8 - bits)``.
         count: Weights that share one scale, for LSQ's gradient scale ``1/sqrt(N*127)``.
+
     """
     lsq = 1 / math.sqrt(count * 127)
     scale = tf.exp(log_scale * lsq + tf.stop_gradient(log_scale * (1 - lsq)))
@@ -50,7 +51,7 @@ def weight_view(kernel: Array, log_scale: Array, step: Array, count: int) -> Arr
 
 
 def activation_view(value: Array, scale: Array, step: Array) -> Array:
-    """Rounded, saturating view of a tensor of zero point 0, in real units (section 2 of the arithmetic)."""
+    """View, rounded and saturating, of a tensor of zero point 0, in real units (section 2 of the arithmetic)."""
     codes = round_half_up(value / scale)
     view = tf.minimum(tf.floor((codes + step / 2) / step), 256 / step - 1) * step
     return straight_through(value, view * scale)
@@ -96,8 +97,8 @@ class Pact(keras.layers.Layer):  # type: ignore[misc]
 class EmaScale(keras.layers.Layer):  # type: ignore[misc]
     """Codes of a tensor without PACT: its range is an average of 99.9th percentiles of ``|y|`` (section 5).
 
-    A signed tensor has zero point 128. Outside the range the gradient still passes: the range is not learned, so it
-    cannot follow a value that has left it in any other way than through the value's own motion.
+    A signed tensor has zero point 128. Outside the range the gradient still passes: the range is not learned,
+    so a value that has left it comes back only by its own motion.
     """
 
     def __init__(self, name: str, signed: bool) -> None:

@@ -100,6 +100,7 @@ class Spec:
         nodes: A node's inputs are names of earlier nodes, or ``input``.
         control: Node behind which the controller runs; None for a model without one.
         hidden: Units of the controller's hidden layer.
+
     """
 
     name: str
@@ -110,20 +111,19 @@ class Spec:
     def fused(self) -> dict[str, tuple[str, str]]:
         """Additions that a convolution can absorb: sum name -> (convolution, the other operand).
 
-        The convolution must be linear, read by nobody else, and run after the other operand exists; of two that
-        qualify the later one is taken.
+        The convolution must be linear, read by nobody else, and run after the other operand exists: it is the
+        later of the two operands.
         """
         order = [INPUT, *(node.name for node in self.nodes)]
         found = {}
         for node in self.nodes:
             if not isinstance(node, Sum) or node.inputs[0] == node.inputs[1]:
                 continue
-            for last in sorted(node.inputs, key=order.index, reverse=True)[:1]:
-                maker = next((n for n in self.nodes if n.name == last), None)
-                alone = sum(last in inputs_of(n) for n in self.nodes) == 1
-                if isinstance(maker, Conv) and not maker.relu and alone and last != self.control:
-                    other = node.inputs[0] if node.inputs[1] == last else node.inputs[1]
-                    found[node.name] = (last, other)
+            other, last = sorted(node.inputs, key=order.index)
+            maker = next((n for n in self.nodes if n.name == last), None)
+            alone = sum(last in inputs_of(n) for n in self.nodes) == 1
+            if isinstance(maker, Conv) and not maker.relu and alone and last != self.control:
+                found[node.name] = (last, other)
         return found
 
 
@@ -133,7 +133,7 @@ def inputs_of(node: Node) -> tuple[str, ...]:
 
 
 def window_of(node: Conv | Depthwise | MaxPool | AveragePool, source: Shape) -> Window:
-    """The sliding window of a node on an input of that shape."""
+    """Sliding window of a node on an input of that shape."""
     size = source[:2]
     kernel = node.kernel or size
     return Window.same(size, kernel, node.stride) if node.padding == "same" else Window(kernel, node.stride)
@@ -144,6 +144,7 @@ def shapes(spec: Spec, input_shape: Shape) -> dict[str, Shape]:
 
     Raises:
         UnsupportedError: A window does not fit its input, or an addition's operands differ.
+
     """
     known = {INPUT: input_shape}
     for node in spec.nodes:

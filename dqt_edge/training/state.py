@@ -1,7 +1,7 @@
 """What a training run needs to go on after a stop: one file, written whole or not at all, after every epoch.
 
-All randomness of an epoch follows from the seed and the epoch's number, so weights, optimizer, log and position
-are the whole state, and a resumed run ends with the same bits as one that was never stopped.
+All randomness of an epoch follows from the seed and the epoch's number, so weights, optimizer, log and
+position are the whole state, and a resumed run ends with the same bits as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ class State:
         best_score: Its score; compared as a list.
         fused: Additions that are fused.
         log: One row for each epoch done.
+
     """
 
     epoch: int = 0
@@ -56,6 +57,7 @@ def save_state(path: Path, state: State, options: Options) -> None:
 
     Raises:
         BadFileError: The folder cannot be made or written.
+
     """
     from safetensors.numpy import save  # noqa: PLC0415 - keeps the command line's start fast
 
@@ -68,7 +70,11 @@ def save_state(path: Path, state: State, options: Options) -> None:
             next_step="check that the folder of --out exists and is writable",
         ) from error
     groups = {"variables": state.variables, "optimizer": state.optimizer, "best": state.best}
-    arrays = {f"{group}/{name}": np.asarray(a, order="C") for group, part in groups.items() for name, a in part.items()}
+    arrays = {
+        f"{group}/{name}": np.asarray(a, order="C")
+        for group, part in groups.items()
+        for name, a in part.items()
+    }
     manifest = {
         "format": FORMAT,
         "options": options.as_json(),
@@ -86,6 +92,7 @@ def load_state(path: Path, options: Options) -> State | None:
     Raises:
         BadFileError: The file is damaged.
         UsageError: It belongs to a run with other options.
+
     """
     from safetensors import safe_open  # noqa: PLC0415 - keeps the command line's start fast
 

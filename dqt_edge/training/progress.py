@@ -1,0 +1,51 @@
+"""The progress bar of a training run; on a pipe, one line for every tenth of it."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from .options import Options
+
+
+class Progress:
+    """Context manager; call :meth:`epoch` with each row of the loop."""
+
+    def __init__(self, console: Console, options: Options) -> None:
+        self.console, self.epochs = console, options.epochs
+        self.bar = Bar(
+            TextColumn("{task.fields[phase]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[facts]}"), console=console, disable=not console.is_terminal,
+        )  # fmt: skip
+        self.task = self.bar.add_task("train", total=options.epochs, phase="float", facts="")
+
+    def __enter__(self) -> Progress:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def epoch(self, row: dict[str, Any]) -> None:
+        """Show an epoch."""
+        facts = describe(row)
+        self.bar.update(self.task, completed=row["epoch"], phase=row["phase"], facts=facts)
+        every = max(1, self.epochs // 10)
+        if not self.console.is_terminal and (row["epoch"] % every == 0 or row["epoch"] == self.epochs):
+            self.console.print(f"epoch {row['epoch']}/{self.epochs} {row['phase']}: {facts}", soft_wrap=True)
+
+
+def describe(row: dict[str, Any]) -> str:
+    """Loss, and accuracies in per cent with the cost of the dynamic pass."""
+    parts = [f"loss {row['loss']:.3f}", f"train {100 * row['accuracy']:.1f} %"]
+    names = {"val_float": "validation", "val_full": "8x8", "val_least": "least", "val_dynamic": "dynamic"}
+    parts += [f"{text} {row[name]:.1f} %" for name, text in names.items() if name in row]
+    if "val_cost" in row:
+        parts.append(f"at {row['val_cost']:.2f} BitOPs")
+    return ", ".join(parts)
