@@ -32,12 +32,12 @@ def flash(
       dqt-edge flash
       dqt-edge flash build/digits-stm32h7 --runner openocd --port /dev/ttyACM0
     """
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import Progress
 
-    from ..flashing import base  # noqa: PLC0415
-    from ..flashing.choose import choose, runners  # noqa: PLC0415
-    from ..project import find_project  # noqa: PLC0415
+    from ..flashing import base
+    from ..flashing.choose import choose, runners
+    from ..project import find_project
 
     project = find_project(folder)
     known = runners(project.board)
@@ -61,14 +61,14 @@ def flash(
     console.print(f"wrote and verified {planned.write_bytes:,} bytes with {runner.name}", highlight=False)
     if no_hello:
         return
-    from ..device.session import open_client  # noqa: PLC0415
+    from ..device.session import open_client
 
     with open_client(project.board, project.elf, project.model_hash, port):
         console.print(f"the board answers with model {project.model_hash.hex()[:16]}", highlight=False)
 
 
 def _preview(console: Console, planned: FlashPlan, runner: Runner, elf: Path) -> None:
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     console.print(f"{elf} -> {planned.board.name}, runner {runner.name}", markup=False, highlight=False)
     table = Table("step", "from", "to", "bytes")

@@ -223,7 +223,7 @@ class UnicornTransport:
         machine.emu_stop()
         return 0
 
-    def _on_bad_access(  # noqa: PLR0917 - Unicorn's signature
+    def _on_bad_access(
         self, machine: unicorn.Uc, access: int, address: int, size: int, value: int, data: object
     ) -> bool:
         del machine, value, data

@@ -48,20 +48,38 @@ def test_writes_and_verifies(runner: OpenocdRunner, memory: Path) -> None:
     ("when", "output", "words", "hint"),
     [
         ("probe", "Error: open failed", "no debug probe was found", "ST-LINK USB socket"),
-        ("probe", "Error: libusb_open() failed with LIBUSB_ERROR_ACCESS\nError: open failed", "may not be opened", "udev"),
-        ("probe", "Error: libusb_open() failed with LIBUSB_ERROR_BUSY", "in use by another program", "close other"),
+        (
+            "probe",
+            "Error: libusb_open() failed with LIBUSB_ERROR_ACCESS\nError: open failed",
+            "may not be opened",
+            "udev",
+        ),
+        (
+            "probe",
+            "Error: libusb_open() failed with LIBUSB_ERROR_BUSY",
+            "in use by another program",
+            "close other",
+        ),
         ("probe", "embedded:startup.tcl:28: Error: Can't find board/x.cfg", "configuration file", "0.12"),
-        ("probe", "Error: init mode failed (unable to connect to the target)", "does not answer", "reset button"),
+        (
+            "probe",
+            "Error: init mode failed (unable to connect to the target)",
+            "does not answer",
+            "reset button",
+        ),
         ("erase", "Error: Flash sector 0 is protected", "write protected", "WRPSn"),
         ("erase", "Error: failed erasing sectors 0 to 0", "erasing the flash failed", "power the board off"),
-        ("write_image", "Error: error writing to flash at address 0x08000000", "writing the flash failed", "again"),
+        (
+            "write_image",
+            "Error: error writing to flash at address 0x08000000",
+            "writing the flash failed",
+            "again",
+        ),
         ("dump_image", "Error: something new", "OpenOCD failed: something new", "--dry-run"),
         ("reset run", "", "OpenOCD failed: no message", "--dry-run"),
     ],
 )
-def test_failures(
-    runner: OpenocdRunner, memory: Path, when: str, output: str, words: str, hint: str
-) -> None:
+def test_failures(runner: OpenocdRunner, memory: Path, when: str, output: str, words: str, hint: str) -> None:
     memory.with_suffix(".trouble").write_text(f"{when}\n{output}")
     with pytest.raises(FlashError) as caught:
         flash(PLAN, runner)

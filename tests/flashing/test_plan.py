@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,7 @@ def test_sectors(segments: list[tuple[int, int]], sectors: list[int]) -> None:
 
 def test_two_segments_in_one_flash_word_are_written_once() -> None:
     made = plan([Segment(START + 20, b"bb"), Segment(START + 3, b"aaa")], BOARD)
-    assert made.segments == (
-        Segment(START, b"\xff" * 3 + b"aaa" + b"\xff" * 14 + b"bb" + b"\xff" * 10),
-    )
+    assert made.segments == (Segment(START, b"\xff" * 3 + b"aaa" + b"\xff" * 14 + b"bb" + b"\xff" * 10),)
     assert (made.write_bytes, made.image_bytes) == (32, 5)
 
 
@@ -70,11 +69,15 @@ def test_board_without_erasable_flash() -> None:
         plan([Segment(0, b"a")], load_board("qemu-m7"))
 
 
-@given(st.lists(st.tuples(st.integers(0, 3 * SECTOR), st.binary(min_size=1, max_size=200)), min_size=1, max_size=8))
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3 * SECTOR), st.binary(min_size=1, max_size=200)), min_size=1, max_size=8
+    )
+)
 def test_a_plan_holds_the_image_and_only_whole_words(parts: list[tuple[int, bytes]]) -> None:
     segments = [Segment(START + offset, data) for offset, data in parts]
     ordered = sorted(segments, key=lambda s: s.address)
-    if any(a.end > b.address for a, b in zip(ordered, ordered[1:], strict=False)):
+    if any(a.end > b.address for a, b in pairwise(ordered)):
         with pytest.raises(FlashError):
             plan(segments, BOARD)
         return

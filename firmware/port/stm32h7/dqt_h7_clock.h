@@ -6,7 +6,7 @@
 
 /* What kept the core from 480 MHz. */
 typedef enum {
-    DQT_H7_CLOCK_FULL = 0, /* 480 MHz */
+    DQT_H7_CLOCK_FULL = 0,  /* 480 MHz */
     DQT_H7_CLOCK_NO_SUPPLY, /* regulator not ready after the supply was configured */
     DQT_H7_CLOCK_NO_VOS1,
     DQT_H7_CLOCK_NO_VOS0,

@@ -16,8 +16,9 @@ static void barrier(void) {
     __asm__ volatile("dsb\n\tisb" : : : "memory");
 }
 
-/* The core may read ahead into external memory areas where nothing answers, and stall (ST AN4838, AN4839). One region over
- * all 4 GB without access, with the eighths 0x00000000-0x5FFFFFFF and 0xE0000000-0xFFFFFFFF left to the default map. */
+/* The core may read ahead into external memory areas where nothing answers, and stall (ST AN4838, AN4839). One region
+ * over all 4 GB without access, with the eighths 0x00000000-0x5FFFFFFF and 0xE0000000-0xFFFFFFFF left to the default
+ * map. */
 static void forbid_external_memory(void) {
     const uint32_t execute_never = 1u << 28;
     const uint32_t subregions_off = 0x87u << 8;
@@ -112,7 +113,8 @@ void dqt_port_init(void) {
 int dqt_port_read(void) {
     const uint32_t status = DQT_USART3_ISR;
     if ((status & DQT_USART_ISR_ERRORS) != 0) {
-        DQT_USART3_ICR = status & DQT_USART_ISR_ERRORS; /* an overrun left set would stop reception; the CRC finds the gap */
+        DQT_USART3_ICR =
+            status & DQT_USART_ISR_ERRORS; /* an overrun left set would stop reception; the CRC finds the gap */
     }
     if ((status & DQT_USART_ISR_RXFNE) == 0) {
         return -1;

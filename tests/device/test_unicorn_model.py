@@ -1,0 +1,82 @@
+"""The exported STM32H7 image, unmodified, boots by itself and classifies as the interpreter does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from dqt_edge import interpreter, project, toolchain
+from dqt_edge.boards import load_board
+from dqt_edge.device.client import Client
+from dqt_edge.device.session import open_client
+from dqt_edge.errors import WrongModelError
+from dqt_edge.flashing.base import plan
+from dqt_edge.graph import Graph
+from dqt_edge.measure.session import layer_checksums
+from dqt_edge.training.data import codes, load_data
+
+pytest.importorskip("unicorn", reason="pip install 'dqt-edge[emulate]'")
+pytest.importorskip("sklearn", reason="pip install 'dqt-edge[data]'")
+
+pytestmark = [pytest.mark.emulate, pytest.mark.cross]
+
+COUNT = 50
+
+
+@pytest.fixture(scope="module")
+def made(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> project.Project:
+    folder = tmp_path_factory.mktemp("h7") / "p"
+    exported, _, _ = project.export(graph, load_board("stm32h7"), folder)
+    toolchain.build(folder, cross=True)
+    return exported
+
+
+@pytest.fixture
+def client(made: project.Project) -> Iterator[Client]:
+    with open_client(made.board, made.elf, made.model_hash, "unicorn:") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def digits(graph: Graph) -> np.ndarray:
+    return codes(load_data("digits").x_test, graph)[:COUNT]
+
+
+@pytest.mark.parametrize("policy", ["dynamic", (8, 8), (4, 4), (2, 4)])
+def test_classifies_digits_with_the_interpreters_logits(
+    graph: Graph, client: Client, digits: np.ndarray, policy: object
+) -> None:
+    vector = policy if policy == "dynamic" else [policy] * len(graph.adaptive)
+    want = interpreter.run(graph, digits, vector)
+    for i, sample in enumerate(digits):
+        chosen = tuple(want.choices[i].tolist())
+        got = client.infer(sample.tobytes(), None if policy == "dynamic" else chosen, checksums=i == 0)
+        assert got.output == want.outputs[i].tobytes()
+        assert got.choices == chosen
+        if i == 0:
+            assert got.checksums == tuple(layer_checksums(graph, sample, vector))
+    stats = client.stats()
+    assert (stats.runs, stats.naks, stats.bad_frames) == (COUNT, 0, 0)
+    assert stats.stack_used > 0
+
+
+def test_goes_on_after_a_reset(graph: Graph, client: Client, digits: np.ndarray) -> None:
+    before = client.infer(digits[0].tobytes(), None)
+    client.reset()
+    assert client.stats().runs == 0
+    assert client.infer(digits[0].tobytes(), None).output == before.output
+
+
+def test_says_that_it_does_not_count(client: Client) -> None:
+    assert not client.counted
+
+
+def test_another_model_is_refused(made: project.Project) -> None:
+    with pytest.raises(WrongModelError):
+        open_client(made.board, made.elf, bytes(32), "unicorn:")
+
+
+def test_the_flash_plan_holds_the_whole_image(made: project.Project) -> None:
+    assert plan(made.elf, made.board).image_bytes == toolchain.sizes(made.elf)[0]
