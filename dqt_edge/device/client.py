@@ -63,9 +63,7 @@ class Client:
     an invalid message), RefusedError (a NAK), or what the transport raises when the link is gone.
     """
 
-    def __init__(
-        self, transport: Transport, timeouts: Timeouts | None = None, retries: Retries | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, timeouts: Timeouts | None = None, retries: Retries | None = None) -> None:
         self._transport = transport
         self._timeouts = timeouts or Timeouts()
         self._retries = retries or Retries()
@@ -134,9 +132,7 @@ class Client:
             )
         Upload(self._link, info, Patience("load", self._timeouts.load, self._retries.load), codes).run()
 
-    def run(
-        self, choices: Sequence[int] | None = None, *, counts: bool = False, checksums: bool = False
-    ) -> Inference:
+    def run(self, choices: Sequence[int] | None = None, *, counts: bool = False, checksums: bool = False) -> Inference:
         """One inference on the input that was loaded, which it consumes.
 
         Args:

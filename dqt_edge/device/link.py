@@ -85,6 +85,8 @@ class Link:
         frame = encode(kind, sequence, payload)
         trouble = ""
         for attempt in range(patience.tries):
+            if attempt:
+                self._decoder.reset()  # half a frame whose rest is not coming would swallow the next reply
             self.transport.write(DELIMITER + frame if attempt else frame)
             deadline = time.monotonic() + patience.timeout
             while (event := self.receive(deadline)) is not None:

@@ -171,14 +171,19 @@ class ProcessTransport:
         status = self._process.poll()
         if status is not None:
             what = f"ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
-        self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, self._errors.tell() - _STDERR_SHOWN))
-        said = self._errors.read().decode(errors="replace").strip()
+        said = self._last_words()
         return DeviceError(
             f"the device process {what}" + (f": {said}" if said else ""),
             where=self._name,
             next_step="build the project again; if it happens again, report it with this text",
         )
+
+    def _last_words(self) -> str:
+        """End of what it wrote to its standard error; warnings, such as QEMU's of an idle network, aside."""
+        self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, self._errors.tell() - _STDERR_SHOWN))
+        lines = self._errors.read().decode(errors="replace").splitlines()
+        return "\n".join(line for line in lines if ": warning: " not in line).strip()
 
 
 def _dies_with_parent() -> list[str]:

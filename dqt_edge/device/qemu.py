@@ -35,9 +35,7 @@ class QemuTransport(ProcessTransport):
                 next_step="choose a board such as qemu-m4",
             )
         if not elf.is_file():
-            raise BadFileError(
-                "the ELF file does not exist", where=str(elf), next_step="run 'dqt-edge build' first"
-            )
+            raise BadFileError("the ELF file does not exist", where=str(elf), next_step="run 'dqt-edge build' first")
         program = shutil.which(PROGRAM)
         if program is None:
             raise ToolchainError(

@@ -28,9 +28,7 @@ class FoundPort:
 def list_serial_ports() -> tuple[FoundPort, ...]:
     """List the serial ports that exist, by path."""
     found = (
-        FoundPort(
-            port.device, "" if port.vid is None else f"{port.vid:04x}:{port.pid:04x}", port.description or ""
-        )
+        FoundPort(port.device, "" if port.vid is None else f"{port.vid:04x}:{port.pid:04x}", port.description or "")
         for port in list_ports.comports()
     )
     return tuple(sorted(found, key=lambda port: port.path))
@@ -162,6 +160,4 @@ def _cannot_open(port: str, error: Exception) -> PortError:
             where=port,
             next_step=f"close that program; 'fuser {port}' names it",
         )
-    return PortError(
-        f"cannot open the serial port: {text}", where=port, next_step="check the name of the port"
-    )
+    return PortError(f"cannot open the serial port: {text}", where=port, next_step="check the name of the port")

@@ -39,9 +39,7 @@ class Scripted:
     name = "scripted"
     counts = True
 
-    def __init__(
-        self, answer: Callable[[Frame], bytes] = lambda frame: b"", hello: bytes | None = None
-    ) -> None:
+    def __init__(self, answer: Callable[[Frame], bytes] = lambda frame: b"", hello: bytes | None = None) -> None:
         self.requests: list[Frame] = []
         self._answer = answer
         self._hello = hello_reply() if hello is None else hello
@@ -106,9 +104,7 @@ class Faulty:
     generator: random.Random
     name: str = "faulty"
     counts: bool = True
-    happened: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(("flip", "drop", "repeat", "restart"), 0)
-    )
+    happened: dict[str, int] = field(default_factory=lambda: dict.fromkeys(("flip", "drop", "repeat", "restart"), 0))
 
     def __post_init__(self) -> None:
         self._device = self.start()

@@ -1,4 +1,4 @@
-"""The client: right results through every fault, typed errors for devices that are silent, broken or the wrong ones."""
+"""The client: right results through every fault; typed errors for silent, broken and wrong devices."""
 
 from __future__ import annotations
 
@@ -51,9 +51,7 @@ def result(frame: Frame, **changes: int | bytes) -> bytes:
         "output_size": 4,
         "total": 77,
     }
-    tail = changes.pop(
-        "tail", b"\1\2" + b"OUTP" + bytes(24 if flags & 1 else 0) + bytes(12 if flags & 2 else 0)
-    )
+    tail = changes.pop("tail", b"\1\2" + b"OUTP" + bytes(24 if flags & 1 else 0) + bytes(12 if flags & 2 else 0))
     assert isinstance(tail, bytes)
     return encode(Type.RESULT, frame.sequence, RESULT.pack(**{**values, **changes}) + tail)
 
@@ -260,9 +258,7 @@ def test_another_model_or_board(model: bytes, board: str) -> None:
 
 
 def test_a_device_that_changes_its_model_in_the_middle() -> None:
-    device = Scripted(
-        lambda frame: nak(frame, Nak.INPUT_INCOMPLETE) if frame.type == Type.RUN else healthy(frame)
-    )
+    device = Scripted(lambda frame: nak(frame, Nak.INPUT_INCOMPLETE) if frame.type == Type.RUN else healthy(frame))
     with client(device) as c:
         c.hello()
         device._hello = hello_reply(model=bytes(32))
@@ -305,7 +301,7 @@ FAULTS = {
     "flipped bits": (Faults(flip=1 / 1200), 60),
     "lost bytes": (Faults(drop=1 / 1500), 40),
     "doubled bytes": (Faults(repeat=1 / 1500), 40),
-    "restarts": (Faults(restart=1 / 900), 120),
+    "restarts": (Faults(restart=1 / 900), 70),
     "everything": (Faults(1 / 4000, 1 / 4000, 1 / 4000, 1 / 3000), 60),
 }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ frames = st.builds(
 def decode(decoder: Decoder, stream: bytes, cuts: list[int]) -> list[Frame | BadFrame]:
     found: list[Frame | BadFrame] = []
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         found += decoder.feed(stream[start:end])
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -29,6 +28,11 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def descriptors() -> int:
+    """Open descriptors of this process, and one more."""
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def script(text: str) -> list[str]:
@@ -115,20 +119,20 @@ def test_no_process_stays_behind_an_exception(built: Callable[..., Path]) -> Non
 
 def test_no_descriptor_stays_open(built: Callable[..., Path]) -> None:
     image = built("host")
-    before = os.listdir("/proc/self/fd")
+    before = descriptors()
     for _ in range(3):
         with Client(NativeTransport(image)) as client:
             client.hello()
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert descriptors() == before
 
 
 def test_a_program_that_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")  # and so without setpriv
-    before = os.listdir("/proc/self/fd")
+    before = descriptors()
     with pytest.raises(ToolchainError) as caught:
         ProcessTransport("test", ["/nonexistent/program"])
     assert caught.value.what == "cannot start /nonexistent/program: No such file or directory"
-    assert len(os.listdir("/proc/self/fd")) == len(before)
+    assert descriptors() == before
 
 
 def test_the_device_dies_with_a_parent_that_is_killed(built: Callable[..., Path]) -> None:

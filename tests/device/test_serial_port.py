@@ -144,9 +144,13 @@ def test_a_port_that_is_unplugged(pty: tuple[int, str]) -> None:
     with SerialTransport(path, BAUD) as device:
         os.close(master)
         with pytest.raises(DeviceError, match="the serial port stopped working"):
-            for _ in range(3):
-                device.read(1, 0.1)
-                device.write(b"x")
+            use_until_it_fails(device)
+
+
+def use_until_it_fails(device: SerialTransport) -> None:
+    for _ in range(3):
+        device.read(1, 0.1)
+        device.write(b"x")
 
 
 def test_read_hands_out_no_more_than_asked(pty: tuple[int, str]) -> None:
@@ -183,9 +187,7 @@ class Found:
         ),
     ],
 )
-def test_a_board_is_found_by_its_usb_id(
-    ports: list[Found], result: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_board_is_found_by_its_usb_id(ports: list[Found], result: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(list_ports, "comports", lambda: ports)
     board = wired(usb=("0483:374B", "0483:374e"))
     if result.startswith("/dev"):

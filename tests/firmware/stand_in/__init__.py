@@ -46,9 +46,7 @@ def expected(codes: bytes, choices: tuple[int, ...] | None = None) -> Expected:
     """The stand-in in Python; no choices: its controller decides."""
     first = 0
     if choices is None:
-        logits = b"".join(value.to_bytes(4, "little") for value in codes[:5]) + (1 << 31).to_bytes(
-            4, "little"
-        )
+        logits = b"".join(value.to_bytes(4, "little") for value in codes[:5]) + (1 << 31).to_bytes(4, "little")
         first = zlib.crc32(logits)
         choices = (max(range(3), key=lambda k: codes[k]), max(range(2), key=lambda k: codes[3 + k]))
     scaled = bytearray(OUTPUT_SIZE)

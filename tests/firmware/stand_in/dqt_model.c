@@ -39,7 +39,8 @@ static void scale_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_
     }
 }
 
-/* 2 N instructions and a constant, N >= 1 being the 32-bit number at byte 8 of the input. */
+/* 2 N instructions and a constant, N >= 1 being the 32-bit number at byte 8 of the input.
+ * On Arm, 0 is an undefined instruction. */
 static void loop_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t *unused, uint32_t candidate) {
     uint32_t count = tensors[8] | ((uint32_t)tensors[9] << 8) | ((uint32_t)tensors[10] << 16) |
                      ((uint32_t)tensors[11] << 24);
@@ -47,7 +48,9 @@ static void loop_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t
     (void)unused;
     (void)candidate;
 #if defined(__arm__)
-    count += count == 0;
+    if (count == 0) {
+        __asm__ volatile("udf #0"); /* for a test of the fault handler */
+    }
     __asm__ volatile("1: subs %0, %0, #1\n\tbne 1b" : "+r"(count) : : "cc");
 #else
     for (volatile uint32_t left = count; left > 0; left = left - 1) {
