@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def flash(
     folder: Path | None, runner_name: str | None, port: str | None, dry_run: bool, no_hello: bool
 ) -> None:
-    r"""Write the built image to the board, read it back, reset, and check that the right model answers.
+    """Write the built image to the board, read it back, reset, and check that the right model answers.
 
     \b
     Examples:

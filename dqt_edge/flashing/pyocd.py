@@ -139,8 +139,19 @@ class PyocdRunner:
 
 
 def _open_session(settings: dict[str, str]) -> Any:  # noqa: ANN401 - pyOCD has no type information
-    from pyocd.core.helpers import ConnectHelper  # noqa: PLC0415 - an optional package, and slow to import
+    # Imported here: an optional package, and slow to import.
+    from pyocd.core.helpers import ConnectHelper
+    from pyocd.core.session import Session
 
+    probes = ConnectHelper.get_all_connected_probes(blocking=False, unique_id=settings.get("serial"))
+    if not probes:
+        return None
+    if len(probes) > 1:  # pyOCD would ask on the terminal, or take any
+        raise FlashError(
+            f"{len(probes)} debug probes are connected: {', '.join(probe.unique_id for probe in probes)}",
+            where="runner pyocd",
+            next_step="unplug the others, or name one as `serial` in the runner's settings in the board file",
+        )
     options: dict[str, Any] = {
         "target_override": settings.get("target"),
         "connect_mode": settings.get("connect_mode", "halt"),
@@ -149,11 +160,8 @@ def _open_session(settings: dict[str, str]) -> Any:  # noqa: ANN401 - pyOCD has 
     }
     if "frequency" in settings:
         options["frequency"] = int(settings["frequency"])
-    session = ConnectHelper.session_with_chosen_probe(
-        blocking=False, return_first=True, unique_id=settings.get("serial"), options=options
-    )
-    if session is not None:
-        session.open()
+    session = Session(probes[0], options=options)
+    session.open()
     return session
 
 

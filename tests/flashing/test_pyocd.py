@@ -161,9 +161,18 @@ def test_the_real_package_has_what_is_used() -> None:
     algorithm = importlib.import_module("pyocd.flash.flash").Flash
     assert {"ERASE", "PROGRAM"} <= set(algorithm.Operation.__members__)
     assert all(hasattr(algorithm, name) for name in ("init", "erase_sector", "program_page", "cleanup"))
-    helpers = importlib.import_module("pyocd.core.helpers")
-    assert hasattr(helpers.ConnectHelper, "session_with_chosen_probe")
+    assert hasattr(importlib.import_module("pyocd.core.session").Session, "open")
     options = importlib.import_module("pyocd.core.options").OPTIONS_INFO
     assert {"target_override", "connect_mode", "hide_programming_progress", "no_config", "frequency"} <= set(
         options
     )
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_the_number_of_connected_probes(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    helpers = pytest.importorskip("pyocd.core.helpers", reason="pip install 'dqt-edge[flash]'")
+    probes = [SimpleNamespace(unique_id=f"00{i}") for i in range(count)]
+    monkeypatch.setattr(helpers.ConnectHelper, "get_all_connected_probes", lambda **options: probes)
+    words = "2 debug probes are connected: 000, 001" if count else "no debug probe was found"
+    with pytest.raises(FlashError, match=words):
+        flash(PLAN, PyocdRunner(SETTINGS))
