@@ -140,8 +140,8 @@ class PyocdRunner:
 
 def _open_session(settings: dict[str, str]) -> Any:  # noqa: ANN401 - pyOCD has no type information
     # Imported here: an optional package, and slow to import.
-    from pyocd.core.helpers import ConnectHelper
-    from pyocd.core.session import Session
+    from pyocd.core.helpers import ConnectHelper  # noqa: PLC0415
+    from pyocd.core.session import Session  # noqa: PLC0415
 
     probes = ConnectHelper.get_all_connected_probes(blocking=False, unique_id=settings.get("serial"))
     if not probes:
