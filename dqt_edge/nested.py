@@ -81,7 +81,7 @@ def activation_view(code: IntArray, bits: int) -> Int64Array:
     wide = np.asarray(code, dtype=np.int64)
     if d == 0:
         return wide
-    return np.minimum((wide + (1 << (d - 1))) >> d, (1 << bits) - 1)
+    return np.asarray(np.minimum((wide + (1 << (d - 1))) >> d, (1 << bits) - 1), dtype=np.int64)
 
 
 # --- Multiply-accumulate --------------------------------------------------------------------------------------

@@ -56,9 +56,9 @@ class Project:
         return graph
 
 
-def default_folder(graph: Graph, board: Board) -> Path:
-    """``build/<model>-<board>`` below the current folder."""
-    return Path("build") / f"{graph.name}-{board.id}"
+def default_folder(checkpoint_file: Path, board: Board) -> Path:
+    """``build/<checkpoint's name>-<board>`` below the current folder."""
+    return Path("build") / f"{checkpoint_file.stem}-{board.id}"
 
 
 def export(graph: Graph, board: Board, folder: Path) -> tuple[Project, Plan, Footprint | None]:

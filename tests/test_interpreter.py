@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -103,12 +105,13 @@ def test_dynamic_runs_each_sample_at_its_own_choice() -> None:
         np.testing.assert_array_equal(interpreter.run(graph, codes[i : i + 1], pairs).outputs[0], dynamic.outputs[i])
 
 
-def test_bitops_counts_fixed_layers_at_full_width() -> None:
+def test_bitops_counts_every_layer_at_its_width() -> None:
     graph = dynamic_graph()
     widest = [max(layer.candidates, key=lambda p: p[0] * p[1]) for layer in graph.adaptive]
     cost = interpreter.bitops(graph, np.array([interpreter.fixed_choices(graph, widest)]))[0]
     macs = {layer.name: graph.macs(layer) for layer in graph.layers}
-    pairs = {layer.name: p for layer, p in zip(graph.adaptive, widest, strict=True)}
+    pairs = {layer.name: getattr(layer, "candidates", ((8, 8),))[0] for layer in graph.layers}
+    pairs |= {layer.name: p for layer, p in zip(graph.adaptive, widest, strict=True)}
     want = sum(m * pairs.get(n, (8, 8))[0] * pairs.get(n, (8, 8))[1] for n, m in macs.items()) / 64 / sum(macs.values())
     assert cost == pytest.approx(want)
 
@@ -133,7 +136,7 @@ def test_wrong_inputs_are_refused() -> None:
 
 
 def test_dynamic_without_a_controller_is_refused() -> None:
-    graph = next(g for g in map(random_graph, range(100)) if g.controller is None and g.adaptive)
+    graph = replace(dynamic_graph(), controller=None)
     with pytest.raises(UsageError, match="no controller"):
         interpreter.run(graph, random_codes(0, graph, 1), "dynamic")
 

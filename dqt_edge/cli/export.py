@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--board", required=True, help="Board id; 'dqt-edge boards' lists them.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write. Default: build/<model>-<board>.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write. Default: build/<checkpoint>-<board>.")
 def export(checkpoint: Path, board: str, out: Path | None) -> None:
     """Write a self-contained C project: weights, kernels, model, app, linker script, CMakeLists, manifest.
 
@@ -27,7 +27,7 @@ def export(checkpoint: Path, board: str, out: Path | None) -> None:
 
     target = load_board(board)
     graph = load(checkpoint)
-    folder = out or project.default_folder(graph, target)
+    folder = out or project.default_folder(checkpoint, target)
     written, plan, footprint = project.export(graph, target, folder)
     project.remember(written)
     click.echo(f"exported {graph.name} for {target.name} to {folder}")
