@@ -35,9 +35,9 @@ typedef struct {
     const uint8_t *data;
     uint32_t size;
     uint32_t position;
-    uint8_t left;     /* bytes of the current block still to be sent, 0..254 */
-    uint8_t skip;     /* the zero behind the block is implied */
-    uint8_t state;    /* see dqt_frame.c */
+    uint8_t left;  /* bytes of the current block still to be sent, 0..254 */
+    uint8_t skip;  /* the zero behind the block is implied */
+    uint8_t state; /* see dqt_frame.c */
 } dqt_encoder;
 
 /* data must stay unchanged until the last byte has been taken. */

@@ -13,7 +13,7 @@ _Static_assert(sizeof(DQT_BOARD_ID) <= 16u, "the board's id is sent as 16 bytes,
 
 /* Everything that a request can change. The frames themselves are in dqt_model.buffers, sized by the exporter. */
 static struct {
-    uint32_t ring_head;    /* free-running; the next byte goes to ring[ring_head & (ring_size - 1)] */
+    uint32_t ring_head; /* free-running; the next byte goes to ring[ring_head & (ring_size - 1)] */
     uint32_t ring_tail;
     uint32_t reply_size;   /* bytes of the kept reply, 0: none since start-up */
     uint32_t answered_crc; /* CRC of the request that the kept reply answers */
@@ -282,8 +282,8 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
     const uint32_t type = request[DQT_FRAME_TYPE_OFFSET];
     uint8_t *reply = dqt_model.buffers.reply;
     /* Same sequence number and CRC: the answer was lost on its way, and executing again could give another one. */
-    const uint32_t repeated = server.reply_size != 0 && crc == server.answered_crc &&
-                              sequence == get16(reply + DQT_FRAME_SEQUENCE_OFFSET);
+    const uint32_t repeated =
+        server.reply_size != 0 && crc == server.answered_crc && sequence == get16(reply + DQT_FRAME_SEQUENCE_OFFSET);
     if (!repeated) {
         /* Handlers write to the reply only when nothing can be refused any more. */
         const outcome done = execute(type, request + DQT_FRAME_SIZE, size, reply + DQT_FRAME_SIZE);

@@ -11,10 +11,10 @@
 #define SCB_CPACR (*(volatile uint32_t *)0xE000ED88u)
 #define CORE_DHCSR (*(volatile uint32_t *)0xE000EDF0u)
 
-#define AIRCR_RESET 0x05FA0004u      /* VECTKEY, SYSRESETREQ */
-#define CCR_LOB (1u << 19)           /* Armv8.1-M: loop and branch cache, without which LE does not loop */
-#define CPACR_FPU (0xFu << 20)       /* full access to CP10 and CP11: FPU and MVE */
-#define DHCSR_DEBUGGER 1u            /* C_DEBUGEN */
+#define AIRCR_RESET 0x05FA0004u /* VECTKEY, SYSRESETREQ */
+#define CCR_LOB (1u << 19)      /* Armv8.1-M: loop and branch cache, without which LE does not loop */
+#define CPACR_FPU (0xFu << 20)  /* full access to CP10 and CP11: FPU and MVE */
+#define DHCSR_DEBUGGER 1u       /* C_DEBUGEN */
 
 extern uint32_t __stack_bottom[], __stack_top[];
 extern const uint32_t __data_load[];
@@ -34,10 +34,10 @@ typedef union {
 #define VECTOR_COUNT 16u /* no interrupt is ever enabled */
 
 __attribute__((section(".vectors"), used)) static const dqt_vector dqt_vectors[VECTOR_COUNT] = {
-    {.stack = __stack_top},  {.handler = dqt_reset_handler}, {.handler = dqt_fault}, {.handler = dqt_fault},
-    {.handler = dqt_fault},  {.handler = dqt_fault}, {.handler = dqt_fault}, {.handler = dqt_fault},
-    {.handler = dqt_fault},  {.handler = dqt_fault}, {.handler = dqt_fault}, {.handler = dqt_fault},
-    {.handler = dqt_fault},  {.handler = dqt_fault}, {.handler = dqt_fault}, {.handler = dqt_fault},
+    {.stack = __stack_top}, {.handler = dqt_reset_handler}, {.handler = dqt_fault}, {.handler = dqt_fault},
+    {.handler = dqt_fault}, {.handler = dqt_fault},         {.handler = dqt_fault}, {.handler = dqt_fault},
+    {.handler = dqt_fault}, {.handler = dqt_fault},         {.handler = dqt_fault}, {.handler = dqt_fault},
+    {.handler = dqt_fault}, {.handler = dqt_fault},         {.handler = dqt_fault}, {.handler = dqt_fault},
 };
 
 static void barrier(void) {

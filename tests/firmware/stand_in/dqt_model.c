@@ -42,8 +42,8 @@ static void scale_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_
 /* 2 N instructions and a constant, N >= 1 being the 32-bit number at byte 8 of the input.
  * On Arm, 0 is an undefined instruction. */
 static void loop_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t *unused, uint32_t candidate) {
-    uint32_t count = tensors[8] | ((uint32_t)tensors[9] << 8) | ((uint32_t)tensors[10] << 16) |
-                     ((uint32_t)tensors[11] << 24);
+    uint32_t count =
+        tensors[8] | ((uint32_t)tensors[9] << 8) | ((uint32_t)tensors[10] << 16) | ((uint32_t)tensors[11] << 24);
     (void)layer;
     (void)unused;
     (void)candidate;
@@ -85,10 +85,20 @@ static const dqt_layer layers[] = {
 const dqt_model_data dqt_model = {
     layers,
     {arena, scratch, counts, checksums, choices, total, receive, reply, ring},
-    0, INPUT_SIZE, INPUT_SIZE + 4, OUTPUT_SIZE,
-    STAND_IN_DECIDE_AT, LOGITS,
-    RECEIVE_MAX, REPLY_MAX, sizeof ring,
-    4, 2, 3, 2, {0, 0},
+    0,
+    INPUT_SIZE,
+    INPUT_SIZE + 4,
+    OUTPUT_SIZE,
+    STAND_IN_DECIDE_AT,
+    LOGITS,
+    RECEIVE_MAX,
+    REPLY_MAX,
+    sizeof ring,
+    4,
+    2,
+    3,
+    2,
+    {0, 0},
     {0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF,
      0xB0, 0xB1, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA, 0xBB, 0xBC, 0xBD, 0xBE, 0xBF},
 };
