@@ -146,7 +146,7 @@ def _facts(
     x = codes(data.x_test, graph)
     whole = {name: interpreter.run(graph, x, policy) for name, policy in policies.items()}
     accuracy = {name: float((r.outputs.argmax(axis=1) == data.y_test).mean()) for name, r in whole.items()}
-    keras = dict(graph.provenance.get("keras_accuracy", {}))
+    keras = {name: found["accuracy"] for name, found in graph.provenance.get("keras", {}).items()}
     dynamic = sessions[BOARDS[0]]["dynamic"]
     return {
         "model": graph.name,

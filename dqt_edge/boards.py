@@ -109,7 +109,6 @@ class Board:
     memory: tuple[Memory, ...] = ()
     runners: tuple[Runner, ...] = ()
     qemu: Qemu | None = None
-    defines: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_host(self) -> bool:

@@ -35,7 +35,7 @@ def profile(
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..device.session import UNICORN, open_client
+    from ..device.session import open_client
     from ..errors import MismatchError
     from ..measure import report as reports
     from ..measure.session import run_session
@@ -61,7 +61,7 @@ def profile(
             inputs,
             labels,
             chosen,
-            counted=not (port or "").startswith(UNICORN),
+            counted=client.counted,
             progress=lambda: bar.advance(task),
         )
     reports.print_session(session, Console())

@@ -105,9 +105,11 @@ class TestQemuItself:
         code = f"""
             from pathlib import Path
             from dqt_edge.boards import load_board
+            from dqt_edge.device.client import Client
             from dqt_edge.device.qemu import QemuTransport
             import time
             device = QemuTransport(load_board("qemu-m4"), Path({str(built("qemu-m4"))!r}))
+            Client(device).hello()  # it runs: from now on it is bound to its parent
             print(device.pid, flush=True)
             time.sleep(60)
         """
