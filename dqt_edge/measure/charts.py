@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .session import Session
@@ -13,7 +14,10 @@ VECTORS_MAX = 20
 def _svg(chart: Any) -> str:  # noqa: ANN401 - an Altair chart
     import vl_convert  # noqa: PLC0415
 
-    text = vl_convert.vegalite_to_svg(chart.to_json())
+    # The page's fonts may be wider than the ones that were measured here, so labels get room to grow.
+    text = vl_convert.vegalite_to_svg(
+        chart.properties(padding={"left": 40, "right": 20, "top": 5, "bottom": 5}).to_json()
+    )
     assert isinstance(text, str)
     return text
 
@@ -40,7 +44,7 @@ def layer_chart(session: Session) -> str | None:
         .mark_bar(color="#35618f")
         .encode(
             x=altair.X(f"{unit}:Q", title=f"{unit} for an inference"),
-            y=altair.Y("layer:N", sort=None, title=None),
+            y=altair.Y("layer:N", sort=None, title=None, axis=altair.Axis(labelLimit=400)),
         )
         .properties(width=WIDTH)
     )
@@ -48,9 +52,9 @@ def layer_chart(session: Session) -> str | None:
 
 
 def vector_chart(session: Session) -> str | None:
-    """Bars: how often each width vector was chosen, the most frequent first."""
+    """Bars: how often the controller chose each width vector, the most frequent first; none for fixed widths."""
     altair = _altair()
-    if altair is None:
+    if altair is None or session.policy != "dynamic":
         return None
     rows = [{"vector": v, "inferences": n} for v, n in list(session.width_vectors.items())[:VECTORS_MAX]]
     chart = (
@@ -61,5 +65,37 @@ def vector_chart(session: Session) -> str | None:
             y=altair.Y("vector:N", sort=None, title=None, axis=altair.Axis(labelLimit=400)),
         )
         .properties(width=WIDTH)
+    )
+    return _svg(chart)
+
+
+def overview_chart(sessions: Sequence[Session]) -> str | None:
+    """Points: accuracy against counts (BitOPs where nothing is counted), for sessions of several policies."""
+    altair = _altair()
+    points = [s for s in sessions if s.accuracy is not None and s.count is not None]
+    counted = bool(points)
+    points = points or [s for s in sessions if s.accuracy is not None]
+    if altair is None or len(points) < 2:
+        return None
+    cost = points[0].unit if counted else "BitOPs ratio"
+    rows = [
+        {
+            "device": s.board,
+            "policy": s.policy,
+            "accuracy, %": 100 * (s.accuracy or 0),
+            cost: s.count if counted else s.bitops_ratio,
+        }
+        for s in points
+    ]
+    chart = (
+        altair.Chart(altair.Data(values=rows))
+        .mark_point(size=90, filled=True)
+        .encode(
+            x=altair.X(f"{cost}:Q", scale=altair.Scale(zero=False)),
+            y=altair.Y("accuracy, %:Q", scale=altair.Scale(zero=False)),
+            color=altair.Color("policy:N", sort=None),
+            shape=altair.Shape("device:N", sort=None),
+        )
+        .properties(width=WIDTH, height=280)
     )
     return _svg(chart)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
 from ..checkpoint import write_atomically
 from ..errors import BadFileError
-from .charts import layer_chart, vector_chart
+from .charts import layer_chart, overview_chart, vector_chart
 from .session import LayerFact, Session, as_json
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def junit(session: Session) -> str:
     )
 
 
-def html(sessions: list[Session], extra: dict[str, Any] | None = None) -> str:
+def html(sessions: list[Session]) -> str:
     """A self-contained page: tables and drawings of one or more sessions."""
     from ..emit.render import environment  # noqa: PLC0415 - the one Jinja environment of the package
 
@@ -111,5 +111,5 @@ def html(sessions: list[Session], extra: dict[str, Any] | None = None) -> str:
         sessions=[
             {"session": s, "facts": facts(s), "layers": layer_chart(s), "vectors": vector_chart(s)} for s in sessions
         ],
-        extra=extra or {},
+        overview=overview_chart(sessions),
     )
