@@ -31,7 +31,8 @@ from dqt_edge.training.data import Dataset, codes, load_data
 FOLDER = Path("build/demo")
 CHECKPOINT = FOLDER / "digits.safetensors"
 BOARDS = ("host", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")
-SILICON = "stm32h7"
+EMULATED = "stm32h7"
+"""Built for silicon; the unmodified image also runs on Unicorn, which has no counter worth reading."""
 TRAIN = "train --data digits --model tiny --candidates 8x8,4x4,2x4 --budget 0.5 --seed 1"
 
 Policies = dict[str, interpreter.Policy]
@@ -112,7 +113,8 @@ def _measure_all(
 
     def measure(board_id: str, task: TaskID) -> dict[str, Session]:
         made = prepare(board_id)
-        with open_client(made.board, made.elf, made.model_hash) as client:
+        port = "unicorn:" if board_id == EMULATED else None
+        with open_client(made.board, made.elf, made.model_hash, port) as client:
             return {
                 name: run_session(
                     client,
@@ -121,16 +123,15 @@ def _measure_all(
                     inputs,
                     labels,
                     policy,
-                    counted=made.board.counter.kind == "icount",
+                    counted=client.counted and not made.board.is_host,
                     progress=lambda: progress.advance(task),
                 )
                 for name, policy in policies.items()
             }
 
     inputs, labels = codes(data.x_test, graph)[:count], data.y_test[:count]
-    prepare(SILICON)
     with Progress(console=console) as progress, ThreadPoolExecutor(2) as pool:
-        tasks = {b: progress.add_task(b, total=len(inputs) * len(policies)) for b in BOARDS}
+        tasks = {b: progress.add_task(b, total=len(inputs) * len(policies)) for b in (*BOARDS, EMULATED)}
         waiting = {b: pool.submit(measure, b, task) for b, task in tasks.items()}
         return {b: future.result() for b, future in waiting.items()}, images
 
@@ -162,26 +163,28 @@ def _facts(
             for layer in dynamic.layers
             if layer.mean_weight_bits is not None
         },
-        "devices": {
-            board: {
-                "unit": next(iter(by_policy.values())).unit,
-                "policies": {
-                    name: {
-                        "accuracy": s.accuracy,
-                        "samples": s.samples,
-                        "mismatches": s.mismatches,
-                        "instructions": s.count if s.unit == "instructions" else None,
-                        "instructions_range": [s.count_least, s.count_most] if s.unit == "instructions" else None,
-                        "controller_share": s.controller_share,
-                        "bitops_ratio": s.bitops_ratio,
-                        "layers": {x.name: x.count for x in s.layers} if s.unit == "instructions" else None,
-                    }
-                    for name, s in by_policy.items()
-                },
-            }
-            for board, by_policy in sessions.items()
-        },
+        "devices": {board: _device_facts(sessions[board]) for board in BOARDS},
+        "emulated": {EMULATED: _device_facts(sessions[EMULATED])},
         "images": images,
+    }
+
+
+def _device_facts(by_policy: dict[str, Session]) -> dict[str, Any]:
+    """Facts of one device by policy; instructions are null where nothing counts them."""
+    return {
+        "policies": {
+            name: {
+                "accuracy": s.accuracy,
+                "samples": s.samples,
+                "mismatches": s.mismatches,
+                "instructions": s.count,
+                "instructions_range": None if s.count is None else [s.count_least, s.count_most],
+                "controller_share": s.controller_share,
+                "bitops_ratio": s.bitops_ratio,
+                "layers": None if s.count is None else {x.name: x.count for x in s.layers},
+            }
+            for name, s in by_policy.items()
+        }
     }
 
 
@@ -193,13 +196,15 @@ def _print(console: Console, graph: Graph, facts: dict[str, Any], sessions: dict
         ("interpreter", facts["interpreter"]["policies"]),
     ):
         accuracy.add_row(where, *(reports.percent(values.get(name)) for name in names))
-    counts = Table("", *names, title="Instructions for an inference (mean); answers that differ from the interpreter's")
+    counts = Table("", *names, title="Instructions for an inference (mean)")
     for board, by_policy in sessions.items():
-        accuracy.add_row(board, *(reports.percent(by_policy[name].accuracy) for name in names))
-        counts.add_row(
-            board,
-            *(f"{reports.number(by_policy[name].count)}; {by_policy[name].mismatches}" for name in names),
-        )
+        shown = f"{board} (Unicorn)" if board == EMULATED else board
+        accuracy.add_row(shown, *(reports.percent(by_policy[name].accuracy) for name in names))
+        if by_policy["8x8"].count is not None:
+            counts.add_row(shown, *(reports.number(by_policy[name].count) for name in names))
+    wrong = {name: sum(by_policy[name].mismatches for by_policy in sessions.values()) for name in names}
+    accuracy.add_section()
+    accuracy.add_row("answers that differ from the interpreter's, all devices", *(str(wrong[name]) for name in names))
     first = next(iter(sessions.values()))
     counts.add_row("BitOPs, of 8x8", *(f"{first[name].bitops_ratio:.3f}" for name in names))
     console.print(accuracy)

@@ -66,7 +66,9 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
         click.echo(json.dumps({"board": target.id, "predicted": facts, "spare": spare, "layers": layers}, indent=2))
         require_fit(plan, footprint)
         return
-    table = Table("layer", "kernel", "output", "MAC", "flash", "RAM out", "scratch", "widths", "bound", title=plan.name)
+    table = Table(title=plan.name)
+    for column in ("layer", "kernel", "output", "MAC", "flash", "RAM out", "scratch", "widths", "bound"):
+        table.add_column(column, overflow="fold")
     for layer in plan.layers:
         table.add_row(
             layer.name,

@@ -57,7 +57,9 @@ def print_session(session: Session, console: Console) -> None:
     for name, text in facts(session):
         head.add_row(name, text)
     console.print(head)
-    layers = Table("layer", "kind", "MAC", session.unit, "mean widths")
+    layers = Table()
+    for column in ("layer", "kind", "MAC", session.unit, "mean widths"):
+        layers.add_column(column, overflow="fold")
     for layer in session.layers:
         layers.add_row(layer.name, layer.kernel, number(layer.macs), number(layer.count), widths(layer))
     console.print(layers)
