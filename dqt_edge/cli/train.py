@@ -30,32 +30,24 @@ if TYPE_CHECKING:
     show_default=True,
     help="Weight x activation bits of the adaptive layers.",
 )
-@click.option(
-    "--budget", default=0.5, show_default=True, help="Mean BitOPs allowed, as a part of everything at 8x8."
-)
+@click.option("--budget", default=0.5, show_default=True, help="Mean BitOPs allowed, as a part of everything at 8x8.")
 @click.option("--epochs", default=150, show_default=True, help="Passes over the training set.")
 @click.option("--seed", default=1, show_default=True, help="The same seed repeats a run on the same machine.")
 @click.option("--batch", default=64, show_default=True, help="Samples of a step.")
 @click.option("--learning-rate", default=3e-3, show_default=True, help="Peak of the cosine schedule.")
-@click.option(
-    "--beta", default=2.0, show_default=True, help="Weight of the budget; 0 enforces none, as in the paper."
-)
+@click.option("--beta", default=2.0, show_default=True, help="Weight of the budget; 0 enforces none, as in the paper.")
 @click.option("--consistency", default=1.0, show_default=True, help="Weight of the fixed-width passes.")
 @click.option("--focus", default=0.3, show_default=True, help="Reward for precision where narrowing hurts.")
-@click.option(
-    "--diversity", default=0.05, show_default=True, help="Reward for choices that differ between inputs."
-)
+@click.option("--diversity", default=0.05, show_default=True, help="Reward for choices that differ between inputs.")
 @click.option(
     "--shift",
     type=int,
     help="Largest random shift of a training image.  [default: digits 1, others 0 pixels]",
 )
 @click.option("--resume", is_flag=True, help="Go on where a stopped run left off.")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Checkpoint to write, .safetensors."
-)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoint to write, .safetensors.")
 def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # noqa: ANN401 - for Options
-    r"""Train a model whose precision adapts to each input.
+    """Train a model whose precision adapts to each input.
 
     Beside the checkpoint OUT come a log of all epochs (OUT with the suffix .csv) and a folder OUT.state, from
     which --resume goes on after Ctrl-C, a kill or a power cut, with the result of a run that was never stopped.
@@ -87,7 +79,18 @@ def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # n
     write_log(out.with_suffix(".csv"), outcome.log)
     save(graph, out)
     _print_results(console, graph)
+    _warn_of_budget(graph, options.budget)
     click.echo(f"wrote {out} (best epoch {outcome.best_epoch}), log {out.with_suffix('.csv')}")
+
+
+def _warn_of_budget(graph: Graph, budget: float) -> None:
+    dynamic = graph.provenance["keras"].get("dynamic")
+    if dynamic is not None and dynamic["bitops_ratio"] > budget:
+        click.echo(
+            f"note: the dynamic cost {dynamic['bitops_ratio']:.3f} is above the budget {budget:g}; "
+            "a larger --beta or more --epochs enforces it",
+            err=True,
+        )
 
 
 def check_output(out: Path) -> None:

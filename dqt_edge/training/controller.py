@@ -25,7 +25,6 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
         signed: Whether that tensor has a zero point.
         hidden: Units of the hidden layer.
         layers, candidates: What it decides.
-
     """
 
     def __init__(self, source: Shape, signed: bool, hidden: int, layers: int, candidates: int) -> None:
@@ -34,9 +33,7 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
         flat = (1, 1, source[2])
         self.pool = EmaScale("controller_pool_range", signed)
         self.hidden = NestedDense(Fully("controller_hidden", "", hidden, relu=True), flat)
-        self.logits = NestedDense(
-            Fully("controller_logits", "", layers * candidates), (1, 1, hidden), per_tensor=True
-        )
+        self.logits = NestedDense(Fully("controller_logits", "", layers * candidates), (1, 1, hidden), per_tensor=True)
         self.built = True
 
     def call(self, value: Array, *, run: Run) -> Array:
@@ -61,7 +58,6 @@ def gumbel_gate(logits: Array, tau: Array, seed: Array) -> Array:
         logits: [samples, layers, candidates].
         tau: Temperature; high spreads the gradient over all candidates.
         seed: int32 [2]; equal seeds give equal noise.
-
     """
     uniform = tf.random.stateless_uniform(tf.shape(logits), seed, minval=1e-7, maxval=1.0)
     soft = tf.nn.softmax((logits - tf.math.log(-tf.math.log(uniform))) / tau)

@@ -35,7 +35,6 @@ class Dataset:
         y_train, y_val, y_test: Class indices, int64 [samples], 0..len(classes)-1.
         classes: Class names.
         input_scale, input_zero_point: How an input becomes a code: ``round(x / scale) + zero_point``.
-
     """
 
     name: str
@@ -62,7 +61,6 @@ def load_data(spec: str) -> Dataset:
     Raises:
         UsageError: Unknown name, or scikit-learn is missing.
         BadFileError: The file is missing, damaged, or holds something else than images and labels.
-
     """
     if spec == "digits":
         return _digits()
@@ -82,7 +80,6 @@ def codes(dataset_x: npt.NDArray[Any], graph: Graph) -> npt.NDArray[np.uint8]:
 
     Raises:
         BadFileError: The images do not have the shape that the model takes.
-
     """
     tensor = graph.tensor(graph.input)
     if dataset_x.shape[1:] != tensor.shape:
@@ -109,9 +106,7 @@ def _digits() -> Dataset:
     bunch = load_digits()
     x = (np.asarray(bunch.images, np.float32) / np.float32(16))[..., None]
     y = np.asarray(bunch.target, np.int64)
-    return _split(
-        "digits", x, y, held_out=DIGITS_TEST, classes=tuple(map(str, range(10))), coding=(1 / 255, 0)
-    )
+    return _split("digits", x, y, held_out=DIGITS_TEST, classes=tuple(map(str, range(10))), coding=(1 / 255, 0))
 
 
 # --- .npz ---------------------------------------------------------------------------------------------------
@@ -129,9 +124,7 @@ def _from_npz(path: Path) -> Dataset:
     arrays = _read_npz(path)
     missing = [name for name in ("x", "y") if name not in arrays]
     if missing:
-        raise _bad(
-            f"array {missing[0]!r} is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", path
-        )
+        raise _bad(f"array {missing[0]!r} is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", path)
     if ("x_test" in arrays) != ("y_test" in arrays):
         raise _bad("x_test and y_test must come together", path)
     x, divisor = _images("x", arrays["x"], path)
@@ -145,9 +138,7 @@ def _from_npz(path: Path) -> Dataset:
     count = 1 + max(int(y.max()), -1 if tests is None else int(tests[1].max()))
     names = tuple(map(str, arrays["classes"])) if "classes" in arrays else tuple(map(str, range(count)))
     if not 2 <= count <= len(names):
-        raise _bad(
-            f"labels run to {count - 1}, which makes {count} classes, but there are {len(names)} names", path
-        )
+        raise _bad(f"labels run to {count - 1}, which makes {count} classes, but there are {len(names)} names", path)
     coding = (1 / 255, 0) if divisor == 255 else _coding(x)
     held_out = max(1, round(TEST_SHARE * len(x)))
     return _split(path.stem, x, y, held_out=held_out, classes=names, coding=coding, tests=tests, path=path)
@@ -155,21 +146,19 @@ def _from_npz(path: Path) -> Dataset:
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
                 raise _bad("this is a single array, not an .npz archive", path)
-            return {name: archive[name] for name in archive.files}
+            with loaded as archive:
+                return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise _bad("the data file does not exist", path) from error
     except OSError as error:
         raise _bad(f"cannot read the data file: {error.strerror or error}", path) from error
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
         pickled = "pickle" in str(error).lower()
-        what = (
-            "the file holds pickled objects, which are not loaded"
-            if pickled
-            else "this is not a whole .npz archive"
-        )
+        what = "the file holds pickled objects, which are not loaded" if pickled else "this is not a whole .npz archive"
         raise _bad(what, path) from error
 
 

@@ -45,7 +45,6 @@ def to_graph(model: NestedModel, name: str, provenance: Mapping[str, Any] | None
 
     Raises:
         UnsupportedError: A scale or accumulator that the integer arithmetic cannot hold, by layer.
-
     """
     return _Lowering(model, name, dict(provenance or {})).graph()
 
@@ -125,7 +124,7 @@ class _Lowering:
             return DepthwiseConv2D(**common, window=window)
         if other is None:
             return Conv2D(**common, window=window)
-        multiplier = self.model.residual_multiplier(node.name, other)
+        multiplier = self.model.residual_multiplier(result)
         return Conv2D(**common, window=window, residual=tensor_name(other), residual_multiplier=multiplier)
 
     def _addition(self, node: Sum) -> Add:
@@ -189,9 +188,8 @@ def mac_fields(part: MacLayer, source: float, result: float | None, zero_point: 
         source: Scale of its input.
         result: Scale of its output; None leaves accumulators.
         zero_point: Of its output.
-
     """
-    weights, scales, biases = part.folded(source)
+    weights, scales, biases = part.folded(source, zero_point * (result or 0.0))
     master = np.clip(nested.round_half_up(weights / scales), -128, 127).astype(np.int8)
     units = scales * source
     multipliers = units if result is None else units / result
@@ -227,6 +225,4 @@ def average_pool(name: str, source: Tensor, result: Tensor, window: Window) -> A
         pairs = [nested.quantize_multiplier(m) for m in multipliers]
     except ValueError as error:
         raise _refuse(name, str(error)) from error
-    return AveragePool2D(
-        name, source.name, result.name, window, counts, np.array(twice, np.int32), _requantize(pairs)
-    )
+    return AveragePool2D(name, source.name, result.name, window, counts, np.array(twice, np.int32), _requantize(pairs))

@@ -39,14 +39,11 @@ def evaluate(model: NestedModel, x: npt.NDArray[np.floating], policy: Policy = "
         model: A calibrated network.
         x: Real inputs, float [samples, height, width, channels].
         policy: ``"dynamic"``, or a width vector.
-
     """
     graph = to_graph(model, model.spec.name)
     codes = nested.quantize(x, model.input_scale, model.input_zero_point)
     parts = [_evaluate(graph, codes[i : i + BATCH], policy) for i in range(0, len(codes), BATCH)]
-    logits = (
-        None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None])
-    )
+    logits = None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None])
     return Result(
         np.concatenate([part.outputs for part in parts]),
         np.concatenate([part.choices for part in parts]),
@@ -67,9 +64,7 @@ def _evaluate(graph: Graph, codes: npt.NDArray[np.uint8], policy: Policy) -> Res
         if layer.name in decided and policy != "dynamic":
             continue
         if isinstance(layer, Dense) and layer.requantize is None:
-            logits = tf.reshape(
-                _accumulate(layer, graph, live, layer.candidates[0]), (len(codes), len(adaptive), -1)
-            )
+            logits = tf.reshape(_accumulate(layer, graph, live, layer.candidates[0]), (len(codes), len(adaptive), -1))
             choices = tf.argmax(logits, axis=-1)
         elif isinstance(layer, MacLayer) and layer.name in adaptive:
             # Every candidate for every sample, then a selection: the interpreter splits the batch instead.
@@ -110,9 +105,7 @@ def _sums(x: Array, kernel: Array, window: Window) -> Array:
     return tf.cast(out, tf.int64)
 
 
-def _accumulate(
-    layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Array], pair: Pair
-) -> Array:
+def _accumulate(layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Array], pair: Pair) -> Array:
     """Accumulator halves, int64 [samples, height, width, channels] (sections 1 to 4 of the arithmetic)."""
     weight_shift, activation_shift = (8 - bits for bits in pair)
     source = graph.tensor(layer.input)
@@ -151,9 +144,7 @@ def _accumulate(
 
 def _depthwise(x: Array, kernel: Array, window: Window) -> Array:
     """Exact depthwise convolution, made at every place, then cut to the stride, which may differ by axis."""
-    full = tf.nn.depthwise_conv2d(
-        tf.cast(x, tf.float64), tf.cast(kernel, tf.float64)[..., None], (1, 1, 1, 1), "VALID"
-    )
+    full = tf.nn.depthwise_conv2d(tf.cast(x, tf.float64), tf.cast(kernel, tf.float64)[..., None], (1, 1, 1, 1), "VALID")
     return tf.cast(full, tf.int64)[:, :: window.stride[0], :: window.stride[1]]
 
 

@@ -22,7 +22,7 @@ GAMMA_MIN = 1e-2
 """BatchNorm's factor stays positive: folded into a weight scale it must keep the floor view's direction."""
 
 BIAS_MAX = 2.0**27
-"""A channel whose folded weights almost vanish gets a coarser scale, so that its bias keeps within int32."""
+"""A channel whose folded weights almost vanish gets a coarser scale, so that its bias stays within int32."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,7 +39,6 @@ class Run:
             but the 8-bit one, which alone may move them.
         choice: Candidate of each adaptive layer, int32 [layers]; None with ``gates``.
         gates: One-hot candidate of each adaptive layer for each sample, float [samples, layers, candidates].
-
     """
 
     nested: bool
@@ -71,7 +70,6 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         candidates: Its width pairs.
         position: Its index among the adaptive layers; None for a layer fixed at 8x8.
         per_tensor: One weight scale for all channels (the controller's logits).
-
     """
 
     def __init__(
@@ -96,7 +94,8 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         self.log_scale = self.add_weight(
             name="log_scale", shape=(1 if per_tensor else self.channels,), initializer="zeros"
         )
-        self.bias = self.norm = None
+        self.bias: Any = None
+        self.norm: Any = None
         if node.norm:
             self.norm = keras.layers.BatchNormalization(
                 momentum=0.9, gamma_constraint=MinimumConstraint(GAMMA_MIN), name=f"{node.name}_norm"
@@ -104,9 +103,7 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
             self.norm.build((None, None, None, self.channels))
         else:
             self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
-        self.output_quantizer = (
-            Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
-        )
+        self.output_quantizer = Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
         self.built = True  # all shapes were known above
         self._steps = np.array([[2.0 ** (8 - w), 2.0 ** (8 - a)] for w, a in candidates], np.float32)
 
@@ -124,21 +121,26 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         clip = largest if self.count < 64 else CLIP_SIGMAS * sigma
         self.log_scale.assign(np.log(np.maximum(clip / 127, SCALE_MIN)))
 
-    def folded(self, source_scale: float) -> tuple[Floats, Floats, Floats]:
-        """Weights with the norm folded in (channel last), their master scales, and biases: real numbers."""
+    def folded(self, source_scale: float, lift: float) -> tuple[Floats, Floats, Floats]:
+        """Weights with the norm folded in (channel last), their master scales, and biases: real numbers.
+
+        Args:
+            source_scale: Scale of the input.
+            lift: Real size of the output's zero point, which enters the accumulator as a bias does.
+        """
         kernel = self.kernel.numpy().astype(np.float64)
         scale = np.exp(self.log_scale.numpy().astype(np.float64)) * np.ones(self.channels)
-        if self.bias is not None:
-            factor, bias = np.ones(self.channels), self.bias.numpy().astype(np.float64)
+        factor = np.ones(self.channels)
+        if self.norm is None:
+            bias = np.asarray(self.bias, np.float64)
         else:
             norm = self.norm
             gamma, beta, mean, variance = (
-                v.numpy().astype(np.float64)
-                for v in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+                v.numpy().astype(np.float64) for v in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
             )
             factor = gamma / np.sqrt(variance + norm.epsilon)
             bias = beta - mean * factor
-        return kernel * factor, np.maximum(scale * factor, np.abs(bias) / (source_scale * BIAS_MAX)), bias
+        return kernel * factor, np.maximum(scale * factor, (np.abs(bias) + lift) / (source_scale * BIAS_MAX)), bias
 
     def call(self, value: Array, *, scale: Array = None, run: Run) -> Array:
         """Linear output, norm or bias included; ``scale`` is the input's real size of one code."""

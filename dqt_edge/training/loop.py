@@ -48,7 +48,6 @@ class Outcome:
         dataset: What it was trained on.
         log: One row for each epoch.
         best_epoch: Counted from 1.
-
     """
 
     model: NestedModel
@@ -70,7 +69,6 @@ def train(
 
     Raises:
         StoppedError: Ctrl-C; the state of the last whole epoch is on disk.
-
     """
     dataset = load_data(options.data)
     path = state_file(out)
@@ -157,9 +155,7 @@ class Trainer:
             if nested:
                 choice = rng.integers(0, len(options.candidates), len(self.model.adaptive)).astype(np.int32)
                 seed = tf.constant([options.seed, index * self.steps + step], tf.int32)
-                values = self.step.nested_step(
-                    x, y, choice=tf.constant(choice), tau=tau, follow=follow, seed=seed
-                )
+                values = self.step.nested_step(x, y, choice=tf.constant(choice), tau=tau, follow=follow, seed=seed)
             else:
                 values = self.step.float_step(x, y)
             totals += [float(v) for v in values]
@@ -210,26 +206,24 @@ class Trainer:
             logits, choices = self._in_parts(step.predict_dynamic, x)
             every.append(logits)
             row["val_dynamic"] = share(y, logits)
-            row["val_cost"] = float(
-                step.fixed + step.table[np.arange(choices.shape[1]), choices].sum(axis=1).mean()
-            )
+            row["val_cost"] = float(step.fixed + step.table[np.arange(choices.shape[1]), choices].sum(axis=1).mean())
             row["vectors"] = len(np.unique(choices, axis=0))
         row["val_loss"] = float(np.mean([losses.hard_loss(y, logits) for logits in every]))
         return row
 
     @staticmethod
     def _in_parts(function: Callable[[Array], tuple[Array, ...]], x: Images) -> list[npt.NDArray[Any]]:
-        parts = [
-            function(tf.constant(x[i : i + EVALUATION_BATCH])) for i in range(0, len(x), EVALUATION_BATCH)
-        ]
-        return [
-            np.concatenate([np.asarray(value) for value in values]) for values in zip(*parts, strict=True)
-        ]
+        parts = [function(tf.constant(x[i : i + EVALUATION_BATCH])) for i in range(0, len(x), EVALUATION_BATCH)]
+        return [np.concatenate([np.asarray(value) for value in values]) for values in zip(*parts, strict=True)]
 
     # --- State ----------------------------------------------------------------------------------------------
 
     def snapshot(self, row: Row) -> None:
-        """Take the epoch into the state; keep the best of the epochs with frozen scales."""
+        """Take the epoch into the state; keep the best of the epochs with frozen scales.
+
+        Best: within the budget, more than one width vector, then validation accuracy (mean of dynamic and 8x8; without
+        a controller of least and 8x8), then the lower loss.
+        """
         state = self.state
         state.epoch = row["epoch"]
         state.variables = self._values()
@@ -239,7 +233,7 @@ class Trainer:
         if row["epoch"] > self.options.frozen:
             feasible = row.get("val_cost", 0.0) <= self.options.budget
             several = row.get("vectors", 2) > 1
-            accuracy = row.get("val_dynamic", row["val_full"])
+            accuracy = (row.get("val_dynamic", row["val_least"]) + row["val_full"]) / 2
             score = [float(feasible), float(several), accuracy, -row["val_loss"]]
             if score > state.best_score:
                 state.best, state.best_score, row["best"] = state.variables, score, True

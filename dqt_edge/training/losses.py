@@ -40,9 +40,7 @@ def soft_loss(teacher_logits: Array, logits: Array) -> Array:
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=soft, logits=logits))
 
 
-def cost_table(
-    macs: dict[str, int], adaptive: dict[str, tuple[Pair, ...]]
-) -> tuple[npt.NDArray[np.float32], float]:
+def cost_table(macs: dict[str, int], adaptive: dict[str, tuple[Pair, ...]]) -> tuple[npt.NDArray[np.float32], float]:
     """BitOPs of each adaptive layer's candidates [layers, candidates], and of all fixed layers, as ratios.
 
     ``MAC_i * b_w * b_a / (64 * sum MAC)``; fixed layers count at 8x8.
@@ -84,12 +82,11 @@ def focus(full: Array, narrow: Array, sample_cost: Array, share: float) -> Array
     Returns:
         Mean of ``cost * weight``; the weight grows evenly by 1 with the rank of the divergence between the
         two passes, and is positive for the hardest ``share`` of the batch.
-
     """
     soft = tf.nn.softmax(full)
-    divergence = tf.nn.softmax_cross_entropy_with_logits(
-        soft, narrow
-    ) - tf.nn.softmax_cross_entropy_with_logits(soft, full)
+    divergence = tf.nn.softmax_cross_entropy_with_logits(soft, narrow) - tf.nn.softmax_cross_entropy_with_logits(
+        soft, full
+    )
     order = tf.argsort(tf.argsort(tf.stop_gradient(divergence), stable=True), stable=True)
     rank = (tf.cast(order, tf.float32) + 0.5) / tf.cast(tf.size(order), tf.float32)
     return tf.reduce_mean((rank - (1 - share)) * sample_cost)

@@ -49,7 +49,6 @@ def spec_of(name: str, classes: int) -> Spec:
 
     Raises:
         UsageError: Unknown name.
-
     """
     if name in MODELS:
         return MODELS[name](classes)

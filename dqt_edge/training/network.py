@@ -28,9 +28,7 @@ class Addition(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, node: Sum) -> None:
         super().__init__(name=node.name)
         self.node = node
-        self.output_quantizer = (
-            Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
-        )
+        self.output_quantizer = Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
         self.built = True
 
     def call(self, first: Array, second: Array) -> Array:
@@ -51,7 +49,6 @@ class NestedModel(keras.Model):  # type: ignore[misc]
 
     Attributes:
         fused: Names of the additions that the convolution before them absorbs; settled at calibration.
-
     """
 
     def __init__(
@@ -109,7 +106,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
             position = len(self.adaptive)
             self.adaptive.append(node.name)
         kind = {Conv: NestedConv2D, Depthwise: NestedDepthwiseConv2D, Fully: NestedDense}[type(node)]
-        return kind(node, source, candidates=pairs, position=position)  # type: ignore[arg-type]
+        return kind(node, source, candidates=pairs, position=position)
 
     # --- Forward --------------------------------------------------------------------------------------------
 
@@ -131,7 +128,6 @@ class NestedModel(keras.Model):  # type: ignore[misc]
             x: Real inputs that lie on codes.
             run: How to compute.
             gate: Turns the controller's logits into the gates of this pass.
-
         """
         live = {INPUT: x}
         decided = None
@@ -165,24 +161,27 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         """Like :meth:`scale`, for export; the input's not through float32: the host quantises with it."""
         return self.input_scale if name == INPUT else float(np.asarray(self.scale(name), np.float64))
 
-    def residual_multiplier(self, conv: str, other: str) -> npt.NDArray[np.int32]:
-        """Multipliers with which ``other`` enters a convolution's accumulator (section 4 of the arithmetic)."""
+    def lift(self, name: str) -> float:
+        """Real size of the zero point of a node's output."""
+        return self.zero_point(name) * self.real_scale(name)
+
+    def residual_multiplier(self, total: str) -> npt.NDArray[np.int32]:
+        """Multipliers with which a fused addition's other operand enters the accumulator (section 4)."""
+        conv, other = self.fusible[total]
         part = self.parts[conv]
         source, scale = self.real_scale(part.node.input), self.real_scale(other)
-        units = part.folded(source)[1] * source
-        return np.array(
-            [min(nested.residual_multiplier(scale, u), nested.INT32_MAX) for u in units], np.int32
-        )
+        units = part.folded(source, self.lift(total))[1] * source
+        return np.array([min(nested.residual_multiplier(scale, u), nested.INT32_MAX) for u in units], np.int32)
 
     def fits_fused(self, total: str) -> bool:
         """Whether an addition's multipliers are so large that their rounding does not matter."""
-        return int(self.residual_multiplier(*self.fusible[total]).min()) >= nested.FUSED_RESIDUAL_MIN
+        return int(self.residual_multiplier(total).min()) >= nested.FUSED_RESIDUAL_MIN
 
     def settle_fusion(self) -> None:
         """Fuse the additions that may be, and keep the others as layers of their own."""
         self.fused = {total for total in self.fusible if self.fits_fused(total)}
 
-    def on_codes(self, x: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    def on_codes(self, x: np.ndarray) -> np.ndarray:
         """Real inputs moved to the codes that the device sees, float32."""
         codes = nested.quantize(x, self.input_scale, self.input_zero_point).astype(np.float32)
         return np.asarray((codes - self.input_zero_point) * np.float32(self.input_scale), np.float32)

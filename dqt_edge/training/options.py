@@ -18,7 +18,6 @@ def parse_candidates(text: str) -> tuple[Pair, ...]:
 
     Raises:
         UsageError: Anything else.
-
     """
 
     def refuse(what: str) -> UsageError:
@@ -63,7 +62,6 @@ class Options:
         focus: Weight of the term that spends precision on the inputs which narrowing distorts most.
         diversity: Weight of the term that keeps choices sure for an input and different between inputs.
         shift: Largest random shift of a training image, pixels; None is 1 for digits and 0 for other data.
-
     """
 
     data: str = "digits"

@@ -2,8 +2,8 @@
 
 A width enters as its step ``2^(8-b)``, a tensor, so that one traced function serves every width.
 Sources: DQT (arXiv 2508.09176) for the views, LSQ (arXiv 1902.08153) for learned weight scales, PACT
-(arXiv 1805.06085) for the learned clip. Scales are held as logarithms: Adam's step does not see a gradient's size, and a fixed
-step on a scale of 1e-3 would destroy it.
+(arXiv 1805.06085) for the learned clip. Scales are held as logarithms: Adam's step does not see a gradient's
+size, and a fixed step on a scale of 1e-3 would destroy it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ def weight_view(kernel: Array, log_scale: Array, step: Array, count: int) -> Arr
         log_scale: Logarithm of the master scale, broadcast against ``kernel``.
         step: ``2^(8 - bits)``.
         count: Weights that share one scale, for LSQ's gradient scale ``1/sqrt(N*127)``.
-
     """
     lsq = 1 / math.sqrt(count * 127)
     scale = tf.exp(log_scale * lsq + tf.stop_gradient(log_scale * (1 - lsq)))

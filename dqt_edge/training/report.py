@@ -39,7 +39,6 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
 
     Raises:
         MismatchError: Keras and the interpreter disagree in a code.
-
     """
     graph = to_graph(outcome.model, options.model)
     measured = {name: measure(outcome, graph, policy) for name, policy in policies(graph).items()}
@@ -112,9 +111,9 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
         vectors, counts = np.unique(result.choices, axis=0, return_counts=True)
         order = np.argsort(-counts, kind="stable")
         facts["width_vectors"] = {
-            vector_text(
-                [layer.candidates[i] for layer, i in zip(graph.adaptive, vectors[o], strict=True)]
-            ): int(counts[o])
+            vector_text([layer.candidates[i] for layer, i in zip(graph.adaptive, vectors[o], strict=True)]): int(
+                counts[o]
+            )
             for o in order
         }
     return facts

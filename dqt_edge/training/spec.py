@@ -100,7 +100,6 @@ class Spec:
         nodes: A node's inputs are names of earlier nodes, or ``input``.
         control: Node behind which the controller runs; None for a model without one.
         hidden: Units of the controller's hidden layer.
-
     """
 
     name: str
@@ -144,7 +143,6 @@ def shapes(spec: Spec, input_shape: Shape) -> dict[str, Shape]:
 
     Raises:
         UnsupportedError: A window does not fit its input, or an addition's operands differ.
-
     """
     known = {INPUT: input_shape}
     for node in spec.nodes:

@@ -35,7 +35,6 @@ class State:
         best_score: Its score; compared as a list.
         fused: Additions that are fused.
         log: One row for each epoch done.
-
     """
 
     epoch: int = 0
@@ -57,7 +56,6 @@ def save_state(path: Path, state: State, options: Options) -> None:
 
     Raises:
         BadFileError: The folder cannot be made or written.
-
     """
     from safetensors.numpy import save  # noqa: PLC0415 - keeps the command line's start fast
 
@@ -70,11 +68,7 @@ def save_state(path: Path, state: State, options: Options) -> None:
             next_step="check that the folder of --out exists and is writable",
         ) from error
     groups = {"variables": state.variables, "optimizer": state.optimizer, "best": state.best}
-    arrays = {
-        f"{group}/{name}": np.asarray(a, order="C")
-        for group, part in groups.items()
-        for name, a in part.items()
-    }
+    arrays = {f"{group}/{name}": np.asarray(a, order="C") for group, part in groups.items() for name, a in part.items()}
     manifest = {
         "format": FORMAT,
         "options": options.as_json(),
@@ -92,7 +86,6 @@ def load_state(path: Path, options: Options) -> State | None:
     Raises:
         BadFileError: The file is damaged.
         UsageError: It belongs to a run with other options.
-
     """
     from safetensors import safe_open  # noqa: PLC0415 - keeps the command line's start fast
 

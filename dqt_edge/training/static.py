@@ -30,7 +30,6 @@ def best_static(
 
     Returns:
         The vector and its accuracy (0..1), or None if not even the cheapest vector is within the limit.
-
     """
     options = [layer.candidates for layer in graph.adaptive]
     cheapest = tuple(min(pairs, key=lambda p: p[0] * p[1]) for pairs in options)
@@ -68,8 +67,6 @@ def cost_of(graph: Graph, vector: Vector) -> float:
     return float(bitops(graph, np.array([fixed_choices(graph, vector)], np.int64))[0])
 
 
-def accuracy(
-    graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], vector: Vector
-) -> float:
+def accuracy(graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], vector: Vector) -> float:
     """Share of right answers with a width vector, 0..1."""
     return float(np.mean(run(graph, codes, vector).outputs.argmax(axis=1) == labels))

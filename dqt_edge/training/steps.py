@@ -31,9 +31,7 @@ def least(candidates: tuple[Pair, ...]) -> int:
     return min(range(len(candidates)), key=lambda i: candidates[i][0] * candidates[i][1])
 
 
-def adam(
-    rate: float, steps: int, last: float, variables: list[Any]
-) -> tuple[keras.optimizers.Optimizer, list[Any]]:
+def adam(rate: float, steps: int, last: float, variables: list[Any]) -> tuple[keras.optimizers.Optimizer, list[Any]]:
     """Adam whose rate falls as a cosine to ``last`` times itself, ready for those variables."""
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=last)
     optimizer = keras.optimizers.Adam(schedule, global_clipnorm=5.0)
@@ -52,7 +50,6 @@ class Steps:
     Attributes:
         optimizers: Those of the current phase, with their variables.
         table, fixed: Costs, see ``losses.cost_table``.
-
     """
 
     def __init__(self, model: NestedModel, options: Options, steps: int) -> None:
@@ -100,9 +97,7 @@ class Steps:
 
     def _descend(self, tape: tf.GradientTape, loss: Array) -> None:
         groups = [variables for _, variables in self.optimizers]
-        for (optimizer, variables), gradients in zip(
-            self.optimizers, tape.gradient(loss, groups), strict=True
-        ):
+        for (optimizer, variables), gradients in zip(self.optimizers, tape.gradient(loss, groups), strict=True):
             optimizer.apply(gradients, variables)
 
     def _float_step(self, x: Array, y: Array) -> tuple[Array, Array]:
