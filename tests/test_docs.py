@@ -162,7 +162,6 @@ def test_numbers_of_the_training_method() -> None:
     start, end = (float(value) for value in constant("loop", "TAU").strip("()").split(","))
     assert f"temperature falls from {start:g} to {end:g}" in training
     assert f"smoothed by {constant('losses', 'SMOOTHING')}" in training
-    assert f"up to {constant('static', 'EXHAUSTIVE_MAX')} vectors" in flat(page("profiling"))
     assert f"up to {search.EXHAUSTIVE_MAX} vectors are all tried" in flat(page("profiling"))
     assert f"decay {1 - float(constant('quantizers', 'EMA_RATE')):g}" in arithmetic
     assert f"{100 - 100 * float(constant('quantizers', 'PERCENTILE_REST')):g}th percentile" in arithmetic
