@@ -138,8 +138,6 @@ def test_every_operator_at_every_width_pair(part: int, board_id: str, tmp_path: 
                 expected = layer_checksums(graph, sample, [pair])
                 found = dict(zip(names, got.checksums or (), strict=True))
                 assert found == dict(zip(names, expected, strict=True)), pair
-                    pair
-                )
 
 
 @pytest.mark.cross
