@@ -125,6 +125,10 @@ class Requantize(_Value):
             _refuse("requantise", f"multipliers must be positive and shifts within 1..{nested.SHIFT_MAX}")
 
 
+WINDOW_MAX = 255
+"""Largest kernel and stride of a window, in either direction."""
+
+
 @dataclass(frozen=True)
 class Window:
     """A sliding window: kernel (height, width), stride, and padding (top, left, bottom, right)."""
@@ -134,7 +138,7 @@ class Window:
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def __post_init__(self) -> None:
-        ok = all(1 <= k <= 255 for k in self.kernel) and all(1 <= s <= 255 for s in self.stride)
+        ok = all(1 <= n <= WINDOW_MAX for n in (*self.kernel, *self.stride))
         top, left, bottom, right = self.padding
         kh, kw = self.kernel
         ok = ok and 0 <= top < kh and 0 <= bottom < kh and 0 <= left < kw and 0 <= right < kw

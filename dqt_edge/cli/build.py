@@ -22,11 +22,15 @@ def build(folder: Path | None, sanitize: bool) -> None:
     from rich.table import Table
 
     from .. import toolchain
-    from ..errors import MismatchError
+    from ..errors import MismatchError, UsageError
     from ..project import find_project
 
     project = find_project(folder)
     cross = not project.board.is_host
+    if sanitize and cross:
+        raise UsageError(
+            "the sanitizers need an operating system", where="--sanitize", next_step="use it with a host project"
+        )
     definitions = [] if cross else [f"DQT_SANITIZE={'ON' if sanitize else 'OFF'}"]
     image = toolchain.build(project.folder, cross=cross, definitions=definitions)
     click.echo(f"built {image.elf}")

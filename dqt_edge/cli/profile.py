@@ -46,6 +46,8 @@ def profile(
     project = find_project(folder)
     graph = project.graph()
     chosen = parse_policy(policy, graph)
+    if report is not None:
+        reports.make_folder(report)
     dataset = load_data(data)
     inputs = codes(dataset.x_test, graph)[:count]
     labels = dataset.y_test[:count]

@@ -69,8 +69,8 @@ def print_session(session: Session, console: Console) -> None:
     console.print(vectors)
 
 
-def write(session: Session, folder: Path) -> list[Path]:
-    """Write report.json, junit.xml and report.html; each file whole or not at all."""
+def make_folder(folder: Path) -> None:
+    """Make the report folder; raises BadFileError. Called before the work, so that nothing is measured in vain."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -79,6 +79,11 @@ def write(session: Session, folder: Path) -> list[Path]:
             where=str(folder),
             next_step="choose another --report",
         ) from error
+
+
+def write(session: Session, folder: Path) -> list[Path]:
+    """Write report.json, junit.xml and report.html; each file whole or not at all."""
+    make_folder(folder)
     contents = {
         "report.json": json.dumps(as_json(session), indent=2) + "\n",
         "junit.xml": junit(session),

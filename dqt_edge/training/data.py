@@ -23,6 +23,10 @@ SPLIT_SEED = 20_260
 DIGITS_TEST = 360
 TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.15
+UNPACKED_MAX = 2 << 30
+"""Bytes of all arrays of a file together; training makes float32 copies."""
+VALUE_MAX = 1e6
+"""Larger inputs would drive the input scale, and with it every bias, out of the integers' range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +105,7 @@ def _digits() -> Dataset:
         raise UsageError(
             "the digits data set comes with scikit-learn, which is not installed",
             where="option --data digits",
-            next_step="run: pip install dqt-edge[data]",
+            next_step="run: pip install 'dqt-edge[data]'",
         ) from error
     bunch = load_digits()
     x = (np.asarray(bunch.images, np.float32) / np.float32(16))[..., None]
@@ -151,13 +155,16 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
             if not isinstance(loaded, np.lib.npyio.NpzFile):
                 raise _bad("this is a single array, not an .npz archive", path)
             with loaded as archive:
+                size = sum(entry.file_size for entry in archive.zip.infolist()) if archive.zip is not None else 0
+                if size > UNPACKED_MAX:
+                    raise _bad(f"the arrays unpack to {size:,} bytes, more than {UNPACKED_MAX:,}", path)
                 return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise _bad("the data file does not exist", path) from error
     except OSError as error:
         raise _bad(f"cannot read the data file: {error.strerror or error}", path) from error
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
-        pickled = "pickle" in str(error).lower()
+        pickled = "object array" in str(error).lower()
         what = "the file holds pickled objects, which are not loaded" if pickled else "this is not a whole .npz archive"
         raise _bad(what, path) from error
 
@@ -172,8 +179,10 @@ def _images(name: str, array: npt.NDArray[Any], path: Path) -> tuple[Images, int
         raise _bad(f"{name} has type {array.dtype}, not numbers", path)
     divisor = 255 if array.dtype == np.uint8 else 1
     x = np.asarray(array, np.float64) / divisor
-    if not np.isfinite(x).all() or np.abs(x).max() > np.finfo(np.float32).max:
+    if not np.isfinite(x).all():
         raise _bad(f"{name} holds numbers that are not finite", path)
+    if np.abs(x).max() > VALUE_MAX:
+        raise _bad(f"{name} holds numbers beyond {VALUE_MAX:g}; scale the inputs to about 0..1", path)
     return (x if x.ndim == 4 else x[..., None]).astype(np.float32), divisor
 
 

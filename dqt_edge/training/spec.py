@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, Union
 
 from ..errors import UnsupportedError
-from ..graph import Shape, Window
+from ..graph import WINDOW_MAX, Shape, Window
 
 Padding = Literal["same", "valid"]
 
@@ -166,4 +166,11 @@ def shapes(spec: Spec, input_shape: Shape) -> dict[str, Shape]:
                     next_step="use larger images, or another model",
                 )
             known[node.name] = (height, width, node.filters if isinstance(node, Conv) else source[2])
+    if spec.control is not None and max(known[spec.control][:2]) > WINDOW_MAX:
+        raise UnsupportedError(
+            f"the controller would pool a tensor of {known[spec.control][0]}x{known[spec.control][1]}, "
+            f"and a window has at most {WINDOW_MAX} rows and columns",
+            where=f"model {spec.name!r} on images {input_shape[0]}x{input_shape[1]}",
+            next_step="use smaller images",
+        )
     return known

@@ -76,6 +76,8 @@ BAD = {
     "y missing": ({"x": X}, "array 'y' is missing"),
     "one dimension": ({"x": np.ones(40), "y": Y}, "x has shape (40,)"),
     "five dimensions": ({"x": np.ones((40, 1, 1, 1, 1)), "y": Y}, "not [n, h, w] or [n, h, w, c]"),
+    "beyond range": ({"x": np.full((40, 6, 5), 1e30), "y": Y}, "beyond 1e+06"),
+    "huge integers": ({"x": np.full((40, 6, 5), 2**62), "y": Y}, "beyond 1e+06"),
     "empty": ({"x": np.ones((0, 6, 5)), "y": Y[:0]}, "x is empty"),
     "text images": ({"x": np.full((40, 6, 5), "a"), "y": Y}, "not numbers"),
     "not a number": ({"x": np.full((40, 6, 5), np.nan), "y": Y}, "not finite"),
@@ -105,7 +107,7 @@ def test_a_file_that_is_no_data_set_is_refused(name: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "not a whole .npz"), (b"PK\x03\x04 cut", "not a whole .npz"), (b"hello", "pickled")],
+    [(b"", "not a whole .npz"), (b"PK\x03\x04 cut", "not a whole .npz"), (b"hello", "not a whole .npz")],
     ids=["empty", "cut", "text"],
 )
 def test_bytes_that_are_no_archive_are_refused(content: bytes, reason: str, tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def test_digits_without_scikit_learn_say_what_to_install(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(UsageError) as caught:
         load_data("digits")
-    assert caught.value.next_step == "run: pip install dqt-edge[data]"
+    assert caught.value.next_step == "run: pip install 'dqt-edge[data]'"
 
 
 def test_codes_are_the_graphs_own_and_a_wrong_shape_is_named(graph: Graph) -> None:
@@ -154,3 +156,9 @@ def test_codes_are_the_graphs_own_and_a_wrong_shape_is_named(graph: Graph) -> No
         codes(np.zeros((3, 9, 9, 1), np.float32), graph)
     assert "(9, 9, 1)" in caught.value.what
     assert str(tensor.shape) in caught.value.what
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("dqt_edge.training.data.UNPACKED_MAX", 1000)
+    with pytest.raises(BadFileError, match="unpack to"):
+        load_data(npz(tmp_path / "bomb.npz", x=X, y=Y))

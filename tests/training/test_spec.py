@@ -54,3 +54,8 @@ def test_an_addition_of_two_shapes_is_refused() -> None:
     nodes = (Conv("a", INPUT, 4), Conv("b", INPUT, 8), Sum("s", ("a", "b")), Fully("f", "s", 2))
     with pytest.raises(UnsupportedError, match="adds shapes"):
         shapes(Spec("s", nodes), (8, 8, 1))
+
+
+def test_images_that_the_controller_cannot_pool_are_refused_before_training() -> None:
+    with pytest.raises(UnsupportedError, match="the controller would pool a tensor of 300x300"):
+        shapes(spec_of("tiny", 4), (300, 300, 1))

@@ -1,0 +1,38 @@
+"""The command line in this process, and projects to use it on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dqt_edge import project, toolchain
+from dqt_edge.boards import load_board
+from dqt_edge.cli import main
+from dqt_edge.graph import Graph
+from tests.cli.outcome import Outcome
+
+
+@pytest.fixture
+def dqt(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command line in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main([str(a) for a in arguments])
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+        return Outcome(int(stop.value.code or 0), out, err)
+
+    return run
+
+
+@pytest.fixture
+def host_project(graph: Graph, here: Path) -> project.Project:
+    """An exported and built host project, remembered as the last one."""
+    made, _, _ = project.export(graph, load_board("host"), here / "p")
+    toolchain.build(made.folder, cross=False)
+    project.remember(made)
+    return made

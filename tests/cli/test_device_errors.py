@@ -1,0 +1,185 @@
+"""Ports and devices that fail, images that are damaged, and the good path beside them: exit code and words, no traceback, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import serial
+from serial.tools import list_ports
+
+from dqt_edge import checkpoint, nested, project
+from dqt_edge.boards import load_board
+from dqt_edge.device import client
+from dqt_edge.graph import Graph, MaxPool2D, Tensor, Window
+from tests.cli.outcome import assert_refused
+from tests.support.digits import other_graph
+
+# --- Ports and devices ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def board_project(graph: Graph, here: Path) -> project.Project:
+    """A project for real silicon, with an image that is never started."""
+    made, _, _ = project.export(graph, load_board("stm32h7"), here / "p")
+    made.elf.parent.mkdir()
+    made.elf.write_bytes(b"\x7fELF")
+    project.remember(made)
+    return made
+
+
+def test_port_missing(dqt, here: Path, board_project) -> None:
+    assert_refused(dqt("profile", "--data", "digits", "--port", "/dev/ttyNONE7"), 6, "/dev/ttyNONE7")
+
+
+def test_no_board_connected(dqt, here: Path, board_project, monkeypatch) -> None:
+    monkeypatch.setattr(list_ports, "comports", lambda: [])
+    assert_refused(dqt("profile", "--data", "digits"), 6, "stm32h7")
+
+
+@pytest.fixture
+def line() -> tuple[int, str]:
+    """A pseudo-terminal: our end, and the path of the other."""
+    ours, theirs = pty.openpty()
+    yield ours, os.ttyname(theirs)
+    os.close(ours)
+    os.close(theirs)
+
+
+def test_port_busy(dqt, here: Path, board_project, line) -> None:
+    with serial.Serial(line[1], exclusive=True):
+        assert_refused(dqt("profile", "--data", "digits", "--port", line[1]), 6, line[1])
+
+
+def test_port_silent(dqt, here: Path, board_project, line, monkeypatch) -> None:
+    quick = client.Timeouts(hello=0.05)
+    monkeypatch.setattr(client, "Timeouts", lambda: quick)
+    assert_refused(dqt("profile", "--data", "digits", "--port", line[1]), 6, "hello", "0.05 s")
+
+
+def test_device_answers_garbage(dqt, here: Path, board_project, line) -> None:
+    stop = threading.Event()
+
+    def babble() -> None:
+        rng = np.random.default_rng(3)
+        while not stop.is_set():
+            os.write(line[0], rng.integers(0, 256, 64).astype(np.uint8).tobytes())
+            stop.wait(0.01)
+
+    thread = threading.Thread(target=babble, daemon=True)
+    thread.start()
+    try:
+        assert_refused(dqt("profile", "--data", "digits", "--port", line[1]), 6)
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_device_runs_another_model(dqt, here: Path, host_project) -> None:
+    """The image of one model in the project of another."""
+    other, _, _ = project.export(other_graph(), load_board("host"), here / "other")
+    other.elf.parent.mkdir()
+    shutil.copy(host_project.elf, other.elf)
+    assert_refused(dqt("profile", other.folder, "--data", "digits"), 6, "with model", "dqt-edge flash")
+
+
+def test_model_file_was_swapped(dqt, here: Path, host_project) -> None:
+    checkpoint.save(other_graph(), host_project.folder / "model.safetensors")
+    assert_refused(dqt("profile", "--data", "digits"), 8, "not the one that was exported")
+
+
+def test_image_that_is_no_program(dqt, here: Path, host_project) -> None:
+    host_project.elf.write_bytes(b"garbage")
+    outcome = dqt("profile", "--data", "digits")
+    assert outcome.code in (6, 8)
+    assert "error: " in outcome.err
+
+
+def test_device_that_computes_something_else(dqt, here: Path, host_project, monkeypatch) -> None:
+    """A bit that differs from the interpreter's ends with exit code 5."""
+    original = nested.requantize
+    monkeypatch.setattr(nested, "requantize", lambda *a, **k: original(*a, **k) ^ np.uint8(1))
+    assert_refused(dqt("profile", "--data", "digits", "--n", "3"), 5, "3 of 3 answers differ", "differs first")
+
+
+# --- The good path --------------------------------------------------------------------------------------------------
+
+
+def test_profile_writes_its_report(dqt, here: Path, host_project) -> None:
+    outcome = dqt("profile", "--data", "digits", "--n", "5", "--report", "r")
+    assert outcome.code == 0, outcome.err
+    found = json.loads((here / "r" / "report.json").read_text())
+    assert (found["samples"], found["mismatches"], found["policy"]) == (5, 0, "dynamic")
+    assert sum(found["width_vectors"].values()) == 5
+    assert 'failures="0"' in (here / "r" / "junit.xml").read_text()
+    assert "<svg" in (here / "r" / "report.html").read_text()
+
+
+def test_report_folder_that_cannot_be_made(dqt, here: Path, host_project) -> None:
+    (here / "r").write_text("a file")
+    assert_refused(dqt("profile", "--data", "digits", "--n", "1", "--report", "r"), 8, "report folder")
+
+
+def test_boards_and_doctor(dqt) -> None:
+    assert "stm32h7" in dqt("boards").out
+    assert {b["id"] for b in json.loads(dqt("boards", "--json").out)} >= {"host", "qemu-m55"}
+    outcome = dqt("doctor", "--json")
+    assert {"cmake", "qemu-system-arm"} <= {f["name"] for f in json.loads(outcome.out)}
+
+
+@pytest.mark.cross
+def test_truncated_image(dqt, here: Path, model_file: Path) -> None:
+    dqt("export", model_file, "--board", "stm32h7", "--out", "p")
+    dqt("build", "p")
+    image = here / "p" / "build" / "model.elf"
+    whole = image.read_bytes()
+    for size in (10, 400, 9000):
+        image.write_bytes(whole[:size])
+        assert_refused(dqt("flash", "p", "--dry-run"), 8, "damaged ELF file")
+        assert_refused(dqt("profile", "p", "--data", "digits", "--port", "unicorn:"), 8, "damaged ELF file")
+
+
+def test_sanitizers_on_a_board(dqt, here: Path, model_file: Path) -> None:
+    dqt("export", model_file, "--board", "qemu-m4")
+    assert_refused(dqt("build", "--sanitize"), 2, "need an operating system")
+
+
+def test_output_longer_than_a_message(dqt, here: Path) -> None:
+    tensors = (Tensor("x", (300, 300, 1), 1.0), Tensor("y", (300, 300, 1), 1.0))
+    graph = Graph("wide", tensors, (MaxPool2D("pool", "x", "y", Window((1, 1))),), "x", "y")
+    checkpoint.save(graph, here / "w.safetensors")
+    for board in ("host", "qemu-m4"):
+        assert_refused(dqt("export", "w.safetensors", "--board", board), 4, "longer than a message")
+
+
+def test_model_too_large_for_the_host(dqt, here: Path) -> None:
+    tensors = (Tensor("x", (32_000, 32_000, 2), 1.0), Tensor("y", (160, 160, 2), 1.0))
+    graph = Graph("vast", tensors, (MaxPool2D("pool", "x", "y", Window((1, 1), (200, 200))),), "x", "y")
+    checkpoint.save(graph, here / "v.safetensors")
+    assert_refused(dqt("export", "v.safetensors", "--board", "host"), 3, "bytes of RAM")
+
+
+@pytest.mark.parametrize("command", [["boards"], ["boards", "--json"]])
+def test_full_standard_output(command: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        arguments = [sys.executable, "-m", "dqt_edge", *command]
+        done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 8
+    assert "cannot write the output" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_without_box_drawing() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    arguments = [sys.executable, "-m", "dqt_edge", "boards"]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "stm32h7" in done.stdout
