@@ -1,4 +1,4 @@
-"""Ports and devices that fail, images that are damaged, and the good path beside them: exit code and words, no traceback, nothing left behind."""
+"""Ports and devices that fail, damaged images, and the good path beside them: exit codes, words, no traceback."""
 
 from __future__ import annotations
 
