@@ -23,9 +23,9 @@ typedef struct dqt_layer {
     const void *parameters; /* dqt_mac, dqt_pool or dqt_sum, by kernel */
     const dqt_width *widths;
     uint16_t width_count;
-    uint8_t adaptive; /* 1: a position of the width vector */
+    uint8_t adaptive;   /* 1: a position of the width vector */
     uint8_t controller; /* 1: belongs to the controller; skipped when the widths are given */
-    uint32_t output; /* offset and size of what the layer writes, for checksums */
+    uint32_t output;    /* offset and size of what the layer writes, for checksums */
     uint32_t output_size;
 } dqt_layer;
 
@@ -52,17 +52,18 @@ typedef struct {
 typedef struct {
     dqt_window window;
     uint32_t input, output;
-    uint32_t residual; /* arena offset of the fused residual, or DQT_NONE */
-    const uint32_t *plane_a; /* top two bits of the weights; see docs/layout.md */
-    const uint32_t *plane_b; /* the next two */
-    const uint32_t *plane_l; /* the low four */
-    const int8_t *masters;   /* depthwise: [tap][channel] bytes instead of planes */
+    uint32_t residual;         /* arena offset of the fused residual, or DQT_NONE */
+    const uint32_t *plane_a;   /* top two bits of the weights; see docs/layout.md */
+    const uint32_t *plane_b;   /* the next two */
+    const uint32_t *plane_l;   /* the low four */
+    const int8_t *masters;     /* depthwise: [tap][channel] bytes instead of planes */
     const int32_t *bias_twice; /* [1 or candidates][out_channels] */
     const int32_t *residual_multiplier;
     uint32_t bias_stride; /* 0: one row for all candidates; else out_channels */
     dqt_requantize requantize;
     uint8_t residual_zero;
-    uint8_t reserved[3];
+    uint8_t block; /* conv2d_dsp: weight tiles decoded at a time, 1..255; else 0 */
+    uint8_t reserved[2];
 } dqt_mac;
 
 #define DQT_NONE 0xFFFFFFFFu

@@ -1,0 +1,98 @@
+/* Convolution on cores with the DSP extension: what the kernels and the micro-kernels share.
+ *
+ * Two output channels travel in one 16-bit half, so that one SMLAD makes four products. Two formats:
+ *
+ *   wide    half = top * 2^8 + low, a channel as a signed byte over another as an offset-binary byte. The fields
+ *           overlap; a second SMLAD on the bytes of the low channel alone tells the two sums apart.
+ *   packed  half = odd * 2^(16-b) + even, b <= 4 bits of weight, where 2 * b + (bits of activation) <= 12. Activations
+ * are scaled by 2^b, so that the sum of the even channel fills the low 16 bits of the result and the sum of the odd one
+ * the high 16. The even sum is unwrapped before it can lap itself.
+ *
+ * docs/kernels.md derives the formats and every bound. */
+#ifndef DQT_DSP_H
+#define DQT_DSP_H
+
+#include "dqt_arith.h"
+
+#include <arm_acle.h>
+
+/* Pixels that a micro-kernel computes at a time, and K of one turn of its inner loop. */
+#define DQT_DSP_PIXELS 2u
+#define DQT_DSP_BLOCK 16u
+
+/* Longest run of K between two folds, and the shortest that any width pair asks for; multiples of DQT_DSP_BLOCK. */
+#define DQT_DSP_RUN_MOST 256u
+#define DQT_DSP_RUN_LEAST 64u
+
+/* Consecutive activation operands, four words for each group of four K:
+ * k0|k2 of pixel 0, k0|k2 of pixel 1, k1|k3 of pixel 0, k1|k3 of pixel 1 (low half | high half). */
+typedef struct {
+    const uint32_t *start;
+    const uint32_t *end_blocks; /* start + the whole blocks of 16 K */
+    const uint32_t *end;
+    uint32_t skip; /* twice the bytes of weights to pass over before the run, plus 1 to fold after it */
+} dqt_dsp_run;
+
+typedef struct {
+    int32_t bias_twice, multiplier;
+} dqt_dsp_channel;
+
+/* One call of a micro-kernel: `tiles` tiles of four channels at two pixels. The micro-kernels know the offsets. */
+typedef struct {
+    const dqt_dsp_run *runs;         /* at least one, then a run whose start is NULL */
+    const uint32_t *weights;         /* operands of the first tile; advanced */
+    uint32_t tile_bytes;             /* of the operands of one tile */
+    const dqt_dsp_channel *channels; /* four for each tile; advanced */
+    uint32_t raw;                    /* 0: outputs are codes; 1: int32 twice-accumulators */
+    void *output[2];                 /* four elements a tile for each pixel; advanced */
+    int32_t low_centre[2]; /* by pixel: what low fields (packed: even channels) lack, in twice-accumulator units */
+    int32_t top_centre[2]; /* by pixel: the same for the other field */
+    int32_t folded[4];     /* for the micro-kernel */
+    uint32_t low_shift;    /* packed: left shift of an even sum */
+    uint32_t top_shift;    /* packed: right shift of an odd sum in the high half */
+    uint32_t tiles;        /* 1 or more; counted down to 0 */
+} dqt_dsp_job;
+
+_Static_assert(__builtin_offsetof(dqt_dsp_job, channels) == 12 && __builtin_offsetof(dqt_dsp_job, output) == 20 &&
+                   __builtin_offsetof(dqt_dsp_job, low_centre) == 28 && __builtin_offsetof(dqt_dsp_job, folded) == 44 &&
+                   __builtin_offsetof(dqt_dsp_job, low_shift) == 60 && __builtin_offsetof(dqt_dsp_job, tiles) == 68,
+               "the micro-kernels address the job by number");
+
+/* The micro-kernels (dqt_dsp_multiply.c). `packed` unwraps after every 16 K, `packed_long` once a run. */
+typedef void dqt_dsp_multiply(dqt_dsp_job *job);
+dqt_dsp_multiply dqt_dsp_wide;
+dqt_dsp_multiply dqt_dsp_packed;
+dqt_dsp_multiply dqt_dsp_packed_long;
+
+/* How a width pair is computed. */
+typedef struct {
+    dqt_dsp_multiply *multiply;
+    uint32_t weight_bits;
+    uint32_t packed;      /* 1: packed operands, 0: wide */
+    uint32_t run;         /* K between folds */
+    uint32_t rounding;    /* four bytes: half a step of the activation view */
+    uint32_t keep;        /* four bytes: mask of the bits of the view, at the place of the master code */
+    uint32_t right, left; /* from there to the operand; one of the two is 0 */
+    uint32_t centring;    /* 2^(8 - weight_bits) - 1 */
+    uint32_t low_shift, top_shift;
+} dqt_dsp_pair;
+
+/* bits: 2..8 each. */
+dqt_dsp_pair dqt_dsp_choose(uint32_t weight_bits, uint32_t activation_bits);
+
+/* Operands of `tiles` weight tiles from tile `first` of a layer: four words for each group, tile after tile. */
+void dqt_dsp_decode(const dqt_mac *mac, uint32_t first, uint32_t tiles, uint32_t groups, const dqt_dsp_pair *pair,
+                    uint32_t *operands);
+
+/* Operands of one pixel (every second word from `to`) of 4 * groups master codes; returns the sum of the views,
+ * each at the scale of a master code. codes: any alignment. */
+uint32_t dqt_dsp_expand(const dqt_dsp_pair *pair, const uint8_t *codes, uint32_t groups, uint32_t *to);
+
+/* (a * b + 2^31) >> 32: with shift 32 the whole requantisation but for the clamp. */
+static inline int32_t dqt_dsp_smmulr(int32_t a, int32_t b) {
+    int32_t product;
+    __asm__("smmulr %0, %1, %2" : "=r"(product) : "r"(a), "r"(b));
+    return product;
+}
+
+#endif
