@@ -19,13 +19,14 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from dqt_edge import checkpoint, interpreter, project, search, toolchain
+from dqt_edge import checkpoint, interpreter, project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
 from dqt_edge.errors import DqtError, MismatchError
 from dqt_edge.graph import Graph, vector_text
 from dqt_edge.measure import report as reports
 from dqt_edge.measure.session import Session, run_session
+from dqt_edge.policies import parse_pairs
 from dqt_edge.training.data import Dataset, codes, load_data
 
 FOLDER = Path("build/demo")
@@ -63,7 +64,7 @@ def run(count: int, trained: Path | None) -> None:
         subprocess.run([sys.executable, "-m", "dqt_edge", *command], check=True)
     graph = checkpoint.load(trained)
     data = load_data("digits")
-    policies = _policies(graph, data)
+    policies = _policies(graph)
     sessions, images = _measure_all(graph, data, policies, count, console)
     facts = _facts(graph, data, policies, sessions, images)
     checkpoint.write_atomically(FOLDER / "report.json", (json.dumps(facts, indent=2) + "\n").encode())
@@ -80,17 +81,14 @@ def run(count: int, trained: Path | None) -> None:
         )
 
 
-def _policies(graph: Graph, data: Dataset) -> Policies:
+def _policies(graph: Graph) -> Policies:
     """The fixed widths, the controller, and the best static vector that costs no more than the controller does.
 
-    The static vector is chosen on validation images, as the controller was trained without the test images too.
+    Training chose the static vector on validation images and wrote it into the checkpoint.
     """
-    x = codes(data.x_val, graph)
-    dynamic = interpreter.run(graph, x, "dynamic")
-    budget = float(interpreter.bitops(graph, dynamic.choices).mean())
-    static = search.best_static(graph, x, data.y_val, budget)
-    fixed = {name: [(int(name[0]), int(name[2]))] for name in ("8x8", "4x4", "2x4")}
-    return {**fixed, "dynamic": "dynamic", "static": static.pairs}
+    fixed = {name: parse_pairs(name, "demo") for name in ("8x8", "4x4", "2x4")}
+    static = parse_pairs(graph.provenance["keras"]["static"]["vector"], "provenance of the checkpoint")
+    return {**fixed, "dynamic": "dynamic", "static": static}
 
 
 def _measure_all(

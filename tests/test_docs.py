@@ -97,9 +97,7 @@ def test_internal_links_resolve(path: Path) -> None:
 
 def test_every_page_is_in_the_index() -> None:
     index = page("index")
-    missing = [
-        path.name for path in DOCS.glob("*.md") if f"({path.name})" not in index and path.stem != "index"
-    ]
+    missing = [path.name for path in DOCS.glob("*.md") if f"({path.name})" not in index and path.stem != "index"]
     assert not missing
 
 
@@ -164,7 +162,6 @@ def test_numbers_of_the_training_method() -> None:
     start, end = (float(value) for value in constant("loop", "TAU").strip("()").split(","))
     assert f"temperature falls from {start:g} to {end:g}" in training
     assert f"smoothed by {constant('losses', 'SMOOTHING')}" in training
-    assert f"up to {constant('static', 'EXHAUSTIVE_MAX')} vectors" in flat(page("profiling"))
     assert f"up to {search.EXHAUSTIVE_MAX} vectors are all tried" in flat(page("profiling"))
     assert f"decay {1 - float(constant('quantizers', 'EMA_RATE')):g}" in arithmetic
     assert f"{100 - 100 * float(constant('quantizers', 'PERCENTILE_REST')):g}th percentile" in arithmetic
@@ -187,9 +184,7 @@ def test_training_log_columns() -> None:
 def test_profile_options_and_report_fields() -> None:
     text = page("profiling")
     assert not [
-        option.opts[0]
-        for option in profile.params
-        if option.opts[0].startswith("--") and option.opts[0] not in text
+        option.opts[0] for option in profile.params if option.opts[0].startswith("--") and option.opts[0] not in text
     ]
     told = set(names([section(text, "Report files")]))
     assert {f.name for cls in (Session, LayerFact) for f in dataclasses.fields(cls)} <= told
@@ -201,9 +196,7 @@ def test_profile_options_and_report_fields() -> None:
 def test_every_board_is_listed() -> None:
     rows = table(page("boards"), "Shipped boards")
     found = {names([row[0]])[0]: (names([row[2]])[0], row[3]) for row in rows}
-    known = {
-        board.id: (board.port, board.counter.unit) for board in map(boards.load_board, boards.board_ids())
-    }
+    known = {board.id: (board.port, board.counter.unit) for board in map(boards.load_board, boards.board_ids())}
     assert found == known
 
 
@@ -257,9 +250,7 @@ SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "bytes16": 16, "bytes32": 32}
 
 
 def test_every_record_has_a_table() -> None:
-    assert sorted(r.name for rs in RECORD_HEADINGS.values() for r in rs) == sorted(
-        r.name for r in messages.RECORDS
-    )
+    assert sorted(r.name for rs in RECORD_HEADINGS.values() for r in rs) == sorted(r.name for r in messages.RECORDS)
 
 
 @pytest.mark.parametrize("heading", RECORD_HEADINGS)
@@ -299,8 +290,7 @@ def test_timeouts_and_tries() -> None:
 
 def test_the_hello_dump_is_an_exchange() -> None:
     dumps = {
-        kind: bytes.fromhex(text)
-        for kind, text in re.findall(r"```hex (\w+)\n(.*?)```", page("protocol"), re.DOTALL)
+        kind: bytes.fromhex(text) for kind, text in re.findall(r"```hex (\w+)\n(.*?)```", page("protocol"), re.DOTALL)
     }
     assert dumps["request"] == frame.encode(messages.Type.HELLO, 0x1234, b"")
     (answer,) = frame.Decoder().feed(dumps["reply"])
@@ -465,9 +455,7 @@ def test_descriptor_sizes() -> None:
 
 
 def test_the_import_rules_are_those_of_pyproject() -> None:
-    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
-        "contracts"
-    ]
+    rules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
     layers = next(rule["layers"] for rule in rules if rule["type"] == "layers")
     expected = [line.replace("dqt_edge.", "").split(" | ") for line in layers]
     lines = re.findall(r"^    (\w[\w, ]*)$", section(page("architecture"), "Who imports whom"), re.MULTILINE)
@@ -476,11 +464,7 @@ def test_the_import_rules_are_those_of_pyproject() -> None:
 
 def test_every_room_is_described() -> None:
     told = names([row[0] for row in table(page("architecture"), "Rooms")])
-    rooms = [
-        p.name + "/" * p.is_dir()
-        for p in (ROOT / "dqt_edge").iterdir()
-        if not p.name.startswith(("_", "py."))
-    ]
+    rooms = [p.name + "/" * p.is_dir() for p in (ROOT / "dqt_edge").iterdir() if not p.name.startswith(("_", "py."))]
     assert not sorted(set(rooms) - set(told))
 
 

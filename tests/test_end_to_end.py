@@ -12,11 +12,13 @@ from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
 from dqt_edge.graph import Graph
 from dqt_edge.measure.session import layer_checksums, run_session
+from dqt_edge.training.data import codes, load_data
 from tests.support.digits import other_graph
 from tests.support.random_graphs import random_codes, random_graph
 
 QEMU = ["qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55"]
-on_every_core = pytest.mark.parametrize("board_id", [pytest.param(b, marks=pytest.mark.qemu) for b in QEMU] + ["host"])
+CORES = [pytest.param(b, marks=pytest.mark.qemu) for b in QEMU]
+on_every_core = pytest.mark.parametrize("board_id", [*CORES, "host"])
 
 
 def built(graph: Graph, board_id: str, folder: Path, *, sanitize: bool = False) -> project.Project:
@@ -73,10 +75,8 @@ def test_every_operator_at_every_candidate(graph: Graph, board_id: str, tmp_path
                 assert first.count_least > 0
 
 
-@on_every_core
+@pytest.mark.parametrize("board_id", CORES)
 def test_the_stack_stays_within_the_prediction(graph: Graph, board_id: str, tmp_path: Path) -> None:
-    if board_id == "host":
-        pytest.skip("a native process has no fixed stack")
     made = built(graph, board_id, tmp_path / "p")
     with open_client(made.board, made.elf, made.model_hash) as client:
         for policy in ([(8, 8)], "dynamic"):
@@ -93,3 +93,21 @@ def test_a_wrong_bit_is_found_and_located(graph: Graph, tmp_path: Path) -> None:
     assert session.mismatches > 0
     assert session.first_difference is not None
     assert "layer 'conv2' differs first" in session.first_difference
+
+
+def test_the_trained_digits_keep_their_accuracy_on_the_device(graph: Graph, tmp_path: Path) -> None:
+    """All 360 held-out digits on the native device: the figures that README and provenance state."""
+    data = load_data("digits")
+    codes_, stated = codes(data.x_test, graph), graph.provenance["keras"]
+    made = built(graph, "host", tmp_path / "p")
+    found = {}
+    with open_client(made.board, made.elf, made.model_hash) as client:
+        for name, policy in (("8x8", [(8, 8)]), ("4x4", [(4, 4)]), ("2x4", [(2, 4)]), ("dynamic", "dynamic")):
+            session = run_session(client, graph, made.board, codes_, data.y_test, policy, counted=False)
+            assert session.mismatches == 0
+            assert session.accuracy == pytest.approx(stated[name]["accuracy"])
+            found[name] = session
+    assert found["8x8"].accuracy >= 0.97
+    assert found["dynamic"].accuracy >= found["8x8"].accuracy - 0.01
+    assert found["dynamic"].bitops_ratio <= 0.5
+    assert len(found["dynamic"].width_vectors) >= 2

@@ -15,15 +15,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--runner", "runner_name", metavar="NAME", help="pyocd or openocd. Default: the first installed one."
-)
+@click.option("--runner", "runner_name", metavar="NAME", help="pyocd or openocd. Default: the first installed one.")
 @click.option("--port", help="Serial port for the check afterwards. Default: by the board's USB id.")
 @click.option("--dry-run", is_flag=True, help="Print what would be erased, written and run; touch nothing.")
 @click.option("--no-hello", is_flag=True, help="Do not ask the board for its model afterwards.")
-def flash(
-    folder: Path | None, runner_name: str | None, port: str | None, dry_run: bool, no_hello: bool
-) -> None:
+def flash(folder: Path | None, runner_name: str | None, port: str | None, dry_run: bool, no_hello: bool) -> None:
     """Write the built image to the board, read it back, reset, and check that the right model answers.
 
     \b
@@ -55,9 +51,7 @@ def flash(
         return
     with Progress(console=console, transient=True) as bar:
         tasks = {step: bar.add_task(step, total=None) for step in ("erase", "write", "verify")}
-        base.flash(
-            planned, runner, lambda step, done, total: bar.update(tasks[step], completed=done, total=total)
-        )
+        base.flash(planned, runner, lambda step, done, total: bar.update(tasks[step], completed=done, total=total))
     console.print(f"wrote and verified {planned.write_bytes:,} bytes with {runner.name}", highlight=False)
     if no_hello:
         return

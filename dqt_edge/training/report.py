@@ -17,12 +17,12 @@ from ..checkpoint import write_atomically
 from ..errors import MismatchError
 from ..graph import Graph, vector_text
 from ..interpreter import Policy, bitops, run
+from ..search import best_static
 from .data import codes
 from .export import to_graph
 from .integer import evaluate
 from .loop import Outcome, Row
 from .options import Options
-from .static import best_static, cost_of
 
 COLUMNS = (
     "epoch", "phase", "loss", "accuracy", "val_float", "val_full", "val_least", "val_dynamic",
@@ -45,14 +45,11 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     if "dynamic" in measured:
         ratio = measured["dynamic"]["bitops_ratio"]
         found = best_static(graph, codes(outcome.dataset.x_val, graph), outcome.dataset.y_val, ratio)
-        if found is not None:
-            vector, validation = found
-            measured["static"] = {
-                **measure(outcome, graph, vector),
-                "vector": vector_text(vector),
-                "validation_accuracy": validation,
-                "bitops_ratio": cost_of(graph, vector),
-            }
+        measured["static"] = {
+            **measure(outcome, graph, found.pairs),
+            "vector": vector_text(found.pairs),
+            "validation_accuracy": found.accuracy,
+        }
     provenance = {
         "made_by": f"dqt-edge {__version__} train",
         "options": {**options.as_json(), "data": outcome.dataset.name},
