@@ -20,6 +20,7 @@ KERNEL_TEMPLATES = {
     "conv2d_residual": ("conv2d", "residual"),
     "conv2d_dsp": ("conv2d_dsp", "plain"),
     "depthwise_conv2d": ("depthwise_conv2d", "plain"),
+    "depthwise_conv2d_dsp": ("depthwise_conv2d_dsp", "plain"),
     "dense": ("dense", "plain"),
     "dense_accumulate": ("dense", "accumulate"),
     "add": ("add", "plain"),

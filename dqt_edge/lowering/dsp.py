@@ -1,9 +1,9 @@
-"""Scratch of the convolution for the DSP extension (conv2d_dsp.c.j2), and its block of weight tiles."""
+"""Scratch of the kernels for the DSP extension, and how many weight tiles a convolution decodes at a time."""
 
 from __future__ import annotations
 
 from ..boards import Board
-from ..graph import Conv2D, Tensor
+from ..graph import Conv2D, DepthwiseConv2D, Tensor
 from . import packing
 
 RUN_LEAST = 64
@@ -20,6 +20,18 @@ RESERVE = 8192
 
 RUN, CHANNEL = 16, 8
 """Bytes of dqt_dsp_run and dqt_dsp_channel on a 32-bit core."""
+
+
+def takes_depthwise(layer: DepthwiseConv2D) -> bool:
+    """Whether depthwise_conv2d_dsp computes the layer: 3x3, horizontal stride 1 or 2."""
+    return layer.window.kernel == (3, 3) and layer.window.stride[1] <= 2
+
+
+def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
+    """Bytes of scratch of depthwise_conv2d_dsp: weights of a tile, three rows of four planes, a row of accumulators."""
+    outputs = 2 if layer.window.stride[1] == 1 else 1
+    words = -(-output.shape[1] // outputs) + 1
+    return 4 * (packing.TILE * (2 * 3 + 3 * words) + outputs * (words - 1))
 
 
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:

@@ -284,6 +284,9 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
     }
     if isinstance(layer, DepthwiseConv2D):
         kernel, scratch = "depthwise_conv2d", 0
+        if builder.board.cpu.dsp and dsp.takes_depthwise(layer):
+            kernel = "depthwise_conv2d_dsp"
+            scratch = dsp.depthwise_scratch(layer, builder.tensors[layer.output])
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
     else:
