@@ -28,10 +28,10 @@ def takes_depthwise(layer: DepthwiseConv2D) -> bool:
 
 
 def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
-    """Bytes of scratch of depthwise_conv2d_dsp: weights of a tile, three rows of four planes, a row of accumulators."""
+    """Bytes of scratch of depthwise_conv2d_dsp: a tile's channels, three rows of its planes, a row of accumulators."""
     outputs = 2 if layer.window.stride[1] == 1 else 1
     words = -(-output.shape[1] // outputs) + 1
-    return 4 * (packing.TILE * (2 * 3 + 3 * words) + outputs * (words - 1))
+    return 4 * packing.TILE * (8 + 3 * words + outputs * (words - 1))
 
 
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:

@@ -88,6 +88,19 @@ void dqt_dsp_decode(const dqt_mac *mac, uint32_t first, uint32_t tiles, uint32_t
  * each at the scale of a master code. codes: any alignment. */
 uint32_t dqt_dsp_expand(const dqt_dsp_pair *pair, const uint8_t *codes, uint32_t groups, uint32_t *to);
 
+/* Bytes 0 and 2 of a word as halves, and bytes 1 and 3. */
+static inline uint32_t dqt_dsp_even_bytes(uint32_t word) {
+    uint32_t halves;
+    __asm__("uxtb16 %0, %1" : "=r"(halves) : "r"(word));
+    return halves;
+}
+
+static inline uint32_t dqt_dsp_odd_bytes(uint32_t word) {
+    uint32_t halves;
+    __asm__("uxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(word));
+    return halves;
+}
+
 /* (a * b + 2^31) >> 32: with shift 32 the whole requantisation but for the clamp. */
 static inline int32_t dqt_dsp_smmulr(int32_t a, int32_t b) {
     int32_t product;
