@@ -18,7 +18,7 @@ OPERANDS = 8192
 RESERVE = 8192
 """Bytes of RAM kept free for stack, protocol buffers and variables when a block is chosen."""
 
-RUN, CHANNEL = 16, 8
+RUN, CHANNEL = 16, 12
 """Bytes of dqt_dsp_run and dqt_dsp_channel on a 32-bit core."""
 
 
@@ -47,11 +47,11 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     runs = -(-(row if by_row else packing.TILE * groups) // RUN_LEAST)
     size += RUN * ((height if by_row else 1) * runs + 1)
     if not by_row:
-        return size + 16 * groups + 8 + packing.TILE * groups
+        return size + 16 * groups + 8 + packing.TILE * groups + 4
     flat = (height, width, stride_y, stride_x) == (1, 1, 1, 1) and (out_height, out_width) == (in_height, in_width)
     pairs = -(-(SEGMENT if flat else out_width) // 2)
     columns = (pairs - 1) * min(width, 2 * stride_x) + width
-    size += height * columns * in_channels * 4 + height * pairs * 8 + columns * 4
+    size += height * columns * in_channels * 4 + (height + (height > 1)) * pairs * 8 + columns * 4
     if source.zero_point != 0:
         size += row * 4
     return size

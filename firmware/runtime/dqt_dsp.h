@@ -27,35 +27,43 @@
 /* Consecutive activation operands, four words for each group of four K:
  * k0|k2 of pixel 0, k0|k2 of pixel 1, k1|k3 of pixel 0, k1|k3 of pixel 1 (low half | high half). */
 typedef struct {
-    const uint32_t *start;
-    const uint32_t *end_blocks; /* start + the whole blocks of 16 K */
+    const uint32_t *start; /* NULL: no run, the table ends */
+    uint32_t entry;        /* bytes of the inner loop to jump over, where the run is no multiple of DQT_DSP_BLOCK */
     const uint32_t *end;
     uint32_t skip; /* twice the bytes of weights to pass over before the run, plus 1 to fold after it */
 } dqt_dsp_run;
 
 typedef struct {
-    int32_t bias_twice, multiplier;
+    int32_t bias_twice; /* with the zero point of the residual folded in */
+    int32_t multiplier;
+    int32_t residual_multiplier;
 } dqt_dsp_channel;
+
+/* Flags of dqt_dsp_job.mode. */
+#define DQT_DSP_RAW 1u      /* outputs are int32 twice-accumulators, not codes */
+#define DQT_DSP_FOLDED 2u   /* some run asks for a fold */
+#define DQT_DSP_RESIDUAL 4u /* codes: a residual operand enters the accumulator */
 
 /* One call of a micro-kernel: `tiles` tiles of four channels at two pixels. The micro-kernels know the offsets. */
 typedef struct {
-    const dqt_dsp_run *runs;         /* at least one, then a run whose start is NULL */
+    const dqt_dsp_run *runs;         /* at least one */
     const uint32_t *weights;         /* operands of the first tile; advanced */
     uint32_t tile_bytes;             /* of the operands of one tile */
     const dqt_dsp_channel *channels; /* four for each tile; advanced */
-    uint32_t raw;                    /* 0: outputs are codes; 1: int32 twice-accumulators */
-    void *output[2];                 /* four elements a tile for each pixel; advanced */
+    uint32_t mode;
+    void *output[2];       /* four elements a tile for each pixel; advanced */
     int32_t low_centre[2]; /* by pixel: what low fields (packed: even channels) lack, in twice-accumulator units */
     int32_t top_centre[2]; /* by pixel: the same for the other field */
-    int32_t folded[4];     /* for the micro-kernel */
+    int32_t folded[4];     /* 0 before and after */
     uint32_t low_shift;    /* packed: left shift of an even sum */
     uint32_t top_shift;    /* packed: right shift of an odd sum in the high half */
     uint32_t tiles;        /* 1 or more; counted down to 0 */
+    uint32_t residual;     /* from an output to its residual code, in bytes, modulo 2^32 */
 } dqt_dsp_job;
 
 _Static_assert(__builtin_offsetof(dqt_dsp_job, channels) == 12 && __builtin_offsetof(dqt_dsp_job, output) == 20 &&
                    __builtin_offsetof(dqt_dsp_job, low_centre) == 28 && __builtin_offsetof(dqt_dsp_job, folded) == 44 &&
-                   __builtin_offsetof(dqt_dsp_job, low_shift) == 60 && __builtin_offsetof(dqt_dsp_job, tiles) == 68,
+                   __builtin_offsetof(dqt_dsp_job, low_shift) == 60 && __builtin_offsetof(dqt_dsp_job, residual) == 72,
                "the micro-kernels address the job by number");
 
 /* The micro-kernels (dqt_dsp_multiply.c). `packed` unwraps after every 16 K, `packed_long` once a run. */
@@ -64,11 +72,16 @@ dqt_dsp_multiply dqt_dsp_wide;
 dqt_dsp_multiply dqt_dsp_packed;
 dqt_dsp_multiply dqt_dsp_packed_long;
 
+/* Bytes of code for four K: 24 and 12 instructions of four bytes. */
+#define DQT_DSP_WIDE_GROUP 96u
+#define DQT_DSP_PACKED_GROUP 48u
+
 /* How a width pair is computed. */
 typedef struct {
     dqt_dsp_multiply *multiply;
     uint32_t weight_bits;
     uint32_t packed;      /* 1: packed operands, 0: wide */
+    uint32_t group;       /* bytes of the micro-kernel's code for four K */
     uint32_t run;         /* K between folds */
     uint32_t rounding;    /* four bytes: half a step of the activation view */
     uint32_t keep;        /* four bytes: mask of the bits of the view, at the place of the master code */
