@@ -23,6 +23,8 @@ KERNEL_TEMPLATES = {
     "depthwise_conv2d_dsp": ("depthwise_conv2d_dsp", "plain"),
     "dense": ("dense", "plain"),
     "dense_accumulate": ("dense", "accumulate"),
+    "dense_dsp": ("dense_dsp", "plain"),
+    "dense_accumulate_dsp": ("dense_dsp", "accumulate"),
     "add": ("add", "plain"),
     "max_pool2d": ("pool2d", "max"),
     "average_pool2d": ("pool2d", "average"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..boards import Board
-from ..graph import Conv2D, DepthwiseConv2D, Tensor
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Tensor
 from . import packing
 
 RUN_LEAST = 64
@@ -32,6 +32,11 @@ def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
     outputs = 2 if layer.window.stride[1] == 1 else 1
     words = -(-output.shape[1] // outputs) + 1
     return 4 * packing.TILE * (8 + 3 * words + outputs * (words - 1))
+
+
+def dense_scratch(layer: Dense) -> int:
+    """Bytes of scratch of dense_dsp: the activations' operands."""
+    return 2 * packing.padded(layer.by_channel.shape[1])
 
 
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:

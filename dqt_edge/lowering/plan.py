@@ -309,6 +309,8 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
             layer.residual_multiplier,
             "fused residual multipliers by channel",
         )
+    if isinstance(layer, Dense) and builder.board.cpu.dsp:
+        kernel, scratch = f"{kernel}_dsp", dsp.dense_scratch(layer)
     if isinstance(layer, Conv2D) and builder.board.cpu.dsp:
         target = builder.tensors[layer.output]
         block = dsp.choose_block(layer, source, target, builder.board, builder.placement.size)

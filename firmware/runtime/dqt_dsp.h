@@ -76,11 +76,15 @@ dqt_dsp_multiply dqt_dsp_packed_long;
 #define DQT_DSP_WIDE_GROUP 96u
 #define DQT_DSP_PACKED_GROUP 48u
 
+/* Forms of operands and of micro-kernels. */
+#define DQT_DSP_WIDE 0u
+#define DQT_DSP_PACKED 1u
+#define DQT_DSP_PACKED_LONG 2u
+
 /* How a width pair is computed. */
 typedef struct {
-    dqt_dsp_multiply *multiply;
+    uint32_t form; /* DQT_DSP_WIDE, DQT_DSP_PACKED: unwrapped every 16 K, or DQT_DSP_PACKED_LONG: once a run */
     uint32_t weight_bits;
-    uint32_t packed;      /* 1: packed operands, 0: wide */
     uint32_t group;       /* bytes of the micro-kernel's code for four K */
     uint32_t run;         /* K between folds */
     uint32_t rounding;    /* four bytes: half a step of the activation view */
@@ -119,6 +123,18 @@ static inline int32_t dqt_dsp_smmulr(int32_t a, int32_t b) {
     int32_t product;
     __asm__("smmulr %0, %1, %2" : "=r"(product) : "r"(a), "r"(b));
     return product;
+}
+
+/* Code of a twice-accumulator of channel c: as dqt_requantize_channel. */
+static inline uint8_t dqt_dsp_requantize(const dqt_requantize *rq, int32_t twice, uint32_t c) {
+    if (rq->shift != 0) {
+        return dqt_requantize_channel(rq, twice, c);
+    }
+    const int32_t low = rq->low;
+    const int32_t high = rq->high;
+    int32_t code = dqt_dsp_smmulr(twice, rq->multiplier[c]);
+    code = code < low ? low : code;
+    return (uint8_t)(code > high ? high : code);
 }
 
 #endif

@@ -12,6 +12,7 @@ from dqt_edge.device.session import open_client
 from dqt_edge.measure.session import layer_checksums
 from tests.support.kernel_cases import cases, extreme_codes
 
+KERNELS = {"conv": "conv2d_dsp", "depthwise": "depthwise_conv2d_dsp", "dense": "dense_dsp"}
 SHAPES = [
     ("conv", (5, 7, 4), 60, 0),
     ("conv", (9, 6, 3), 60, 0),
@@ -23,6 +24,11 @@ SHAPES = [
     ("conv", (1, 9, 12), 50, 0),
     ("conv", (7, 5, 8), 50, 131),
     ("conv", (6, 5, 5), 50, 255),
+    ("dense", (1, 1, 33), 100, 0),
+    ("dense", (3, 5, 16), 60, 0),
+    ("dense", (1, 1, 3), 60, 0),
+    ("dense", (1, 1, 650), 30, 0),
+    ("dense", (1, 1, 70), 50, 201),
     ("depthwise", (5, 7, 4), 60, 0),
     ("depthwise", (6, 5, 7), 60, 0),
     ("depthwise", (3, 9, 9), 40, 0),
@@ -38,7 +44,7 @@ def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: 
     seed = sum(shape) + zero
     graph = cases(kind, seed, shape, count, zero=zero)
     made, plan, _ = project.export(graph, load_board("qemu-m4"), tmp_path / "p")
-    assert {"conv": "conv2d_dsp", "depthwise": "depthwise_conv2d_dsp"}[kind] in {layer.kernel for layer in plan.layers}
+    assert KERNELS[kind] in {layer.kernel for layer in plan.layers}
     toolchain.build(made.folder, cross=True)
     with open_client(made.board, made.elf, made.model_hash) as client:
         for sample in extreme_codes(seed, shape, 3):
