@@ -76,6 +76,10 @@ dqt_dsp_multiply dqt_dsp_packed_long;
 #define DQT_DSP_WIDE_GROUP 96u
 #define DQT_DSP_PACKED_GROUP 48u
 
+/* The bits of plane A that make the wide form of the stored one: there, the channels 0 and 1 are two's complement and 2
+ * and 3 offset-binary. They are the top bits of channels 0 and 3. */
+#define DQT_DSP_WIDE_TOPS 0x208A208Au
+
 /* Forms of operands and of micro-kernels. */
 #define DQT_DSP_WIDE 0u
 #define DQT_DSP_PACKED 1u
