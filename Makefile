@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format fuzz code-sizes clean
+.PHONY: help setup demo test lint format fuzz bench code-sizes clean
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -37,6 +37,9 @@ format: $(STAMP) ## rewrite Python and C to the house style
 
 fuzz: setup ## slower: SEEDS=200 random networks, native and on every QEMU core
 	$(PYTHON) -m benchmarks.fuzz --seeds $(SEEDS)
+
+bench: setup ## instructions, flash and RAM of the MLPerf Tiny topologies; writes build/bench/networks.json
+	$(PYTHON) -m benchmarks.networks
 
 code-sizes: setup ## measure the code of every board again, after a change of firmware or kernels
 	$(PYTHON) -m dqt_edge.codesize

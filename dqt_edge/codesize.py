@@ -18,7 +18,7 @@ from elftools.elf.relocation import RelocationSection
 
 from .boards import Board, board_ids, load_board
 from .device.c_header import messages_header
-from .emit.render import KERNEL_TEMPLATES, environment, firmware_files, kernel_source
+from .emit.render import environment, firmware_files, kernel_files, kernels_for
 from .errors import ToolchainError
 from .lowering.footprint import TABLE
 from .toolchain import ARM_GCC, compiler_version, find_tool
@@ -46,10 +46,9 @@ def measure(board: Board) -> dict[str, Any]:
     files["runtime/dqt_board.h"] = environment().get_template("board.h.j2").render(board=board)
     files["runtime/dqt_messages.h"] = messages_header()
     files["kernels/dqt_kernels.h"] = (
-        environment().get_template("kernels.h.j2").render(plan={"name": "all"}, kernels=sorted(KERNEL_TEMPLATES))
+        environment().get_template("kernels.h.j2").render(plan={"name": "all"}, kernels=sorted(kernels_for(board)))
     )
-    for kernel in KERNEL_TEMPLATES:
-        files[f"kernels/dqt_{kernel}.c"] = kernel_source(kernel, board.cpu.core)
+    files |= kernel_files(kernels_for(board), board.cpu.core)
     objects = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

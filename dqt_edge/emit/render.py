@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +18,21 @@ from .filters import FILTERS
 KERNEL_TEMPLATES = {
     "conv2d": ("conv2d", "plain"),
     "conv2d_residual": ("conv2d", "residual"),
+    "conv2d_dsp": ("conv2d_dsp", "plain"),
     "depthwise_conv2d": ("depthwise_conv2d", "plain"),
+    "depthwise_conv2d_dsp": ("depthwise_conv2d_dsp", "plain"),
     "dense": ("dense", "plain"),
     "dense_accumulate": ("dense", "accumulate"),
+    "dense_dsp": ("dense_dsp", "plain"),
+    "dense_accumulate_dsp": ("dense_dsp", "accumulate"),
     "add": ("add", "plain"),
     "max_pool2d": ("pool2d", "max"),
     "average_pool2d": ("pool2d", "average"),
 }
 """Kernel -> (template, variant)."""
+
+DSP_UNITS = ("dsp_multiply", "dsp_operands")
+"""Templates of what the kernels for the DSP extension, those that end in ``_dsp``, share."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +60,23 @@ def environment() -> jinja2.Environment:
     return env
 
 
+def kernels_for(board: Board) -> tuple[str, ...]:
+    """Every kernel that the core of a board can run."""
+    return tuple(kernel for kernel in KERNEL_TEMPLATES if board.cpu.dsp or not kernel.endswith("_dsp"))
+
+
 def kernel_source(kernel: str, core: str) -> str:
-    """C source of one kernel for a core."""
-    template, variant = KERNEL_TEMPLATES[kernel]
+    """C source of one kernel, or of a unit that kernels share, for a core."""
+    template, variant = KERNEL_TEMPLATES.get(kernel, (kernel, "plain"))
     return environment().get_template(f"kernels/{template}.c.j2").render(name=kernel, variant=variant, core=core)
+
+
+def kernel_files(kernels: Iterable[str], core: str) -> dict[str, str]:
+    """Sources of kernels and of what they share, by path in the project."""
+    names = list(kernels)
+    if any(name.endswith("_dsp") for name in names):
+        names += DSP_UNITS
+    return {f"kernels/dqt_{name}.c": kernel_source(name, core) for name in names}
 
 
 def firmware_files(board: Board) -> dict[str, str]:
@@ -86,8 +107,7 @@ def render(plan: Plan, buffers: Buffers, footprint: Footprint | None) -> dict[st
     files["model/dqt_weights.c"] = env.get_template("weights.c.j2").render(plan=plan)
     files["model/dqt_model.c"] = env.get_template("model.c.j2").render(plan=plan, buffers=buffers)
     files["kernels/dqt_kernels.h"] = env.get_template("kernels.h.j2").render(plan=plan, kernels=plan.kernels)
-    for kernel in plan.kernels:
-        files[f"kernels/dqt_{kernel}.c"] = kernel_source(kernel, board.cpu.core)
+    files |= kernel_files(plan.kernels, board.cpu.core)
     sources = sorted(path for path in files if path.endswith((".c", ".S")))
     includes = sorted({path.split("/")[0] for path in files if path.endswith(".h")})
     files["CMakeLists.txt"] = env.get_template("CMakeLists.txt.j2").render(

@@ -27,7 +27,7 @@ from ..graph import (
     Shape,
     Window,
 )
-from . import arena, bounds, packing
+from . import arena, bounds, dsp, packing
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
@@ -118,8 +118,9 @@ class Plan:
 class _Builder:
     """Collects constants and layers while the graph is walked once."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, board: Board) -> None:
         self.graph = graph
+        self.board = board
         self.constants: list[Constant] = []
         self.tensors = {t.name: t for t in graph.tensors}
         self.placement = _place(graph)
@@ -145,7 +146,7 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         UnsupportedError: A dimension that the kernels' descriptors cannot hold.
         DoesNotFitError: An accumulator that int32 cannot hold.
     """
-    builder = _Builder(graph)
+    builder = _Builder(graph, board)
     controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     adaptive = {layer.name for layer in graph.adaptive}
     layers = []
@@ -278,10 +279,14 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         "masters": None,
         "residual_multiplier": None,
         "residual_zero": 0,
+        "block": 0,
         "bias_stride": 0 if len(rows) == 1 else layer.channels,
     }
     if isinstance(layer, DepthwiseConv2D):
         kernel, scratch = "depthwise_conv2d", 0
+        if builder.board.cpu.dsp and dsp.takes_depthwise(layer):
+            kernel = "depthwise_conv2d_dsp"
+            scratch = dsp.depthwise_scratch(layer, builder.tensors[layer.output])
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
     else:
@@ -304,6 +309,14 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
             layer.residual_multiplier,
             "fused residual multipliers by channel",
         )
+    if isinstance(layer, Dense) and builder.board.cpu.dsp:
+        kernel, scratch = f"{kernel}_dsp", dsp.dense_scratch(layer)
+    if isinstance(layer, Conv2D) and builder.board.cpu.dsp:
+        target = builder.tensors[layer.output]
+        block = dsp.choose_block(layer, source, target, builder.board, builder.placement.size)
+        if block > 0:
+            kernel, scratch = "conv2d_dsp", dsp.scratch(layer, source, target, block)
+            parameters["block"] = block
     parameters["bias_twice"] = builder.constant(layer.name, "bias_twice", rows, "twice the bias, [row][channel]")
     parameters["requantize"] = _requantize(builder, layer.name, layer.requantize)
     return kernel, "mac", parameters, shape, scratch, bound

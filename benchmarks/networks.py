@@ -1,0 +1,136 @@
+"""Instructions, flash and RAM of the four MLPerf Tiny topologies on emulated cores, beside what the peers take.
+
+Run by ``make bench``. Every output is checked against the interpreter. Writes ``build/bench/networks.json``:
+``{m3|m4|m7|m55: {resnet8|dscnn|vww|ad: {8x8|4x4|2x4: {instructions, layers, flash, arena, scratch, stack}}}}``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from dqt_edge import checkpoint, project, toolchain
+from dqt_edge.boards import load_board
+from dqt_edge.device.session import open_client
+from dqt_edge.errors import DqtError, MismatchError
+from dqt_edge.graph import Graph
+from dqt_edge.measure.session import run_session
+
+from .topologies import CANDIDATES, TOPOLOGIES
+
+FOLDER = Path("build/bench")
+PEERS = Path(__file__).with_name("peers.json")
+CORES = ("m3", "m4", "m7", "m55")
+SAMPLES = 2
+PAIRS = {f"{w}x{a}": (w, a) for w, a in CANDIDATES}
+RIVALS = {"cmsis_nn_s8_O3": "CMSIS-NN", "best_s8_kernel_per_layer_any_peer": "best peer, by layer"}
+
+Facts = dict[str, dict[str, dict[str, Any]]]
+
+
+def main() -> None:
+    """Measure what was asked for, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cores", nargs="+", default=CORES, choices=CORES)
+    parser.add_argument("--networks", nargs="+", default=list(TOPOLOGIES), choices=list(TOPOLOGIES))
+    parser.add_argument("--layers", action="store_true", help="print the counts of each layer too")
+    options = parser.parse_args()
+    console = Console()
+    try:
+        found: dict[str, Facts] = {}
+        for core in options.cores:
+            found[core] = {}
+            for name in options.networks:
+                console.print(f"{name} on {core}")
+                found[core][name] = measure(TOPOLOGIES[name](), core, FOLDER / f"{name}-{core}")
+    except DqtError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
+    checkpoint.write_atomically(FOLDER / "networks.json", (json.dumps(found, indent=1) + "\n").encode())
+    show(console, found)
+    if options.layers:
+        show_layers(console, found)
+
+
+def measure(graph: Graph, core: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """Facts of one network on one core, by width pair.
+
+    Raises:
+        MismatchError: An output differs from the interpreter's.
+    """
+    board = load_board(f"qemu-{core}")
+    made, plan, footprint = project.export(graph, board, folder)
+    assert footprint is not None
+    image = toolchain.build(made.folder, cross=True)
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, 256, (SAMPLES, *graph.tensor(graph.input).shape)).astype(np.uint8)
+    facts = {}
+    with open_client(board, made.elf, made.model_hash) as client:
+        for name, pair in PAIRS.items():
+            session = run_session(client, graph, board, codes, None, [pair])
+            if session.mismatches:
+                raise MismatchError(
+                    f"{graph.name} at {name}: {session.first_difference}",
+                    where=f"board {board.id!r}",
+                    next_step="report this",
+                )
+            facts[name] = {
+                "instructions": round(session.count or 0),
+                "layers": [
+                    {"name": layer.name, "kernel": planned.kernel, "macs": layer.macs, "instructions": layer.count}
+                    for layer, planned in zip(session.layers, plan.layers, strict=True)
+                ],
+                "flash": image.flash,
+                "arena": plan.arena_size,
+                "scratch": plan.scratch_size,
+            }
+        stack = client.stats().stack_used
+    return {name: {**values, "stack": stack} for name, values in facts.items()}
+
+
+def show(console: Console, found: dict[str, Facts]) -> None:
+    """Totals in millions of instructions beside the peers'."""
+    peers = json.loads(PEERS.read_text(encoding="utf-8"))
+    networks = list(next(iter(found.values())))
+    table = Table("core", "", *networks, title="Instructions for an inference, millions (outputs all exact)")
+    for core, facts in found.items():
+        for pair in PAIRS:
+            row = []
+            for name in networks:
+                count, whole = (facts[name][p]["instructions"] for p in (pair, "8x8"))
+                row.append(f"{count / 1e6:.3f}" + ("" if pair == "8x8" else f" ({count / whole:.2f})"))
+            table.add_row(core, f"dqt-edge {pair}", *row)
+        for key, title in RIVALS.items():
+            if core in peers[key]:
+                table.add_row(core, title, *(f"{peers[key][core][name] / 1e6:.3f}" for name in networks), style="dim")
+    console.print(table)
+    sizes = Table("core", "", *networks, title="Bytes")
+    for core, facts in found.items():
+        sizes.add_row(core, "flash, every width", *(f"{facts[n]['8x8']['flash']:,}" for n in networks))
+        ram = ("arena", "scratch", "stack")
+        rows = ["+".join(f"{facts[n]['8x8'][part]:,}" for part in ram) for n in networks]
+        sizes.add_row(core, "arena+scratch+stack", *rows)
+    console.print(sizes)
+
+
+def show_layers(console: Console, found: dict[str, Facts]) -> None:
+    """Instructions for each MAC, layer by layer."""
+    for core, facts in found.items():
+        for name, by_pair in facts.items():
+            table = Table("layer", "kernel", "MAC", *PAIRS, title=f"{name} on {core}: instructions (for each MAC)")
+            for i, layer in enumerate(by_pair["8x8"]["layers"]):
+                counts = [by_pair[pair]["layers"][i]["instructions"] for pair in PAIRS]
+                per_mac = [f"{c:,.0f} ({c / layer['macs']:.2f})" if layer["macs"] else f"{c:,.0f}" for c in counts]
+                table.add_row(layer["name"], layer["kernel"], f"{layer['macs']:,}", *per_mac)
+            console.print(table)
+
+
+if __name__ == "__main__":
+    main()
