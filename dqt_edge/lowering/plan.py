@@ -27,7 +27,7 @@ from ..graph import (
     Shape,
     Window,
 )
-from . import arena, bounds, dsp, packing
+from . import arena, bounds, dsp, mve, packing
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
@@ -284,7 +284,10 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
     }
     if isinstance(layer, DepthwiseConv2D):
         kernel, scratch = "depthwise_conv2d", 0
-        if builder.board.cpu.dsp and dsp.takes_depthwise(layer):
+        if builder.board.cpu.mve and mve.takes_depthwise(layer):
+            kernel = "depthwise_conv2d_mve"
+            scratch = mve.depthwise_scratch(layer, builder.tensors[layer.output])
+        elif builder.board.cpu.dsp and dsp.takes_depthwise(layer):
             kernel = "depthwise_conv2d_dsp"
             scratch = dsp.depthwise_scratch(layer, builder.tensors[layer.output])
         taps = layer.by_channel.T
@@ -292,7 +295,9 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
     else:
         kernel = "conv2d" if isinstance(layer, Conv2D) else "dense" if layer.requantize else "dense_accumulate"
         scratch = (packing.TILE + 1) * packing.padded(depth)
-        planes = packing.pack(layer.by_channel)
+        block = mve.choose_block(layer, builder.board, builder.placement.size) if isinstance(layer, Conv2D) else 0
+        vectors = builder.board.cpu.mve and (block > 0 or isinstance(layer, Dense))
+        planes = mve.pack(layer.by_channel) if vectors else packing.pack(layer.by_channel)
         parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
         if any(w > 2 for w, _ in layer.candidates):
             parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
@@ -309,9 +314,14 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
             layer.residual_multiplier,
             "fused residual multipliers by channel",
         )
-    if isinstance(layer, Dense) and builder.board.cpu.dsp:
+    if isinstance(layer, Dense) and builder.board.cpu.mve:
+        kernel, scratch = f"{kernel}_mve", mve.dense_scratch(layer)
+    elif isinstance(layer, Dense) and builder.board.cpu.dsp:
         kernel, scratch = f"{kernel}_dsp", dsp.dense_scratch(layer)
-    if isinstance(layer, Conv2D) and builder.board.cpu.dsp:
+    elif isinstance(layer, Conv2D) and vectors:
+        kernel, scratch = "conv2d_mve", mve.scratch(layer, block)
+        parameters["block"] = block
+    elif isinstance(layer, Conv2D) and builder.board.cpu.dsp:
         target = builder.tensors[layer.output]
         block = dsp.choose_block(layer, source, target, builder.board, builder.placement.size)
         if block > 0:
