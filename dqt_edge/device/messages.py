@@ -126,9 +126,7 @@ RESULT = Record(
 
 ``total`` is the counter difference over the whole inference. A layer that did not run has count 0 and checksum 0."""
 
-STATS_REPLY = Record(
-    "stats_reply", (("runs", "u32"), ("bad_frames", "u32"), ("naks", "u32"), ("stack_used", "u32"))
-)
+STATS_REPLY = Record("stats_reply", (("runs", "u32"), ("bad_frames", "u32"), ("naks", "u32"), ("stack_used", "u32")))
 
 NAK = Record("nak", (("code", "u8"), ("request", "u8"), ("reserved", "u16"), ("detail", "u32")))
 

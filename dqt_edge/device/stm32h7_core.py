@@ -71,9 +71,7 @@ class CoreRegisters:
         elif offset in self._values:
             self._values[offset] = value
         else:
-            raise RuleError(
-                f"no core register is modelled at 0x{0xE0000000 + offset:08x}, or it is read-only"
-            )
+            raise RuleError(f"no core register is modelled at 0x{0xE0000000 + offset:08x}, or it is read-only")
 
     def check_fpu(self) -> None:
         """Raise a RuleError unless the FPU may be used: the image is compiled for it."""

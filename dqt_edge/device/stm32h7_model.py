@@ -209,9 +209,7 @@ class Stm32h7:
 
     def _write_cr(self, before: int, after: int) -> None:
         source = self._source()
-        checked(
-            bool(after & 1) or source != 0, "the internal oscillator is stopped while the core runs from it"
-        )
+        checked(bool(after & 1) or source != 0, "the internal oscillator is stopped while the core runs from it")
         if (before ^ after) >> 18 & 1:
             checked(not before >> 16 & 1, "HSEBYP changes while HSE is on")
         if not after >> 16 & 1:
@@ -308,9 +306,7 @@ class Stm32h7:
         acr = self.flash.peek(0x00)
         fastest = _WAIT_STATES.get((acr & 0xF, acr >> 4 & 3))
         if fastest is None:
-            raise RuleError(
-                f"FLASH_ACR 0x{acr:02x} is no pair of wait states and programming delay in table 17"
-            )
+            raise RuleError(f"FLASH_ACR 0x{acr:02x} is no pair of wait states and programming delay in table 17")
         checked(
             bus <= fastest[scale] * 1_000_000,
             f"{acr & 0xF} wait states at {bus} Hz and VOS{scale}: enough up to {fastest[scale]} MHz",

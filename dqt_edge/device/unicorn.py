@@ -260,9 +260,7 @@ class UnicornTransport:
             table = ELFFile(stream).get_section_by_name(".symtab")
             symbols = table.iter_symbols() if table else ()
             found = sorted(
-                (symbol["st_value"] & ~1, symbol.name)
-                for symbol in symbols
-                if symbol["st_info"]["type"] == "STT_FUNC"
+                (symbol["st_value"] & ~1, symbol.name) for symbol in symbols if symbol["st_info"]["type"] == "STT_FUNC"
             )
         return [address for address, _ in found], [name for _, name in found]
 
@@ -274,9 +272,7 @@ def _load(elf: Path) -> list[tuple[int, bytes]]:
             parts = ELFFile(stream).iter_segments()
             return [(p["p_paddr"], p.data()) for p in parts if p["p_type"] == "PT_LOAD" and p["p_filesz"]]
     except OSError as error:
-        raise BadFileError(
-            f"cannot read the image: {error.strerror}", where=str(elf), next_step=hint
-        ) from error
+        raise BadFileError(f"cannot read the image: {error.strerror}", where=str(elf), next_step=hint) from error
     except Exception as error:  # pyelftools raises many types on a damaged file
         raise BadFileError(f"damaged ELF file: {error}", where=str(elf), next_step=hint) from error
 

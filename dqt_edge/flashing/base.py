@@ -154,9 +154,7 @@ def plan(image: Path | Iterable[Segment], board: Board) -> FlashPlan:
         first = (segment.address - region.start) // region.sector
         last = (segment.end - 1 - region.start) // region.sector
         for index in range(first, last + 1):
-            sectors[region.start + index * region.sector] = Sector(
-                region.start + index * region.sector, region.sector
-            )
+            sectors[region.start + index * region.sector] = Sector(region.start + index * region.sector, region.sector)
     return FlashPlan(
         board,
         _joined(units),

@@ -59,6 +59,4 @@ def choose(board: Board, name: str | None = None) -> Runner:
         if reason is None:
             return runner
         reasons.append(reason)
-    raise ToolchainError(
-        "no flash runner is installed", where=f"board {board.id!r}", next_step="; or: ".join(reasons)
-    )
+    raise ToolchainError("no flash runner is installed", where=f"board {board.id!r}", next_step="; or: ".join(reasons))

@@ -45,9 +45,7 @@ class PyocdRunner:
         if "connect_mode" in self._settings:
             options += f" -M {self._settings['connect_mode']}"
         erase = [f"pyocd erase {options} --sector 0x{s.address:08x}+0x{s.size:x}" for s in plan.sectors]
-        write = [
-            f"pyocd load {options} -a 0x{s.address:08x} segment{i}.bin" for i, s in enumerate(plan.segments)
-        ]
+        write = [f"pyocd load {options} -a 0x{s.address:08x} segment{i}.bin" for i, s in enumerate(plan.segments)]
         read = [
             f"pyocd commander {options} -c 'savemem 0x{s.address:08x} {len(s.data)} readback{i}.bin'"
             for i, s in enumerate(plan.segments)
@@ -192,6 +190,4 @@ def _hint(kind: str, said: str) -> str:
         )
     if kind in ("ProbeDisconnected", "ProbeError"):
         return "check the USB cable, plug the board in again, and flash again"
-    return (
-        "hold the black reset button while the command starts, or power the board off and on, and flash again"
-    )
+    return "hold the black reset button while the command starts, or power the board off and on, and flash again"

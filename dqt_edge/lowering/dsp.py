@@ -9,8 +9,9 @@ from . import packing
 RUN_LEAST = 64
 """Shortest run of K between two folds that a width pair can ask for (DQT_DSP_RUN_LEAST)."""
 
-SEGMENT = 8
-"""Pixels of a row where an unpadded 1x1 convolution of stride 1 is cut into rows (SEGMENT)."""
+SEGMENT, SEGMENT_LEAST, SEGMENT_MOST = 512, 4, 32
+"""Words of operands, and least and most pairs of pixels, of the rows that an unpadded 1x1 convolution of stride 1 is
+cut into (the same names in the kernel)."""
 
 OPERANDS = 8192
 """Bytes of decoded weights beyond which a larger block gains under 1 %: the input rows are expanded once a block."""
@@ -54,7 +55,7 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     if not by_row:
         return size + 16 * groups + 8 + packing.TILE * groups + 4
     flat = (height, width, stride_y, stride_x) == (1, 1, 1, 1) and (out_height, out_width) == (in_height, in_width)
-    pairs = -(-(SEGMENT if flat else out_width) // 2)
+    pairs = min(max(SEGMENT // in_channels, SEGMENT_LEAST), SEGMENT_MOST) if flat else -(-out_width // 2)
     columns = (pairs - 1) * min(width, 2 * stride_x) + width
     size += height * columns * in_channels * 4 + (height + (height > 1)) * pairs * 8 + columns * 4
     if source.zero_point != 0:

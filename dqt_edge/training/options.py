@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .. import nested
 from ..errors import UsageError
 from ..graph import FULL, Pair, pair_text, vector_text
+from ..policies import parse_pairs
+
+OPTION = "option --candidates"
 
 DEFAULT_CANDIDATES: tuple[Pair, ...] = ((8, 8), (4, 4), (2, 4))
 
@@ -21,28 +22,17 @@ def parse_candidates(text: str) -> tuple[Pair, ...]:
     """
 
     def refuse(what: str) -> UsageError:
-        return UsageError(
-            what,
-            where="option --candidates",
-            next_step="give pairs such as 8x8,4x4,2x4 with widths from 2 to 8",
-        )
+        return UsageError(what, where=OPTION, next_step="give pairs such as 8x8,4x4,2x4 with widths from 2 to 8")
 
-    pairs: list[Pair] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)x(\d+)\s*", part)
-        if match is None:
-            raise refuse(f"{part.strip()!r} is not a pair of widths")
-        pair = int(match[1]), int(match[2])
-        if not all(bits in nested.WIDTHS for bits in pair):
-            raise refuse(f"the widths of {pair_text(pair)} are outside 2..8")
-        if pair in pairs:
-            raise refuse(f"{pair_text(pair)} is given twice")
-        pairs.append(pair)
+    pairs = parse_pairs(text, OPTION)
+    twice = next((pair for pair in pairs if pairs.count(pair) > 1), None)
+    if twice is not None:
+        raise refuse(f"{pair_text(twice)} is given twice")
     if FULL not in pairs:
         raise refuse("8x8 is missing; the 8-bit pass teaches the narrower ones")
     if len(pairs) > 16:
         raise refuse(f"{len(pairs)} candidates are more than 16")
-    return tuple(pairs)
+    return pairs
 
 
 @dataclass(frozen=True)

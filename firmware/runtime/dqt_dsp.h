@@ -76,6 +76,10 @@ dqt_dsp_multiply dqt_dsp_packed_long;
 #define DQT_DSP_WIDE_GROUP 96u
 #define DQT_DSP_PACKED_GROUP 48u
 
+/* The bits of plane A that make the wide form of the stored one: there, the channels 0 and 1 are two's complement and 2
+ * and 3 offset-binary. They are the top bits of channels 0 and 3. */
+#define DQT_DSP_WIDE_TOPS 0x208A208Au
+
 /* Forms of operands and of micro-kernels. */
 #define DQT_DSP_WIDE 0u
 #define DQT_DSP_PACKED 1u
@@ -101,9 +105,11 @@ dqt_dsp_pair dqt_dsp_choose(uint32_t weight_bits, uint32_t activation_bits);
 void dqt_dsp_decode(const dqt_mac *mac, uint32_t first, uint32_t tiles, uint32_t groups, const dqt_dsp_pair *pair,
                     uint32_t *operands);
 
-/* Operands of one pixel (every second word from `to`) of 4 * groups master codes; returns the sum of the views,
- * each at the scale of a master code. codes: any alignment. */
-uint32_t dqt_dsp_expand(const dqt_dsp_pair *pair, const uint8_t *codes, uint32_t groups, uint32_t *to);
+/* Operands of one pixel of a pair (every second word from `to`) of columns of 4 * groups master codes; one column lies
+ * `step` bytes behind the other, at any alignment. sums: of the views of each column, each at the scale of a master
+ * code. */
+void dqt_dsp_expand(const dqt_dsp_pair *pair, const uint8_t *codes, uint32_t groups, uint32_t columns, uint32_t step,
+                    uint32_t *to, uint32_t *sums);
 
 /* Bytes 0 and 2 of a word as halves, and bytes 1 and 3. */
 static inline uint32_t dqt_dsp_even_bytes(uint32_t word) {

@@ -22,8 +22,8 @@ typedef struct {
     dqt_buffers buffers;
     uint32_t input, input_size; /* arena offsets and sizes in bytes */
     uint32_t output, output_size;
-    uint32_t decide_at; /* layer behind which the controller decides, or DQT_NONE */
-    uint32_t logits;    /* arena offset of its int32 logits [adaptive_count][candidate_max] */
+    uint32_t decide_at;              /* layer behind which the controller decides, or DQT_NONE */
+    uint32_t logits;                 /* arena offset of its int32 logits [adaptive_count][candidate_max] */
     uint32_t receive_max, reply_max; /* longest payload of a request and of a reply */
     uint32_t ring_size;              /* a power of two */
     uint16_t layer_count, adaptive_count;

@@ -21,9 +21,7 @@ from dqt_edge.device.unicorn import UnicornTransport
 pytestmark = [
     pytest.mark.emulate,
     pytest.mark.cross,
-    pytest.mark.skipif(
-        shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
-    ),
+    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"),
 ]
 
 LONG = 30.0

@@ -78,9 +78,7 @@ def test_dry_run_prints_the_plan_and_touches_nothing(project: Project, run: Run,
     assert fake.log == []
 
 
-@pytest.mark.parametrize(
-    ("name", "words"), [("pyocd", "pyocd load -t stm32h743xx"), ("openocd", "dump_image")]
-)
+@pytest.mark.parametrize(("name", "words"), [("pyocd", "pyocd load -t stm32h743xx"), ("openocd", "dump_image")])
 def test_dry_run_prints_the_exact_commands(project: Project, run: Run, name: str, words: str) -> None:
     code, out, _ = run("--dry-run", "--runner", name)
     assert code == 0
@@ -127,9 +125,7 @@ def test_unknown_runner(project: Project, run: Run) -> None:
 
 @pytest.mark.parametrize("board", ["host", "qemu-m4"])
 def test_boards_without_flash(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, board: str) -> None:
-    monkeypatch.setattr(
-        "dqt_edge.project.find_project", lambda folder: Project(tmp_path, {}, load_board(board))
-    )
+    monkeypatch.setattr("dqt_edge.project.find_project", lambda folder: Project(tmp_path, {}, load_board(board)))
     code, _, err = run()
     assert code == 2
     assert f"board '{board}' has no flash to write" in err

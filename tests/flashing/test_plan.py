@@ -69,11 +69,7 @@ def test_board_without_erasable_flash() -> None:
         plan([Segment(0, b"a")], load_board("qemu-m7"))
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 3 * SECTOR), st.binary(min_size=1, max_size=200)), min_size=1, max_size=8
-    )
-)
+@given(st.lists(st.tuples(st.integers(0, 3 * SECTOR), st.binary(min_size=1, max_size=200)), min_size=1, max_size=8))
 def test_a_plan_holds_the_image_and_only_whole_words(parts: list[tuple[int, bytes]]) -> None:
     segments = [Segment(START + offset, data) for offset, data in parts]
     ordered = sorted(segments, key=lambda s: s.address)

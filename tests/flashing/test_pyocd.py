@@ -22,9 +22,7 @@ BOARD = load_board("stm32h7")
 SETTINGS = BOARD.runners[0].settings
 START, BANK, PAGE = 0x08000000, 0x100000, 0x400
 IMAGE = random.Random(3).randbytes(0x20000 + 77)
-PLAN = plan(
-    [Segment(START + 0xE0000, IMAGE), Segment(START + 64, b"first"), Segment(START + 128, b"second")], BOARD
-)
+PLAN = plan([Segment(START + 0xE0000, IMAGE), Segment(START + 64, b"first"), Segment(START + 128, b"second")], BOARD)
 
 
 class Operation(Enum):
@@ -163,9 +161,7 @@ def test_the_real_package_has_what_is_used() -> None:
     assert all(hasattr(algorithm, name) for name in ("init", "erase_sector", "program_page", "cleanup"))
     assert hasattr(importlib.import_module("pyocd.core.session").Session, "open")
     options = importlib.import_module("pyocd.core.options").OPTIONS_INFO
-    assert {"target_override", "connect_mode", "hide_programming_progress", "no_config", "frequency"} <= set(
-        options
-    )
+    assert {"target_override", "connect_mode", "hide_programming_progress", "no_config", "frequency"} <= set(options)
 
 
 @pytest.mark.parametrize("count", [0, 2])

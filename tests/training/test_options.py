@@ -16,10 +16,10 @@ def test_candidates_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "not a pair"),
-        ("8x8,4", "not a pair"),
-        ("8x8,4x9", "outside 2..8"),
-        ("8x8,1x4", "outside 2..8"),
+        ("", "is no width pair"),
+        ("8x8,4", "is no width pair"),
+        ("8x8,4x9", "is no width pair"),
+        ("8x8,1x4", "is no width pair"),
         ("8x8,4x4,4x4", "given twice"),
         ("4x4,2x4", "8x8 is missing"),
         (",".join(["8x8"] + [f"{w}x{a}" for w in (2, 3, 4) for a in range(2, 8)]), "more than 16"),

@@ -68,7 +68,7 @@ REFUSED: dict[str, tuple[list[str], int, str]] = {
     "unknown data": (["--data", "digit"], 2, "did you mean 'digits'?"),
     "missing data file": (["--data", "none.npz"], 8, "the data file does not exist"),
     "unknown model": (["--model", "tinyy"], 2, "did you mean 'tiny'?"),
-    "candidates": (["--candidates", "8x8,9x9"], 2, "outside 2..8"),
+    "candidates": (["--candidates", "8x8,9x9"], 2, "is no width pair"),
     "budget": (["--budget", "2"], 2, "2.0 is outside 0..1"),
     "epochs": (["--epochs", "1"], 2, "option --epochs"),
     "suffix": (["--out", "model.bin"], 2, "does not end in .safetensors"),
