@@ -88,8 +88,9 @@ def dense_scratch(layer: Dense) -> int:
 
 def takes_depthwise(layer: DepthwiseConv2D) -> bool:
     """Whether depthwise_conv2d_mve computes the layer: up to 3x3, horizontal stride 1 or 2, one shift of 32 for all."""
-    height, width = layer.window.kernel
-    return height <= 3 and width <= 3 and layer.window.stride[1] <= 2 and bool((layer.requantize.shift == 32).all())
+    window, requantize = layer.window, layer.requantize
+    plain = requantize is not None and bool((requantize.shift == 32).all())
+    return plain and max(window.kernel) <= 3 and window.stride[1] <= 2
 
 
 def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
