@@ -23,6 +23,7 @@ from dqt_edge import checkpoint, interpreter, project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
 from dqt_edge.errors import DqtError, MismatchError
+from dqt_edge.files import write_atomically
 from dqt_edge.graph import Graph, vector_text
 from dqt_edge.measure import report as reports
 from dqt_edge.measure.session import Session, run_session
@@ -67,9 +68,9 @@ def run(count: int, trained: Path | None) -> None:
     policies = _policies(graph)
     sessions, images = _measure_all(graph, data, policies, count, console)
     facts = _facts(graph, data, policies, sessions, images)
-    checkpoint.write_atomically(FOLDER / "report.json", (json.dumps(facts, indent=2) + "\n").encode())
+    write_atomically(FOLDER / "report.json", (json.dumps(facts, indent=2) + "\n").encode())
     flat = [session for by_policy in sessions.values() for session in by_policy.values()]
-    checkpoint.write_atomically(FOLDER / "report.html", reports.html(flat).encode())
+    write_atomically(FOLDER / "report.html", reports.html(flat).encode())
     _print(console, graph, facts, sessions)
     console.print(f"wrote {FOLDER}/report.json and {FOLDER}/report.html in {time.monotonic() - start:.0f} s")
     wrong = sum(session.mismatches for session in flat)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import BadFileError, DqtError
+from .files import read_capped, write_atomically
 from .graph import (
     Add,
     AveragePool2D,
@@ -45,31 +44,6 @@ _LAYERS: dict[str, type[Any]] = {
 
 
 # --- Writing --------------------------------------------------------------------------------------------------
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: temporary name, fsync, rename.
-
-    Raises:
-        BadFileError: The folder is missing, the disk is full, or writing is not permitted.
-    """
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
-            temporary = Path(handle.name)
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise BadFileError(
-            f"cannot write: {error.strerror or error}",
-            where=str(path),
-            next_step="check that the folder exists, is writable and has free space; nothing was changed",
-        ) from error
 
 
 def save(graph: Graph, path: Path) -> None:
@@ -151,10 +125,9 @@ def load(path: Path) -> Graph:
 
 def _read(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > FILE_MAX:
-            raise _bad(f"the file has {size} bytes, more than the limit of {FILE_MAX}", str(path))
-        return path.read_bytes()
+        return read_capped(path, FILE_MAX)
+    except ValueError as error:
+        raise _bad(str(error), str(path)) from error
     except OSError as error:
         raise BadFileError(
             f"cannot read the checkpoint: {error.strerror or error}",

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, checkpoint
-from .boards import Board, load_board
+from .boards import Board, board_ids, load_board
 from .emit.render import render
-from .errors import BadFileError, UsageError
+from .errors import BadFileError, DoesNotFitError, UsageError
+from .files import read_capped, write_atomically
 from .graph import Graph
 from .lowering.footprint import Footprint, make_buffers, predict
 from .lowering.plan import Plan, make_plan
@@ -23,6 +24,7 @@ MODEL = "model.safetensors"
 LAST = ".dqt-edge.json"
 FORMAT = 1
 MANIFEST_MAX = 4 << 20
+HOST_RAM_MAX = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -73,27 +75,59 @@ def export(graph: Graph, board: Board, folder: Path) -> tuple[Project, Plan, Foo
         BadFileError: The disk is full or not writable; nothing is left behind.
     """
     plan = make_plan(graph, board)
+    buffers = make_buffers(plan)
     footprint = None if board.is_host else predict(plan)
-    files = render(plan, make_buffers(plan), footprint)
+    if board.is_host and buffers.total > HOST_RAM_MAX:
+        raise DoesNotFitError(
+            f"the model needs {buffers.total:,} bytes of RAM, more than {HOST_RAM_MAX:,}",
+            where="board 'host'",
+            next_step="use a smaller model",
+        )
+    files = render(plan, buffers, footprint)
     manifest = _manifest(graph, plan, footprint, sorted(files))
     files[MANIFEST] = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-    if folder.exists() and not _may_replace(folder):
-        raise UsageError(
-            "the folder exists and is no earlier export",
-            where=str(folder),
-            next_step="choose another with --out, or empty it",
-        )
+    _require_replaceable(folder)
     _write(graph, files, folder)
     return Project(folder, manifest, board), plan, footprint
 
 
-def _may_replace(folder: Path) -> bool:
-    return folder.is_dir() and ((folder / MANIFEST).is_file() or not any(folder.iterdir()))
+def _require_replaceable(folder: Path) -> None:
+    """Refuse a folder that holds anything else than an earlier export, so that no file of the user's can be lost."""
+    try:
+        if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+            reason = "the output is a link or a file, not a folder"
+        elif Path.cwd().is_relative_to(folder.resolve()):
+            reason = "the output is the current folder or holds it"
+        elif folder.exists() and (foreign := _foreign_file(folder)) is not None:
+            reason = f"the folder holds {foreign!r}, which is no part of an earlier export"
+        else:
+            return
+    except OSError as error:
+        raise BadFileError(
+            f"cannot look into the folder: {error.strerror or error}",
+            where=str(folder),
+            next_step="choose another with --out",
+        ) from error
+    raise UsageError(reason, where=f"--out {folder}", next_step="choose another folder with --out, or empty this one")
+
+
+def _foreign_file(folder: Path) -> str | None:
+    """A file that no export wrote, or None."""
+    found = [str(p.relative_to(folder)) for p in sorted(folder.rglob("*")) if p.is_symlink() or not p.is_dir()]
+    if not found:
+        return None
+    try:
+        manifest = read_manifest(folder)
+        own = {MANIFEST, MODEL, *map(str, manifest["files"])}
+    except (BadFileError, KeyError, TypeError):
+        own = set()
+    return next((name for name in found if name not in own and not (own and name.startswith("build/"))), None)
 
 
 def _write(graph: Graph, files: dict[str, str], folder: Path) -> None:
     """Fill a temporary folder beside the target, then swap it in."""
     temporary: Path | None = None
+    aside: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -106,16 +140,21 @@ def _write(graph: Graph, files: dict[str, str], folder: Path) -> None:
                 handle.flush()
                 os.fsync(handle.fileno())
         checkpoint.save(graph, temporary / MODEL)
+        # The old export is moved aside and deleted last: at no moment is there neither the old one nor the new.
+        aside = temporary.with_name(f"{temporary.name}.old")
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.replace(aside)
         temporary.replace(folder)
-    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
         raise BadFileError(
-            f"cannot write the project: {error.strerror or error}",
+            f"cannot write the project: {getattr(error, 'strerror', None) or error}",
             where=str(folder),
             next_step="check that the disk has free space and the folder is writable; nothing was left behind",
         ) from error
     finally:
+        if aside is not None and aside.exists() and not folder.exists():
+            aside.replace(folder)
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -173,7 +212,7 @@ def footprint_facts(plan: Plan, footprint: Footprint) -> dict[str, Any]:
 def remember(project: Project) -> None:
     """Make the project the default of later commands in this folder."""
     note = json.dumps({"last_export": str(project.folder)}) + "\n"
-    checkpoint.write_atomically(Path(LAST), note.encode())
+    write_atomically(Path(LAST), note.encode())
 
 
 def find_project(folder: Path | None = None) -> Project:
@@ -186,31 +225,41 @@ def find_project(folder: Path | None = None) -> Project:
     if folder is None:
         try:
             folder = Path(json.loads(Path(LAST).read_text(encoding="utf-8"))["last_export"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise UsageError(
                 "no project given, and none was exported from this folder",
                 where=str(Path.cwd()),
                 next_step="run 'dqt-edge export CHECKPOINT --board BOARD', or name the project's folder",
             ) from error
+    manifest = read_manifest(folder)
+    return Project(folder, manifest, load_board(manifest["board"]))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The checked manifest of a project folder; raises BadFileError."""
     path = folder / MANIFEST
     try:
-        if path.stat().st_size > MANIFEST_MAX:
-            raise ValueError(f"larger than {MANIFEST_MAX} bytes")
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_capped(path, MANIFEST_MAX))
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']!r}, this program reads {FORMAT}")
-        board = load_board(manifest["board"])
-        bytes.fromhex(manifest["model"]["hash"])
+        if manifest["board"] not in board_ids():
+            raise ValueError(f"unknown board {manifest['board']!r}")
+        if len(bytes.fromhex(manifest["model"]["hash"])) != 32:
+            raise ValueError("the model's hash has not 32 bytes")
+        predicted = manifest["predicted"]
+        if manifest["board"] != "host" and not all(type(predicted[k]) is int for k in ("flash", "ram", "stack")):
+            raise ValueError("the predicted sizes are no numbers")
     except OSError as error:
         raise BadFileError(
             f"no exported project: {error.strerror or error}",
             where=str(path),
             next_step="run 'dqt-edge export' first, or name its folder",
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadFileError(
             f"the manifest is damaged ({type(error).__name__}: {error})",
             where=str(path),
             next_step="run 'dqt-edge export' again",
         ) from error
-    return Project(folder, manifest, board)
+    assert isinstance(manifest, dict)
+    return manifest

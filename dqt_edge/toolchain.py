@@ -11,16 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
-from .errors import BadFileError, ToolchainError
+from . import elf
+from .errors import ToolchainError
 
 ARM_GCC = "arm-none-eabi-gcc"
 BUILD_TIMEOUT = 600
 FORBIDDEN = re.compile(
-    r"_?(malloc|calloc|realloc|free|sbrk)(_r)?|_?[a-z]*printf(_[a-z]+)?"
-    r"|__aeabi_[df][a-z0-9]*|__aeabi_[a-z0-9]*2[df]|__[a-z]+[sd]f[23]?|__(float|fix)[a-z]+[sd]f?i?"
+    r"_?(malloc|calloc|realloc|free|sbrk|strto[df]|puts)(_r)?|_?[a-z]*printf(_[a-z]+)?"
+    r"|__aeabi_c?[df][a-z0-9]*|__aeabi_[a-z0-9]*2[dfh]|__gnu_[a-z0-9]+_ieee|__[a-z]+[sd]f[23]?|__(float|fix)[a-z]+[sd]f?i?"
 )
 """Symbols of heap, printf and soft-float: none may be in a linked image."""
 
@@ -32,6 +30,10 @@ class Image:
     elf: Path
     flash: int
     ram: int
+
+
+COMPILE_ERROR = re.compile(r":\d+(:\d+)?: (fatal )?error: |CMake Error|: error: |undefined reference|overflowed by")
+"""Lines that say what is wrong; the word alone also stands in -Werror and in echoed commands."""
 
 
 def find_tool(name: str, apt: str) -> str:
@@ -73,7 +75,7 @@ def _run(command: Sequence[str], folder: Path) -> str:
         ) from error
     if done.returncode != 0:
         lines = (done.stdout + done.stderr).strip().splitlines()
-        first = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no output")
+        first = next((line for line in lines if COMPILE_ERROR.search(line)), lines[-1] if lines else "no output")
         raise ToolchainError(
             f"{Path(command[0]).name} failed with exit code {done.returncode}: {first.strip()}",
             where=str(folder),
@@ -102,62 +104,25 @@ def build(folder: Path, *, cross: bool, definitions: Sequence[str] = ()) -> Imag
     else:
         find_tool("cc", "gcc")
     configure += [f"-D{definition}" for definition in definitions]
+    if _configured_elsewhere(folder):
+        shutil.rmtree(folder / "build")
     _run(configure, folder)
     _run([cmake, "--build", "build"], folder)
-    elf = folder / "build" / "model.elf"
-    flash, ram = sizes(elf) if cross else (0, 0)
-    return Image(elf, flash, ram)
+    image = folder / "build" / "model.elf"
+    flash, ram = elf.occupied(image) if cross else (0, 0)
+    return Image(image, flash, ram)
 
 
-def sizes(elf: Path) -> tuple[int, int]:
-    """Bytes of flash and of RAM that an ELF file occupies.
-
-    Flash: all allocated sections with content (initial values of variables included). RAM: all writable ones.
-    """
-    flash = ram = 0
-    with _open(elf) as handle:
-        for section in ELFFile(handle).iter_sections():
-            header = section.header
-            if not header["sh_flags"] & 2 or header["sh_size"] == 0:
-                continue
-            if header["sh_type"] != "SHT_NOBITS":
-                flash += header["sh_size"]
-            if header["sh_flags"] & 1:
-                ram += header["sh_size"]
-    return flash, ram
-
-
-def section_sizes(elf: Path) -> dict[str, int]:
-    """Bytes of each section of an ELF file, by name."""
-    with _open(elf) as handle:
-        return {section.name: int(section["sh_size"]) for section in ELFFile(handle).iter_sections()}
-
-
-def _open(elf: Path):  # type: ignore[no-untyped-def] # noqa: ANN202 - a binary file handle
+def _configured_elsewhere(folder: Path) -> bool:
+    """Whether the project was moved or copied since CMake configured it: then CMake refuses its own cache."""
     try:
-        handle = elf.open("rb")
-        ELFFile(handle)
-    except OSError as error:
-        raise BadFileError(
-            f"cannot read the image: {error.strerror}", where=str(elf), next_step="run 'dqt-edge build' first"
-        ) from error
-    except ELFError as error:
-        handle.close()
-        raise BadFileError(
-            f"not an ELF file: {error}", where=str(elf), next_step="run 'dqt-edge build' again"
-        ) from error
-    handle.seek(0)
-    return handle
+        cache = (folder / "build" / "CMakeCache.txt").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    home = re.search(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$", cache, re.MULTILINE)
+    return home is None or Path(home[1]) != folder.resolve()
 
 
-def symbols(elf: Path) -> tuple[str, ...]:
-    """Names of all symbols of an ELF file, sorted."""
-    with _open(elf) as handle:
-        table = ELFFile(handle).get_section_by_name(".symtab")
-        names = {symbol.name for symbol in table.iter_symbols()} if table is not None else set()
-    return tuple(sorted(names - {""}))
-
-
-def forbidden_symbols(elf: Path) -> tuple[str, ...]:
+def forbidden_symbols(image: Path) -> tuple[str, ...]:
     """Symbols of heap, printf or soft-float in the image; a good image has none."""
-    return tuple(name for name in symbols(elf) if FORBIDDEN.fullmatch(name))
+    return tuple(sorted({name for name, _, _ in elf.symbols(image) if FORBIDDEN.fullmatch(name)}))

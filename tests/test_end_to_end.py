@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +15,11 @@ from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
 from dqt_edge.graph import Graph
 from dqt_edge.measure.session import layer_checksums, run_session
+from dqt_edge.policies import parse_policy
 from dqt_edge.training.data import codes, load_data
 from tests.support.digits import other_graph
-from tests.support.random_graphs import random_codes, random_graph
+from tests.support.pair_graphs import pair_graph
+from tests.support.random_graphs import ALL_PAIRS, random_codes, random_graph
 
 QEMU = ["qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55"]
 CORES = [pytest.param(b, marks=pytest.mark.qemu) for b in QEMU]
@@ -111,3 +116,56 @@ def test_the_trained_digits_keep_their_accuracy_on_the_device(graph: Graph, tmp_
     assert found["dynamic"].accuracy >= found["8x8"].accuracy - 0.01
     assert found["dynamic"].bitops_ratio <= 0.5
     assert len(found["dynamic"].width_vectors) >= 2
+
+
+def test_the_four_parts_are_the_49_pairs() -> None:
+    visited = [pair for part in range(4) for pair in pair_graph(part).layers[0].candidates]
+    assert sorted(visited) == sorted(ALL_PAIRS)
+    assert len(visited) == 49
+
+
+@on_every_core
+@pytest.mark.parametrize("part", range(4))
+def test_every_operator_at_every_width_pair(part: int, board_id: str, tmp_path: Path) -> None:
+    """Convolution, fused residual, depthwise, 1x1 and dense at all 49 pairs, layer by layer, on every core."""
+    graph = pair_graph(part)
+    made = built(graph, board_id, tmp_path / "p", sanitize=board_id == "host")
+    names = [layer.name for layer in graph.all_layers]
+    with open_client(made.board, made.elf, made.model_hash) as client:
+        for index, pair in enumerate(graph.layers[0].candidates):
+            for sample in random_codes(part, graph, 2):
+                got = client.infer(sample.tobytes(), (index,) * len(names), checksums=True)
+                expected = layer_checksums(graph, sample, [pair])
+                found = dict(zip(names, got.checksums or (), strict=True))
+                assert found == dict(zip(names, expected, strict=True)), pair
+
+
+@pytest.mark.cross
+@pytest.mark.parametrize("board_id", ["qemu-m3", "qemu-m4", "qemu-m7", "stm32h7", "qemu-m55"])
+def test_the_image_holds_no_float_instruction(graph: Graph, board_id: str, tmp_path: Path) -> None:
+    """No instruction of the FPU at all; on the Cortex-M55, whose vector unit works on integers too, none on floats."""
+    made = built(graph, board_id, tmp_path / "p")
+    listing = subprocess.run(
+        ["arm-none-eabi-objdump", "-d", "--no-show-raw-insn", str(made.elf)], check=True, capture_output=True, text=True
+    ).stdout
+    mnemonics = {words[1] for line in listing.splitlines() if len(words := line.split()) > 1 and words[0].endswith(":")}
+    assert {"bl", "ldr", "mul"} & mnemonics
+    pattern = r"v\S*\.(f16|f32|f64)\S*" if board_id == "qemu-m55" else r"v\S*"
+    assert sorted(m for m in mnemonics if re.fullmatch(pattern, m)) == []
+
+
+def test_a_model_of_fixed_widths_runs_under_any_policy(tmp_path: Path) -> None:
+    """Nothing is adaptive and nothing decides: dynamic and a full vector mean the same."""
+    graph = random_graph(1)
+    fixed = replace(
+        graph,
+        controller=None,
+        layers=tuple(replace(m, candidates=m.candidates[:1]) if hasattr(m, "candidates") else m for m in graph.layers),
+    )
+    made = built(fixed, "host", tmp_path / "p")
+    with open_client(made.board, made.elf, made.model_hash) as client:
+        session = run_session(
+            client, fixed, made.board, random_codes(1, fixed, 3), None, parse_policy("dynamic", fixed), counted=False
+        )
+    assert session.mismatches == 0
+    assert session.width_vectors == {"fixed": 3}

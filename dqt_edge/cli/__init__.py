@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from typing import Any
 
@@ -61,8 +62,12 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:  # noqa: ANN401 - never returns
     """Entry point: prints typed errors on standard error and exits with their code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without box-drawing characters still gets the words
     try:
         cli(arguments, standalone_mode=False)
+        sys.stdout.flush()
     except DqtError as error:
         click.echo(str(error), err=True)
         sys.exit(error.exit_code)
@@ -77,4 +82,10 @@ def main(arguments: list[str] | None = None) -> Any:  # noqa: ANN401 - never ret
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        # What a command reads and writes has errors of its own; what is left is standard output itself.
+        click.echo(f"error: cannot write the output: {error.strerror or error}", err=True)
+        click.echo("  where: standard output\n  next:  free some space, or write somewhere else", err=True)
+        sys.stdout = None  # or Python would try, and fail, to flush it again
+        sys.exit(8)
     sys.exit(0)

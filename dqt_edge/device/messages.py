@@ -13,6 +13,8 @@ from enum import IntEnum
 PROTOCOL = 1
 HEADER = struct.Struct("<BBHH")
 CRC_SIZE = 4
+PAYLOAD_MAX = 0xFFFF
+"""The length of a payload is 16 bits."""
 NO_SEQUENCE = 0xFFFF
 """Sequence of a NAK to a frame that could not be read; requests use 0..0xFFFE."""
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elftools.elf.elffile import ELFFile
-
 from ..boards import Board
+from ..elf import load_parts, symbols
 from ..errors import BadFileError, DeviceError, ToolchainError, UsageError
 from .stm32h7_model import Stm32h7
 from .stm32h7_uart import IDLE_POLLS
@@ -83,7 +81,8 @@ class UnicornTransport:
         self._board, self._elf = board, elf
         self._hang_seconds = hang_seconds
         self._failure: DeviceError | None = None
-        self._image = _load(elf)
+        self._image = load_parts(elf)
+        self._functions = _functions(elf)
         self._machine, self._arm = _machine()
         self._build_memory()
         self._start_core()
@@ -254,27 +253,11 @@ class UnicornTransport:
         at = bisect_right(starts, pc) - 1
         return f"{names[at]}()" if at >= 0 else "no function"
 
-    @cached_property
-    def _functions(self) -> tuple[list[int], list[str]]:
-        with self._elf.open("rb") as stream:
-            table = ELFFile(stream).get_section_by_name(".symtab")
-            symbols = table.iter_symbols() if table else ()
-            found = sorted(
-                (symbol["st_value"] & ~1, symbol.name) for symbol in symbols if symbol["st_info"]["type"] == "STT_FUNC"
-            )
-        return [address for address, _ in found], [name for _, name in found]
 
-
-def _load(elf: Path) -> list[tuple[int, bytes]]:
-    hint = "run `dqt-edge build` and try again"
-    try:
-        with elf.open("rb") as stream:
-            parts = ELFFile(stream).iter_segments()
-            return [(p["p_paddr"], p.data()) for p in parts if p["p_type"] == "PT_LOAD" and p["p_filesz"]]
-    except OSError as error:
-        raise BadFileError(f"cannot read the image: {error.strerror}", where=str(elf), next_step=hint) from error
-    except Exception as error:  # pyelftools raises many types on a damaged file
-        raise BadFileError(f"damaged ELF file: {error}", where=str(elf), next_step=hint) from error
+def _functions(elf: Path) -> tuple[list[int], list[str]]:
+    """Start addresses and names of all functions, by address."""
+    found = sorted((value & ~1, name) for name, value, is_function in symbols(elf) if is_function)
+    return [address for address, _ in found], [name for _, name in found]
 
 
 def _machine() -> tuple[Any, Any]:

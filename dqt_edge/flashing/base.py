@@ -8,11 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
 from ..boards import Board, Memory
-from ..errors import BadFileError, FlashError
+from ..elf import load_parts
+from ..errors import FlashError
 
 ERASED = 0xFF
 """A byte of erased flash, and the filling of a last, incomplete write unit."""
@@ -101,31 +99,6 @@ class Runner(Protocol):
         """Lets go of the probe; harmless if not connected."""
 
 
-def elf_segments(path: Path) -> tuple[Segment, ...]:
-    """The loadable parts of an ELF file at their load (physical) addresses.
-
-    Raises:
-        BadFileError: Missing, or not a 32-bit Arm ELF file.
-    """
-    hint = "run `dqt-edge build` and try again"
-    try:
-        with path.open("rb") as stream:
-            elf = ELFFile(stream)
-            if elf.get_machine_arch() != "ARM" or elf.elfclass != 32:
-                raise BadFileError("the image is not for a 32-bit Arm core", where=str(path), next_step=hint)
-            return tuple(
-                Segment(part["p_paddr"], part.data())
-                for part in elf.iter_segments()
-                if part["p_type"] == "PT_LOAD" and part["p_filesz"] > 0
-            )
-    except OSError as error:
-        raise BadFileError(
-            f"cannot read the image: {error.strerror or error}", where=str(path), next_step=hint
-        ) from error
-    except (ELFError, ValueError, KeyError, OverflowError) as error:
-        raise BadFileError(f"damaged ELF file: {error}", where=str(path), next_step=hint) from error
-
-
 def plan(image: Path | Iterable[Segment], board: Board) -> FlashPlan:
     """Plan for an ELF file or for segments.
 
@@ -134,7 +107,7 @@ def plan(image: Path | Iterable[Segment], board: Board) -> FlashPlan:
         BadFileError: The file is unreadable.
     """
     where = str(image) if isinstance(image, Path) else f"image for {board.name}"
-    given = elf_segments(image) if isinstance(image, Path) else tuple(image)
+    given = tuple(Segment(*part) for part in load_parts(image)) if isinstance(image, Path) else tuple(image)
     segments = sorted((s for s in given if s.data), key=lambda s: s.address)
     if not segments:
         raise _refused("the image is empty", where)

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..boards import Board, Memory
 from ..device import messages
-from ..errors import DoesNotFitError, ToolchainError
+from ..errors import DoesNotFitError, ToolchainError, UnsupportedError
 from .arena import aligned
 from .plan import Plan
 
@@ -94,13 +94,19 @@ class Footprint:
 
 
 def make_buffers(plan: Plan) -> Buffers:
-    """Buffer sizes of a plan."""
+    """Buffer sizes of a plan; raises UnsupportedError if its result is longer than a message can be."""
     layers = len(plan.layers)
     chunk = messages.LOAD.layout.size + min(plan.input_size, LOAD_CHUNK)
     receive_max = max(chunk, messages.RUN.layout.size + plan.adaptive_count)
     reply_max = max(
         messages.result_size(plan.adaptive_count, layers, plan.output_size), messages.HELLO_REPLY.layout.size
     )
+    if reply_max > messages.PAYLOAD_MAX:
+        raise UnsupportedError(
+            f"a result of {reply_max:,} bytes is longer than a message of {messages.PAYLOAD_MAX:,} bytes",
+            where=f"output of model {plan.name!r}, {plan.output_size:,} elements",
+            next_step="end the model in a smaller layer, such as pooling and a dense layer",
+        )
     encoded = receive_max + FRAME_OVERHEAD + receive_max // 254 + 3
     return Buffers(
         arena=aligned(plan.arena_size),

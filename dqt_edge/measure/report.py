@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
-from ..checkpoint import write_atomically
 from ..errors import BadFileError
+from ..files import write_atomically
 from .charts import layer_chart, overview_chart, vector_chart
 from .session import LayerFact, Session, as_json
 

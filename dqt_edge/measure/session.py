@@ -138,7 +138,9 @@ def run_session(
     expected = interpreter.run(graph, codes, policy)
     counts, outputs, wrong, first = [], [], 0, None
     for i, sample in enumerate(codes):
-        choices = None if policy == "dynamic" else tuple(int(c) for c in expected.choices[i])
+        # A model without a controller has nothing to decide: an empty vector says so to the device.
+        controlled = policy == "dynamic" and graph.controller is not None
+        choices = None if controlled else tuple(int(c) for c in expected.choices[i])
         answer = device.infer(sample.tobytes(), choices, counts=True)
         outputs.append(np.frombuffer(answer.output, np.uint8))
         counts.append([*(answer.counts or ()), answer.total])

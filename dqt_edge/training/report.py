@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from .. import __version__
-from ..checkpoint import write_atomically
 from ..errors import MismatchError
+from ..files import write_atomically
 from ..graph import Graph, vector_text
 from ..interpreter import Policy, bitops, run
 from ..search import best_static

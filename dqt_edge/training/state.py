@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..checkpoint import write_atomically
 from ..errors import BadFileError, UsageError
+from ..files import write_atomically
 from .options import Options
 
 Arrays = dict[str, npt.NDArray[Any]]

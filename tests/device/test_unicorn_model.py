@@ -11,6 +11,7 @@ from dqt_edge import interpreter, project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.client import Client
 from dqt_edge.device.session import open_client
+from dqt_edge.elf import occupied
 from dqt_edge.errors import WrongModelError
 from dqt_edge.flashing.base import plan
 from dqt_edge.graph import Graph
@@ -79,4 +80,4 @@ def test_another_model_is_refused(made: project.Project) -> None:
 
 
 def test_the_flash_plan_holds_the_whole_image(made: project.Project) -> None:
-    assert plan(made.elf, made.board).image_bytes == toolchain.sizes(made.elf)[0]
+    assert plan(made.elf, made.board).image_bytes == occupied(made.elf)[0]

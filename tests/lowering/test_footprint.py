@@ -10,6 +10,7 @@ import pytest
 
 from dqt_edge import codesize, project, toolchain
 from dqt_edge.boards import board_ids, load_board
+from dqt_edge.elf import section_sizes
 from dqt_edge.errors import DoesNotFitError
 from dqt_edge.lowering.footprint import TABLE, predict, worst_stack
 from dqt_edge.lowering.plan import make_plan
@@ -62,7 +63,7 @@ def test_the_image_has_no_writable_constant_data(graph, tmp_path: Path) -> None:
     """Weights stay in flash: initialised variables take nothing."""
     made, plan, _ = project.export(graph, load_board("qemu-m4"), tmp_path / "p")
     elf = toolchain.build(made.folder, cross=True).elf
-    sections = toolchain.section_sizes(elf)
+    sections = section_sizes(elf)
     assert sections.get(".data", 0) == 0
     assert sections[".text"] >= sum(c.values.nbytes for c in plan.constants)
 
