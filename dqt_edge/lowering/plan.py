@@ -311,11 +311,10 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
 def _choose(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> tuple[str, int, int]:
     """Kernel of a layer with weights, its bytes of scratch, and the weight tiles that it decodes at a time."""
     cpu = builder.board.cpu
-    output = builder.tensors[layer.output]
     depth = packing.padded(layer.by_channel.shape[1])
     block = 0
     if isinstance(layer, DepthwiseConv2D):
-        kernel, scratch = "depthwise_conv2d", 0
+        kernel, scratch, output = "depthwise_conv2d", 0, builder.tensors[layer.output]
         if cpu.mve and mve.takes_depthwise(layer):
             kernel, scratch = "depthwise_conv2d_mve", mve.depthwise_scratch(layer, output)
         elif cpu.dsp and dsp.takes_depthwise(layer):
