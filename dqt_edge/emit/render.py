@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +25,18 @@ KERNEL_TEMPLATES = {
     "dense_accumulate": ("dense", "accumulate"),
     "dense_dsp": ("dense_dsp", "plain"),
     "dense_accumulate_dsp": ("dense_dsp", "accumulate"),
+    "conv2d_mve": ("conv2d_mve", "plain"),
+    "depthwise_conv2d_mve": ("depthwise_conv2d_mve", "plain"),
+    "dense_mve": ("dense_mve", "plain"),
+    "dense_accumulate_mve": ("dense_mve", "accumulate"),
     "add": ("add", "plain"),
     "max_pool2d": ("pool2d", "max"),
     "average_pool2d": ("pool2d", "average"),
 }
 """Kernel -> (template, variant)."""
 
-DSP_UNITS = ("dsp_multiply", "dsp_operands")
-"""Templates of what the kernels for the DSP extension, those that end in ``_dsp``, share."""
+UNITS = {"_dsp": ("dsp_multiply", "dsp_operands"), "_mve": ("mve_depthwise", "mve_multiply", "mve_operands")}
+"""End of the names of the kernels for an extension -> templates of what they share."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def environment() -> jinja2.Environment:
 
 def kernels_for(board: Board) -> tuple[str, ...]:
     """Every kernel that the core of a board can run."""
-    return tuple(kernel for kernel in KERNEL_TEMPLATES if board.cpu.dsp or not kernel.endswith("_dsp"))
+    has = {"_dsp": board.cpu.dsp, "_mve": board.cpu.mve}
+    return tuple(kernel for kernel in KERNEL_TEMPLATES if has.get(kernel[-4:], True))
 
 
 def kernel_source(kernel: str, core: str) -> str:
@@ -71,11 +76,12 @@ def kernel_source(kernel: str, core: str) -> str:
     return environment().get_template(f"kernels/{template}.c.j2").render(name=kernel, variant=variant, core=core)
 
 
-def kernel_files(kernels: Iterable[str], core: str) -> dict[str, str]:
+def kernel_files(kernels: Collection[str], core: str) -> dict[str, str]:
     """Sources of kernels and of what they share, by path in the project."""
     names = list(kernels)
-    if any(name.endswith("_dsp") for name in names):
-        names += DSP_UNITS
+    for ending, units in UNITS.items():
+        if any(name.endswith(ending) for name in kernels):
+            names += units
     return {f"kernels/dqt_{name}.c": kernel_source(name, core) for name in names}
 
 

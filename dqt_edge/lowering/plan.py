@@ -27,7 +27,7 @@ from ..graph import (
     Shape,
     Window,
 )
-from . import arena, bounds, dsp, packing
+from . import arena, bounds, dsp, mve, packing
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
@@ -282,24 +282,18 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         "block": 0,
         "bias_stride": 0 if len(rows) == 1 else layer.channels,
     }
+    kernel, scratch, parameters["block"] = _choose(builder, layer)
     if isinstance(layer, DepthwiseConv2D):
-        kernel, scratch = "depthwise_conv2d", 0
-        if builder.board.cpu.dsp and dsp.takes_depthwise(layer):
-            kernel = "depthwise_conv2d_dsp"
-            scratch = dsp.depthwise_scratch(layer, builder.tensors[layer.output])
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
     else:
-        kernel = "conv2d" if isinstance(layer, Conv2D) else "dense" if layer.requantize else "dense_accumulate"
-        scratch = (packing.TILE + 1) * packing.padded(depth)
-        planes = packing.pack(layer.by_channel)
+        planes = (mve if kernel.endswith("_mve") else packing).pack(layer.by_channel)
         parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
         if any(w > 2 for w, _ in layer.candidates):
             parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
         if any(w > 4 for w, _ in layer.candidates):
             parameters["plane_l"] = builder.constant(layer.name, "plane_l", planes.low, "bits 3-0 of the weights")
     if isinstance(layer, Conv2D) and layer.residual is not None:
-        kernel = "conv2d_residual"
         assert layer.residual_multiplier is not None
         parameters["residual"] = builder.offset(layer.residual)
         parameters["residual_zero"] = builder.tensors[layer.residual].zero_point
@@ -309,17 +303,46 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
             layer.residual_multiplier,
             "fused residual multipliers by channel",
         )
-    if isinstance(layer, Dense) and builder.board.cpu.dsp:
-        kernel, scratch = f"{kernel}_dsp", dsp.dense_scratch(layer)
-    if isinstance(layer, Conv2D) and builder.board.cpu.dsp:
-        target = builder.tensors[layer.output]
-        block = dsp.choose_block(layer, source, target, builder.board, builder.placement.size)
-        if block > 0:
-            kernel, scratch = "conv2d_dsp", dsp.scratch(layer, source, target, block)
-            parameters["block"] = block
     parameters["bias_twice"] = builder.constant(layer.name, "bias_twice", rows, "twice the bias, [row][channel]")
     parameters["requantize"] = _requantize(builder, layer.name, layer.requantize)
     return kernel, "mac", parameters, shape, scratch, bound
+
+
+def _choose(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> tuple[str, int, int]:
+    """Kernel of a layer with weights, its bytes of scratch, and the weight tiles that it decodes at a time."""
+    cpu = builder.board.cpu
+    depth = packing.padded(layer.by_channel.shape[1])
+    block = 0
+    if isinstance(layer, DepthwiseConv2D):
+        kernel, scratch, output = "depthwise_conv2d", 0, builder.tensors[layer.output]
+        if cpu.mve and mve.takes_depthwise(layer):
+            kernel, scratch = "depthwise_conv2d_mve", mve.depthwise_scratch(layer, output)
+        elif cpu.dsp and dsp.takes_depthwise(layer):
+            kernel, scratch = "depthwise_conv2d_dsp", dsp.depthwise_scratch(layer, output)
+    elif isinstance(layer, Dense):
+        kernel, scratch = "dense" if layer.requantize else "dense_accumulate", (packing.TILE + 1) * depth
+        if cpu.mve:
+            kernel, scratch = f"{kernel}_mve", mve.dense_scratch(layer)
+        elif cpu.dsp:
+            kernel, scratch = f"{kernel}_dsp", dsp.dense_scratch(layer)
+    else:
+        kernel, scratch, block = _choose_conv2d(builder, layer)
+    return kernel, scratch, block
+
+
+def _choose_conv2d(builder: _Builder, layer: Conv2D) -> tuple[str, int, int]:
+    cpu, arena_size = builder.board.cpu, builder.placement.size
+    source, output = builder.tensors[layer.input], builder.tensors[layer.output]
+    if cpu.mve:
+        block = mve.choose_block(layer, builder.board, arena_size)
+        if block > 0:
+            return "conv2d_mve", mve.scratch(layer, block), block
+    elif cpu.dsp:
+        block = dsp.choose_block(layer, source, output, builder.board, arena_size)
+        if block > 0:
+            return "conv2d_dsp", dsp.scratch(layer, source, output, block), block
+    kernel = "conv2d" if layer.residual is None else "conv2d_residual"
+    return kernel, (packing.TILE + 1) * packing.padded(layer.by_channel.shape[1]), 0
 
 
 def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D) -> _Lowered:

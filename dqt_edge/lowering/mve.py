@@ -1,0 +1,100 @@
+"""Weight planes and scratch of the kernels for MVE, and which layers they take.
+
+The planes are those of ``packing``: A the top two bits of each weight, B the next two, L the low four. Only the order
+differs, so that vector registers decode sixteen K of a channel at a time: a block is four channels by sixteen K. Byte
+k of a block's 16 bytes of A (and B) has the field of channel c in bits 2c+1 and 2c. L has 32 bytes for a block: byte k
+holds channel 3 (high nibble) and 1 (low), byte 16 + k channel 2 and 0. All channels are offset-binary, and what pads a
+block is zero bytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..boards import Board
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Tensor
+from . import packing
+
+LANES = 16
+"""K of a block (DQT_MVE_LANES)."""
+
+DECODED = 16384
+"""Bytes of decoded weights beyond which a larger block gains under 3 %: windows are gathered once for each block."""
+
+RESERVE = 8192
+"""Bytes of RAM kept free for stack, protocol buffers and variables when a block is chosen."""
+
+GROUP = 64
+"""Bytes of a column of a depthwise patch: sixteen channels, four rows."""
+
+
+def _padded(n: int) -> int:
+    return -(-n // LANES) * LANES
+
+
+def pack(weights: npt.NDArray[np.int8]) -> packing.Planes:
+    """Planes of weights [channels, K]; K is padded to multiples of sixteen, channels to four."""
+    channels, depth = weights.shape
+    full = np.zeros((packing.padded(channels), _padded(depth)), np.uint8)
+    full[:channels, :depth] = (weights.astype(np.int16) + 128).astype(np.uint8)
+    # [channel in tile, tile, block, lane]
+    blocks = full.reshape(-1, packing.TILE, full.shape[1] // LANES, LANES).transpose(1, 0, 2, 3)
+    a, b = (
+        np.bitwise_or.reduce([((blocks[c] >> shift) & 3) << (2 * c) for c in range(packing.TILE)], axis=0)
+        for shift in (6, 4)
+    )
+    nibbles = blocks & 15
+    low = np.stack([nibbles[3] << 4 | nibbles[1], nibbles[2] << 4 | nibbles[0]], axis=2)
+    return packing.Planes(*(np.ascontiguousarray(plane, np.uint8).ravel().view("<u4") for plane in (a, b, low)))
+
+
+def unpack(planes: packing.Planes, channels: int, depth: int) -> npt.NDArray[np.int64]:
+    """Masters [channels, K]: the inverse of :func:`pack`."""
+    shape = (packing.padded(channels) // packing.TILE, _padded(depth) // LANES)
+    a = planes.a.view(np.uint8).reshape(*shape, LANES).astype(np.int64)
+    b = planes.b.view(np.uint8).reshape(*shape, LANES).astype(np.int64)
+    low = planes.low.view(np.uint8).reshape(*shape, 2, LANES).astype(np.int64)
+    rows = []
+    for c in range(packing.TILE):
+        nibble = (low[:, :, 1 - c % 2] >> (4 * (c // 2))) & 15
+        rows.append(((a >> (2 * c)) & 3) << 6 | ((b >> (2 * c)) & 3) << 4 | nibble)
+    full = np.stack(rows, axis=1).reshape(packing.TILE * shape[0], LANES * shape[1])
+    return full[:channels, :depth] - 128
+
+
+def scratch(layer: Conv2D, block: int) -> int:
+    """Bytes of scratch of conv2d_mve with ``block`` tiles of decoded weights."""
+    depth = _padded(layer.by_channel.shape[1])
+    return 8 * packing.TILE * block + depth * (packing.TILE * block + 2)
+
+
+def choose_block(layer: Conv2D, board: Board, arena: int) -> int:
+    """Weight tiles to decode at a time: as many as pay and as the board's RAM holds; 0 if not even one fits."""
+    tiles = packing.padded(layer.channels) // packing.TILE
+    room = max((region.size for region in board.regions("ram")), default=0) - arena - RESERVE
+    most = min(tiles, 255, max(1, DECODED // (packing.TILE * _padded(layer.by_channel.shape[1]))))
+    while most > 0 and scratch(layer, most) > room:
+        most -= 1
+    if most == 0:
+        return 0
+    return -(-tiles // -(-tiles // most))
+
+
+def dense_scratch(layer: Dense) -> int:
+    """Bytes of scratch of dense_mve and dense_accumulate_mve."""
+    return _padded(layer.by_channel.shape[1])
+
+
+def takes_depthwise(layer: DepthwiseConv2D) -> bool:
+    """Whether depthwise_conv2d_mve computes the layer: up to 3x3, horizontal stride 1 or 2, one shift of 32 for all."""
+    window, requantize = layer.window, layer.requantize
+    plain = requantize is not None and bool((requantize.shift == 32).all())
+    return plain and max(window.kernel) <= 3 and window.stride[1] <= 2
+
+
+def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
+    """Bytes of scratch of depthwise_conv2d_mve: four tables of weights, a vector of padding, and the patch."""
+    width = output.shape[1]
+    columns = -(-width // 2) * 2 + 2 if layer.window.stride[1] == 1 else -(-width // 4) * 8 + 2
+    return GROUP * (4 * 5 + columns) + LANES

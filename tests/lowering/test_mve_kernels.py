@@ -1,0 +1,102 @@
+"""Kernels for MVE = interpreter: every window, width pair, channel count, at the extremes of the data.
+
+Red zones lie behind each layer's scratch and around its output: a kernel that writes there stops the image.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dqt_edge import project, toolchain
+from dqt_edge.boards import load_board
+from dqt_edge.device.session import open_client
+from dqt_edge.lowering import mve
+from dqt_edge.lowering.plan import Plan
+from dqt_edge.measure.session import layer_checksums
+from tests.support.kernel_cases import cases, extreme_codes
+
+KERNELS = {"conv": "conv2d_mve", "depthwise": "depthwise_conv2d_mve", "dense": "dense_mve"}
+SHAPES = [
+    ("conv", (9, 6, 3), 60, 0),
+    ("conv", (4, 5, 16), 50, 0),
+    ("conv", (3, 3, 68), 30, 0),
+    ("conv", (2, 3, 33), 40, 0),
+    ("conv", (7, 5, 8), 50, 131),
+    ("conv", (6, 5, 5), 50, 255),
+    ("depthwise", (6, 5, 17), 60, 0),
+    ("depthwise", (3, 9, 35), 40, 0),
+    ("depthwise", (1, 1, 5), 40, 0),
+    ("depthwise", (4, 6, 6), 50, 77),
+    ("dense", (1, 1, 65), 60, 0),
+    ("dense", (2, 1, 5), 40, 9),
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_unpacking_restores_the_masters(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-128, 128, (int(rng.integers(1, 30)), int(rng.integers(1, 70)))).astype(np.int8)
+    np.testing.assert_array_equal(mve.unpack(mve.pack(weights), *weights.shape), weights)
+
+
+CALL = "        layer->run(layer, buffers->arena, buffers->scratch, candidate);\n"
+GUARDED = """        const uint32_t scratch_size = scratch_sizes[i];
+        const uint32_t output_end = layer->output + layer->output_size;
+        uint8_t *arena = buffers->arena;
+        for (uint32_t k = 0; k < ZONE; ++k) {
+            buffers->scratch[scratch_size + k] = (uint8_t)(k ^ 0x5Au);
+        }
+        const uint32_t before = dqt_crc32(0u, arena, layer->output);
+        const uint32_t after = dqt_crc32(0u, arena + output_end, ARENA_SIZE - output_end);
+        layer->run(layer, arena, buffers->scratch, candidate);
+        for (uint32_t k = 0; k < ZONE; ++k) {
+            if (buffers->scratch[scratch_size + k] != (uint8_t)(k ^ 0x5Au)) {
+                __builtin_trap();
+            }
+        }
+        if (before != dqt_crc32(0u, arena, layer->output) ||
+            after != dqt_crc32(0u, arena + output_end, ARENA_SIZE - output_end)) {
+            __builtin_trap();
+        }
+"""
+ZONE = 64
+
+
+def add_red_zones(folder: Path, plan: Plan) -> None:
+    """Change the sources of a project: 64 bytes more of scratch, checked with the rest of the arena at each layer."""
+    run, model = folder / "runtime" / "dqt_run.c", folder / "model" / "dqt_model.c"
+    text, size = run.read_text(), max(8, -(-plan.scratch_size // 8) * 8)
+    declaration = f"uint8_t dqt_scratch[{size}];"
+    assert text.count(CALL) == model.read_text().count(declaration) == 1
+    sizes = ", ".join(str(layer.scratch) for layer in plan.layers)
+    constants = f"#define ZONE {ZONE}u\n#define ARENA_SIZE {plan.arena_size}u\nstatic const uint32_t scratch_sizes[]"
+    run.write_text(f"#include <stdint.h>\n{constants} = {{{sizes}}};\n" + text.replace(CALL, GUARDED))
+    model.write_text(model.read_text().replace(declaration, f"uint8_t dqt_scratch[{size + ZONE}];"))
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(("kind", "shape", "count", "zero"), SHAPES)
+def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: int, tmp_path: Path) -> None:
+    """Each graph is ``count`` layers at up to three width pairs on three inputs."""
+    seed = sum(shape) + zero
+    graph = cases(kind, seed, shape, count, zero=zero)
+    made, plan, _ = project.export(graph, load_board("qemu-m55"), tmp_path / "p")
+    assert KERNELS[kind] in {layer.kernel for layer in plan.layers}
+    add_red_zones(made.folder, plan)
+    toolchain.build(made.folder, cross=True)
+    with open_client(made.board, made.elf, made.model_hash) as client:
+        for sample in extreme_codes(seed, shape, 3):
+            for turn in range(3):
+                vector = [layer.candidates[turn % len(layer.candidates)] for layer in graph.adaptive]
+                choices = tuple(turn % len(layer.candidates) for layer in graph.adaptive)
+                got = client.infer(sample.tobytes(), choices, checksums=True)
+                want = layer_checksums(graph, sample, vector)
+                wrong = [
+                    f"{layer.name} {layer.candidates[turn % len(layer.candidates)]} {layer.weights.shape} {layer}"
+                    for layer, a, b in zip(graph.layers, got.checksums or (), want, strict=True)
+                    if a != b
+                ]
+                assert not wrong, f"seed {seed}, turn {turn}: {len(wrong)} layers differ, first {wrong[0][:200]}"
