@@ -12,6 +12,7 @@ from ..errors import BadFileError
 from .problems import Problem, Problems
 
 CONFIG_MAX = 32 << 20
+UNPACKED_MAX = 1 << 30
 LAYERS = {
     *(
         "InputLayer",
@@ -72,6 +73,9 @@ def check_config(path: Path) -> None:
             for layer in config["config"]["layers"]:
                 _check_layer(layer, problems)
         for part in _parts(config):
+            if part["class_name"] == "__lambda__":
+                reason = "it holds code, which is never run"
+                problems.found.append(Problem(path.name, "__lambda__", reason, "a function of Keras by its name"))
             module = part.get("module")
             if module not in (None, "builtins") and str(module).split(".")[0] != "keras":
                 reason = f"it comes from module {module!r}, which would be imported"
@@ -124,6 +128,8 @@ def _text_of_archive(path: Path) -> str:
     with zipfile.ZipFile(path) as archive:
         if archive.getinfo("config.json").file_size > CONFIG_MAX:
             raise ValueError("larger than 32 MiB")
+        if sum(member.file_size for member in archive.infolist()) > UNPACKED_MAX:
+            raise ValueError("the archive unpacks to more than 1 GiB")
         with archive.open("config.json") as file:
             return file.read(CONFIG_MAX + 1).decode("utf-8")
 

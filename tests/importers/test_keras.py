@@ -127,6 +127,10 @@ HOSTILE = {
         sequential(layer("Dense", "d") | {"config": {"name": "d", "k": [{"class_name": "x", "module": "subprocess"}]}}),
         "module 'subprocess'",
     ),
+    "code": (
+        sequential(layer("Dense", "d") | {"config": {"name": "d", "activation": {"class_name": "__lambda__"}}}),
+        "it holds code",
+    ),
     "registered": (sequential(layer("Dense", "d", registered_name="evil>Dense")), "registered as 'evil>Dense'"),
     "no model": ({"class_name": "Dense", "config": {}}, "no Functional or Sequential"),
 }
