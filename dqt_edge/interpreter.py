@@ -30,6 +30,8 @@ from .graph import (
 
 Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
+BATCH = 128
+"""Samples computed at once: the columns of a convolution over thousands of images would fill the memory."""
 Policy = Literal["dynamic"] | Sequence[Pair]
 """``"dynamic"`` (the controller decides), or one width pair for each adaptive layer."""
 
@@ -91,6 +93,22 @@ def run(graph: Graph, inputs: Codes, policy: Policy = "dynamic", *, keep_tensors
             where=f"interpreter of graph {graph.name!r}",
             next_step="convert real inputs with nested.quantize and the input tensor's scale",
         )
+    parts = [
+        _run(graph, inputs[start : start + BATCH], policy, keep_tensors=keep_tensors)
+        for start in range(0, max(len(inputs), 1), BATCH)
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return Result(
+        np.concatenate([part.outputs for part in parts]),
+        np.concatenate([part.choices for part in parts]),
+        {name: np.concatenate([part.tensors[name] for part in parts]) for name in parts[0].tensors},
+        None if parts[0].logits is None else np.concatenate([np.asarray(part.logits) for part in parts]),
+    )
+
+
+def _run(graph: Graph, inputs: Codes, policy: Policy, *, keep_tensors: bool) -> Result:
+    """Run one batch of samples."""
     n = len(inputs)
     positions = {layer.name: i for i, layer in enumerate(graph.adaptive)}
     choices = np.zeros((n, len(positions)), np.int64)

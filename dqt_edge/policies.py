@@ -25,13 +25,15 @@ def parse_pairs(text: str, where: str) -> tuple[Pair, ...]:
 
 
 def parse_policy(text: str, graph: Graph) -> interpreter.Policy:
-    """Policy of a graph: ``dynamic``, or the full width vector.
+    """Policy of a graph: ``dynamic``, or the full width vector, which is empty if all widths are fixed.
 
     Raises:
         UsageError: Not a policy, or not one that the graph's layers have.
     """
     if text == "dynamic":
-        if graph.controller is None and graph.adaptive:
+        if graph.controller is None and not graph.adaptive:
+            return ()
+        if graph.controller is None:
             raise UsageError(
                 "the model has no controller",
                 where="--policy dynamic",

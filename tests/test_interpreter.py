@@ -144,3 +144,15 @@ def test_dynamic_without_a_controller_is_refused() -> None:
 def test_arithmetic_module_is_what_the_interpreter_uses() -> None:
     """A change of rounding in nested.py must reach the interpreter: no second implementation."""
     assert interpreter.nested is nested
+
+
+def test_many_samples_are_computed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = random_graph(11)
+    codes = random_codes(11, graph, 7)
+    whole = interpreter.run(graph, codes, keep_tensors=True)
+    monkeypatch.setattr(interpreter, "BATCH", 3)
+    parts = interpreter.run(graph, codes, keep_tensors=True)
+    np.testing.assert_array_equal(whole.outputs, parts.outputs)
+    np.testing.assert_array_equal(whole.choices, parts.choices)
+    assert set(whole.tensors) == set(parts.tensors)
+    assert all(np.array_equal(values, parts.tensors[name]) for name, values in whole.tensors.items())

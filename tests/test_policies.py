@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from dqt_edge.errors import UsageError
-from dqt_edge.graph import Graph
+from dqt_edge.graph import Graph, Layer, MacLayer
+from dqt_edge.measure.session import policy_text
 from dqt_edge.policies import parse_pairs, parse_policy
 
 
@@ -26,3 +27,12 @@ def test_what_is_no_pair_is_refused(text: str) -> None:
 def test_dynamic_needs_a_controller(graph: Graph) -> None:
     with pytest.raises(UsageError, match="no controller"):
         parse_policy("dynamic", replace(graph, controller=None))
+
+
+def test_a_model_without_adaptive_layers_has_one_policy(graph: Graph) -> None:
+    def settled(layer: Layer) -> Layer:
+        return replace(layer, candidates=layer.candidates[:1]) if isinstance(layer, MacLayer) else layer
+
+    fixed = replace(graph, controller=None, layers=tuple(map(settled, graph.layers)))
+    assert parse_policy("dynamic", fixed) == parse_policy("8x8", fixed) == ()
+    assert policy_text(()) == "fixed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import keyword
 import sys
 from typing import Any
 
@@ -14,6 +15,8 @@ from ..errors import DqtError
 
 COMMANDS = {
     "train": "Train a model whose precision adapts to each input.",
+    "import": "Import a model of TFLite or Keras.",
+    "compare": "Run an imported model beside TFLite, layer by layer.",
     "check": "Say whether a checkpoint fits a board, layer by layer.",
     "export": "Write a self-contained C project for a board.",
     "build": "Compile an exported project.",
@@ -35,8 +38,8 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"{__name__}.{cmd_name}")
-        command = getattr(module, cmd_name)
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command = getattr(importlib.import_module(f"{__name__}.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

@@ -108,8 +108,8 @@ def layer_checksums(graph: Graph, sample: Codes, policy: interpreter.Policy) -> 
 
 
 def policy_text(policy: interpreter.Policy) -> str:
-    """``dynamic``, or the width vector."""
-    return policy if isinstance(policy, str) else vector_text(policy)
+    """``dynamic``, the width vector, or ``fixed`` for a model without adaptive layers."""
+    return policy if isinstance(policy, str) else vector_text(policy) or "fixed"
 
 
 def run_session(

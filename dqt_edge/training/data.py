@@ -1,4 +1,4 @@
-"""Data: scikit-learn's digits, or any ``.npz`` with arrays ``x`` and ``y``. Imports without TensorFlow."""
+"""Data: scikit-learn's digits, or an ``.npz`` file of labelled images. Imports without TensorFlow."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VALUE_MAX = 1e6
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A labelled image set in three disjoint parts.
+    """A labelled image set in three disjoint parts; of a test set alone, the first two are empty.
 
     Attributes:
         name: ``digits``, or the file's stem.
@@ -126,6 +126,8 @@ def _bad(what: str, path: Path) -> BadFileError:
 
 def _from_npz(path: Path) -> Dataset:
     arrays = _read_npz(path)
+    if "x" not in arrays and "x_test" in arrays:
+        return _test_only(arrays, path)
     missing = [name for name in ("x", "y") if name not in arrays]
     if missing:
         raise _bad(f"array {missing[0]!r} is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", path)
@@ -146,6 +148,36 @@ def _from_npz(path: Path) -> Dataset:
     coding = (1 / 255, 0) if divisor == 255 else _coding(x)
     held_out = max(1, round(TEST_SHARE * len(x)))
     return _split(path.stem, x, y, held_out=held_out, classes=names, coding=coding, tests=tests, path=path)
+
+
+def _test_only(arrays: dict[str, npt.NDArray[Any]], path: Path) -> Dataset:
+    """A test set alone, for a finished model: inputs in the model's own units, so bytes are not scaled."""
+    x = arrays["x_test"]
+    if x.ndim == 2:
+        x = x[:, None, None, :]
+    x, _ = _images("x_test", x, path, scale_bytes=False)
+    if "y_test" not in arrays:
+        raise _bad("x_test and y_test must come together", path)
+    y = _labels("y_test", arrays["y_test"], len(x), path)
+    count = 1 + int(y.max())
+    names = tuple(map(str, arrays["classes"])) if "classes" in arrays else tuple(map(str, range(count)))
+    if count > len(names):
+        raise _bad(f"labels run to {count - 1}, but there are {len(names)} names", path)
+    return Dataset(path.stem, x[:0], y[:0], x[:0], y[:0], x, y, names, *_coding(x))
+
+
+def require_training(dataset: Dataset) -> None:
+    """Refuse a test set alone.
+
+    Raises:
+        BadFileError: There is nothing to train on.
+    """
+    if not len(dataset.x_train):
+        raise BadFileError(
+            "the file holds a test set and nothing to train on",
+            where=dataset.name,
+            next_step="add arrays x and y with training images, or use the file with profile, import and compare",
+        )
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
@@ -169,7 +201,7 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise _bad(what, path) from error
 
 
-def _images(name: str, array: npt.NDArray[Any], path: Path) -> tuple[Images, int]:
+def _images(name: str, array: npt.NDArray[Any], path: Path, *, scale_bytes: bool = True) -> tuple[Images, int]:
     """Images [n, h, w, c] and what they were divided by."""
     if array.ndim not in (3, 4):
         raise _bad(f"{name} has shape {array.shape}, not [n, h, w] or [n, h, w, c]", path)
@@ -177,7 +209,7 @@ def _images(name: str, array: npt.NDArray[Any], path: Path) -> tuple[Images, int
         raise _bad(f"{name} is empty: shape {array.shape}", path)
     if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
         raise _bad(f"{name} has type {array.dtype}, not numbers", path)
-    divisor = 255 if array.dtype == np.uint8 else 1
+    divisor = 255 if array.dtype == np.uint8 and scale_bytes else 1
     x = np.asarray(array, np.float64) / divisor
     if not np.isfinite(x).all():
         raise _bad(f"{name} holds numbers that are not finite", path)

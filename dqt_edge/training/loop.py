@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from ..errors import DqtError, UsageError
 from . import losses
-from .data import Dataset, Images, Labels, load_data
+from .data import Dataset, Images, Labels, load_data, require_training
 from .layers import Run
 from .models import spec_of
 from .network import NestedModel
@@ -71,6 +71,7 @@ def train(
         StoppedError: Ctrl-C; the state of the last whole epoch is on disk.
     """
     dataset = load_data(options.data)
+    require_training(dataset)
     path = state_file(out)
     saved = load_state(path, options) if resume else None
     keras.utils.set_random_seed(options.seed)

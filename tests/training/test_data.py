@@ -11,7 +11,7 @@ import pytest
 from dqt_edge import nested
 from dqt_edge.errors import BadFileError, UsageError
 from dqt_edge.graph import Graph
-from dqt_edge.training.data import codes, load_data
+from dqt_edge.training.data import codes, load_data, require_training
 
 RNG = np.random.default_rng(5)
 X = RNG.random((40, 6, 5)).astype(np.float32)
@@ -71,7 +71,26 @@ def test_npz_keeps_its_own_test_set_and_class_names(tmp_path: Path) -> None:
     assert len(data.y_train) + len(data.y_val) == 40
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_test_set_alone_keeps_the_models_own_units(dtype: type, tmp_path: Path) -> None:
+    x = RNG.integers(0, 256, (12, 4, 4, 3)).astype(dtype)
+    data = load_data(npz(tmp_path / "own.npz", x_test=x, y_test=np.arange(12) % 3))
+    np.testing.assert_array_equal(data.x_test, x.astype(np.float32))
+    assert (len(data.x_train), len(data.x_val), len(data.y_test)) == (0, 0, 12)
+    assert data.shape == (4, 4, 3)
+    assert data.classes == ("0", "1", "2")
+    with pytest.raises(BadFileError, match="nothing to train on"):
+        require_training(data)
+
+
+def test_a_test_set_of_vectors_is_one_row_each(tmp_path: Path) -> None:
+    data = load_data(npz(tmp_path / "v.npz", x_test=np.ones((5, 640)), y_test=np.zeros(5, int)))
+    assert data.x_test.shape == (5, 1, 1, 640)
+
+
 BAD = {
+    "test labels missing": ({"x_test": X}, "x_test and y_test must come together"),
+    "test names too few": ({"x_test": X, "y_test": Y, "classes": np.array(["a"])}, "but there are 1 names"),
     "x missing": ({"y": Y}, "array 'x' is missing"),
     "y missing": ({"x": X}, "array 'y' is missing"),
     "one dimension": ({"x": np.ones(40), "y": Y}, "x has shape (40,)"),

@@ -1,0 +1,72 @@
+"""``dqt-edge compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..importers.comparison import Comparison
+
+
+@click.command()
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@click.option("--data", metavar="NAME|FILE", help="Test data. Default: random inputs.")
+@click.option("--n", "count", type=click.IntRange(min=1), help="Number of samples. Default: all, or 100 random ones.")
+@click.option("--seed", default=1, show_default=True, help="Of the random inputs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare(checkpoint: Path, model: Path, data: str | None, count: int | None, seed: int, as_json: bool) -> None:
+    """Run an imported checkpoint at 8x8 beside TFLite's interpreter with its reference kernels.
+
+    For each layer: the largest difference in codes when it reads TFLite's own tensors ("alone"), and when both networks
+    run from their input ("network"). Then accuracy, and samples with another largest output.
+
+    \b
+    Examples:
+      dqt-edge compare resnet8.safetensors resnet8_int8.tflite --data test.npz
+      dqt-edge compare vww.safetensors vww_int8.tflite --n 50 --json
+    """
+    import dataclasses
+    import json
+
+    import numpy as np
+    from rich.progress import Progress
+
+    from ..checkpoint import load
+    from ..importers.comparison import compare as run_comparison
+    from ..training.data import codes, load_data
+
+    graph = load(checkpoint)
+    real = labels = None
+    if data is None:
+        shape = graph.tensor(graph.input).shape
+        inputs = np.random.default_rng(seed).integers(0, 256, (count or 100, *shape), dtype=np.uint8)
+    else:
+        dataset = load_data(data)
+        real, labels = dataset.x_test[:count], dataset.y_test[:count]
+        inputs = codes(real, graph)
+    with Progress(transient=True) as bar:
+        task = bar.add_task("comparing", total=len(inputs))
+        result = run_comparison(graph, model, inputs, labels, real, lambda done: bar.advance(task, done))
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(result), indent=2))
+        return
+    _print(result)
+
+
+def _print(result: Comparison) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("layer", "alone", "codes that differ", "network", title=f"{result.model} beside {result.runtime}")
+    for layer in result.layers:
+        table.add_row(layer.name, str(layer.alone), f"{layer.alone_share:.3%}", str(layer.network))
+    Console().print(table)
+    click.echo(f"largest difference of a layer, given equal inputs: {result.largest_alone} codes")
+    click.echo(f"first layer that differs: {result.first_difference or 'none'}")
+    click.echo(f"another largest output: {result.top1_differences} of {result.samples} samples")
+    if result.accuracy is not None:
+        click.echo(f"accuracy: dqt-edge {result.accuracy:.2%}, TFLite {result.reference_accuracy:.2%}")

@@ -1,0 +1,194 @@
+"""An imported model beside TFLite's interpreter: answers, and codes layer by layer."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import interpreter, nested
+from ..errors import UsageError
+from ..graph import FULL, Graph, MacLayer
+from .reference import Reference
+from .tflite_file import read_bytes
+
+BATCH = 50
+Codes = npt.NDArray[np.uint8]
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerDifference:
+    """Codes of one layer, ours against TFLite's.
+
+    Attributes:
+        alone: Largest difference when our layer reads TFLite's own tensors.
+        alone_share: Part of the codes that then differ, 0..1.
+        network: Largest difference when both networks run from their input.
+    """
+
+    name: str
+    alone: int
+    alone_share: float
+    network: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Everything at 8x8.
+
+    Attributes:
+        runtime: Package that TFLite's interpreter came from.
+        accuracy, reference_accuracy: Share of right classes, ours and TFLite's; None without labels.
+        top1_differences: Samples whose largest output is another one.
+        layers: In order of execution.
+        first_difference: First layer that differs in the running network; None if no code does.
+    """
+
+    model: str
+    runtime: str
+    samples: int
+    accuracy: float | None
+    reference_accuracy: float | None
+    top1_differences: int
+    layers: tuple[LayerDifference, ...]
+    first_difference: str | None
+
+    @property
+    def largest_alone(self) -> int:
+        """Largest difference of any layer, given equal inputs."""
+        return max((layer.alone for layer in self.layers), default=0)
+
+
+def compare(
+    graph: Graph,
+    path: Path,
+    codes: Codes,
+    labels: npt.NDArray[np.int64] | None = None,
+    real: npt.NDArray[Any] | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Comparison:
+    """Run samples on both sides.
+
+    Args:
+        graph: An imported model.
+        path: The .tflite file it was imported from.
+        codes: Input codes, uint8 [samples, height, width, channels].
+        labels: Class indices, or None.
+        real: The same inputs as real numbers, for models that take them; made from the codes if None.
+        progress: Called with the number of samples done.
+
+    Raises:
+        UsageError: The checkpoint was not imported from this file, or no sample is given.
+        BadFileError, ToolchainError: The model or the interpreter is missing or broken.
+    """
+    sources = _sources(graph, path)
+    if not len(codes):
+        raise UsageError("there are no samples to compare", where="data", next_step="give at least one sample")
+    reference = Reference(path, min(BATCH, len(codes)))
+    tally = _Tally(graph, sources)
+    for start in range(0, len(codes), BATCH):
+        part = codes[start : start + BATCH]
+        given = _inputs(graph, part, None if real is None else real[start : start + BATCH], reference.dtype)
+        wanted = sorted({*sources.values(), reference.output})
+        tally.add(part, reference.run(given, wanted), reference.output)
+        progress(len(part))
+    return tally.result(reference.package, labels)
+
+
+def _sources(graph: Graph, path: Path) -> dict[str, int]:
+    """Tensor of the Graph -> index in the file."""
+    wanted = graph.provenance.get("sha256")
+    sources = graph.provenance.get("tensors")
+    found = hashlib.sha256(read_bytes(path)).hexdigest()
+    known = isinstance(sources, dict) and all(isinstance(i, int) for i in sources.values())
+    if wanted != found or not known:
+        raise UsageError(
+            "the checkpoint was not imported from this model",
+            where=str(path),
+            next_step="give the .tflite file of the import, or import it again",
+        )
+    assert isinstance(sources, dict)
+    names = {tensor.name for tensor in graph.tensors}
+    return {name: index for name, index in sources.items() if name in names}
+
+
+def _inputs(graph: Graph, codes: Codes, real: npt.NDArray[Any] | None, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    if dtype == np.uint8:
+        return codes
+    if dtype == np.int8:
+        return (codes.astype(np.int16) - 128).astype(np.int8)
+    tensor = graph.tensor(graph.input)
+    values = tensor.scale * (codes.astype(np.float64) - tensor.zero_point) if real is None else real
+    return np.asarray(values, np.float32)
+
+
+class _Tally:
+    """Adds up the differences of many batches."""
+
+    def __init__(self, graph: Graph, sources: dict[str, int]) -> None:
+        self.graph, self.sources = graph, sources
+        self.policy = (FULL,) * len(graph.adaptive)
+        self.alone = dict.fromkeys((layer.name for layer in graph.layers), 0)
+        self.network = dict(self.alone)
+        self.differing = dict(self.alone)
+        self.total = dict(self.alone)
+        self.top1 = 0
+        self.answers: list[npt.NDArray[np.int64]] = []
+        self.reference: list[npt.NDArray[np.int64]] = []
+
+    def codes(self, name: str, values: npt.NDArray[Any]) -> Codes:
+        """A tensor of TFLite as our codes."""
+        tensor = self.graph.tensor(name)
+        if values.dtype == np.int8:
+            values = (values.astype(np.int16) + 128).astype(np.uint8)
+        elif values.dtype != np.uint8:
+            values = nested.quantize(values, tensor.scale, tensor.zero_point)
+        return np.asarray(values.reshape(-1, *tensor.shape), np.uint8)
+
+    def add(self, codes: Codes, found: dict[int, npt.NDArray[Any]], output: int) -> None:
+        graph = self.graph
+        ours = interpreter.run(graph, codes, self.policy, keep_tensors=True)
+        theirs = {name: self.codes(name, found[index]) for name, index in self.sources.items()}
+        for layer in graph.layers:
+            if layer.output not in theirs:
+                continue
+            given = {name: theirs.get(name, ours.tensors[name]) for name in layer.inputs}
+            pair = FULL if isinstance(layer, MacLayer) else None
+            alone = _distance(interpreter.run_layer(layer, graph, given, pair), theirs[layer.output])
+            self.alone[layer.name] = max(self.alone[layer.name], int(alone.max()))
+            self.differing[layer.name] += int((alone > 0).sum())
+            self.total[layer.name] += alone.size
+            distance = int(_distance(ours.tensors[layer.output], theirs[layer.output]).max())
+            self.network[layer.name] = max(self.network[layer.name], distance)
+        answers = ours.outputs.argmax(axis=1)
+        logits = found[self.sources[graph.output]] if graph.output in self.sources else found[output]
+        self.top1 += int((answers != logits.argmax(axis=1)).sum())
+        self.answers.append(answers)
+        self.reference.append(found[output].argmax(axis=1))
+
+    def result(self, runtime: str, labels: npt.NDArray[np.int64] | None) -> Comparison:
+        layers = tuple(
+            LayerDifference(name, self.alone[name], self.differing[name] / self.total[name], self.network[name])
+            for name in self.alone
+            if self.total[name]
+        )
+        answers, reference = np.concatenate(self.answers), np.concatenate(self.reference)
+        return Comparison(
+            model=self.graph.name,
+            runtime=runtime,
+            samples=len(answers),
+            accuracy=None if labels is None else float((answers == labels).mean()),
+            reference_accuracy=None if labels is None else float((reference == labels).mean()),
+            top1_differences=self.top1,
+            layers=layers,
+            first_difference=next((layer.name for layer in layers if layer.network), None),
+        )
+
+
+def _distance(first: Codes, second: Codes) -> npt.NDArray[np.int16]:
+    return np.abs(first.astype(np.int16) - second.astype(np.int16))

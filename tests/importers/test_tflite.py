@@ -1,0 +1,316 @@
+"""Promise: an integer .tflite keeps its weights and scales; what cannot be imported is listed whole; no bytes crash."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tflite", reason="the package tflite is not installed")
+
+from dqt_edge import checkpoint, interpreter, nested
+from dqt_edge.errors import BadFileError, DqtError, UnsupportedError, UsageError
+from dqt_edge.graph import FULL, Add, AveragePool2D, Conv2D, Dense, DepthwiseConv2D, MacLayer, MaxPool2D
+from dqt_edge.importers.assemble import CONSTANT_MULTIPLIER, assemble
+from dqt_edge.importers.calibrate import calibrate
+from dqt_edge.importers.comparison import compare
+from dqt_edge.importers.tflite import graph_name, read_network
+from tests.support.tflite_models import DILATION, WINDOW, ModelFile, small_network
+
+KINDS = ("INT8", "UINT8")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_operator_keeps_its_integers(kind: str, tmp_path: Path) -> None:
+    model = small_network(kind)
+    graph = assemble(read_network(model.write(tmp_path / "small.tflite")))
+    types = [type(layer) for layer in graph.layers]
+    pools = [MaxPool2D, AveragePool2D, AveragePool2D, AveragePool2D]
+    assert types == [Conv2D, DepthwiseConv2D, Add, *pools, Dense]
+    conv, deep, total, *_, dense = graph.layers
+    offset = 0 if kind == "INT8" else 128
+    for layer, index in ((conv, 4), (dense, len(model.tensors) - 3)):
+        assert isinstance(layer, MacLayer)
+        stored = model.tensors[index]["data"].astype(int) - offset
+        np.testing.assert_array_equal(layer.weights, stored.reshape(layer.weights.shape))
+    assert isinstance(conv, Conv2D)
+    assert conv.window.padding == (1, 0, 1, 2), "PAD and SAME together"
+    assert graph.tensor(graph.input).zero_point == 117
+    assert graph.tensor(conv.output).zero_point == 0
+    assert isinstance(total, Add)
+    assert graph.tensor(deep.output).zero_point == 135
+    relu6 = graph.layers[-3]
+    assert isinstance(relu6, AveragePool2D)
+    assert (relu6.requantize.low, relu6.requantize.high) == (0, 100), "6 / 0.06"
+    assert graph.output == dense.output, "softmax is dropped"
+    assert checkpoint.decode(checkpoint_bytes(graph, tmp_path)) == graph
+
+
+def checkpoint_bytes(graph: object, folder: Path) -> bytes:
+    checkpoint.save(graph, folder / "c.safetensors")  # type: ignore[arg-type]
+    return (folder / "c.safetensors").read_bytes()
+
+
+def test_narrow_candidates_go_where_the_zero_point_permits(tmp_path: Path) -> None:
+    graph = assemble(read_network(small_network().write(tmp_path / "small.tflite")), ((8, 8), (4, 8), (4, 4)))
+    found = {layer.name: layer.candidates for layer in graph.layers if isinstance(layer, MacLayer)}
+    assert found == {
+        "conv_1": ((8, 8), (4, 8)),
+        "depthwise_2": ((8, 8), (4, 8), (4, 4)),
+        "dense_9": ((8, 8), (4, 8)),
+    }
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_each_layer_is_within_one_code_of_tflite(kind: str, seed: int, tmp_path: Path) -> None:
+    path = small_network(kind, seed).write(tmp_path / "small.tflite")
+    graph = assemble(read_network(path))
+    codes = np.random.default_rng(seed).integers(0, 256, (60, 9, 7, 3), dtype=np.uint8)
+    result = compare(graph, path, codes, np.zeros(60, np.int64))
+    assert [layer.name for layer in result.layers] == [layer.name for layer in graph.layers]
+    assert result.largest_alone <= 1, result
+    assert result.samples == 60
+    assert result.accuracy is not None
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_floating_point_model_gets_scales_from_data(seed: int, tmp_path: Path) -> None:
+    path = small_network("FLOAT32", seed).write(tmp_path / "small.tflite")
+    network = read_network(path)
+    assert not network.integer
+    inputs = np.random.default_rng(seed).uniform(-1, 1, (256, 9, 7, 3)).astype(np.float32)
+    graph = assemble(calibrate(network, inputs))
+    source = graph.tensor("input")
+    result = compare(graph, path, nested.quantize(inputs, source.scale, source.zero_point), None, inputs)
+    assert result.top1_differences <= 16, "of 256"
+    assert max(layer.alone_share for layer in result.layers) < 0.35
+    assert {graph.tensor(layer.output).zero_point for layer in graph.layers[2:-2]} == {0}, "behind ReLU"
+
+
+def test_calibration_data_of_another_shape_is_refused(tmp_path: Path) -> None:
+    network = read_network(small_network("FLOAT32").write(tmp_path / "small.tflite"))
+    for shape in ((0, 9, 7, 3), (5, 7, 9, 3)):
+        with pytest.raises(BadFileError, match="calibration inputs have shape"):
+            calibrate(network, np.zeros(shape, np.float32))
+
+
+def test_another_model_is_not_compared(tmp_path: Path) -> None:
+    graph = assemble(read_network(small_network().write(tmp_path / "one.tflite")))
+    other = small_network(seed=2).write(tmp_path / "two.tflite")
+    with pytest.raises(UsageError, match="not imported from this model"):
+        compare(graph, other, np.zeros((1, 9, 7, 3), np.uint8))
+
+
+def chain(make: Callable[[ModelFile, int], None], scale: float = 0.1) -> ModelFile:
+    """A dense layer behind whatever ``make`` adds to an input of 6x6x4."""
+    m = ModelFile()
+    make(m, m.tensor((1, 6, 6, 4), "INT8", scale, -128))
+    return m
+
+
+def conv(m: ModelFile, x: int, weights: np.ndarray, out: int, bias: object = None, **values: object) -> int:
+    channels = weights.shape[0]
+    w = m.tensor(
+        weights.shape, str(values.pop("kind", "INT8")), values.pop("scale", 0.01), values.pop("zero", 0), weights
+    )
+    b = m.tensor((channels,), "INT32", 1e-3, 0, np.zeros(channels) if bias is None else bias)
+    return m.op("CONV_2D", [x, w, b], out, **WINDOW | DILATION | values)
+
+
+W = np.arange(4 * 9 * 4).reshape(4, 3, 3, 4) % 100
+OUT = ((1, 6, 6, 4), "INT8", 0.1, -128)
+
+
+def grouped(m: ModelFile, x: int) -> None:
+    conv(m, x, W[..., :2], m.tensor(*OUT))
+
+
+def dilated(m: ModelFile, x: int) -> None:
+    conv(m, x, W, m.tensor(*OUT), DilationHFactor=2)
+
+
+def odd_activation(m: ModelFile, x: int) -> None:
+    conv(m, x, W, m.tensor(*OUT), FusedActivationFunction=4)
+
+
+def odd_zero(m: ModelFile, x: int) -> None:
+    conv(m, x, W + 100, m.tensor(*OUT), kind="UINT8", zero=3)
+
+
+def multiplier(m: ModelFile, x: int) -> None:
+    w = m.tensor((1, 3, 3, 8), "INT8", 0.01, 0, np.ones((1, 3, 3, 8)))
+    options = WINDOW | DILATION | {"DepthMultiplier": 2}
+    m.op("DEPTHWISE_CONV_2D", [x, w, -1], m.tensor((1, 6, 6, 8), "INT8", 0.1, -128), **options)
+
+
+def far_scales(m: ModelFile, x: int) -> None:
+    m.op("ADD", [x, m.op("RELU", [x], m.tensor((1, 6, 6, 4), "INT8", 0.1, -128))], m.tensor((1, 6, 6, 4), "INT8", 1e-9))
+
+
+def padded_mean(m: ModelFile, x: int) -> None:
+    pads = m.tensor((4, 2), "INT32", data=[[0, 0], [1, 1], [1, 1], [0, 0]])
+    y = m.op("PAD", [x, pads], m.tensor((1, 8, 8, 4), "INT8", 0.1, -128))
+    m.op("AVERAGE_POOL_2D", [y], m.tensor(*OUT), **WINDOW | {"Padding": 1}, FilterHeight=3, FilterWidth=3)
+
+
+def wide(m: ModelFile, x: int) -> None:
+    m.op("RELU", [x], m.tensor((1, 6, 6, 4), "INT32", 0.1, 0))
+
+
+def strange(m: ModelFile, x: int) -> None:
+    m.op("TANH", [x], m.tensor((1, 6, 6, 4), "INT8", 0.1, 0))
+
+
+def early_softmax(m: ModelFile, x: int) -> None:
+    conv(m, m.op("SOFTMAX", [x], m.tensor((1, 6, 6, 4), "INT8", 1 / 256, -128), Beta=1.0), W, m.tensor(*OUT))
+
+
+def turned(m: ModelFile, x: int) -> None:
+    y = conv(m, x, W, m.tensor(*OUT))
+    conv(m, m.op("RESHAPE", [y], m.tensor((1, 4, 9, 4), "INT8", 0.1, -128)), W, m.tensor((1, 4, 9, 4), "INT8", 0.1, 0))
+
+
+UNSUPPORTED = {
+    "grouped": (grouped, "2 groups"),
+    "dilated": (dilated, "dilation is 2x1"),
+    "activation": (odd_activation, "fused activation has number 4"),
+    "weights zero": (odd_zero, "zero point 3"),
+    "depth multiplier": (multiplier, "depth multiplier is 2"),
+    "far scales": (far_scales, "too far from the output scale"),
+    "average of padding": (padded_mean, "values of an explicit PAD"),
+    "type": (wide, "activations are INT32"),
+    "operator": (strange, "RELU or RELU6"),
+    "softmax": (early_softmax, "not at the end"),
+    "reshape": (turned, "reshapes (6, 6, 4) to (4, 9, 4)"),
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_what_is_unsupported_is_refused_with_its_reason(name: str, tmp_path: Path) -> None:
+    make, reason = UNSUPPORTED[name]
+    path = chain(make).write(tmp_path / "bad.tflite")
+    with pytest.raises(UnsupportedError) as caught:
+        assemble(read_network(path))
+    assert reason in caught.value.what
+    assert "nearest supported form: " in caught.value.what
+    assert "nothing was written" in caught.value.next_step
+
+
+def test_the_list_of_the_unsupported_is_complete(tmp_path: Path) -> None:
+    def make(m: ModelFile, x: int) -> None:
+        first = conv(m, x, W, m.tensor(*OUT), DilationHFactor=2)
+        second = m.op("TANH", [first], m.tensor(*OUT))
+        third = conv(m, second, W, m.tensor(*OUT))
+        m.op("CONCATENATION", [third, second], m.tensor((1, 6, 6, 8), "INT8", 0.1, -128))
+
+    with pytest.raises(UnsupportedError) as caught:
+        read_network(chain(make).write(tmp_path / "bad.tflite"))
+    told = caught.value.what.splitlines()
+    assert told[0] == "3 layers of the model cannot be imported:"
+    assert [line.split("(")[1].split(")")[0] for line in told[1:]] == ["CONV_2D", "TANH", "CONCATENATION"]
+    assert told[3].startswith("  - 3 '")
+
+
+def test_a_channel_of_its_bias_alone_becomes_a_constant(tmp_path: Path) -> None:
+    """BatchNorm kills channels; converters then write weight scales of 1e-9 and biases near 2^30."""
+    weights = np.ones((2, 1, 1, 4))
+
+    def make(m: ModelFile, x: int) -> None:
+        out = m.tensor((1, 6, 6, 2), "INT8", 0.05, -128)
+        conv(m, x, weights, out, [1 << 30, 40], scale=[1e-9, 0.01])
+
+    m = chain(make)
+    graph = assemble(read_network(m.write(tmp_path / "dead.tflite")))
+    (layer,) = graph.layers
+    assert isinstance(layer, Conv2D)
+    assert not layer.weights[0].any()
+    assert layer.weights[1].all()
+    assert (layer.requantize.multiplier[0], layer.requantize.shift[0]) == nested.quantize_multiplier(
+        CONSTANT_MULTIPLIER
+    )
+    codes = np.random.default_rng(2).integers(0, 256, (3, 6, 6, 4), dtype=np.uint8)
+    outputs = interpreter.run(graph, codes, ()).outputs.reshape(3, 6, 6, 2)
+    assert set(outputs[..., 0].ravel().tolist()) == {round((1 << 30) * 1e-9 * 0.1 / 0.05)}
+
+
+def test_a_depthwise_over_one_channel_is_a_convolution(tmp_path: Path) -> None:
+    m = ModelFile()
+    x = m.tensor((1, 6, 6, 1), "INT8", 0.1, 5)
+    w = m.tensor((1, 3, 3, 4), "INT8", 0.01, 0, np.arange(36).reshape(1, 3, 3, 4))
+    options = WINDOW | DILATION | {"DepthMultiplier": 4}
+    m.op("DEPTHWISE_CONV_2D", [x, w, -1], m.tensor((1, 6, 6, 4), "INT8", 0.1, -128), **options)
+    (layer,) = assemble(read_network(m.write(tmp_path / "one.tflite"))).layers
+    assert isinstance(layer, Conv2D)
+    np.testing.assert_array_equal(layer.weights[1, :, :, 0], np.arange(36).reshape(3, 3, 4)[..., 1])
+
+
+def test_borders_in_floating_point_fall_away(tmp_path: Path) -> None:
+    m = ModelFile()
+    real = m.tensor((1, 6, 6, 4), "FLOAT32")
+    x = m.op("QUANTIZE", [real], m.tensor((1, 6, 6, 4), "INT8", 0.1, -20))
+    y = conv(m, x, W, m.tensor(*OUT))
+    m.op("DEQUANTIZE", [y], m.tensor((1, 6, 6, 4), "FLOAT32"))
+    graph = assemble(read_network(m.write(tmp_path / "borders.tflite")))
+    assert [type(layer) for layer in graph.layers] == [Conv2D]
+    assert (graph.tensor("input").scale, graph.tensor("input").zero_point) == (pytest.approx(0.1), 108)
+
+
+def test_the_input_may_be_reshaped(tmp_path: Path) -> None:
+    m = ModelFile()
+    flat = m.tensor((1, 144), "INT8", 0.1, 0)
+    x = m.op("RESHAPE", [flat], m.tensor((1, 6, 6, 4), "INT8", 0.1, 0))
+    conv(m, x, W, m.tensor(*OUT))
+    assert assemble(read_network(m.write(tmp_path / "r.tflite"))).tensor("input").shape == (6, 6, 4)
+
+
+def test_more_than_one_input_is_refused(tmp_path: Path) -> None:
+    m = dataclasses.replace(small_network(), inputs=[0, 0])
+    with pytest.raises(UnsupportedError, match="2 inputs and 1 outputs"):
+        read_network(m.write(tmp_path / "two.tflite"))
+
+
+def test_names_of_files_become_names_of_graphs() -> None:
+    assert graph_name(Path("a/my net.v2.tflite")) == "my_net_v2"
+    assert graph_name(Path("8bit.tflite")) == "model_8bit"
+
+
+# --- Hostile files --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"", b"TFL3", b"\0" * 64, b"\x08\0\0\0TFL3" + b"\xff" * 64, b"text" * 100])
+def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "bad.tflite"
+    path.write_bytes(content)
+    with pytest.raises(BadFileError) as caught:
+        read_network(path)
+    assert caught.value.where == str(path)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(BadFileError, match="cannot read the model"):
+        read_network(Path("nowhere.tflite"))
+
+
+def test_no_damage_makes_more_than_a_typed_error(tmp_path: Path) -> None:
+    """400 files with random bytes changed or cut off: a model, or an error of ours."""
+    good = small_network().encode()
+    rng = np.random.default_rng(7)
+    path = tmp_path / "damaged.tflite"
+    refused = 0
+    for _ in range(400):
+        damaged = bytearray(good)
+        for place in rng.integers(8, len(good), rng.integers(1, 6)):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged[: len(good) if rng.random() < 0.8 else rng.integers(len(good))])
+        try:
+            graph = assemble(read_network(path))
+            assert all(FULL in layer.candidates for layer in graph.layers if isinstance(layer, MacLayer))
+        except DqtError:
+            refused += 1
+    assert refused > 20
