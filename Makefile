@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format fuzz bench code-sizes clean
+.PHONY: help setup demo test lint format fuzz bench bench-check code-sizes clean
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -40,6 +40,9 @@ fuzz: setup ## slower: SEEDS=200 random networks, native and on every QEMU core
 
 bench: setup ## instructions, flash and RAM of the MLPerf Tiny topologies; writes build/bench/networks.json
 	$(PYTHON) -m benchmarks.networks
+
+bench-check: setup ## the same, and fail if a figure grew by more than 1 % over benchmarks/baseline.json
+	$(PYTHON) -m benchmarks.networks --check
 
 code-sizes: setup ## measure the code of every board again, after a change of firmware or kernels
 	$(PYTHON) -m dqt_edge.codesize

@@ -16,16 +16,20 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge import checkpoint, project, toolchain
+from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
 from dqt_edge.errors import DqtError, MismatchError
+from dqt_edge.files import write_atomically
 from dqt_edge.graph import Graph
 from dqt_edge.measure.session import run_session
 
 from .topologies import CANDIDATES, TOPOLOGIES
 
 FOLDER = Path("build/bench")
+BASELINE = Path(__file__).with_name("baseline.json")
+QUANTITIES = ("instructions", "flash", "arena", "scratch", "stack")
+TOLERANCE = 0.01
 PEERS = Path(__file__).with_name("peers.json")
 CORES = ("m3", "m4", "m7", "m55")
 SAMPLES = 2
@@ -40,6 +44,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cores", nargs="+", default=CORES, choices=CORES)
     parser.add_argument("--networks", nargs="+", default=list(TOPOLOGIES), choices=list(TOPOLOGIES))
+    parser.add_argument(
+        "--check", action="store_true", help="compare with benchmarks/baseline.json; exit code 5 if worse"
+    )
+    parser.add_argument("--write-baseline", action="store_true", help="make this run the baseline")
     parser.add_argument("--layers", action="store_true", help="print the counts of each layer too")
     options = parser.parse_args()
     console = Console()
@@ -53,10 +61,39 @@ def main() -> None:
     except DqtError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
-    checkpoint.write_atomically(FOLDER / "networks.json", (json.dumps(found, indent=1) + "\n").encode())
+    write_atomically(FOLDER / "networks.json", (json.dumps(found, indent=1) + "\n").encode())
     show(console, found)
     if options.layers:
         show_layers(console, found)
+    if options.write_baseline:
+        write_atomically(BASELINE, (json.dumps(totals(found), indent=1) + "\n").encode())
+    if options.check:
+        grown = growth(totals(found), json.loads(BASELINE.read_text(encoding="utf-8")))
+        console.print("\n".join(grown) or "nothing grew by more than 1 % over the baseline")
+        sys.exit(5 if grown else 0)
+
+
+def totals(found: dict[str, Facts]) -> dict[str, int]:
+    """The figures that the gate watches: ``core/network/pair/quantity`` -> instructions or bytes."""
+    return {
+        f"{core}/{network}/{pair}/{quantity}": int(facts[quantity])
+        for core, networks in found.items()
+        for network, pairs in networks.items()
+        for pair, facts in pairs.items()
+        for quantity in QUANTITIES
+    }
+
+
+def growth(now: dict[str, int], baseline: dict[str, int]) -> list[str]:
+    """Lines that name each figure which grew by more than the tolerance, or which the baseline does not know."""
+    lines = []
+    for name, value in now.items():
+        before = baseline.get(name)
+        if before is None:
+            lines.append(f"{name}: {value:,}, not in the baseline")
+        elif value > before * (1 + TOLERANCE):
+            lines.append(f"{name}: {value:,}, {value / before - 1:+.1%} over {before:,}")
+    return lines
 
 
 def measure(graph: Graph, core: str, folder: Path) -> dict[str, dict[str, Any]]:

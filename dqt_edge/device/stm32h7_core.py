@@ -73,10 +73,6 @@ class CoreRegisters:
         else:
             raise RuleError(f"no core register is modelled at 0x{0xE0000000 + offset:08x}, or it is read-only")
 
-    def check_fpu(self) -> None:
-        """Raise a RuleError unless the FPU may be used: the image is compiled for it."""
-        checked(self._values[CPACR] >> 20 & 0xF == 0xF, "the FPU is not enabled (CPACR)")
-
     def _write_ccr(self, value: int) -> None:
         rising = value & ~self._values[CCR]
         if rising >> 17 & 1:

@@ -75,7 +75,6 @@ def test_reset_input_drops_what_was_sent(device: UnicornTransport) -> None:
     ("command", "answer"),
     [
         (b"C", b"\0"),  # the counter stands: counts from this device mean "not counted"
-        (b"F", b"\x06"),  # the FPU works
         (b"S", b"\x01"),  # the painted stack was found
         (b"W", (0x27057501).to_bytes(4, "little")),
     ],

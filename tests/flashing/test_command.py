@@ -136,7 +136,7 @@ def test_image_that_was_not_built(project: Project, run: Run) -> None:
     project.elf.unlink()
     code, _, err = run()
     assert code == 8
-    assert "run `dqt-edge build`" in err
+    assert "run 'dqt-edge build'" in err
 
 
 def test_writes_then_asks_the_board(

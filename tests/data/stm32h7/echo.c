@@ -2,7 +2,6 @@
 #include "dqt_port.h"
 
 static volatile uint32_t kept;
-static volatile float factor = 1.5f;
 
 static void send(uint8_t byte) {
     while (!dqt_port_can_write()) {
@@ -33,9 +32,6 @@ int main(void) {
             dqt_port_reset();
         case 'C':
             send((uint8_t)(dqt_port_counter() + dqt_port_counter_mask + 1u));
-            break;
-        case 'F':
-            send((uint8_t)(int)(factor * 4.0f));
             break;
         case 'S':
             send((uint8_t)(dqt_port_stack_used() > 0 && dqt_port_stack_used() < 4096));
