@@ -155,7 +155,7 @@ def _facts(
         "samples": dynamic.samples,
         "keras": {"accuracy": keras.get("dynamic"), "policies": keras},
         "interpreter": {"accuracy": accuracy["dynamic"], "policies": accuracy},
-        "static": {"widths": vector_text([*policies["static"]])},  # type: ignore[misc]
+        "static": {"widths": vector_text([*policies["static"]])},
         "width_vectors": dynamic.width_vectors,
         "mean_widths": {
             layer.name: [layer.mean_weight_bits, layer.mean_activation_bits]

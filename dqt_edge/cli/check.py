@@ -24,6 +24,7 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
     """
     import json
 
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -66,13 +67,13 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
         click.echo(json.dumps({"board": target.id, "predicted": facts, "spare": spare, "layers": layers}, indent=2))
         require_fit(plan, footprint)
         return
-    table = Table(title=plan.name)
-    for column in ("layer", "kernel", "output", "MAC", "flash", "RAM out", "scratch", "widths", "bound"):
-        table.add_column(column, overflow="fold")
+    table = Table(title=plan.name, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("layer", "output", "MAC", "flash", "RAM out", "scratch", "widths", "bound"):
+        # In a narrow terminal lists of widths break; names of layers and numbers stay whole.
+        table.add_column(column, overflow="fold", no_wrap=column != "widths")
     for layer in plan.layers:
         table.add_row(
             layer.name,
-            layer.kernel,
             "x".join(map(str, layer.shape)),
             f"{layer.macs:,}",
             f"{layer.weight_bytes:,}",
