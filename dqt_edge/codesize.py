@@ -26,6 +26,7 @@ from .toolchain import ARM_GCC, compiler_version, find_tool
 FLAGS = [
     "-std=c11",
     "-O2",
+    "-fno-strict-aliasing",
     "-ffreestanding",
     "-ffunction-sections",
     "-fdata-sections",

@@ -1,4 +1,7 @@
-"""Exact accumulator bounds, and the per-width constants that an input zero point makes."""
+"""Exact accumulator bounds, and the per-width constants that an input zero point makes.
+
+A Graph whose accumulators could leave int32 cannot be made (graph_checks.py), so nothing is refused here.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import nested
-from ..errors import DoesNotFitError
 from ..graph import Conv2D, Dense, DepthwiseConv2D, Tensor
 
 
@@ -18,31 +20,12 @@ def bias_rows(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor) -> npt.ND
     """
     bias = layer.bias_twice.astype(np.int64)
     if source.zero_point == 0:
-        rows = bias[None]
-    else:
-        terms = [nested.zero_point_twice(layer.weights, w, source.zero_point) for w, _ in layer.candidates]
-        rows = np.stack([bias - term for term in terms])
-    if np.abs(rows).max() > nested.INT32_MAX:
-        raise DoesNotFitError(
-            f"layer {layer.name!r}: a bias with its zero-point term exceeds int32",
-            where=f"layer {layer.name!r}",
-            next_step="choose a larger weight scale for the layer, or split it",
-        )
-    return rows.astype(np.int32)
+        return layer.bias_twice[None]
+    terms = [nested.zero_point_twice(layer.weights, w, source.zero_point) for w, _ in layer.candidates]
+    return np.stack([bias - term for term in terms]).astype(np.int32)
 
 
 def accumulator_bound(layer: Conv2D | DepthwiseConv2D | Dense, rows: npt.NDArray[np.int32]) -> int:
-    """Largest magnitude any intermediate of the layer reaches on any input.
-
-    Raises:
-        DoesNotFitError: It exceeds int32; names the layer.
-    """
+    """Largest magnitude any intermediate of the layer reaches on any input, for the report."""
     residual = layer.residual_multiplier if isinstance(layer, Conv2D) else None
-    bound = nested.accumulator_bound(layer.weights, rows, layer.candidates, residual)
-    if bound > nested.INT32_MAX:
-        raise DoesNotFitError(
-            f"layer {layer.name!r}: its accumulator can reach {bound}, more than int32 holds",
-            where=f"layer {layer.name!r}",
-            next_step="choose a larger weight scale for the layer, or split it",
-        )
-    return bound
+    return nested.accumulator_bound(layer.weights, rows, layer.candidates, residual)

@@ -144,7 +144,6 @@ def make_plan(graph: Graph, board: Board) -> Plan:
 
     Raises:
         UnsupportedError: A dimension that the kernels' descriptors cannot hold.
-        DoesNotFitError: An accumulator that int32 cannot hold.
     """
     builder = _Builder(graph, board)
     controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
