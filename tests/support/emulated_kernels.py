@@ -18,7 +18,7 @@ from unicorn.arm_const import (
 )
 from unicorn.unicorn_const import UC_PROT_ALL
 
-from dqt_edge import project
+from dqt_edge import codesize, project
 from dqt_edge.boards import load_board
 from dqt_edge.graph import Graph
 
@@ -36,7 +36,7 @@ class EmulatedKernels:
         sources = sorted(str(p) for part in ("kernels", "model") for p in (folder / part).glob("*.c"))
         includes = [f"-I{folder / part}" for part in ("kernels", "model", "runtime", "app")]
         elf = folder / "kernels.elf"
-        command = ["arm-none-eabi-gcc", *made.board.cpu.flags, "-std=c11", "-O2", "-ffreestanding", *includes, *sources]
+        command = ["arm-none-eabi-gcc", *made.board.cpu.flags, *codesize.FLAGS, *includes, *sources]
         command += [str(folder / "port" / "dqt_memory.c"), "-nostdlib", "-lgcc", "-Wl,-e,0", f"-Wl,-Ttext={IMAGE:#x}"]
         subprocess.run([*command, "-o", str(elf)], check=True)
         with elf.open("rb") as handle:

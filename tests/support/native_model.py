@@ -63,7 +63,7 @@ class NativeModel:
         library = folder / "model.so"
         sources = [str(folder / name) for name in files if name.endswith(".c")]
         sources += [str(firmware / "runtime" / "dqt_run.c"), str(firmware / "app" / "dqt_frame.c")]
-        command = ["cc", "-std=c11", "-O2", "-shared", "-fPIC", *WARNINGS, "-I", str(folder)]
+        command = ["cc", "-std=c11", "-O2", "-fno-strict-aliasing", "-shared", "-fPIC", *WARNINGS, "-I", str(folder)]
         command += [
             "-I",
             str(firmware / "runtime"),
