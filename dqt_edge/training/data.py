@@ -181,6 +181,8 @@ def require_training(dataset: Dataset) -> None:
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+    if path.is_fifo() or path.is_char_device():
+        raise _bad("it is no regular file", path)  # it might have no end, or wait for ever
     try:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)

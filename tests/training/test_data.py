@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -181,3 +182,9 @@ def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(tm
     monkeypatch.setattr("dqt_edge.training.data.UNPACKED_MAX", 1000)
     with pytest.raises(BadFileError, match="unpack to"):
         load_data(npz(tmp_path / "bomb.npz", x=X, y=Y))
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(BadFileError, match="no regular file"):
+        load_data(str(tmp_path / "pipe.npz"))
