@@ -1,6 +1,6 @@
 """The controller: decides every adaptive layer's width once for each input, right behind the stem.
 
-Mean over the stem's output -> dense -> ReLU -> dense to layers x candidates. In training a straight-through
+Means over fields of the stem's output -> dense -> ReLU -> dense to layers x candidates. In training a straight-through
 Gumbel sample picks; in evaluation the largest logit does, without noise. All of it stays at 8 bits.
 """
 
@@ -11,10 +11,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ..graph import Shape
-from .layers import NestedDense, Run
-from .quantizers import Array, EmaScale
-from .spec import Fully
+from ..graph import Shape, Window
+from .layers import NestedDense, Pool, Run
+from .quantizers import Array
+from .spec import AveragePool, Fully
 
 
 class NestedController(keras.layers.Layer):  # type: ignore[misc]
@@ -25,13 +25,18 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
         signed: Whether that tensor has a zero point.
         hidden: Units of the hidden layer.
         layers, candidates: What it decides.
+        window: Fields of the stem's output whose means it sees.
     """
 
-    def __init__(self, source: Shape, signed: bool, hidden: int, layers: int, candidates: int) -> None:
+    def __init__(
+        self, source: Shape, signed: bool, hidden: int, layers: int, candidates: int, window: Window
+    ) -> None:
         super().__init__(name="controller")
         self.decided, self.options = layers, candidates
-        flat = (1, 1, source[2])
-        self.pool = EmaScale("controller_pool_range", signed)
+        pooling = AveragePool("controller_pool", "", window.kernel, window.stride, window.padding)
+        self.fields = Pool(pooling, source, signed)
+        flat = (*window.output_size(*source[:2]), source[2])
+        self.pool = self.fields.output_quantizer
         self.hidden = NestedDense(Fully("controller_hidden", "", hidden, relu=True), flat)
         self.logits = NestedDense(Fully("controller_logits", "", layers * candidates), (1, 1, hidden), per_tensor=True)
         self.built = True
@@ -44,11 +49,12 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
                 quantizer.calibrate(real)
             return quantizer(real, nested=run.nested, follow=run.follow)
 
-        pooled = settle(self.pool, tf.reduce_mean(value, axis=(1, 2), keepdims=True))
+        pooled = settle(self.pool, self.fields(value))
         hidden = self.hidden(pooled, scale=self.pool.scale(), run=run)
         hidden = settle(self.hidden.output_quantizer, hidden)
         logits = self.logits(hidden, scale=self.hidden.output_quantizer.scale(), run=run)
-        return tf.reshape(logits, [-1, self.decided, self.options])
+        logits = tf.reshape(logits, [-1, self.decided, self.options])
+        return logits if run.bias is None else logits + run.bias
 
 
 def gumbel_gate(logits: Array, tau: Array, seed: Array) -> Array:

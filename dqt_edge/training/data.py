@@ -59,17 +59,21 @@ class Dataset:
         return int(height), int(width), int(channels)
 
 
-def load_data(spec: str) -> Dataset:
+def load_data(spec: str, validation: float = VALIDATION_SHARE) -> Dataset:
     """Load ``digits``, or the ``.npz`` file of that path.
+
+    Args:
+        spec: Name or path.
+        validation: Part of the training samples that is kept to choose by, 0..1.
 
     Raises:
         UsageError: Unknown name, or scikit-learn is missing.
         BadFileError: The file is missing, damaged, or holds something else than images and labels.
     """
     if spec == "digits":
-        return _digits()
+        return _digits(validation)
     if spec.endswith(".npz") or Path(spec).exists():
-        return _from_npz(Path(spec))
+        return _from_npz(Path(spec), validation)
     close = difflib.get_close_matches(spec, NAMED, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}?" if close else f"choose from: {', '.join(NAMED)}."
     raise UsageError(
@@ -98,7 +102,7 @@ def codes(dataset_x: npt.NDArray[Any], graph: Graph) -> npt.NDArray[np.uint8]:
 # --- Digits -------------------------------------------------------------------------------------------------
 
 
-def _digits() -> Dataset:
+def _digits(validation: float) -> Dataset:
     try:
         from sklearn.datasets import load_digits  # noqa: PLC0415 - an optional dependency
     except ImportError as error:
@@ -110,7 +114,10 @@ def _digits() -> Dataset:
     bunch = load_digits()
     x = (np.asarray(bunch.images, np.float32) / np.float32(16))[..., None]
     y = np.asarray(bunch.target, np.int64)
-    return _split("digits", x, y, held_out=DIGITS_TEST, classes=tuple(map(str, range(10))), coding=(1 / 255, 0))
+    names = tuple(map(str, range(10)))
+    return _split(
+        "digits", x, y, held_out=DIGITS_TEST, classes=names, coding=(1 / 255, 0), validation=validation
+    )
 
 
 # --- .npz ---------------------------------------------------------------------------------------------------
@@ -124,7 +131,7 @@ def _bad(what: str, path: Path) -> BadFileError:
     )
 
 
-def _from_npz(path: Path) -> Dataset:
+def _from_npz(path: Path, validation: float) -> Dataset:
     arrays = _read_npz(path)
     if "x" not in arrays and "x_test" in arrays:
         return _test_only(arrays, path)
@@ -133,11 +140,11 @@ def _from_npz(path: Path) -> Dataset:
         raise _bad(f"array {missing[0]!r} is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", path)
     if ("x_test" in arrays) != ("y_test" in arrays):
         raise _bad("x_test and y_test must come together", path)
-    x, divisor = _images("x", arrays["x"], path)
+    x = _images("x", arrays["x"], path)
     y = _labels("y", arrays["y"], len(x), path)
     tests: tuple[Images, Labels] | None = None
     if "x_test" in arrays:
-        x_test, _ = _images("x_test", arrays["x_test"], path)
+        x_test = _images("x_test", arrays["x_test"], path)
         if x_test.shape[1:] != x.shape[1:] or arrays["x_test"].dtype != arrays["x"].dtype:
             raise _bad("x_test has another image shape or type than x", path)
         tests = x_test, _labels("y_test", arrays["y_test"], len(x_test), path)
@@ -145,17 +152,27 @@ def _from_npz(path: Path) -> Dataset:
     names = tuple(map(str, arrays["classes"])) if "classes" in arrays else tuple(map(str, range(count)))
     if not 2 <= count <= len(names):
         raise _bad(f"labels run to {count - 1}, which makes {count} classes, but there are {len(names)} names", path)
-    coding = (1 / 255, 0) if divisor == 255 else _coding(x)
+    coding = (1.0, 0) if arrays["x"].dtype == np.uint8 else _coding(x)
     held_out = max(1, round(TEST_SHARE * len(x)))
-    return _split(path.stem, x, y, held_out=held_out, classes=names, coding=coding, tests=tests, path=path)
+    return _split(
+        path.stem,
+        x,
+        y,
+        held_out=held_out,
+        classes=names,
+        coding=coding,
+        validation=validation,
+        tests=tests,
+        path=path,
+    )
 
 
 def _test_only(arrays: dict[str, npt.NDArray[Any]], path: Path) -> Dataset:
-    """A test set alone, for a finished model: inputs in the model's own units, so bytes are not scaled."""
+    """A test set alone, for a finished model: inputs in the model's own units."""
     x = arrays["x_test"]
     if x.ndim == 2:
         x = x[:, None, None, :]
-    x, _ = _images("x_test", x, path, scale_bytes=False)
+    x = _images("x_test", x, path)
     if "y_test" not in arrays:
         raise _bad("x_test and y_test must come together", path)
     y = _labels("y_test", arrays["y_test"], len(x), path)
@@ -203,21 +220,20 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
         raise _bad(what, path) from error
 
 
-def _images(name: str, array: npt.NDArray[Any], path: Path, *, scale_bytes: bool = True) -> tuple[Images, int]:
-    """Images [n, h, w, c] and what they were divided by."""
+def _images(name: str, array: npt.NDArray[Any], path: Path) -> Images:
+    """Images [n, h, w, c]."""
     if array.ndim not in (3, 4):
         raise _bad(f"{name} has shape {array.shape}, not [n, h, w] or [n, h, w, c]", path)
     if array.size == 0:
         raise _bad(f"{name} is empty: shape {array.shape}", path)
     if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
         raise _bad(f"{name} has type {array.dtype}, not numbers", path)
-    divisor = 255 if array.dtype == np.uint8 and scale_bytes else 1
-    x = np.asarray(array, np.float64) / divisor
-    if not np.isfinite(x).all():
+    x = np.asarray(array, np.float32)
+    if not np.isfinite(array).all():
         raise _bad(f"{name} holds numbers that are not finite", path)
     if np.abs(x).max() > VALUE_MAX:
         raise _bad(f"{name} holds numbers beyond {VALUE_MAX:g}; scale the inputs to about 0..1", path)
-    return (x if x.ndim == 4 else x[..., None]).astype(np.float32), divisor
+    return x if x.ndim == 4 else x[..., None]
 
 
 def _labels(name: str, array: npt.NDArray[Any], expected: int, path: Path) -> Labels:
@@ -248,6 +264,7 @@ def _split(
     held_out: int,
     classes: tuple[str, ...],
     coding: tuple[float, int],
+    validation: float,
     tests: tuple[Images, Labels] | None = None,
     path: Path = Path("digits"),
 ) -> Dataset:
@@ -258,7 +275,7 @@ def _split(
         chosen = _stratified(y, held_out, rng)
         tests = x[chosen], y[chosen]
         rest = np.setdiff1d(rest, chosen)
-    chosen = _stratified(y[rest], round(VALIDATION_SHARE * len(rest)), rng)
+    chosen = _stratified(y[rest], round(validation * len(rest)), rng)
     val = rest[chosen]
     train = np.setdiff1d(rest, val)
     if min(len(train), len(val), len(tests[0])) == 0:

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from .. import nested
 from ..errors import DqtError, UsageError
-from . import losses
+from . import augment, dial, losses
 from .data import Dataset, Images, Labels, load_data, require_training
+from .initial import Initial, load_initial
 from .layers import Run
 from .models import spec_of
 from .network import NestedModel
@@ -28,6 +30,8 @@ from .steps import Steps
 TAU = (5.0, 0.5)
 CALIBRATION_SAMPLES = 512
 EVALUATION_BATCH = 256
+DIAL_FILL = 0.98
+"""Part of the budget that the dial is set to on the validation set: other inputs cost a little more or less."""
 
 Row = dict[str, Any]
 """One epoch: phase, losses, accuracies and cost ratio."""
@@ -57,26 +61,33 @@ class Outcome:
 
 
 def train(
-    options: Options, out: Path, *, resume: bool = False, on_epoch: Callable[[Row], None] | None = None
+    options: Options,
+    out: Path,
+    *,
+    initial: Initial | None = None,
+    resume: bool = False,
+    on_epoch: Callable[[Row], None] | None = None,
 ) -> Outcome:
     """Train; the state lies in ``<out>.state/`` after every epoch.
 
     Args:
         options: What to train.
         out: The checkpoint to be, from which the names of state and log follow; it is not written here.
+        initial: What ``options.init`` names: the weights to start with, and the structure where ``options.model`` is a
+            file.
         resume: Go on from the state, if there is one.
         on_epoch: Called with each epoch's row, after its state is saved.
 
     Raises:
         StoppedError: Ctrl-C; the state of the last whole epoch is on disk.
     """
-    dataset = load_data(options.data)
+    dataset = load_data(options.data, options.validation)
     require_training(dataset)
     path = state_file(out)
     saved = load_state(path, options) if resume else None
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
-    trainer = Trainer(options, dataset)
+    trainer = Trainer(options, dataset, initial)
     if saved is not None:
         trainer.restore(saved)
     state = trainer.state
@@ -98,34 +109,31 @@ def train(
     return Outcome(trainer.model, dataset, state.log, best)
 
 
-def build_model(options: Options, dataset: Dataset) -> NestedModel:
-    """Make the untrained network of a run."""
-    spec = spec_of(options.model, len(dataset.classes))
-    return NestedModel(
+def build_model(options: Options, dataset: Dataset, initial: Initial | None = None) -> NestedModel:
+    """Make the network of a run, with its first weights."""
+    if initial is not None and options.model == options.init:
+        spec = initial.spec
+    else:
+        spec = spec_of(options.model, len(dataset.classes))
+    model = NestedModel(
         spec,
         dataset.shape,
         dataset.classes,
         candidates=options.candidates,
         input_scale=dataset.input_scale,
         input_zero_point=dataset.input_zero_point,
+        view=options.view,
+        learned=options.scales == "learned",
     )
-
-
-def shifted(x: Images, largest: int, rng: np.random.Generator) -> Images:
-    """Each image moved by up to ``largest`` pixels along both axes, zeros moving in."""
-    if largest == 0:
-        return x
-    _, height, width, _ = x.shape
-    padded = np.pad(x, ((0, 0), (largest, largest), (largest, largest), (0, 0)))
-    views = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    rows, columns = rng.integers(0, 2 * largest + 1, (2, len(x)))
-    return np.ascontiguousarray(views[np.arange(len(x)), rows, columns].transpose(0, 2, 3, 1))
+    if initial is not None:
+        load_initial(model, initial.for_spec(spec))
+    return model
 
 
 class Trainer:
     """Epochs of one run, and its state."""
 
-    def __init__(self, options: Options, dataset: Dataset) -> None:
+    def __init__(self, options: Options, dataset: Dataset, initial: Initial | None = None) -> None:
         self.options, self.dataset = options, dataset
         if options.pixels >= min(dataset.shape[:2]):
             raise UsageError(
@@ -133,10 +141,11 @@ class Trainer:
                 where="option --shift",
                 next_step="give a smaller shift, or 0",
             )
-        self.model = build_model(options, dataset)
+        self.model = build_model(options, dataset, initial)
         self.state = State()
         self.batch = min(options.batch, len(dataset.x_train))
         self.steps = len(dataset.x_train) // self.batch
+        self.train_codes = nested.quantize(dataset.x_train, dataset.input_scale, dataset.input_zero_point)
         self.step = Steps(self.model, options, self.steps)
 
     # --- Epochs ---------------------------------------------------------------------------------------------
@@ -144,19 +153,17 @@ class Trainer:
     def epoch(self, index: int) -> Row:
         """Train one epoch (from 0) and measure the validation set."""
         options = self.options
-        if index == options.warmup:
+        if index == options.floating:
             self._calibrate()
-        nested = index >= options.warmup
+        on_integers = index >= options.floating
         rng = np.random.default_rng((options.seed, index))
-        progress = (index - options.warmup) / max(1, options.epochs - options.warmup - 1)
+        progress = (index - options.floating) / max(1, options.epochs - options.floating - 1)
         tau = tf.constant(TAU[0] * (TAU[1] / TAU[0]) ** max(progress, 0.0), tf.float32)
         follow = tf.constant(EMA_RATE if index < options.frozen else 0.0, tf.float32)
         totals = np.zeros(2, np.float64)
         for step, (x, y) in enumerate(self._batches(rng)):
-            if nested:
-                choice = rng.integers(0, len(options.candidates), len(self.model.adaptive)).astype(np.int32)
-                seed = tf.constant([options.seed, index * self.steps + step], tf.int32)
-                values = self.step.nested_step(x, y, choice=tf.constant(choice), tau=tau, follow=follow, seed=seed)
+            if on_integers:
+                values = self.step.nested_step(x, y, tau=tau, follow=follow, **self._draw(rng, index * self.steps + step))
             else:
                 values = self.step.float_step(x, y)
             totals += [float(v) for v in values]
@@ -169,19 +176,33 @@ class Trainer:
             )
         row: Row = {
             "epoch": index + 1,
-            "phase": "nested" if nested else "float",
+            "phase": "nested" if on_integers else "float",
             "loss": loss,
             "accuracy": accuracy,
         }
-        return {**row, **self._validate(nested)}
+        return {**row, **self._validate(on_integers)}
+
+    def _draw(self, rng: np.random.Generator, step: int) -> dict[str, Array]:
+        """What is random in a step: a width vector, the dial (at the budget every other time), the gates' noise."""
+        candidates = self.options.candidates
+        choice = rng.integers(0, len(candidates), len(self.model.adaptive)).astype(np.int32)
+        anywhere, position = rng.integers(0, 2), rng.random()
+        if not anywhere:
+            position = self.step.budget_position
+        return {
+            "choice": tf.constant(choice),
+            "position": tf.constant(position, tf.float32),
+            "bias": tf.constant(dial.training_bias(position, candidates)),
+            "seed": tf.constant([self.options.seed, step], tf.int32),
+        }
 
     def _batches(self, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-        order = rng.permutation(len(self.dataset.x_train))[: self.steps * self.batch]
-        x = shifted(self.dataset.x_train[order], self.options.pixels, rng)
-        x, y = self.model.on_codes(x), self.dataset.y_train[order]
+        order = rng.permutation(len(self.train_codes))[: self.steps * self.batch]
+        zero = self.dataset.input_zero_point
         for start in range(0, len(order), self.batch):
-            part = slice(start, start + self.batch)
-            yield tf.constant(x[part]), tf.constant(y[part])
+            part = order[start : start + self.batch]
+            codes = augment.varied(self.train_codes[part], self.options.pixels, self.options.flip, zero, rng)
+            yield tf.constant(self.model.of_codes(codes)), tf.constant(self.dataset.y_train[part])
 
     def _calibrate(self) -> None:
         """Set every scale from a float pass with the norms' statistics, and change to the nested optimizers."""
@@ -190,10 +211,10 @@ class Trainer:
         self.model.settle_fusion()
         self.step.begin_nested()
 
-    def _validate(self, nested: bool) -> Row:
+    def _validate(self, on_integers: bool) -> Row:
         """Validation accuracy of each policy in per cent, their mean loss, and the dynamic BitOPs ratio."""
         x, y = self.model.on_codes(self.dataset.x_val), self.dataset.y_val
-        if not nested:
+        if not on_integers:
             (logits,) = self._in_parts(lambda part: (self.model(part, run=Run(nested=False))[0],), x)
             return {"val_float": share(y, logits)}
         step = self.step
@@ -204,7 +225,11 @@ class Trainer:
             every.append(logits)
             row[f"val_{name}"] = share(y, logits)
         if self.model.controller is not None:
-            logits, choices = self._in_parts(step.predict_dynamic, x)
+            (decided,) = self._in_parts(step.decide, x)
+            pairs, target = self.options.candidates, DIAL_FILL * self.options.budget
+            lift = dial.lift_for(decided, pairs, step.table, step.fixed, target)
+            bias = tf.constant(lift * dial.direction(pairs), tf.float32)
+            logits, choices = self._in_parts(partial(step.predict_dynamic, bias), x)
             every.append(logits)
             row["val_dynamic"] = share(y, logits)
             row["val_cost"] = float(step.fixed + step.table[np.arange(choices.shape[1]), choices].sum(axis=1).mean())
@@ -245,7 +270,7 @@ class Trainer:
         self.state = state
         self.model.fused = set(state.fused)
         self.assign(state.variables)
-        if state.epoch > self.options.warmup:
+        if state.epoch > self.options.floating:
             self.step.begin_nested()
         for index, variable in enumerate(self._optimizer_variables()):
             variable.assign(state.optimizer[str(index)])

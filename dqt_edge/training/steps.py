@@ -1,7 +1,8 @@
 """One gradient step of either phase, compiled; and the forward passes that validation needs.
 
 A step of the nested phase runs four passes: 8x8 (labels; its output teaches the others), the least width, one
-random width vector, and the dynamic pass under the controller's gates.
+random width vector, and the dynamic pass under the controller's gates, with the dial at a random place. The last
+three may see a part of the batch only.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ..errors import UsageError
@@ -22,8 +24,6 @@ from .quantizers import Array
 
 NESTED_RATE = 0.3
 """The nested phase starts from a trained network, and its gradients pass through roundings: smaller steps."""
-BUDGET_FILL = 0.8
-"""Part of the budget that the loss aims at: costs expected in training and chosen in evaluation differ."""
 
 
 def least(candidates: tuple[Pair, ...]) -> int:
@@ -73,10 +73,17 @@ class Steps:
         self.nested_step = tf.function(self._nested_step)
         self.predict_fixed = tf.function(self._predict_fixed)
         self.predict_dynamic = tf.function(self._predict_dynamic)
+        self.decide = tf.function(self._decide)
 
     def cost_at(self, index: int) -> float:
         """BitOPs ratio with one candidate in all adaptive layers."""
         return self.fixed + float(self.table[:, index].sum()) if len(self.table) else self.fixed
+
+    @property
+    def budget_position(self) -> float:
+        """Where the dial stands for the budget: 0 at the least cost, 1 at 8x8."""
+        low, high = self.cost_at(self.least), self.cost_at(self.full)
+        return float(np.clip((self.options.budget - low) / max(high - low, 1e-9), 0, 1))
 
     def all_at(self, index: int) -> Array:
         """Choice of one candidate in all adaptive layers."""
@@ -90,8 +97,8 @@ class Steps:
         """Optimizers of a phase with their variables: of the network, in the nested phase of the controller too."""
         rate, options = self.options.learning_rate, self.options
         if not nested:
-            return [adam(rate, options.warmup * self.steps, 0.2, self.float_network)]
-        steps = (options.epochs - options.warmup) * self.steps
+            return [adam(rate, max(options.floating, 1) * self.steps, 0.2, self.float_network)]
+        steps = (options.epochs - options.floating) * self.steps
         found = [adam(rate * NESTED_RATE, steps, 0.01, self.network)]
         return [*found, adam(rate, steps, 0.01, self.choosing)] if self.choosing else found
 
@@ -108,41 +115,46 @@ class Steps:
         return loss, losses.accuracy(y, logits)
 
     def _nested_step(
-        self, x: Array, y: Array, *, choice: Array, tau: Array, follow: Array, seed: Array
+        self, x: Array, y: Array, *, choice: Array, position: Array, bias: Array, tau: Array, follow: Array, seed: Array
     ) -> tuple[Array, Array]:
         model, options = self.model, self.options
         with tf.GradientTape() as tape:
             full, _ = model(x, run=Run(nested=True, follow=follow, choice=self.all_at(self.full)))
             fixed = [losses.hard_loss(y, full)]
-            narrow = full
+            part = max(1, round(options.narrow_share * x.shape[0]))
+            narrow = full[:part]
             if model.adaptive:
-                narrow, _ = model(x, run=Run(nested=True, choice=self.all_at(self.least)))
-                mixed, _ = model(x, run=Run(nested=True, choice=choice))
-                fixed += [losses.soft_loss(full, narrow), losses.soft_loss(full, mixed)]
+                narrow, _ = model(x[:part], run=Run(nested=True, choice=self.all_at(self.least)))
+                mixed, _ = model(x[-part:], run=Run(nested=True, choice=choice))
+                fixed += [losses.soft_loss(full[:part], narrow), losses.soft_loss(full[-part:], mixed)]
             loss = options.consistency * tf.add_n(fixed) / len(fixed)
             if model.controller is not None:
-                loss += self._dynamic_loss(x, y, (full, narrow), tau, seed)
+                dial = {"position": position, "bias": bias, "tau": tau, "seed": seed}
+                loss += self._dynamic_loss(x[:part], y[:part], full[:part], narrow, **dial)
         self._descend(tape, loss)
         return loss, losses.accuracy(y, full)
 
-    def _dynamic_loss(self, x: Array, y: Array, fixed: tuple[Array, Array], tau: Array, seed: Array) -> Array:
-        """Task loss under the controller's gates, the budget, and the terms that make it choose."""
-        options, (full, narrow) = self.options, fixed
-        logits, decided = self.model(x, run=Run(nested=True), gate=lambda z: gumbel_gate(z, tau, seed))
+    def _dynamic_loss(
+        self, x: Array, y: Array, full: Array, narrow: Array, *, position: Array, bias: Array, tau: Array, seed: Array
+    ) -> Array:
+        """Task loss under the controller's gates, the cost that the dial asks for, and what makes it choose."""
+        options = self.options
+        logits, decided = self.model(x, run=Run(nested=True, bias=bias), gate=lambda z: gumbel_gate(z, tau, seed))
         task = (losses.hard_loss(y, logits) + losses.soft_loss(full, logits)) / 2
         chances = tf.nn.softmax(decided)
         costs = losses.expected_cost(chances, self.table, self.fixed)
-        target = BUDGET_FILL * options.budget
         low, high = self.cost_at(self.least), self.cost_at(self.full)
-        affordable = min(max((target - low) / (high - low), 0.0), 1.0)
-        budget = tf.nn.relu(tf.reduce_mean(costs) - target)
-        focus = losses.focus(full, narrow, costs, affordable)
+        off_target = tf.abs(tf.reduce_mean(costs) - (low + position * (high - low)))
+        focus = losses.focus(full, narrow, costs, position)
         information = losses.mutual_information(chances, self.table)
-        return task + options.beta * budget - options.focus * focus - options.diversity * information
+        return task + options.beta * off_target - options.focus * focus - options.diversity * information
 
     def _predict_fixed(self, choice: Array, x: Array) -> tuple[Array]:
         return (self.model(x, run=Run(nested=True, choice=choice))[0],)
 
-    def _predict_dynamic(self, x: Array) -> tuple[Array, Array]:
-        logits, decided = self.model(x, run=Run(nested=True), gate=hard_gate)
+    def _predict_dynamic(self, bias: Array, x: Array) -> tuple[Array, Array]:
+        logits, decided = self.model(x, run=Run(nested=True, bias=bias), gate=hard_gate)
         return logits, tf.argmax(decided, axis=-1)
+
+    def _decide(self, x: Array) -> tuple[Array]:
+        return (self.model(x, run=Run(nested=True), gate=hard_gate)[1],)
