@@ -14,6 +14,7 @@ import tensorflow as tf
 from ..graph import Shape, Window
 from .layers import NestedDense, Pool, Run
 from .quantizers import Array
+from .replicas import own_share, replicas
 from .spec import AveragePool, Fully
 
 
@@ -65,7 +66,8 @@ def gumbel_gate(logits: Array, tau: Array, seed: Array) -> Array:
         tau: Temperature; high spreads the gradient over all candidates.
         seed: int32 [2]; equal seeds give equal noise.
     """
-    uniform = tf.random.stateless_uniform(tf.shape(logits), seed, minval=1e-7, maxval=1.0)
+    shape = tf.shape(logits) * [replicas(), 1, 1]
+    uniform = own_share(tf.random.stateless_uniform(shape, seed, minval=1e-7, maxval=1.0))
     soft = tf.nn.softmax((logits - tf.math.log(-tf.math.log(uniform))) / tau)
     return tf.stop_gradient(hard_gate(soft) - soft) + soft
 

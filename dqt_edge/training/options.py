@@ -60,6 +60,9 @@ class Options:
         narrow_share: Part of each batch that the narrow passes see, 0..1: less is faster.
         view: How narrow views are made, see ``quantizers.View``; all but ``centred`` only for comparison.
         scales: ``learned``, or ``ema``: averages of what the 8-bit pass shows.
+        image_size: Height and width that the images of a folder get, pixels; None for other data.
+        channels: Of the images of a folder: 1 for grey, 3 for colour.
+        crop_area: Least part of a folder's training image that a random crop shows; 1 crops none.
     """
 
     data: str = "digits"
@@ -82,6 +85,9 @@ class Options:
     narrow_share: float = 1.0
     view: Literal["centred", "paper", "plain"] = "centred"
     scales: Literal["learned", "ema"] = "learned"
+    image_size: int | None = None
+    channels: int = 3
+    crop_area: float = 1.0
 
     def __post_init__(self) -> None:
         limits = {
@@ -98,6 +104,9 @@ class Options:
             "warmup": (0, self.epochs - 1),
             "validation": (0.001, 0.5),
             "narrow_share": (0.01, 1.0),
+            "image_size": (4, 1024),
+            "channels": (1, 3),
+            "crop_area": (0.01, 1.0),
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
@@ -108,10 +117,20 @@ class Options:
                     next_step="give a value within the range",
                 )
 
+        if self.channels == 2:
+            raise UsageError(
+                "an image has 1 or 3 channels", where="option --channels", next_step="give 1 for grey, 3 for colour"
+            )
+
     @property
     def pixels(self) -> int:
         """The shift, settled."""
         return self.shift if self.shift is not None else int(self.data == "digits")
+
+    @property
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(height, width, channels) of a folder's images, where a size is given."""
+        return None if self.image_size is None else (self.image_size, self.image_size, self.channels)
 
     @property
     def floating(self) -> int:

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from .replicas import across, replicas
+
 Array = Any  # a tf.Tensor; TensorFlow ships no types
 
 View = Literal["centred", "paper", "plain"]
@@ -105,11 +107,15 @@ def pact(value: Array, alpha: Array) -> tuple[Array, Any]:
 
 
 def upper_percentile(value: Array) -> Array:
-    """99.9th percentile of ``|value|``."""
+    """99.9th percentile of ``|value|``, of all replicas together."""
     flat = tf.reshape(tf.abs(value), [-1])
-    flat = flat[:: tf.maximum(tf.size(flat) // PERCENTILE_SAMPLE, 1)]
-    rank = tf.cast(tf.math.ceil(tf.cast(tf.size(flat), tf.float32) * PERCENTILE_REST), tf.int32)
-    return tf.maximum(tf.math.top_k(flat, k=tf.maximum(rank, 1)).values[-1], 255 * SCALE_MIN)
+    flat = flat[:: tf.maximum(tf.size(flat) * replicas() // PERCENTILE_SAMPLE, 1)]
+    size = tf.cast(tf.size(flat) * replicas(), tf.float32)
+    rank = tf.maximum(tf.cast(tf.math.ceil(size * PERCENTILE_REST), tf.int32), 1)
+    largest = tf.math.top_k(flat, k=tf.minimum(rank, tf.size(flat))).values
+    if replicas() > 1:
+        largest = tf.math.top_k(across(largest), k=rank).values
+    return tf.maximum(largest[-1], 255 * SCALE_MIN)
 
 
 class Pact(keras.layers.Layer):  # type: ignore[misc]

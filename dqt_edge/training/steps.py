@@ -17,10 +17,12 @@ from ..errors import UsageError
 from ..graph import FULL, Pair
 from . import losses
 from .controller import gumbel_gate, hard_gate
+from .distribution import Devices
 from .layers import Run
 from .network import NestedModel
 from .options import Options
 from .quantizers import Array
+from .replicas import across, mean
 
 NESTED_RATE = 0.3
 """The nested phase starts from a trained network, and its gradients pass through roundings: smaller steps."""
@@ -31,10 +33,17 @@ def least(candidates: tuple[Pair, ...]) -> int:
     return min(range(len(candidates)), key=lambda i: candidates[i][0] * candidates[i][1])
 
 
+class AveragedAdam(keras.optimizers.Adam):  # type: ignore[misc]
+    """Adam on gradients that already are those of the whole batch, so that it clips what one device would clip."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:  # noqa: ANN401 - Keras's own
+        return grads_and_vars
+
+
 def adam(rate: float, steps: int, last: float, variables: list[Any]) -> tuple[keras.optimizers.Optimizer, list[Any]]:
     """Adam whose rate falls as a cosine to ``last`` times itself, ready for those variables."""
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=last)
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=5.0)
+    optimizer = AveragedAdam(schedule, global_clipnorm=5.0)
     optimizer.build(variables)
     return optimizer, variables
 
@@ -46,13 +55,14 @@ class Steps:
         model: The network.
         options: Of the run.
         steps: Steps of an epoch, for the learning-rate schedule.
+        devices: What runs them; each replica takes its share of a batch.
 
     Attributes:
         optimizers: Those of the current phase, with their variables.
         table, fixed: Costs, see ``losses.cost_table``.
     """
 
-    def __init__(self, model: NestedModel, options: Options, steps: int) -> None:
+    def __init__(self, model: NestedModel, options: Options, steps: int, devices: Devices) -> None:
         self.model, self.options, self.steps = model, options, steps
         self.full, self.least = options.candidates.index(FULL), least(options.candidates)
         pairs = {name: model.parts[name].candidates for name in model.adaptive}
@@ -69,11 +79,13 @@ class Steps:
         self.network = [v for v in model.trainable_variables if id(v) not in chosen]
         self.float_network = [v for v in self.network if v.name not in ("log_scale", "log_alpha")]
         self.optimizers = self._optimizers(nested=False)
-        self.float_step = tf.function(self._float_step)
-        self.nested_step = tf.function(self._nested_step)
-        self.predict_fixed = tf.function(self._predict_fixed)
-        self.predict_dynamic = tf.function(self._predict_dynamic)
-        self.decide = tf.function(self._decide)
+        self.float_step = devices.compiled(self._float_step)
+        self.nested_step = devices.compiled(self._nested_step)
+        self.predict_float = devices.compiled(self._predict_float)
+        self.predict_fixed = devices.compiled(self._predict_fixed)
+        self.predict_dynamic = devices.compiled(self._predict_dynamic)
+        self.decide = devices.compiled(self._decide)
+        self.make_equal = devices.compiled(self._make_equal)
 
     def cost_at(self, index: int) -> float:
         """BitOPs ratio with one candidate in all adaptive layers."""
@@ -103,16 +115,18 @@ class Steps:
         return [*found, adam(rate, steps, 0.01, self.choosing)] if self.choosing else found
 
     def _descend(self, tape: tf.GradientTape, loss: Array) -> None:
-        groups = [variables for _, variables in self.optimizers]
-        for (optimizer, variables), gradients in zip(self.optimizers, tape.gradient(loss, groups), strict=True):
-            optimizer.apply(gradients, variables)
+        """Follow the gradient of the mean loss of all replicas."""
+        gradients = mean(tape.gradient(loss, [v for _, variables in self.optimizers for v in variables]))
+        for optimizer, variables in self.optimizers:
+            optimizer.apply(gradients[: len(variables)], variables)
+            gradients = gradients[len(variables) :]
 
     def _float_step(self, x: Array, y: Array) -> tuple[Array, Array]:
         with tf.GradientTape() as tape:
             logits, _ = self.model(x, run=Run(nested=False, batch_statistics=True))
             loss = losses.hard_loss(y, logits)
         self._descend(tape, loss)
-        return loss, losses.accuracy(y, logits)
+        return tuple(mean([loss, losses.accuracy(y, logits)]))
 
     def _nested_step(
         self, x: Array, y: Array, *, choice: Array, position: Array, bias: Array, tau: Array, follow: Array, seed: Array
@@ -132,29 +146,40 @@ class Steps:
                 dial = {"position": position, "bias": bias, "tau": tau, "seed": seed}
                 loss += self._dynamic_loss(x[:part], y[:part], full[:part], narrow, **dial)
         self._descend(tape, loss)
-        return loss, losses.accuracy(y, full)
+        return tuple(mean([loss, losses.accuracy(y, full)]))
 
     def _dynamic_loss(
         self, x: Array, y: Array, full: Array, narrow: Array, *, position: Array, bias: Array, tau: Array, seed: Array
     ) -> Array:
-        """Task loss under the controller's gates, the cost that the dial asks for, and what makes it choose."""
+        """Task loss under the controller's gates, the cost that the dial asks for, and what makes it choose.
+
+        The last two compare inputs of the whole batch, so they see those of all replicas.
+        """
         options = self.options
         logits, decided = self.model(x, run=Run(nested=True, bias=bias), gate=lambda z: gumbel_gate(z, tau, seed))
         task = (losses.hard_loss(y, logits) + losses.soft_loss(full, logits)) / 2
-        chances = tf.nn.softmax(decided)
+        chances = across(tf.nn.softmax(decided))
         costs = losses.expected_cost(chances, self.table, self.fixed)
         low, high = self.cost_at(self.least), self.cost_at(self.full)
         off_target = tf.abs(tf.reduce_mean(costs) - (low + position * (high - low)))
-        focus = losses.focus(full, narrow, costs, position)
+        focus = losses.focus(across(full), across(narrow), costs, position)
         information = losses.mutual_information(chances, self.table)
         return task + options.beta * off_target - options.focus * focus - options.diversity * information
 
+    def _predict_float(self, x: Array) -> tuple[Array]:
+        return (across(self.model(x, run=Run(nested=False))[0]),)
+
     def _predict_fixed(self, choice: Array, x: Array) -> tuple[Array]:
-        return (self.model(x, run=Run(nested=True, choice=choice))[0],)
+        return (across(self.model(x, run=Run(nested=True, choice=choice))[0]),)
 
     def _predict_dynamic(self, bias: Array, x: Array) -> tuple[Array, Array]:
         logits, decided = self.model(x, run=Run(nested=True, bias=bias), gate=hard_gate)
-        return logits, tf.argmax(decided, axis=-1)
+        return across(logits), across(tf.argmax(decided, axis=-1))
 
     def _decide(self, x: Array) -> tuple[Array]:
-        return (self.model(x, run=Run(nested=True), gate=hard_gate)[1],)
+        return (across(self.model(x, run=Run(nested=True), gate=hard_gate)[1]),)
+
+    def _make_equal(self) -> None:
+        """Give all replicas the mean of their variables: workers of different make may have rounded differently."""
+        for variable in self.model.variables:
+            variable.assign(mean([tf.convert_to_tensor(variable)])[0])
