@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import wraps
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ..errors import UsageError
-from .replicas import Array, replicas
+from .replicas import Array, across
 
 Kind = Literal["auto", "none", "mirrored", "workers"]
 
@@ -78,12 +79,14 @@ class Devices:
             return tf.function(function)  # type: ignore[no-any-return]
         strategy = self.strategy
 
-        @tf.function  # type: ignore[untyped-decorator]
+        @wraps(function)
         def everywhere(*values: Any, **named: Any) -> Any:  # noqa: ANN401 - tensors
             return strategy.run(function, values, named)
 
+        traced = tf.function(everywhere)
+
         def first(*values: Any, **named: Any) -> Any:  # noqa: ANN401 - tensors
-            found = everywhere(*values, **named)
+            found = traced(*values, **named)
             return tf.nest.map_structure(lambda value: strategy.experimental_local_results(value)[0], found)
 
         return first
@@ -92,9 +95,8 @@ class Devices:
         """Whether all workers hold the same numbers."""
         if self.strategy is None:
             return True
-        mine = tf.constant(np.tile(np.array([facts], np.int64), (len(self.local), 1)))
-        every = self.compiled(lambda own: tf.distribute.get_replica_context().all_gather(own, axis=0))
-        found = np.asarray(every(self.place(np.asarray(mine))))
+        mine = np.tile(np.array([facts], np.int64), (len(self.local), 1))
+        found = np.asarray(self.compiled(across)(self.place(mine)))
         return bool((found == found[0]).all())
 
 
@@ -153,5 +155,3 @@ def check_batch(batch: int, devices: Devices) -> None:
             next_step=f"give a multiple of {devices.replicas}",
         )
 
-
-__all__ = ["Devices", "Kind", "check_batch", "find_devices", "replicas"]

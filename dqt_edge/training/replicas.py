@@ -27,13 +27,22 @@ def across(value: Array) -> Array:
     The gradient is such that the mean over replicas of a loss made from joined values has the gradient of that loss.
     """
     context = _context()
-    return value if context is None else context.all_gather(value, axis=0)
+    if context is None:
+        return value
+    # Each adds its own place to zeros elsewhere: unlike a gathering, every strategy can do that on every device.
+    count, rank = context.num_replicas_in_sync, len(value.shape)
+    place = tf.one_hot(context.replica_id_in_sync_group, count, dtype=value.dtype)
+    joined = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.reshape(place, [count] + [1] * rank) * value)
+    return tf.reshape(joined, [-1, *value.shape[1:]])
 
 
 def mean(values: list[Array]) -> list[Array]:
     """Means over the replicas."""
     context = _context()
-    return values if context is None else context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+    if context is None:
+        return values
+    # What comes out of an inner function is on no device yet, and some strategies want to know one.
+    return list(context.all_reduce(tf.distribute.ReduceOp.MEAN, [tf.identity(value) for value in values]))
 
 
 def own_share(value: Array) -> Array:
