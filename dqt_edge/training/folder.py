@@ -131,19 +131,19 @@ def _visible(folder: Path) -> list[Path]:
         raise _bad(f"cannot list the folder: {error.strerror or error}", folder) from error
 
 
-def _classes(root: Path) -> tuple[str, ...]:
+def _classes(root: Path, least: int = 2) -> tuple[str, ...]:
     entries = _visible(root)
     stray = next((path for path in entries if not path.is_dir()), None)
     if stray is not None:
         raise _bad(f"{stray.name!r} lies where the folders of the classes should be", root)
-    if len(entries) < 2:
-        raise _bad(f"it holds {len(entries)} classes; at least 2 are needed", root)
+    if len(entries) < least:
+        raise _bad(f"it holds {len(entries)} classes; at least {least} are needed", root)
     return tuple(path.name for path in entries)
 
 
 def _listed(root: Path, classes: tuple[str, ...]) -> Listing:
     """Files of the classes in order; each class that ``root`` has must have images."""
-    unknown = sorted(set(_classes(root)) - set(classes))
+    unknown = sorted(set(_classes(root, least=1)) - set(classes))
     if unknown:
         raise _bad(f"class {unknown[0]!r} has no training images", root)
     files: list[Path] = []
