@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..graph import Graph
+    from ..training.distribution import Kind
 
 # The defaults stand in training/options.py too, which would load NumPy here; a test holds the two together.
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     "--data",
     default="digits",
     show_default=True,
-    metavar="NAME|FILE",
-    help="digits, or an .npz with x and y.",
+    metavar="NAME|FILE|DIR",
+    help="digits, cifar10, an .npz with x and y, or a folder of images.",
 )
 @click.option("--model", default="tiny", show_default=True, help="tiny or tiny-plain.")
 @click.option(
@@ -44,9 +45,38 @@ if TYPE_CHECKING:
     type=int,
     help="Largest random shift of a training image.  [default: digits 1, others 0 pixels]",
 )
+@click.option("--image-size", type=int, help="Height and width that the images of a folder get, pixels.")
+@click.option("--channels", default=3, show_default=True, help="Of the images of a folder: 1 for grey, 3 for colour.")
+@click.option(
+    "--crop-area",
+    default=1.0,
+    show_default=True,
+    help="Least part of a folder's training image that a random crop shows; 1 crops none.",
+)
+@click.option(
+    "--distribute",
+    type=click.Choice(["auto", "none", "mirrored", "workers"]),
+    default="auto",
+    show_default=True,
+    help="One device, all GPUs, or the workers of TF_CONFIG.",
+)
+@click.option(
+    "--save-every",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="Minutes between savings of the state within an epoch.",
+)
 @click.option("--resume", is_flag=True, help="Go on where a stopped run left off.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoint to write, .safetensors.")
-def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # noqa: ANN401 - for Options
+def train(
+    out: Path,
+    resume: bool,
+    candidates: str,
+    distribute: Kind,
+    save_every: float,
+    **values: Any,  # noqa: ANN401 - for Options
+) -> None:
     """Train a model whose precision adapts to each input.
 
     Beside the checkpoint OUT come a log of all epochs (OUT with the suffix .csv) and a folder OUT.state, from
@@ -69,12 +99,20 @@ def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # n
     console = Console()
     with console.status("starting TensorFlow"):
         start_tensorflow()
+    from ..training.distribution import find_devices
+
+    devices = find_devices(distribute)  # before anything else of TensorFlow
     from ..training.loop import train as run_training
     from ..training.progress import Progress
     from ..training.report import finished_graph, write_log
 
+    if not devices.chief:
+        run_training(options, out, resume=resume, devices=devices, save_every=save_every)
+        return
     with Progress(console, options) as progress:
-        outcome = run_training(options, out, resume=resume, on_epoch=progress.epoch)
+        outcome = run_training(
+            options, out, resume=resume, on_epoch=progress.epoch, devices=devices, save_every=save_every
+        )
     graph = finished_graph(outcome, options)
     write_log(out.with_suffix(".csv"), outcome.log)
     save(graph, out)

@@ -154,4 +154,3 @@ def check_batch(batch: int, devices: Devices) -> None:
             where="option --batch",
             next_step=f"give a multiple of {devices.replicas}",
         )
-

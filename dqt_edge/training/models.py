@@ -78,6 +78,36 @@ def _resnet(name: str, classes: int, stages: tuple[tuple[int, int], ...]) -> Spe
     return Spec(name, tuple(nodes), control="stem", hidden=32, grid=4)
 
 
+def _resnet50(classes: int, width: int = 64, blocks: tuple[int, ...] = (3, 4, 6, 3)) -> Spec:
+    """ResNet-50 for images of about 224x224 (He et al., arXiv 1512.03385); 4.1G MACs on 224x224x3.
+
+    Bottleneck blocks with the stride on the 3x3 convolution. The controller sees the stem's output behind the pooling.
+    """
+    nodes: list[Node] = [
+        Conv("stem", INPUT, width, (7, 7), (2, 2), padding=(3, 3, 3, 3), adaptive=False),
+        MaxPool("stem_pool", "stem", (3, 3), (2, 2), padding=(1, 1, 1, 1)),
+    ]
+    last = "stem_pool"
+    for i, count in enumerate(blocks):
+        inner, outer = width << i, 4 * width << i
+        for j in range(count):
+            step = 2 if i > 0 and j == 0 else 1
+            at, shortcut = f"stage{i + 1}_{j + 1}", last
+            nodes += [
+                Conv(f"{at}_conv1", last, inner, (1, 1)),
+                Conv(f"{at}_conv2", f"{at}_conv1", inner, (3, 3), (step, step), padding=(1, 1, 1, 1)),
+                Conv(f"{at}_conv3", f"{at}_conv2", outer, (1, 1), relu=False),
+            ]
+            if j == 0:
+                shortcut = f"{at}_shortcut"
+                nodes.append(Conv(shortcut, last, outer, (1, 1), (step, step), relu=False))
+            nodes.append(Sum(f"{at}_sum", (shortcut, f"{at}_conv3")))
+            last = f"{at}_sum"
+    nodes += [AveragePool("pool", last), Fully("classifier", "pool", classes)]
+    name = "resnet50" if (width, blocks) == (64, (3, 4, 6, 3)) else f"resnet50-{width}x{sum(blocks)}"
+    return Spec(name, tuple(nodes), control="stem_pool", grid=4)
+
+
 def _ecg(classes: int) -> Spec:
     """1-D convolutions along the first axis, for [samples, 1, channels] signals; 0.75M MACs on 128x1x3."""
     return Spec(
@@ -105,6 +135,7 @@ MODELS: dict[str, Callable[[int], Spec]] = {
     "resnet8": _resnet8,
     "resnet18": _resnet18,
     "resnet18-16": partial(_resnet18, width=16),
+    "resnet50": _resnet50,
     "ecg": _ecg,
 }
 

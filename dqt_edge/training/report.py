@@ -23,6 +23,15 @@ from .export import to_graph
 from .integer import evaluate
 from .loop import Outcome, Row
 from .options import Options
+from .validation import samples_at_once
+
+INTEGER_VALUES = 1 << 21
+"""Input values of a part: the integer evaluation keeps all tensors, in 64 bits."""
+ORACLE_MACS = 1 << 39
+"""Multiply-accumulates of the held-out samples that the interpreter repeats for each policy."""
+STATIC_MACS = 1 << 45
+STATIC_LEAST = 16
+"""Fewer validation samples say nothing about a static vector."""
 
 COLUMNS = (
     "epoch", "phase", "loss", "accuracy", "val_float", "val_full", "val_least", "val_dynamic",
@@ -35,16 +44,20 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
 
     ``provenance["keras"]`` maps each policy (every candidate in all layers, ``dynamic``, ``static``) to
     ``accuracy`` (0..1), ``samples`` and ``bitops_ratio``; ``dynamic`` also has ``width_vectors`` (vector -> count),
-    and ``static`` its ``vector``, the best at no more than the dynamic cost, chosen on the validation set.
+    and ``static`` its ``vector``, the best at no more than the dynamic cost, chosen on the validation set; a network
+    for which that search would take days has none.
 
     Raises:
         MismatchError: Keras and the interpreter disagree in a code.
     """
     graph = to_graph(outcome.model, options.model)
     measured = {name: measure(outcome, graph, policy) for name, policy in policies(graph).items()}
-    if "dynamic" in measured:
+    validation = outcome.dataset.validation
+    chosen_by = static_samples(graph, len(validation.labels))
+    if "dynamic" in measured and chosen_by >= STATIC_LEAST:
         ratio = measured["dynamic"]["bitops_ratio"]
-        found = best_static(graph, codes(outcome.dataset.x_val, graph), outcome.dataset.y_val, ratio)
+        indices = np.linspace(0, len(validation.labels) - 1, chosen_by).astype(np.int64)
+        found = best_static(graph, codes(validation.images(indices), graph), validation.labels[indices], ratio)
         measured["static"] = {
             **measure(outcome, graph, found.pairs),
             "vector": vector_text(found.pairs),
@@ -85,27 +98,52 @@ def policies(graph: Graph) -> dict[str, Policy]:
     return found
 
 
+def macs(graph: Graph) -> int:
+    """Multiply-accumulates of one sample."""
+    return sum(graph.macs(layer) for layer in graph.layers)
+
+
+def static_samples(graph: Graph, count: int) -> int:
+    """How many of ``count`` validation samples the search for a static vector can use."""
+    tries = len(graph.adaptive) ** 2 * max(len(layer.candidates) for layer in graph.adaptive) if graph.adaptive else 1
+    return min(count, STATIC_MACS // (macs(graph) * tries))
+
+
 def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
-    """Measure the Keras evaluation on the held-out set; it must equal the interpreter in every bit."""
-    data = outcome.dataset
+    """Measure the Keras evaluation on the held-out set; it must equal the interpreter in every bit.
+
+    ``compared`` says of how many samples: of all, unless the network is so large that it would take days.
+    """
+    test = outcome.dataset.test
     if not graph.adaptive:
         policy = ()
-    result = evaluate(outcome.model, data.x_test, policy)
-    oracle = run(graph, codes(data.x_test, graph), policy)
-    wrong = int((result.outputs != oracle.outputs).sum() + (result.choices != oracle.choices).sum())
+    count, size = len(test.labels), samples_at_once(test.shape, values=INTEGER_VALUES)
+    compared = min(count, max(1, ORACLE_MACS // macs(graph)))
+    outputs, choices, wrong = [], [], 0
+    for start in range(0, count, size):
+        x = test.images(np.arange(start, min(start + size, count)))
+        result = evaluate(outcome.model, x, policy)
+        outputs.append(result.outputs)
+        choices.append(result.choices)
+        if start < compared:
+            own = slice(0, compared - start)
+            oracle = run(graph, codes(x[own], graph), policy)
+            wrong += int((result.outputs[own] != oracle.outputs).sum() + (result.choices[own] != oracle.choices).sum())
     if wrong:
         raise MismatchError(
             f"the Keras evaluation differs from the interpreter in {wrong} codes",
             where=f"model {graph.name!r}",
             next_step="report this with the training command; the checkpoint was not written",
         )
+    every = np.concatenate(choices)
     facts: dict[str, Any] = {
-        "accuracy": float(np.mean(result.outputs.argmax(axis=1) == data.y_test)),
-        "samples": len(data.y_test),
-        "bitops_ratio": float(bitops(graph, result.choices).mean()),
+        "accuracy": float(np.mean(np.concatenate(outputs).argmax(axis=1) == test.labels)),
+        "samples": count,
+        "compared": compared,
+        "bitops_ratio": float(bitops(graph, every).mean()),
     }
     if policy == "dynamic":
-        vectors, counts = np.unique(result.choices, axis=0, return_counts=True)
+        vectors, counts = np.unique(every, axis=0, return_counts=True)
         order = np.argsort(-counts, kind="stable")
         facts["width_vectors"] = {
             vector_text([layer.candidates[i] for layer, i in zip(graph.adaptive, vectors[o], strict=True)]): int(

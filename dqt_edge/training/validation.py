@@ -29,9 +29,9 @@ Row = dict[str, Any]
 Found = npt.NDArray[Any]
 
 
-def samples_at_once(shape: tuple[int, int, int], most: int = PART) -> int:
-    """How many images of that shape go through the network together, at most ``most``."""
-    return max(1, min(most, PART_VALUES // int(np.prod(shape))))
+def samples_at_once(shape: tuple[int, int, int], most: int = PART, values: int = PART_VALUES) -> int:
+    """How many images of that shape go through the network together: at most ``most``, of ``values`` input values."""
+    return max(1, min(most, values // int(np.prod(shape))))
 
 
 def validate(steps: Steps, source: Source, devices: Devices, on_integers: bool) -> Row:

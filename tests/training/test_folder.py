@@ -36,7 +36,7 @@ def test_a_plain_folder_is_split_into_disjoint_stratified_parts_and_always_alike
     assert [np.bincount(y).tolist() for y in (first.y_val, first.y_test)] == [[4, 4], [4, 4]]
     parts = [files(part) for part in (first.train, first.validation, first.test)]
     assert parts == [files(part) for part in (second.train, second.validation, second.test)]
-    assert len(set(sum(parts, []))) == 40
+    assert len({name for part in parts for name in part}) == 40
     for part in (first.train, first.validation, first.test):
         assert [name.split("/")[0] for name in files(part)] == [first.classes[y] for y in part.labels]
 
