@@ -17,7 +17,7 @@ from dqt_edge.cli.train import train
 from dqt_edge.device import client, frame, messages, replies
 from dqt_edge.lowering import footprint, packing
 from dqt_edge.measure.session import LayerFact, Session
-from dqt_edge.training import data
+from dqt_edge.training import data, dataset
 from dqt_edge.training.models import MODELS
 from dqt_edge.training.options import Options
 
@@ -167,11 +167,11 @@ def test_numbers_of_the_training_method() -> None:
     assert f"{100 - 100 * float(constant('quantizers', 'PERCENTILE_REST')):g}th percentile" in arithmetic
     assert f"{constant('quantizers', 'CLIP_SIGMAS')} standard deviations" in arithmetic
     options = Options(epochs=100)
-    assert (options.warmup, options.frozen) == (25, 80), "a quarter of warm-up, the last fifth frozen"
+    assert (options.floating, options.frozen) == (25, 80), "a quarter of warm-up, the last fifth frozen"
     sizes = f"{data.DIGITS_TEST} held-out images"
     assert sizes in training
     assert f"{data.VALIDATION_SHARE:.0%}".replace("%", " %") in training
-    assert data.TEST_SHARE == 1 / 5
+    assert dataset.TEST_SHARE == 1 / 5
 
 
 def test_training_log_columns() -> None:

@@ -9,7 +9,7 @@ import click
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--data", required=True, help="'digits', or an .npz file with arrays x and y.")
+@click.option("--data", required=True, help="digits, cifar10, an .npz file or a folder of images.")
 @click.option("--n", "count", type=click.IntRange(min=1), help="Number of test samples. Default: all.")
 @click.option("--port", help="Serial port, or 'unicorn:' to emulate an STM32H7. Default: by the board's USB id.")
 @click.option(
@@ -32,6 +32,7 @@ def profile(
       dqt-edge profile build/digits-stm32h7 --data digits --port /dev/ttyACM0 --policy 4x4
       dqt-edge profile --data digits --policy 8x8,4x4,2x4,2x4 --report build/report
     """
+    import numpy as np
     from rich.console import Console
     from rich.progress import Progress
 
@@ -48,9 +49,9 @@ def profile(
     chosen = parse_policy(policy, graph)
     if report is not None:
         reports.make_folder(report)
-    dataset = load_data(data)
-    inputs = codes(dataset.x_test, graph)[:count]
-    labels = dataset.y_test[:count]
+    test = load_data(data, shape=graph.tensor(graph.input).shape).test
+    labels = test.labels[:count]
+    inputs = codes(test.images(np.arange(len(labels))), graph)
     with (
         open_client(project.board, project.elf, project.model_hash, port) as client,
         Progress(transient=True) as bar,

@@ -10,6 +10,8 @@ from ..errors import BadFileError
 from .sources import Arrays, Images, Indices, Labels, Source, stratified
 
 SPLIT_SEED = 20_260
+TEST_SHARE = 0.2
+"""Part of all samples that is held out where no test part is given."""
 
 
 @dataclass(frozen=True, eq=False)

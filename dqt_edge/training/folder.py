@@ -11,10 +11,9 @@ from ..errors import BadFileError, UsageError
 from ..graph import Shape
 from . import augment
 from .augment import Codes
-from .dataset import Dataset, split_indices, too_few
+from .dataset import TEST_SHARE, Dataset, split_indices, too_few
 from .sources import Images, Indices, Key, Labels, Source, Variation
 
-TEST_SHARE = 0.2
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 PARTS = ("train", "val", "test")
 IMAGE_SIZE_MAX = 1024
@@ -80,7 +79,7 @@ def from_folder(folder: Path, validation: float, *, shape: Shape | None, crop_ar
         raise UsageError(
             "the images of a folder differ in size, and training needs one",
             where=f"option --data {folder}",
-            next_step="give --image-size in pixels, such as 224",
+            next_step="train with --image-size in pixels, such as 224; import and compare take an .npz file",
         )
 
     def source(files: list[Path], labels: Labels) -> Source:

@@ -11,10 +11,9 @@ import numpy.typing as npt
 
 from .. import nested
 from ..errors import BadFileError
-from .dataset import Dataset, split
+from .dataset import TEST_SHARE, Dataset, split
 from .sources import Arrays, Images, Labels
 
-TEST_SHARE = 0.2
 UNPACKED_MAX = 2 << 30
 """Bytes of all arrays of a file together; training makes float32 copies."""
 VALUE_MAX = 1e6
