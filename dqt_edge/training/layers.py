@@ -119,7 +119,9 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         self.norm: Any = None
         if node.norm:
             self.norm = keras.layers.BatchNormalization(
-                momentum=0.9, gamma_constraint=MinimumConstraint(GAMMA_MIN), name=f"{node.name}_norm",
+                momentum=0.9,
+                gamma_constraint=MinimumConstraint(GAMMA_MIN),
+                name=f"{node.name}_norm",
                 synchronized=tf.distribute.get_strategy().num_replicas_in_sync > 1,
             )
             self.norm.build((None, None, None, self.channels))
