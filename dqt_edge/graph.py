@@ -14,22 +14,21 @@ import numpy as np
 import numpy.typing as npt
 
 from . import nested
+from .dial import DialPoint
 from .graph_values import (
     DIMENSION_MAX,
     FULL,
-    WEIGHTS_MAX,
     WINDOW_MAX,
     Pair,
     Requantize,
     Shape,
     Tensor,
-    Value,
     Window,
     pair_text,
-    refuse,
     vector_text,
-    window_counts,
 )
+from .graph_values import Value as _Value
+from .graph_values import refuse as _refuse
 
 __all__ = [
     "CONCAT_MAX",
@@ -45,6 +44,7 @@ __all__ = [
     "Conv2D",
     "Dense",
     "DepthwiseConv2D",
+    "DialPoint",
     "Graph",
     "Layer",
     "MacLayer",
@@ -59,9 +59,11 @@ __all__ = [
     "window_counts",
 ]
 
+WEIGHTS_MAX = 1 << 24
+
 
 @dataclass(frozen=True, eq=False)
-class _Mac(Value):
+class _Mac(_Value):
     """What convolution, depthwise convolution and dense share.
 
     Attributes:
@@ -90,18 +92,18 @@ class _Mac(Value):
 
     def _check(self) -> None:
         if self.weights.dtype != np.int8 or not 0 < self.weights.size <= WEIGHTS_MAX:
-            refuse(self.name, f"weights must be int8 and number 1..{WEIGHTS_MAX}")
+            _refuse(self.name, f"weights must be int8 and number 1..{WEIGHTS_MAX}")
         if self.bias_twice.dtype != np.int32 or self.bias_twice.shape != (self.channels,):
-            refuse(self.name, f"bias must be int32 of shape ({self.channels},)")
+            _refuse(self.name, f"bias must be int32 of shape ({self.channels},)")
         if self.requantize is not None and self.requantize.multiplier.shape != (self.channels,):
-            refuse(self.name, f"requantise must have {self.channels} channels")
+            _refuse(self.name, f"requantise must have {self.channels} channels")
         if not 1 <= len(self.candidates) <= 16 or len(set(self.candidates)) != len(self.candidates):
-            refuse(self.name, "needs 1 to 16 different candidate width pairs")
+            _refuse(self.name, "needs 1 to 16 different candidate width pairs")
         if not all(w in nested.WIDTHS and a in nested.WIDTHS for w, a in self.candidates):
-            refuse(self.name, f"candidates {vector_text(self.candidates)} must be within 2..8 bits")
+            _refuse(self.name, f"candidates {vector_text(self.candidates)} must be within 2..8 bits")
         rows = self.bias_by_width
         if rows is not None and (rows.dtype != np.int32 or rows.shape != (len(self.candidates), self.channels)):
-            refuse(self.name, f"biases by width must be int32 of shape ({len(self.candidates)}, {self.channels})")
+            _refuse(self.name, f"biases by width must be int32 of shape ({len(self.candidates)}, {self.channels})")
 
     @property
     def channels(self) -> int:
@@ -138,15 +140,15 @@ class Conv2D(_Mac):
     def _check(self) -> None:
         super()._check()
         if self.weights.ndim != 4 or self.weights.shape[1:3] != self.window.kernel:
-            refuse(self.name, "weights must be [out, kernel height, kernel width, in]")
+            _refuse(self.name, "weights must be [out, kernel height, kernel width, in]")
         if (self.residual is None) != (self.residual_multiplier is None):
-            refuse(self.name, "a residual needs its multiplier, and the other way round")
+            _refuse(self.name, "a residual needs its multiplier, and the other way round")
         if self.residual_multiplier is not None and (
             self.residual_multiplier.dtype != np.int32 or self.residual_multiplier.shape != (self.channels,)
         ):
-            refuse(self.name, "residual multiplier must be int32, one for each channel")
+            _refuse(self.name, "residual multiplier must be int32, one for each channel")
         if self.requantize is None:
-            refuse(self.name, "a convolution must requantise its output")
+            _refuse(self.name, "a convolution must requantise its output")
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +160,9 @@ class DepthwiseConv2D(_Mac):
     def _check(self) -> None:
         super()._check()
         if self.weights.ndim != 3 or self.weights.shape[1:] != self.window.kernel:
-            refuse(self.name, "weights must be [channels, kernel height, kernel width]")
+            _refuse(self.name, "weights must be [channels, kernel height, kernel width]")
         if self.requantize is None:
-            refuse(self.name, "a depthwise convolution must requantise its output")
+            _refuse(self.name, "a depthwise convolution must requantise its output")
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,11 +172,11 @@ class Dense(_Mac):
     def _check(self) -> None:
         super()._check()
         if self.weights.ndim != 2:
-            refuse(self.name, "weights must be [out, in]")
+            _refuse(self.name, "weights must be [out, in]")
 
 
 @dataclass(frozen=True, eq=False)
-class Add(Value):
+class Add(_Value):
     """Sum of two stored tensors of one shape: ``clamp((x1*m1 + x2*m2 + offset + 2^(r-1)) >> r, low, high)``."""
 
     name: str
@@ -189,9 +191,9 @@ class Add(Value):
     def _check(self) -> None:
         worst = 255 * sum(map(abs, self.multipliers)) + abs(self.offset) + (1 << max(self.shift - 1, 0))
         if not 8 <= self.shift <= 21 or worst > nested.INT32_MAX:
-            refuse(self.name, "shift must be 8..21 and every intermediate must fit int32")
+            _refuse(self.name, "shift must be 8..21 and every intermediate must fit int32")
         if not 0 <= self.low <= self.high <= 255:
-            refuse(self.name, f"clamp {self.low}..{self.high} is not within 0..255")
+            _refuse(self.name, f"clamp {self.low}..{self.high} is not within 0..255")
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,7 @@ class MaxPool2D:
 
 
 @dataclass(frozen=True, eq=False)
-class AveragePool2D(Value):
+class AveragePool2D(_Value):
     """Mean of the codes under the window; padding is not counted. Global pooling is a window as large as the input.
 
     ``A2 = 2*sum(x - z_x) + bias_twice[i]``, then ``requantize`` with index ``i``, where ``counts[i]`` is the number of
@@ -233,11 +235,11 @@ class AveragePool2D(Value):
     def _check(self) -> None:
         n = (len(self.counts),)
         if not self.counts or self.bias_twice.shape != n or self.requantize.multiplier.shape != n:
-            refuse(self.name, "needs one multiplier and one bias for every window count")
+            _refuse(self.name, "needs one multiplier and one bias for every window count")
         if self.bias_twice.dtype != np.int32:
-            refuse(self.name, "bias must be int32")
+            _refuse(self.name, "bias must be int32")
         if int(np.abs(self.bias_twice.astype(np.int64)).max()) + 2 * 255 * max(self.counts) > nested.INT32_MAX:
-            refuse(self.name, "the accumulator does not fit int32")
+            _refuse(self.name, "the accumulator does not fit int32")
 
 
 CONCAT_MAX = 64
@@ -247,7 +249,7 @@ FLAT = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Concat(Value):
+class Concat(_Value):
     """Tensors side by side along ``axis`` (0: height, 1: width, 2: channels, 3: all in a row), in the output's scale.
 
     Input i: ``A2 = 2*(x - z_i) + bias_twice[i]``, then ``requantize`` with index ``i``. An input that has the output's
@@ -263,14 +265,14 @@ class Concat(Value):
 
     def _check(self) -> None:
         if not 2 <= len(self.inputs) <= CONCAT_MAX or self.axis not in (0, 1, 2, FLAT):
-            refuse(self.name, f"needs 2 to {CONCAT_MAX} inputs and an axis within 0..3")
+            _refuse(self.name, f"needs 2 to {CONCAT_MAX} inputs and an axis within 0..3")
         shape = (len(self.inputs),)
         if self.bias_twice.shape != shape or self.requantize.multiplier.shape != shape:
-            refuse(self.name, "needs one multiplier and one bias for every input")
+            _refuse(self.name, "needs one multiplier and one bias for every input")
         if self.bias_twice.dtype != np.int32:
-            refuse(self.name, "bias must be int32")
+            _refuse(self.name, "bias must be int32")
         if int(np.abs(self.bias_twice.astype(np.int64)).max()) + 2 * 255 > nested.INT32_MAX:
-            refuse(self.name, "the accumulator does not fit int32")
+            _refuse(self.name, "the accumulator does not fit int32")
 
     def keeps(self, i: int, zero_point: int) -> bool:
         """Whether input i, whose zero point is given, goes to the output as it is."""
@@ -285,17 +287,33 @@ Layer = Union[  # noqa: UP007 - used at run time on 3.10
 MacLayer = (Conv2D, DepthwiseConv2D, Dense)
 
 
+def window_counts(window: Window, height: int, width: int) -> npt.NDArray[np.int64]:
+    """Elements of the input under the window at each output place, shape [out height, out width]."""
+    out_h, out_w = window.output_size(height, width)
+
+    def along(out: int, n: int, kernel: int, stride: int, before: int) -> npt.NDArray[np.int64]:
+        start = np.arange(out) * stride - before
+        return np.minimum(start + kernel, n) - np.maximum(start, 0)
+
+    rows = along(out_h, height, window.kernel[0], window.stride[0], window.padding[0])
+    columns = along(out_w, width, window.kernel[1], window.stride[1], window.padding[1])
+    return np.outer(rows, columns)
+
+
 @dataclass(frozen=True)
 class Controller:
     """Chooses the width of each decided layer, once for each inference, right after layer ``after``.
 
     ``layers`` read the output tensor of ``after`` and end in a Dense without requantisation: int32 accumulators of
     shape [len(decides), candidates], of which the largest (the first of equals) wins for each layer.
+
+    ``dial`` lists biases that may be added to the accumulators first, by increasing cost; empty if there are none.
     """
 
     after: str
     layers: tuple[Layer, ...]
     decides: tuple[str, ...]
+    dial: tuple[DialPoint, ...] = ()
 
 
 @dataclass(frozen=True)

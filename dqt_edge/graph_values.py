@@ -1,4 +1,7 @@
-"""What layers of a Graph are made of: tensors, windows, requantisation, width pairs. All checking happens here."""
+"""What a Graph is made of besides layers: width pairs, code tensors, requantisation, windows.
+
+Checked where they are made, like every part of a Graph. ``graph.py`` hands all of it on.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,6 @@ Pair = tuple[int, int]
 Shape = tuple[int, int, int]
 
 FULL: Pair = (8, 8)
-WEIGHTS_MAX = 1 << 24
 DIMENSION_MAX = 1 << 15
 
 
@@ -32,7 +34,7 @@ def vector_text(pairs: Sequence[Pair]) -> str:
 
 
 def refuse(layer: str, reason: str, next_step: str = "change the layer, or train the model again") -> None:
-    """Raise UnsupportedError about a layer."""
+    """Raise UnsupportedError that names the layer."""
     raise UnsupportedError(f"layer {layer!r}: {reason}", where=f"layer {layer!r} of the graph", next_step=next_step)
 
 
@@ -158,16 +160,3 @@ class Window:
             pads.append((total // 2, total - total // 2))
         (top, bottom), (left, right) = pads
         return Window(kernel, stride, (top, left, bottom, right))
-
-
-def window_counts(window: Window, height: int, width: int) -> npt.NDArray[np.int64]:
-    """Elements of the input under the window at each output place, shape [out height, out width]."""
-    out_h, out_w = window.output_size(height, width)
-
-    def along(out: int, n: int, kernel: int, stride: int, before: int) -> npt.NDArray[np.int64]:
-        start = np.arange(out) * stride - before
-        return np.minimum(start + kernel, n) - np.maximum(start, 0)
-
-    rows = along(out_h, height, window.kernel[0], window.stride[0], window.padding[0])
-    columns = along(out_w, width, window.kernel[1], window.stride[1], window.padding[1])
-    return np.outer(rows, columns)
