@@ -155,7 +155,7 @@ def _run(graph: Graph, inputs: Codes, policy: Policy, *, keep_tensors: bool) -> 
         if isinstance(layer, Dense) and layer.requantize is None:
             assert controller is not None
             assert bias is not None
-            twice = _mac(layer, graph, live, layer.candidates[0])
+            twice = accumulate(layer, graph, live, layer.candidates[0])
             logits = twice.reshape(n, len(controller.decides), -1)
             choices = (logits + bias).argmax(axis=-1)  # the first of equals
         elif layer.name in positions:
@@ -181,7 +181,7 @@ def _run_selected(layer: Layer, graph: Graph, live: dict[str, Codes], column: np
 def run_layer(layer: Layer, graph: Graph, live: dict[str, Codes], pair: Pair | None = None) -> Codes:
     """Output codes of one layer, given its inputs by name; ``pair`` defaults to the first candidate."""
     if isinstance(layer, MacLayer):
-        twice = _mac(layer, graph, live, pair or layer.candidates[0])
+        twice = accumulate(layer, graph, live, pair or layer.candidates[0])
         rq = layer.requantize
         assert rq is not None
         return nested.requantize(twice, rq.multiplier, rq.shift, rq.low, rq.high)
@@ -231,10 +231,10 @@ def _average_pool(layer: AveragePool2D, graph: Graph, x: Codes) -> Codes:
     return nested.requantize(twice, multiplier, shift, rq.low, rq.high)
 
 
-def _mac(
+def accumulate(
     layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Codes], pair: Pair
 ) -> npt.NDArray[np.int64]:
-    """Accumulator halves, int64 [n, out h, out w, channels] (dense: [n, 1, 1, channels])."""
+    """Accumulator halves of a layer with weights, given its inputs by name: int64 [n, height, width, channels]."""
     weight_bits, activation_bits = pair
     source = graph.tensor(layer.input)
     view = nested.activation_view(live[layer.input], activation_bits).astype(np.uint8)
