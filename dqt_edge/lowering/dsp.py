@@ -37,6 +37,7 @@ def takes_depthwise(layer: DepthwiseConv2D) -> bool:
 def plain_codes(layer: DepthwiseConv2D) -> bool:
     """Whether outputs are codes of the simplest kind: a shift of 32 for all channels, and no limits but 0 and 255."""
     requantize = layer.requantize
+    assert requantize is not None
     return bool((requantize.shift == 32).all()) and (requantize.low, requantize.high) == (0, 255)
 
 
