@@ -31,6 +31,7 @@ KERNEL_TEMPLATES = {
     "dense_accumulate_mve": ("dense_mve", "accumulate"),
     "conv2d_base": ("conv2d_base", "plain"),
     "add": ("add", "plain"),
+    "concat": ("concat", "plain"),
     "max_pool2d": ("pool2d", "max"),
     "average_pool2d": ("pool2d", "average"),
 }

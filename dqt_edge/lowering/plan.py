@@ -15,6 +15,7 @@ from ..errors import UnsupportedError
 from ..graph import (
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -27,7 +28,7 @@ from ..graph import (
     Shape,
     Window,
 )
-from . import arena, base, bounds, dsp, mve, packing
+from . import arena, base, bounds, concat, dsp, mve, packing
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
@@ -64,7 +65,7 @@ class PlannedLayer:
 
     Attributes:
         kernel: C function, without the ``dqt_`` prefix.
-        record: Kind of parameter record: ``mac``, ``pool`` or ``sum``.
+        record: Kind of parameter record: ``mac``, ``pool``, ``sum`` or ``concatenation``.
         parameters: Fields of the record; a text value is the name of a constant.
         widths: Candidates, never empty; (8, 8) for layers without weights.
         scratch: Bytes of scratch the kernel needs.
@@ -351,7 +352,7 @@ def _choose_conv2d(builder: _Builder, layer: Conv2D) -> tuple[str, int, int]:
     return kernel, (packing.TILE + 1) * packing.padded(layer.by_channel.shape[1]), 0
 
 
-def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D) -> _Lowered:
+def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D | Concat) -> _Lowered:
     source = builder.tensors[layer.inputs[0]]
     shape = builder.tensors[layer.output].shape
     if isinstance(layer, Add):
@@ -366,6 +367,9 @@ def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D) -> _
             "high": layer.high,
         }
         return "add", "sum", parameters, shape, 0, 0
+    if isinstance(layer, Concat):
+        parameters = concat.parameters(layer, builder.tensors, builder.placement.offsets)
+        return "concat", "concatenation", parameters, shape, 0, concat.bound(layer)
     parameters = {
         "window": _window(source.shape, source.zero_point, shape, layer.window),
         "input": builder.offset(layer.input),
