@@ -102,7 +102,7 @@ def operand_bytes(layer: Conv2D) -> int:
 def choose_block(layer: Conv2D, source: Tensor, output: Tensor, board: Board, arena: int) -> int:
     """Weight tiles to decode at a time: as many as pay and as the board's RAM holds; 0 if not even one fits."""
     tiles = packing.padded(layer.channels) // packing.TILE
-    tile = operand_bytes(layer) * layer.by_channel.shape[1]
+    tile: int = operand_bytes(layer) * layer.by_channel.shape[1]
     room = max((region.size for region in board.regions("ram")), default=0) - arena - RESERVE
     most = min(tiles, 255, max(1, OPERANDS // tile))
     while most > 0 and scratch(layer, source, output, most) > room:
