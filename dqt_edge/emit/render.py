@@ -39,7 +39,7 @@ KERNEL_TEMPLATES = {
 """Kernel -> (template, variant)."""
 
 UNITS = {
-"_base": ("base_multiply", "base_operands", "base_rows"),
+    "_base": ("base_multiply", "base_operands", "base_rows"),
     "_dsp": ("dsp_depthwise", "dsp_depthwise_rows", "dsp_multiply", "dsp_operands"),
     "_mve": ("mve_depthwise", "mve_multiply", "mve_operands"),
 }
