@@ -13,6 +13,7 @@ from rich.console import Console
 
 from dqt_edge import interpreter
 from dqt_edge.boards import load_board
+from dqt_edge.dial import Dynamic
 from dqt_edge.graph import Graph
 from dqt_edge.measure import report
 from dqt_edge.measure.session import as_json, layer_checksums, run_session
@@ -36,10 +37,10 @@ class InterpreterDevice:
     def __init__(self, graph: Graph, lies: tuple[int, ...] = ()) -> None:
         self.graph, self.lies, self.asked = graph, lies, 0
 
-    def infer(self, content: bytes, choices=None, *, counts=False, checksums=False) -> Played:
+    def infer(self, content: bytes, choices=None, *, bias=None, counts=False, checksums=False) -> Played:
         shape = self.graph.tensor(self.graph.input).shape
         sample = np.frombuffer(content, np.uint8).reshape(1, *shape)
-        policy = "dynamic"
+        policy = "dynamic" if bias is None else Dynamic(bias)
         if choices is not None:
             policy = [layer.candidates[k] for layer, k in zip(self.graph.adaptive, choices, strict=True)]
         result = interpreter.run(self.graph, sample, policy)
