@@ -95,6 +95,11 @@ class Session:
     per_class: dict[str, tuple[int, int]]
     layers: tuple[LayerFact, ...]
 
+    @property
+    def decided(self) -> bool:
+        """Whether the controller chose the widths."""
+        return self.policy.startswith("dynamic")
+
 
 def layer_checksums(graph: Graph, sample: Codes, policy: interpreter.Policy) -> list[int]:
     """CRC-32 of each layer's output by the interpreter; 0 for controller layers under a fixed policy."""
