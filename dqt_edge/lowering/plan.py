@@ -15,6 +15,7 @@ from ..errors import UnsupportedError
 from ..graph import (
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -27,10 +28,13 @@ from ..graph import (
     Shape,
     Window,
 )
-from . import arena, bounds, dsp, mve, packing
+from . import arena, base, bounds, concat, dsp, mve, packing
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
+
+PACKERS = {"_mve": mve.pack, "_base": base.pack}
+"""End of the names of kernels -> what packs their weights, where that is not ``packing.pack``."""
 
 C_TYPES = {
     "uint32": "uint32_t",
@@ -61,7 +65,7 @@ class PlannedLayer:
 
     Attributes:
         kernel: C function, without the ``dqt_`` prefix.
-        record: Kind of parameter record: ``mac``, ``pool`` or ``sum``.
+        record: Kind of parameter record: ``mac``, ``pool``, ``sum`` or ``concatenation``.
         parameters: Fields of the record; a text value is the name of a constant.
         widths: Candidates, never empty; (8, 8) for layers without weights.
         scratch: Bytes of scratch the kernel needs.
@@ -299,7 +303,7 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
     else:
-        planes = (mve if kernel.endswith("_mve") else packing).pack(layer.by_channel)
+        planes = PACKERS.get(kernel[kernel.rfind("_") :], packing.pack)(layer.by_channel)
         parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
         if any(w > 2 for w, _ in layer.candidates):
             parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
@@ -353,11 +357,15 @@ def _choose_conv2d(builder: _Builder, layer: Conv2D) -> tuple[str, int, int]:
         block = dsp.choose_block(layer, source, output, builder.board, arena_size)
         if block > 0:
             return "conv2d_dsp", dsp.scratch(layer, source, output, block), block
+    elif not builder.board.is_host:
+        block = base.choose_block(layer, source, output, builder.board, arena_size)
+        if block > 0:
+            return "conv2d_base", base.scratch(layer, source, output, block), block
     kernel = "conv2d" if layer.residual is None else "conv2d_residual"
     return kernel, (packing.TILE + 1) * packing.padded(layer.by_channel.shape[1]), 0
 
 
-def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D) -> _Lowered:
+def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D | Concat) -> _Lowered:
     source = builder.tensors[layer.inputs[0]]
     shape = builder.tensors[layer.output].shape
     if isinstance(layer, Add):
@@ -372,6 +380,9 @@ def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D) -> _
             "high": layer.high,
         }
         return "add", "sum", parameters, shape, 0, 0
+    if isinstance(layer, Concat):
+        parameters = concat.parameters(layer, builder.tensors, builder.placement.offsets)
+        return "concat", "concatenation", parameters, shape, 0, concat.bound(layer)
     parameters = {
         "window": _window(source.shape, source.zero_point, shape, layer.window),
         "input": builder.offset(layer.input),
