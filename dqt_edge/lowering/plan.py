@@ -334,7 +334,8 @@ def _choose(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> tuple
         if cpu.mve and mve.takes_depthwise(layer):
             kernel, scratch = "depthwise_conv2d_mve", mve.depthwise_scratch(layer, output)
         elif cpu.dsp and dsp.takes_depthwise(layer):
-            kernel, scratch = "depthwise_conv2d_dsp", dsp.depthwise_scratch(layer, output)
+            kernel = "depthwise_conv2d_dsp" if dsp.plain_codes(layer) else "depthwise_conv2d_raw_dsp"
+            scratch, block = dsp.depthwise_scratch(layer, output), int(dsp.by_column(layer, output))
     elif isinstance(layer, Dense):
         kernel, scratch = "dense" if layer.requantize else "dense_accumulate", (packing.TILE + 1) * depth
         if cpu.mve:
