@@ -1,0 +1,78 @@
+"""Which kernel runs a layer on a core, and how much scratch it may take: the fastest way first, then leaner ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..boards import Cpu
+from ..graph import Add, AveragePool2D, Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D, Tensor
+from . import dsp, mve, packing
+
+BLOCK_MAX = 255
+"""Weight tiles that a descriptor can ask to decode at a time."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a layer is computed.
+
+    Attributes:
+        kernel: C function, without the ``dqt_`` prefix.
+        scratch: Bytes of scratch that it clobbers.
+        block: Weight tiles that a convolution decodes at a time; 0 where the kernel has no such blocks.
+    """
+
+    kernel: str
+    scratch: int = 0
+    block: int = 0
+
+
+def choices(layer: Layer, tensors: Mapping[str, Tensor], cpu: Cpu) -> tuple[Choice, ...]:
+    """Ways to compute a layer, the fastest first, each with less speed than the one before it; at least one."""
+    if isinstance(layer, Conv2D):
+        return _conv2d(layer, tensors, cpu)
+    if isinstance(layer, DepthwiseConv2D):
+        return (_depthwise(layer, tensors[layer.output], cpu),)
+    if isinstance(layer, Dense):
+        return (_dense(layer, cpu),)
+    return (Choice({Add: "add", MaxPool2D: "max_pool2d", AveragePool2D: "average_pool2d"}[type(layer)]),)
+
+
+def _plain_scratch(layer: Conv2D | Dense) -> int:
+    return (packing.TILE + 1) * packing.padded(layer.by_channel.shape[1])
+
+
+def _conv2d(layer: Conv2D, tensors: Mapping[str, Tensor], cpu: Cpu) -> tuple[Choice, ...]:
+    source, output = tensors[layer.input], tensors[layer.output]
+    tiles = packing.padded(layer.channels) // packing.TILE
+    plain = Choice("conv2d" if layer.residual is None else "conv2d_residual", _plain_scratch(layer))
+    if cpu.mve:
+        return (*(Choice("conv2d_mve", mve.scratch(layer, n), n) for n in _blocks(tiles, mve.most_tiles(layer))), plain)
+    if cpu.dsp:
+        blocks = _blocks(tiles, dsp.most_tiles(layer))
+        return (*(Choice("conv2d_dsp", dsp.scratch(layer, source, output, n), n) for n in blocks), plain)
+    return (plain,)
+
+
+def _blocks(tiles: int, most: int) -> list[int]:
+    """Tiles to decode at a time, the largest first: for each number of passes over the input the least that does."""
+    fewest = -(-tiles // min(tiles, most, BLOCK_MAX))
+    return sorted({-(-tiles // passes) for passes in range(fewest, tiles + 1)}, reverse=True)
+
+
+def _depthwise(layer: DepthwiseConv2D, output: Tensor, cpu: Cpu) -> Choice:
+    if cpu.mve and mve.takes_depthwise(layer):
+        return Choice("depthwise_conv2d_mve", mve.depthwise_scratch(layer, output))
+    if cpu.dsp and dsp.takes_depthwise(layer):
+        return Choice("depthwise_conv2d_dsp", dsp.depthwise_scratch(layer, output))
+    return Choice("depthwise_conv2d")
+
+
+def _dense(layer: Dense, cpu: Cpu) -> Choice:
+    kernel = "dense" if layer.requantize else "dense_accumulate"
+    if cpu.mve:
+        return Choice(f"{kernel}_mve", mve.dense_scratch(layer))
+    if cpu.dsp:
+        return Choice(f"{kernel}_dsp", dsp.dense_scratch(layer))
+    return Choice(kernel, _plain_scratch(layer))
