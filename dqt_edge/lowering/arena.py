@@ -129,9 +129,11 @@ def _least(step: Step, live: Sequence[_Tensor]) -> int:
     output = sizes.pop(step.writes)
     shared = [name for name in step.overlaps if _dies(step, name, live)]
     below = sum(sizes.pop(name) for name in shared)
+    together = max(output, below)
     if len(shared) == 1:
-        below += aligned(max(0, step.overlaps[shared[0]].distance))
-    return aligned(step.scratch) + sum(sizes.values()) + max(output, below)
+        distance = aligned(max(0, step.overlaps[shared[0]].distance))
+        together = min(output + below, max(output, below + distance))
+    return aligned(step.scratch) + sum(sizes.values()) + together
 
 
 def _dies(step: Step, name: str, live: Sequence[_Tensor]) -> bool:
