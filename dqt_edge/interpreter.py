@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from . import nested
+from .dial import Dynamic
 from .errors import UsageError
 from .graph import (
+    FLAT,
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -32,8 +35,8 @@ Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 BATCH = 128
 """Samples computed at once: the columns of a convolution over thousands of images would fill the memory."""
-Policy = Literal["dynamic"] | Sequence[Pair]
-"""``"dynamic"`` (the controller decides), or one width pair for each adaptive layer."""
+Policy = Literal["dynamic"] | Dynamic | Sequence[Pair]
+"""The controller decides, ``"dynamic"`` or with a bias on its logits; or one width pair for each adaptive layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,8 @@ class Result:
         outputs: Codes of the output tensor, uint8 [samples, size].
         choices: Index of the candidate each adaptive layer ran at, int64 [samples, adaptive layers].
         tensors: Codes of every tensor by name, [samples, height, width, channels]; only when asked for.
-        logits: Controller accumulators, int64 [samples, decided layers, candidates]; only for "dynamic".
+        logits: The controller's accumulators without the bias, int64 [samples, decided layers, candidates]; None where
+            the widths were given.
     """
 
     outputs: Codes
@@ -77,13 +81,37 @@ def fixed_choices(graph: Graph, pairs: Sequence[Pair]) -> tuple[int, ...]:
     return tuple(layer.candidates.index(pair) for layer, pair in zip(layers, vector, strict=True))
 
 
+def logit_bias(graph: Graph, policy: Literal["dynamic"] | Dynamic) -> npt.NDArray[np.int64]:
+    """What is added to the controller's logits before the choice, int64 [candidates].
+
+    Raises:
+        UsageError: No controller for the layers that need a choice, or not one bias for each candidate.
+    """
+    candidates = len(graph.adaptive[0].candidates) if graph.adaptive else 0
+    if graph.controller is None and candidates:
+        raise UsageError(
+            "the model has no controller, so 'dynamic' has no meaning",
+            where=f"policy for graph {graph.name!r}",
+            next_step="give a width vector",
+        )
+    if policy == "dynamic":
+        return np.zeros(candidates, np.int64)
+    if len(policy.bias) != candidates:
+        raise UsageError(
+            f"{len(policy.bias)} biases for {candidates} candidates",
+            where=f"policy for graph {graph.name!r}",
+            next_step="give one integer for each candidate",
+        )
+    return np.array(policy.bias, np.int64)
+
+
 def run(graph: Graph, inputs: Codes, policy: Policy = "dynamic", *, keep_tensors: bool = False) -> Result:
     """Run samples through the graph.
 
     Args:
         graph: The network.
         inputs: Codes, uint8 [samples, height, width, channels].
-        policy: ``"dynamic"``, or a width vector.
+        policy: ``"dynamic"``, ``Dynamic``, or a width vector.
         keep_tensors: Return every tensor, not only the output.
     """
     shape = graph.tensor(graph.input).shape
@@ -112,26 +140,24 @@ def _run(graph: Graph, inputs: Codes, policy: Policy, *, keep_tensors: bool) -> 
     n = len(inputs)
     positions = {layer.name: i for i, layer in enumerate(graph.adaptive)}
     choices = np.zeros((n, len(positions)), np.int64)
-    if policy != "dynamic":
+    bias = None
+    if policy == "dynamic" or isinstance(policy, Dynamic):
+        bias = logit_bias(graph, policy)
+    else:
         choices[:] = fixed_choices(graph, policy)
-    elif graph.controller is None and positions:
-        raise UsageError(
-            "the model has no controller, so 'dynamic' has no meaning",
-            where=f"policy for graph {graph.name!r}",
-            next_step="give a width vector",
-        )
     live: dict[str, Codes] = {graph.input: inputs}
     controller = graph.controller
     decided = {layer.name for layer in controller.layers} if controller else set()
     logits = None
     for layer in graph.all_layers:
-        if layer.name in decided and policy != "dynamic":
+        if layer.name in decided and bias is None:
             continue
         if isinstance(layer, Dense) and layer.requantize is None:
             assert controller is not None
+            assert bias is not None
             twice = _mac(layer, graph, live, layer.candidates[0])
             logits = twice.reshape(n, len(controller.decides), -1)
-            choices = logits.argmax(axis=-1)
+            choices = (logits + bias).argmax(axis=-1)  # the first of equals
         elif layer.name in positions:
             column = choices[:, positions[layer.name]]
             live[layer.output] = _run_selected(layer, graph, live, column)
@@ -165,7 +191,21 @@ def run_layer(layer: Layer, graph: Graph, live: dict[str, Codes], pair: Pair | N
     if isinstance(layer, MaxPool2D):
         # Padding must never win: code 0 is the least code, and every window holds at least one real element.
         return np.asarray(_windows(live[layer.input], layer.window, 0).max(axis=(3, 4)), dtype=np.uint8)
+    if isinstance(layer, Concat):
+        return _concat(layer, graph, live)
     return _average_pool(layer, graph, live[layer.input])
+
+
+def _concat(layer: Concat, graph: Graph, live: dict[str, Codes]) -> Codes:
+    parts = []
+    for i, name in enumerate(layer.inputs):
+        twice = 2 * (live[name].astype(np.int64) - graph.tensor(name).zero_point) + int(layer.bias_twice[i])
+        rq = layer.requantize
+        part = nested.requantize(twice, rq.multiplier[i : i + 1], rq.shift[i : i + 1], rq.low, rq.high)
+        parts.append(part.reshape(len(part), 1, 1, -1) if layer.axis == FLAT else part)
+    if layer.axis == FLAT:
+        return np.concatenate(parts, axis=3)
+    return np.concatenate(parts, axis=1 + layer.axis)
 
 
 def _windows(x: npt.NDArray[np.generic], window: Window, fill: int) -> npt.NDArray[np.uint8]:
@@ -198,7 +238,7 @@ def _mac(
     weight_bits, activation_bits = pair
     source = graph.tensor(layer.input)
     view = nested.activation_view(live[layer.input], activation_bits)
-    bias = layer.bias_twice.astype(np.int64)
+    bias = layer.bias_of(pair).astype(np.int64)
     if source.zero_point:
         bias = bias - nested.zero_point_twice(layer.weights, weight_bits, source.zero_point)
     weights = nested.weight_view(layer.weights, weight_bits)

@@ -30,6 +30,7 @@ KERNEL_TEMPLATES = {
     "dense_mve": ("dense_mve", "plain"),
     "dense_accumulate_mve": ("dense_mve", "accumulate"),
     "add": ("add", "plain"),
+    "concat": ("concat", "plain"),
     "max_pool2d": ("pool2d", "max"),
     "average_pool2d": ("pool2d", "average"),
 }

@@ -200,7 +200,7 @@ def _search(tensors: Sequence[_Tensor], steps: Sequence[Step], bound: int) -> di
     best: tuple[int, dict[str, int]] | None = None
     for key in keys:
         order = sorted(tensors, key=key)
-        seen = set()
+        seen: set[tuple[_Tensor, ...]] = set()
         while tuple(order) not in seen and len(seen) <= 2 * len(tensors):
             seen.add(tuple(order))
             placed: dict[str, int] = {}

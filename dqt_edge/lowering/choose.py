@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..boards import Cpu
-from ..graph import Add, AveragePool2D, Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D, Tensor
+from ..graph import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D, Tensor
 from . import dsp, mve, packing
+
+_WITHOUT_WEIGHTS = {Add: "add", Concat: "concat", MaxPool2D: "max_pool2d", AveragePool2D: "average_pool2d"}
 
 BLOCK_MAX = 255
 """Weight tiles that a descriptor can ask to decode at a time."""
@@ -36,7 +38,7 @@ def choices(layer: Layer, tensors: Mapping[str, Tensor], cpu: Cpu) -> tuple[Choi
         return (_depthwise(layer, tensors[layer.output], cpu),)
     if isinstance(layer, Dense):
         return (_dense(layer, cpu),)
-    return (Choice({Add: "add", MaxPool2D: "max_pool2d", AveragePool2D: "average_pool2d"}[type(layer)]),)
+    return (Choice(_WITHOUT_WEIGHTS[type(layer)]),)
 
 
 def _plain_scratch(layer: Conv2D | Dense) -> int:

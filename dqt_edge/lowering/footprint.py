@@ -23,7 +23,7 @@ from .plan import Plan
 
 TABLE = Path(__file__).with_name("code_sizes.json")
 
-RECORD_SIZES = {"mac": 76, "pool": 52, "sum": 32}
+RECORD_SIZES = {"mac": 76, "pool": 52, "sum": 32, "concatenation": 16, "part": 20}
 LAYER_SIZE = 24
 MODEL_SIZE = 116
 """Bytes of the descriptors of dqt_layer.h and dqt_run.h on a 32-bit core; dqt_run.h asserts them."""
@@ -185,7 +185,11 @@ def predict(plan: Plan, *, check: bool = True) -> Footprint:
 
     stack = worst_stack(sections, symbols["dqt_reset_handler"], kernels, symbols["dqt_model_run"])
     tables = MODEL_SIZE + sum(
-        LAYER_SIZE + RECORD_SIZES[layer.record] + aligned(2 * len(layer.widths), 4) for layer in plan.layers
+        LAYER_SIZE
+        + RECORD_SIZES[layer.record]
+        + RECORD_SIZES["part"] * len(layer.parameters.get("parts", ()))
+        + aligned(2 * len(layer.widths), 4)
+        for layer in plan.layers
     )
     static = total(("data",), 8) + total(("bss",), 8)
     code = total(("code", "constant"), 4) + total(("data",), 8)

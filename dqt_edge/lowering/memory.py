@@ -1,4 +1,4 @@
-"""The ways to compute all layers and the places of all tensors, chosen together: scratch and tensors share one buffer."""
+"""How to compute each layer and where each tensor lies, chosen together: scratch and tensors share one buffer."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _place(graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[
 
 
 def fullest(memory: MemoryPlan, layers: tuple[str, ...]) -> tuple[int, tuple[Region, ...]]:
-    """Index of the layer during which the buffer is fullest (``layers``: names), and what lies there then, by offset."""
+    """Index of the layer (``layers``: their names) during which the buffer is fullest, and what lies there then."""
     placement, sizes = memory.placement, memory.sizes
     scratch = [memory.choices[name].scratch for name in layers]
     needs = [

@@ -15,6 +15,7 @@ from ..errors import UnsupportedError
 from ..graph import (
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -27,7 +28,7 @@ from ..graph import (
     Shape,
     Window,
 )
-from . import bounds, mve, packing
+from . import bounds, concat, mve, packing
 from .arena import aligned
 from .memory import Region, fullest, plan_memory
 
@@ -63,7 +64,7 @@ class PlannedLayer:
 
     Attributes:
         kernel: C function, without the ``dqt_`` prefix.
-        record: Kind of parameter record: ``mac``, ``pool`` or ``sum``.
+        record: Kind of parameter record: ``mac``, ``pool``, ``sum`` or ``concatenation``.
         parameters: Fields of the record; a text value is the name of a constant.
         widths: Candidates, never empty; (8, 8) for layers without weights.
         scratch: Bytes of scratch the kernel needs.
@@ -317,7 +318,7 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
     return "mac", parameters, shape, bound
 
 
-def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D) -> _Lowered:
+def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D | Concat) -> _Lowered:
     source = builder.tensors[layer.inputs[0]]
     shape = builder.tensors[layer.output].shape
     if isinstance(layer, Add):
@@ -332,6 +333,9 @@ def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D) -> _
             "high": layer.high,
         }
         return "sum", parameters, shape, 0
+    if isinstance(layer, Concat):
+        parameters = concat.parameters(layer, builder.tensors, builder.memory.placement.offsets)
+        return "concatenation", parameters, shape, concat.bound(layer)
     parameters = {
         "window": _window(source.shape, source.zero_point, shape, layer.window),
         "input": builder.offset(layer.input),

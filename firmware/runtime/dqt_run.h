@@ -39,6 +39,8 @@ extern const dqt_model_data dqt_model;
 _Static_assert(sizeof(dqt_mac) == 76u, "dqt_mac");
 _Static_assert(sizeof(dqt_pool) == 52u, "dqt_pool");
 _Static_assert(sizeof(dqt_sum) == 32u, "dqt_sum");
+_Static_assert(sizeof(dqt_part) == 20u, "dqt_part");
+_Static_assert(sizeof(dqt_concatenation) == 16u, "dqt_concatenation");
 _Static_assert(sizeof(dqt_layer) == 24u, "dqt_layer");
 _Static_assert(sizeof(dqt_model_data) == 116u, "dqt_model_data");
 #endif

@@ -56,17 +56,17 @@ def test_tensors_keep_apart_or_to_the_rule(network) -> None:
             continue
         apart = arena.offsets[a] + sizes[a] <= arena.offsets[b] or arena.offsets[b] + sizes[b] <= arena.offsets[a]
         handed_over = (
-            (a, b) in rules
-            and spans[a][1] == spans[b][0]
-            and rules[a, b].allows(arena.offsets[a], arena.offsets[b])
+            (a, b) in rules and spans[a][1] == spans[b][0] and rules[a, b].allows(arena.offsets[a], arena.offsets[b])
         )
         assert apart or handed_over, (a, b)
     for i, step in enumerate(steps):
         for name, (first, last) in spans.items():
             assert not first <= i <= last or arena.offsets[name] >= step.scratch, (name, i)
     assert all(offset % ALIGNMENT == 0 for offset in arena.offsets.values())
-    assert arena.lower_bound <= arena.size == max(
-        *(aligned(arena.offsets[n] + sizes[n]) for n in sizes), *(aligned(s.scratch) for s in steps)
+    assert (
+        arena.lower_bound
+        <= arena.size
+        == max(*(aligned(arena.offsets[n] + sizes[n]) for n in sizes), *(aligned(s.scratch) for s in steps))
     )
 
 

@@ -22,8 +22,7 @@ BOARDS = ("host", "qemu-m3", "qemu-m4", "qemu-m55")
 
 
 def overwritten(layer, choice: Choice, tensors: dict[str, Tensor], distance: int) -> bool:
-    """Whether a byte of the input is overwritten and read later, with the input ``distance`` bytes behind the output."""
-    owner = np.full(distance % 2**32 + 1 if distance > 0 else 1, -1)
+    """Whether a byte of the input that lies ``distance`` bytes behind the output is overwritten and read later."""
     start = max(0, -distance)  # of the output; the input begins at start + distance
     source, target = tensors[layer.input], tensors[layer.output]
     owner = np.full(start + max(target.size, distance + source.size) + 1, -1)

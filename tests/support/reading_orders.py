@@ -1,4 +1,4 @@
-"""The kernels' order of reading and writing, byte by byte, written down from their C: what the planner's rules prove."""
+"""The kernels' order of reading and writing, byte by byte, written down from their C."""
 
 from __future__ import annotations
 
