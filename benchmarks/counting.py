@@ -24,7 +24,7 @@ from dqt_edge.device.replies import Inference, in_units
 from dqt_edge.errors import MismatchError, ToolchainError
 from dqt_edge.project import Project
 
-SOURCE = Path(__file__).with_name("count_plugin.c")
+SOURCE = Path(__file__).parent / "rig" / "count_plugin.c"
 PLUGIN = Path("build/bench/count_plugin.so")
 FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 MARK = "dqt_port_counter"

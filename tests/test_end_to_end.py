@@ -150,7 +150,8 @@ def test_the_image_holds_no_float_instruction(graph: Graph, board_id: str, tmp_p
     ).stdout
     mnemonics = {words[1] for line in listing.splitlines() if len(words := line.split()) > 1 and words[0].endswith(":")}
     assert {"bl", "ldr", "mul"} & mnemonics
-    pattern = r"v\S*\.(f16|f32|f64)\S*" if board_id == "qemu-m55" else r"v\S*"
+    # Letters and dots only: the listing has constants too, with whatever text their bytes make.
+    pattern = r"v[a-z0-9]*\.(f16|f32|f64)\S*" if board_id == "qemu-m55" else r"v[a-z][a-z0-9.]*"
     assert sorted(m for m in mnemonics if re.fullmatch(pattern, m)) == []
 
 

@@ -29,6 +29,7 @@ KERNEL_TEMPLATES = {
     "depthwise_conv2d_mve": ("depthwise_conv2d_mve", "plain"),
     "dense_mve": ("dense_mve", "plain"),
     "dense_accumulate_mve": ("dense_mve", "accumulate"),
+    "conv2d_base": ("conv2d_base", "plain"),
     "add": ("add", "plain"),
     "concat": ("concat", "plain"),
     "max_pool2d": ("pool2d", "max"),
@@ -36,7 +37,11 @@ KERNEL_TEMPLATES = {
 }
 """Kernel -> (template, variant)."""
 
-UNITS = {"_dsp": ("dsp_multiply", "dsp_operands"), "_mve": ("mve_depthwise", "mve_multiply", "mve_operands")}
+UNITS = {
+    "_base": ("base_multiply", "base_operands", "base_rows"),
+    "_dsp": ("dsp_multiply", "dsp_operands"),
+    "_mve": ("mve_depthwise", "mve_multiply", "mve_operands"),
+}
 """End of the names of the kernels for an extension -> templates of what they share."""
 
 
@@ -67,8 +72,9 @@ def environment() -> jinja2.Environment:
 
 def kernels_for(board: Board) -> tuple[str, ...]:
     """Every kernel that the core of a board can run."""
-    has = {"_dsp": board.cpu.dsp, "_mve": board.cpu.mve}
-    return tuple(kernel for kernel in KERNEL_TEMPLATES if has.get(kernel[-4:], True))
+    cpu = board.cpu
+    has = {"_base": not (cpu.dsp or cpu.mve or board.is_host), "_dsp": cpu.dsp, "_mve": cpu.mve}
+    return tuple(kernel for kernel in KERNEL_TEMPLATES if has.get(kernel[kernel.rfind("_") :], True))
 
 
 def kernel_source(kernel: str, core: str) -> str:

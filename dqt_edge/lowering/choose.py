@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..boards import Cpu
+from ..boards import Board
 from ..graph import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D, Tensor
-from . import dsp, mve, packing
+from . import base, dsp, mve, packing
 
 _WITHOUT_WEIGHTS = {Add: "add", Concat: "concat", MaxPool2D: "max_pool2d", AveragePool2D: "average_pool2d"}
 
@@ -30,14 +30,14 @@ class Choice:
     block: int = 0
 
 
-def choices(layer: Layer, tensors: Mapping[str, Tensor], cpu: Cpu) -> tuple[Choice, ...]:
-    """Ways to compute a layer, the fastest first, each with less speed than the one before it; at least one."""
+def choices(layer: Layer, tensors: Mapping[str, Tensor], board: Board) -> tuple[Choice, ...]:
+    """Ways to compute a layer on a board, the fastest first, each slower than the one before; at least one."""
     if isinstance(layer, Conv2D):
-        return _conv2d(layer, tensors, cpu)
+        return _conv2d(layer, tensors, board)
     if isinstance(layer, DepthwiseConv2D):
-        return (_depthwise(layer, tensors[layer.output], cpu),)
+        return (_depthwise(layer, tensors[layer.output], board),)
     if isinstance(layer, Dense):
-        return (_dense(layer, cpu),)
+        return (_dense(layer, board),)
     return (Choice(_WITHOUT_WEIGHTS[type(layer)]),)
 
 
@@ -45,15 +45,18 @@ def _plain_scratch(layer: Conv2D | Dense) -> int:
     return (packing.TILE + 1) * packing.padded(layer.by_channel.shape[1])
 
 
-def _conv2d(layer: Conv2D, tensors: Mapping[str, Tensor], cpu: Cpu) -> tuple[Choice, ...]:
+def _conv2d(layer: Conv2D, tensors: Mapping[str, Tensor], board: Board) -> tuple[Choice, ...]:
     source, output = tensors[layer.input], tensors[layer.output]
     tiles = packing.padded(layer.channels) // packing.TILE
     plain = Choice("conv2d" if layer.residual is None else "conv2d_residual", _plain_scratch(layer))
-    if cpu.mve:
+    if board.cpu.mve:
         return (*(Choice("conv2d_mve", mve.scratch(layer, n), n) for n in _blocks(tiles, mve.most_tiles(layer))), plain)
-    if cpu.dsp:
+    if board.cpu.dsp:
         blocks = _blocks(tiles, dsp.most_tiles(layer))
         return (*(Choice("conv2d_dsp", dsp.scratch(layer, source, output, n), n) for n in blocks), plain)
+    if not board.is_host:
+        blocks = _blocks(tiles, base.most_tiles(layer))
+        return (*(Choice("conv2d_base", base.scratch(layer, source, output, n), n) for n in blocks), plain)
     return (plain,)
 
 
@@ -63,18 +66,18 @@ def _blocks(tiles: int, most: int) -> list[int]:
     return sorted({-(-tiles // passes) for passes in range(fewest, tiles + 1)}, reverse=True)
 
 
-def _depthwise(layer: DepthwiseConv2D, output: Tensor, cpu: Cpu) -> Choice:
-    if cpu.mve and mve.takes_depthwise(layer):
+def _depthwise(layer: DepthwiseConv2D, output: Tensor, board: Board) -> Choice:
+    if board.cpu.mve and mve.takes_depthwise(layer):
         return Choice("depthwise_conv2d_mve", mve.depthwise_scratch(layer, output))
-    if cpu.dsp and dsp.takes_depthwise(layer):
+    if board.cpu.dsp and dsp.takes_depthwise(layer):
         return Choice("depthwise_conv2d_dsp", dsp.depthwise_scratch(layer, output))
     return Choice("depthwise_conv2d")
 
 
-def _dense(layer: Dense, cpu: Cpu) -> Choice:
+def _dense(layer: Dense, board: Board) -> Choice:
     kernel = "dense" if layer.requantize else "dense_accumulate"
-    if cpu.mve:
+    if board.cpu.mve:
         return Choice(f"{kernel}_mve", mve.dense_scratch(layer))
-    if cpu.dsp:
+    if board.cpu.dsp:
         return Choice(f"{kernel}_dsp", dsp.dense_scratch(layer))
     return Choice(kernel, _plain_scratch(layer))

@@ -35,7 +35,8 @@ class Region:
 
 def plan_memory(graph: Graph, board: Board) -> MemoryPlan:
     """The fastest way for every layer if the board's RAM holds that; else leaner ones where the buffer is fullest."""
-    ways = {layer.name: choices(layer, {t.name: t for t in graph.tensors}, board.cpu) for layer in graph.all_layers}
+    tensors = {t.name: t for t in graph.tensors}
+    ways = {layer.name: choices(layer, tensors, board) for layer in graph.all_layers}
     room = max((region.size for region in board.regions("ram")), default=0) - RESERVE
     taken = dict.fromkeys(ways, 0)
     best = _place(graph, ways, taken)

@@ -28,12 +28,15 @@ from ..graph import (
     Shape,
     Window,
 )
-from . import bounds, concat, mve, packing
+from . import base, bounds, concat, mve, packing
 from .arena import aligned
 from .memory import Region, fullest, plan_memory
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
+
+PACKERS = {"_mve": mve.pack, "_base": base.pack}
+"""End of the names of kernels -> what packs their weights, where that is not ``packing.pack``."""
 
 C_TYPES = {
     "uint32": "uint32_t",
@@ -297,7 +300,8 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
     else:
-        planes = (mve if builder.memory.choices[layer.name].kernel.endswith("_mve") else packing).pack(layer.by_channel)
+        kernel = builder.memory.choices[layer.name].kernel
+        planes = PACKERS.get(kernel[kernel.rfind("_") :], packing.pack)(layer.by_channel)
         parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
         if any(w > 2 for w, _ in layer.candidates):
             parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")

@@ -20,10 +20,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Add, AveragePool2D, Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D, Shape, Tensor, Window
-from . import dsp, packing
+from ..graph import (
+    Add,
+    Concat,
+    Conv2D,
+    Dense,
+    Layer,
+    Shape,
+    Tensor,
+    Window,
+)
+from . import base, dsp, packing
 from .arena import Overlap
 from .choose import Choice
+from .concat import row_sizes
 
 _Ints = npt.NDArray[np.int64]
 _NEVER = np.int64(1) << 40
@@ -103,15 +113,30 @@ def _new_rows(g: Geometry) -> _Ints:
     return np.where(begin < last, begin * g.row, _NEVER)
 
 
+def _by_segment(g: Geometry, pixels: int) -> Overlap:
+    """So many windows, whatever their rows; then all their outputs."""
+    starts = np.arange(0, g.target[0] * g.target[1], pixels, dtype=np.int64)
+    first = np.minimum.reduceat(g.first(), starts)
+    return Overlap(_distance(first, np.minimum(starts + pixels, g.target[0] * g.target[1]) * g.target[2]))
+
+
+def _by_row(g: Geometry) -> Overlap:
+    """Input rows are taken to a ring as they are first needed; then a row of outputs."""
+    return Overlap(_distance(_new_rows(g), _ends(g.target[0], g.target[1] * g.target[2])))
+
+
+def _conv2d_base(g: Geometry) -> Overlap:
+    if base.is_flat(g.source, g.target, g.window):
+        return _by_segment(g, 2 * base.segment_pairs(g.source[2]))
+    return _by_row(g)
+
+
 def _conv2d_dsp(g: Geometry) -> Overlap:
-    """By row: rows are expanded to a ring as they are first needed. Flat: by segment. Else by pair of windows."""
     if g.source[2] % packing.TILE:
         return _by_pair(g, g.first().reshape(g.target[:2]))
     if dsp.is_flat(g.source, g.target, g.window):
-        pixels, segment = g.target[0] * g.target[1], 2 * dsp.segment_pairs(g.source[2])
-        starts = np.arange(0, pixels, segment, dtype=np.int64)
-        return Overlap(_distance(starts * g.source[2], np.minimum(starts + segment, pixels) * g.target[2]))
-    return Overlap(_distance(_new_rows(g), _ends(g.target[0], g.target[1] * g.target[2])))
+        return _by_segment(g, 2 * dsp.segment_pairs(g.source[2]))
+    return _by_row(g)
 
 
 def _depthwise_dsp(g: Geometry) -> Overlap:
@@ -135,6 +160,7 @@ def _depthwise_mve(g: Geometry) -> Overlap:
 _ORDERS: Mapping[str, Callable[[Geometry], Overlap]] = {
     "conv2d": _by_pixel,
     "conv2d_residual": _by_pixel,
+    "conv2d_base": _conv2d_base,
     "conv2d_dsp": _conv2d_dsp,
     "conv2d_mve": lambda g: _by_pair(g, g.first()[None]),
     "depthwise_conv2d": _by_element,
@@ -149,18 +175,30 @@ _COPIES_FIRST = frozenset(f"dense{kind}{core}" for kind in ("", "_accumulate") f
 """Kernels that take the whole input to scratch before they write anything."""
 
 
+def _concat(layer: Concat, tensors: Mapping[str, Tensor]) -> dict[str, Overlap]:
+    """Element by element, in the order of the output: each input falls behind by what the others write."""
+    rows, parts = row_sizes(layer, tensors)
+    found: dict[str, Overlap] = {}
+    for i, name in enumerate(layer.inputs):
+        own = Overlap((rows - 1) * (sum(parts) - parts[i]) + sum(parts[:i]))
+        found[name] = found[name].joined(own) if name in found else own
+    return found
+
+
 def overlaps(layer: Layer, choice: Choice, tensors: Mapping[str, Tensor]) -> dict[str, Overlap]:
     """Tensors that the layer reads and whose memory its output may take over, if nothing else needs them."""
     if isinstance(layer, Add):
         return dict.fromkeys(layer.inputs, Overlap(0))  # element by element
+    if isinstance(layer, Concat):
+        return _concat(layer, tensors)
     if isinstance(layer, Dense):
         return {layer.input: Overlap(-tensors[layer.input].size)} if choice.kernel in _COPIES_FIRST else {}
-    if not isinstance(layer, Conv2D | DepthwiseConv2D | MaxPool2D | AveragePool2D):
+    if choice.kernel not in _ORDERS:
         return {}
     found = {}
     target = tensors[layer.output].shape
     one_pass = not isinstance(layer, Conv2D) or target[2] <= packing.TILE * max(1, choice.block)
-    if one_pass and choice.kernel in _ORDERS:
+    if one_pass:
         found[layer.input] = _ORDERS[choice.kernel](Geometry(tensors[layer.input].shape, target, layer.window))
     if isinstance(layer, Conv2D) and layer.residual is not None:
         # Each residual is read just before its place is written, channel by channel.

@@ -11,7 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dqt_edge.boards import load_board
-from dqt_edge.graph import AveragePool2D, Conv2D, Dense, DepthwiseConv2D, Graph, MaxPool2D, Requantize, Tensor, Window
+from dqt_edge.graph import (
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    MaxPool2D,
+    Requantize,
+    Tensor,
+    Window,
+)
 from dqt_edge.lowering.choose import Choice, choices
 from dqt_edge.lowering.memory import plan_memory
 from dqt_edge.lowering.reuse import overlaps
@@ -21,15 +32,15 @@ from tests.support.reading_orders import ORDERS, turns
 BOARDS = ("host", "qemu-m3", "qemu-m4", "qemu-m55")
 
 
-def overwritten(layer, choice: Choice, tensors: dict[str, Tensor], distance: int) -> bool:
+def overwritten(layer, choice: Choice, tensors: dict[str, Tensor], distance: int, name: str = "x") -> bool:
     """Whether a byte of the input that lies ``distance`` bytes behind the output is overwritten and read later."""
     start = max(0, -distance)  # of the output; the input begins at start + distance
-    source, target = tensors[layer.input], tensors[layer.output]
+    source, target = tensors[name], tensors[layer.output]
     owner = np.full(start + max(target.size, distance + source.size) + 1, -1)
     owner[start + distance : start + distance + source.size] = np.arange(source.size)
     for reads, written in turns(layer, choice, tensors):
-        for name, places in reads.items():
-            if name == layer.input and not np.array_equal(owner[start + distance + places], places):
+        for read, places in reads.items():
+            if read == name and not np.array_equal(owner[start + distance + places], places):
                 return True
         owner[start + written] = -2
     return False
@@ -54,9 +65,9 @@ def layers(draw, kernel: str):
         size, stride = (min(size[0], 3), min(size[1], 3)), (stride[0], min(stride[1], 2))
         padding = tuple(min(p, size[i % 2] - 1) for i, p in enumerate(padding))
         shape = (*shape[:2], draw(st.sampled_from([3, 17, 32])))
-    if kernel == "conv2d_dsp" and draw(st.booleans()):
+    if kernel in ("conv2d_dsp", "conv2d_base") and draw(st.booleans()):
         size, stride, padding, shape = (1, 1), (1, 1), (0, 0, 0, 0), (shape[0], shape[1], 4 * draw(st.integers(1, 40)))
-    elif kernel == "conv2d_dsp" and draw(st.booleans()):
+    elif kernel in ("conv2d_dsp", "conv2d_base") and draw(st.booleans()):
         shape = (*shape[:2], 4 * draw(st.integers(1, 2)))
     window = Window(size, stride, padding)
     channels = draw(st.integers(1, 4)) if kernel == "conv2d" else draw(st.integers(1, 20))
@@ -81,7 +92,7 @@ def layers(draw, kernel: str):
 @settings(max_examples=60, deadline=None)
 def test_the_distance_is_safe_and_the_least_one(kernel: str, data) -> None:
     layer, tensors = data.draw(layers(kernel))
-    choice = Choice(kernel, block=255 if kernel in ("conv2d_dsp", "conv2d_mve") else 0)
+    choice = Choice(kernel, block=0 if kernel == "conv2d" else 255)
     rule = overlaps(layer, choice, tensors)["x"]
     size = tensors["x"].size + tensors["y"].size
     least = max(rule.distance, -size)
@@ -90,6 +101,28 @@ def test_the_distance_is_safe_and_the_least_one(kernel: str, data) -> None:
         assert not overwritten(layer, choice, tensors, distance), distance
     if rule.distance > -size:
         assert overwritten(layer, choice, tensors, least - rule.step)
+
+
+@given(st.integers(1, 4), st.integers(1, 5), st.lists(st.integers(1, 5), min_size=2, max_size=4), st.data())
+@settings(max_examples=60, deadline=None)
+def test_concatenation(height: int, width: int, channels: list[int], data) -> None:
+    axis = data.draw(st.integers(0, 2))
+    sizes = channels if axis == 2 else [1 + c % 3 for c in channels]
+    shapes = [tuple(n if i == axis else (height, width, 3)[i] for i in range(3)) for n in sizes]
+    total = tuple(sum(sizes) if i == axis else (height, width, 3)[i] for i in range(3))
+    tensors = {f"x{i}": Tensor(f"x{i}", shape, 0.1) for i, shape in enumerate(shapes)} | {"y": Tensor("y", total, 0.1)}
+    names = tuple(n for n in tensors if n != "y")
+    if data.draw(st.booleans()):
+        names, total = (*names, names[0]), tuple(n + shapes[0][i] * (i == axis) for i, n in enumerate(total))
+        tensors["y"] = Tensor("y", total, 0.1)
+    layer = Concat("l", names, "y", axis, np.zeros(len(names), np.int32), rq(len(names)))
+    rules = overlaps(layer, Choice("concat"), tensors)
+    for name in tensors.keys() - {"y"}:
+        distance = rules[name].distance
+        assert not overwritten(layer, Choice("concat"), tensors, distance, name)
+        assert not overwritten(layer, Choice("concat"), tensors, distance + 1, name)
+        if tensors[name].size > 1 and tensors["y"].size > tensors[name].size:
+            assert overwritten(layer, Choice("concat"), tensors, distance - 1, name)
 
 
 def test_no_overlap_with_an_input_that_is_read_for_each_block() -> None:
@@ -110,8 +143,8 @@ def test_every_kernel_with_an_input_has_an_order(board_id: str) -> None:
         graph = random_graph(seed)
         tensors = {t.name: t for t in graph.tensors}
         for layer in graph.all_layers:
-            for choice in choices(layer, tensors, load_board(board_id).cpu):
-                assert choice.kernel in ORDERS or choice.kernel.startswith(("dense", "add")), choice.kernel
+            for choice in choices(layer, tensors, load_board(board_id)):
+                assert choice.kernel in ORDERS or choice.kernel.startswith(("dense", "add", "concat")), choice.kernel
 
 
 def run(graph: Graph, board_id: str) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dqt_edge.graph import Add, Conv2D, Dense, Tensor
-from dqt_edge.lowering import dsp
+from dqt_edge.graph import FLAT, Add, Concat, Conv2D, Dense, Tensor
+from dqt_edge.lowering import base, dsp
 from dqt_edge.lowering.choose import Choice
 
 Turn = tuple[dict[str, np.ndarray], np.ndarray]
@@ -56,6 +56,15 @@ def turns(layer, choice: Choice, tensors: dict[str, Tensor]) -> Iterator[Turn]:
         for i in range(tensors[layer.output].size):
             yield dict.fromkeys(layer.inputs, np.array([i])), np.array([i])
         return
+    if isinstance(layer, Concat):
+        sizes = [int(np.prod(tensors[name].shape[layer.axis % FLAT :])) for name in layer.inputs]
+        written = 0
+        for row in range(tensors[layer.output].size // sum(sizes)):
+            for name, size in zip(layer.inputs, sizes, strict=True):
+                for i in range(size):
+                    yield {name: np.array([row * size + i])}, np.array([written])
+                    written += 1
+        return
     reader = Reader(layer, tensors[layer.input], tensors[layer.output])
     order = ORDERS[choice.kernel]
     passes = [slice(None)]
@@ -94,22 +103,34 @@ def by_pair(r: Reader):
         yield r.groups(pixels[i : i + 2])
 
 
+def by_segment(r: Reader, count: int):
+    pixels = r.pixels()
+    for i in range(0, len(pixels), count):
+        yield r.groups(pixels[i : i + count])
+
+
+def by_row(r: Reader):
+    known = 0
+    for y in range(r.target[0]):
+        new = [row for row in r.rows(y) if row >= known]
+        known = max([known, *(row + 1 for row in new)])
+        yield r.bytes[new].ravel(), list(r.out[y])
+
+
+def conv2d_base(r: Reader):
+    flat = base.is_flat(r.source, r.target, r.layer.window)
+    return by_segment(r, 2 * base.segment_pairs(r.source[2])) if flat else by_row(r)
+
+
 def conv2d_dsp(r: Reader):
-    height, width, channels = r.source
-    if channels % 4:
+    if r.source[2] % 4:
         for y in range(r.target[0]):
             for x in range(0, r.target[1], 2):
                 yield r.groups([(y, x + i) for i in range(2) if x + i < r.target[1]])
     elif dsp.is_flat(r.source, r.target, r.layer.window):
-        count = 2 * dsp.segment_pairs(channels)
-        for i in range(0, height * width, count):
-            yield r.groups(r.pixels()[i : i + count])
+        yield from by_segment(r, 2 * dsp.segment_pairs(r.source[2]))
     else:
-        known = 0
-        for y in range(r.target[0]):
-            new = [row for row in r.rows(y) if row >= known]
-            known = max([known, *(row + 1 for row in new)])
-            yield r.bytes[new].ravel(), list(r.out[y])
+        yield from by_row(r)
 
 
 def depthwise_dsp(r: Reader):
@@ -136,6 +157,7 @@ def depthwise_mve(r: Reader):
 ORDERS = {
     "conv2d": by_pixel,
     "conv2d_residual": by_pixel,
+    "conv2d_base": conv2d_base,
     "conv2d_dsp": conv2d_dsp,
     "conv2d_mve": by_pair,
     "depthwise_conv2d": by_element,
