@@ -22,7 +22,8 @@ class Choice:
     Attributes:
         kernel: C function, without the ``dqt_`` prefix.
         scratch: Bytes of scratch that it clobbers.
-        block: Weight tiles that a convolution decodes at a time; 0 where the kernel has no such blocks.
+        block: Weight tiles that a convolution decodes at a time; of a depthwise kernel for the DSP extension, 1 where
+            its rows are the map's columns; else 0.
     """
 
     kernel: str
@@ -70,7 +71,8 @@ def _depthwise(layer: DepthwiseConv2D, output: Tensor, board: Board) -> Choice:
     if board.cpu.mve and mve.takes_depthwise(layer):
         return Choice("depthwise_conv2d_mve", mve.depthwise_scratch(layer, output))
     if board.cpu.dsp and dsp.takes_depthwise(layer):
-        return Choice("depthwise_conv2d_dsp", dsp.depthwise_scratch(layer, output))
+        kernel = "depthwise_conv2d_dsp" if dsp.plain_codes(layer) else "depthwise_conv2d_raw_dsp"
+        return Choice(kernel, dsp.depthwise_scratch(layer, output), int(dsp.by_column(layer, output)))
     return Choice("depthwise_conv2d")
 
 

@@ -42,7 +42,7 @@ _NEVER = np.int64(1) << 40
 
 @dataclass(frozen=True)
 class Geometry:
-    """A sliding window over a tensor, its output, and the weight tiles that are decoded at a time."""
+    """A sliding window over a tensor, its output, and the ``block`` of :class:`Choice`."""
 
     source: Shape
     target: Shape
@@ -139,13 +139,15 @@ def _conv2d_dsp(g: Geometry) -> Overlap:
     return _by_row(g)
 
 
-def _depthwise_dsp(g: Geometry) -> Overlap:
-    """Four channels at a time, rows in a ring. With an odd width a row of pairs ends one pixel in the next row."""
+def _depthwise_dsp(g: Geometry) -> Overlap | None:
+    """Four channels at a time, rows in a ring, or columns.
+
+    After a column of all rows nothing of it is needed: it may be overwritten by one that begins any rows away.
+    """
     _, width, channels = g.target
-    ends = _ends(g.target[0], width * channels)
-    if width % 2 and g.window.stride[1] == 1:
-        ends[:-1] += channels
-    return Overlap(_distance(_new_rows(g), ends), channels)
+    if g.block == 0:
+        return Overlap(_distance(_new_rows(g), _ends(g.target[0], width * channels)), channels)
+    return Overlap(-g.source[0] * g.row, g.row) if width == g.source[1] and g.window.stride[1] == 1 else None
 
 
 def _depthwise_mve(g: Geometry) -> Overlap:
@@ -157,7 +159,7 @@ def _depthwise_mve(g: Geometry) -> Overlap:
     return Overlap(_distance(first, ends), channels)
 
 
-_ORDERS: Mapping[str, Callable[[Geometry], Overlap]] = {
+_ORDERS: Mapping[str, Callable[[Geometry], Overlap | None]] = {
     "conv2d": _by_pixel,
     "conv2d_residual": _by_pixel,
     "conv2d_base": _conv2d_base,
@@ -165,6 +167,7 @@ _ORDERS: Mapping[str, Callable[[Geometry], Overlap]] = {
     "conv2d_mve": lambda g: _by_pair(g, g.first()[None]),
     "depthwise_conv2d": _by_element,
     "depthwise_conv2d_dsp": _depthwise_dsp,
+    "depthwise_conv2d_raw_dsp": _depthwise_dsp,
     "depthwise_conv2d_mve": _depthwise_mve,
     "max_pool2d": _by_element,
     "average_pool2d": _by_element,
@@ -197,14 +200,16 @@ def overlaps(layer: Layer, choice: Choice, tensors: Mapping[str, Tensor]) -> dic
         return {}
     found = {}
     target = tensors[layer.output].shape
-    one_pass = not isinstance(layer, Conv2D) or target[2] <= packing.TILE * max(1, choice.block)
-    if one_pass:
-        found[layer.input] = _ORDERS[choice.kernel](Geometry(tensors[layer.input].shape, target, layer.window))
+    if not isinstance(layer, Conv2D) or target[2] <= packing.TILE * max(1, choice.block):  # one pass over the input
+        geometry = Geometry(tensors[layer.input].shape, target, layer.window, choice.block)
+        own = _ORDERS[choice.kernel](geometry)
+        if own is not None:
+            found[layer.input] = own
     if isinstance(layer, Conv2D) and layer.residual is not None:
         # Each residual is read just before its place is written, channel by channel.
-        own = Overlap(0, target[2])
+        beside = Overlap(0, target[2])
         if layer.residual != layer.input:
-            found[layer.residual] = own
+            found[layer.residual] = beside
         elif layer.input in found:
-            found[layer.input] = found[layer.input].joined(own)
+            found[layer.input] = found[layer.input].joined(beside)
     return found

@@ -57,7 +57,7 @@ def layers(draw, kernel: str):
     size = tuple(draw(st.integers(1, min(4, n))) for n in shape[:2])
     padding = tuple(draw(st.integers(0, size[i % 2] - 1)) for i in range(4))
     stride = tuple(draw(st.integers(1, 3)) for _ in range(2))
-    if kernel.startswith("depthwise_conv2d_dsp"):
+    if kernel.startswith("depthwise_conv2d_") and kernel.endswith("_dsp"):
         size, stride = (3, 3), (stride[0], min(stride[1], 2))
         padding = tuple(draw(st.integers(0, 2)) for _ in range(4))
         shape = (max(shape[0], 3), max(shape[1], 3), shape[2])
@@ -92,15 +92,24 @@ def layers(draw, kernel: str):
 @settings(max_examples=60, deadline=None)
 def test_the_distance_is_safe_and_the_least_one(kernel: str, data) -> None:
     layer, tensors = data.draw(layers(kernel))
-    choice = Choice(kernel, block=0 if kernel == "conv2d" else 255)
-    rule = overlaps(layer, choice, tensors)["x"]
+    block = 0 if kernel == "conv2d" else 255
+    if kernel.startswith("depthwise"):
+        block = int(kernel.endswith("_dsp") and data.draw(st.booleans()))
+    choice = Choice(kernel, block=block)
+    rule = overlaps(layer, choice, tensors).get("x")
+    if rule is None:
+        assert (kernel[-4:], block) == ("_dsp", 1)
+        assert tensors["x"].shape[1] != tensors["y"].shape[1]
+        return
     size = tensors["x"].size + tensors["y"].size
     least = max(rule.distance, -size)
     least += -least % rule.step
     for distance in (least, least + rule.step, least + 3 * rule.step):
         assert not overwritten(layer, choice, tensors, distance), distance
-    if rule.distance > -size:
+    if rule.distance > -tensors["x"].size:
         assert overwritten(layer, choice, tensors, least - rule.step)
+    elif (kernel[-4:], block) == ("_dsp", 1) and min(*tensors["x"].shape[:2], *tensors["y"].shape[:2]) > 2:
+        assert overwritten(layer, choice, tensors, tensors["x"].shape[2])  # any number of rows, but not a pixel
 
 
 @given(st.integers(1, 4), st.integers(1, 5), st.lists(st.integers(1, 5), min_size=2, max_size=4), st.data())

@@ -19,8 +19,8 @@ NONE = np.zeros(0, np.int64)
 class Reader:
     """Input and output of a layer with a window as arrays of byte numbers."""
 
-    def __init__(self, layer, source: Tensor, target: Tensor) -> None:
-        self.layer, self.source, self.target = layer, source.shape, target.shape
+    def __init__(self, layer, source: Tensor, target: Tensor, block: int) -> None:
+        self.block, self.layer, self.source, self.target = block, layer, source.shape, target.shape
         self.bytes = np.arange(source.size).reshape(source.shape)
         self.out = np.arange(target.size).reshape(target.shape)
 
@@ -65,7 +65,7 @@ def turns(layer, choice: Choice, tensors: dict[str, Tensor]) -> Iterator[Turn]:
                     yield {name: np.array([row * size + i])}, np.array([written])
                     written += 1
         return
-    reader = Reader(layer, tensors[layer.input], tensors[layer.output])
+    reader = Reader(layer, tensors[layer.input], tensors[layer.output], choice.block)
     order = ORDERS[choice.kernel]
     passes = [slice(None)]
     if isinstance(layer, Conv2D):
@@ -134,16 +134,16 @@ def conv2d_dsp(r: Reader):
 
 
 def depthwise_dsp(r: Reader):
-    height, width, channels = r.target
-    for first in range(0, channels, 4):
+    """Four channels at a time: rows in a ring, or with a block of 1 columns."""
+    axis = 1 if r.block else 0
+    size, stride, pad = r.source[axis], r.layer.window.stride[axis], r.layer.window.padding[axis]
+    for first in range(0, r.target[2], 4):
         known = 0
-        for y in range(height):
-            new = [row for row in r.rows(y) if row >= known]
-            known = max([known, *(row + 1 for row in new)])
-            written = [r.out[y, :, first : first + 4].ravel()]
-            if width % 2 and r.layer.window.stride[1] == 1 and y + 1 < height:
-                written.append(r.out[y + 1, 0, first : first + 4])  # the pixel that the next row writes again
-            yield r.bytes[new][..., first : first + 4].ravel(), written
+        for i in range(r.target[axis]):
+            new = list(range(max(i * stride - pad, known, 0), min(i * stride - pad + 3, size)))
+            known = max([known, *(k + 1 for k in new)])
+            read = r.bytes[..., first : first + 4].take(new, axis=axis)
+            yield read.ravel(), [r.out[..., first : first + 4].take(i, axis=axis).ravel()]
 
 
 def depthwise_mve(r: Reader):
@@ -162,6 +162,7 @@ ORDERS = {
     "conv2d_mve": by_pair,
     "depthwise_conv2d": by_element,
     "depthwise_conv2d_dsp": depthwise_dsp,
+    "depthwise_conv2d_raw_dsp": depthwise_dsp,
     "depthwise_conv2d_mve": depthwise_mve,
     "max_pool2d": by_element,
     "average_pool2d": by_element,
