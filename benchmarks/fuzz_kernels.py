@@ -62,7 +62,7 @@ CORES = {
     "m55": Core("qemu-m55", "qemu-m55", "_mve"),
 }
 CORES = {name: core for name, core in CORES.items() if core.board in board_ids()}
-PLAIN_ONLY = ("add", "max_pool", "average_pool")
+PLAIN_ONLY = ("add", "max_pool", "average_pool", "concat")
 """Kinds that have plain kernels only."""
 
 Key = tuple[str, str, str]

@@ -119,6 +119,9 @@ class Plan:
     output_size: int
     decide_at: int | None
     logits: int
+    dial_targets: str | None = None
+    dial_biases: str | None = None
+    dial_count: int = 0
     offsets: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -181,6 +184,13 @@ def make_plan(graph: Graph, board: Board) -> Plan:
     placement = builder.memory.placement
     at, regions = fullest(builder.memory, tuple(layer.name for layer in layers))
     scratch = aligned(layers[at].scratch)
+    dial = graph.controller.dial if graph.controller is not None else ()
+    dial_targets = dial_biases = None
+    if dial:
+        targets = np.array([point.thousandths for point in dial], np.uint16)
+        biases = np.array([point.bias for point in dial], np.int32)
+        dial_targets = builder.constant("dial", "targets", targets, "targets of the dial, thousandths of all at 8x8")
+        dial_biases = builder.constant("dial", "biases", biases, "biases of the dial, [target][candidate]")
     return Plan(
         name=graph.name,
         model_hash=model_hash(graph),
@@ -198,6 +208,9 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         output_size=graph.tensor(graph.output).size,
         decide_at=decide_at,
         logits=logits,
+        dial_targets=dial_targets,
+        dial_biases=dial_biases,
+        dial_count=len(dial),
         offsets=placement.offsets,
     )
 
