@@ -97,7 +97,8 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
         f"{footprint.ram:,}",
         f"{footprint.ram_region.size:,}",
         f"{footprint.ram_region.size - footprint.ram:,}",
-        f"arena {facts['arena']:,} (least possible {facts['arena_lower_bound']:,}), scratch {facts['scratch']:,}, "
+        f"arena {facts['arena']:,} and scratch {facts['scratch']:,} (together at least "
+        f"{facts['memory_lower_bound']:,}), "
         f"stack {facts['stack']:,}, buffers {facts['buffers']:,}, variables {facts['static']:,}",
     )
     console.print(total)
