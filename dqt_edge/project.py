@@ -202,6 +202,10 @@ def footprint_facts(plan: Plan, footprint: Footprint) -> dict[str, Any]:
         "arena": plan.arena_size,
         "scratch": plan.scratch_size,
         "memory_lower_bound": plan.memory_lower_bound,
+        "peak": {
+            "layer": plan.peak,
+            "map": [{"what": r.what, "offset": r.offset, "size": r.size} for r in plan.peak_regions],
+        },
         "stack": footprint.stack,
         "static": footprint.static,
         "buffers": footprint.buffers.total - footprint.buffers.memory,

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..lowering.plan import Plan
 
 
 @click.command()
@@ -102,5 +108,16 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
         f"stack {facts['stack']:,}, buffers {facts['buffers']:,}, variables {facts['static']:,}",
     )
     console.print(total)
+    console.print(_memory_map(plan))
     require_fit(plan, footprint)
     click.echo(f"{plan.name} fits {target.id}")
+
+
+def _memory_map(plan: Plan) -> Table:
+    """What lies in arena and scratch when they are fullest; an output may take over its input as it is read."""
+    from rich.table import Table
+
+    table = Table("bytes", "from", "to", title=f"memory during layer {plan.peak}, when it is fullest")
+    for region in plan.peak_regions:
+        table.add_row(region.what, f"{region.offset:,}", f"{region.offset + region.size:,}")
+    return table
