@@ -9,7 +9,7 @@ SEEDS ?= 200
 CASES ?= 10000
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
 
 setup: $(STAMP) ## install what is missing: Debian packages (as root) and a .venv
 	@.ci/setup system
