@@ -123,14 +123,9 @@ def conv2d_base(r: Reader):
 
 
 def conv2d_dsp(r: Reader):
-    if r.source[2] % 4:
-        for y in range(r.target[0]):
-            for x in range(0, r.target[1], 2):
-                yield r.groups([(y, x + i) for i in range(2) if x + i < r.target[1]])
-    elif dsp.is_flat(r.source, r.target, r.layer.window):
-        yield from by_segment(r, 2 * dsp.segment_pairs(r.source[2]))
-    else:
-        yield from by_row(r)
+    """Not by row: the kernel may take more pixels at a time, and then reads earlier than this."""
+    rows = r.source[2] % 4 == 0 and not dsp.is_flat(r.source, r.target, r.layer.window)
+    return by_row(r) if rows else by_pixel(r)
 
 
 def depthwise_dsp(r: Reader):
