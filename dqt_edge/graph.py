@@ -6,162 +6,60 @@ Layout: activations are NHWC codes (uint8), always of shape (height, width, chan
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Union
 
 import numpy as np
 import numpy.typing as npt
 
 from . import nested
-from .errors import UnsupportedError
+from .dial import DialPoint
+from .graph_values import (
+    DIMENSION_MAX,
+    FULL,
+    WINDOW_MAX,
+    Pair,
+    Requantize,
+    Shape,
+    Tensor,
+    Window,
+    pair_text,
+    vector_text,
+)
+from .graph_values import Value as _Value
+from .graph_values import refuse as _refuse
 
-Pair = tuple[int, int]
-"""(weight bits, activation bits)."""
+__all__ = [
+    "CONCAT_MAX",
+    "DIMENSION_MAX",
+    "FLAT",
+    "FULL",
+    "WEIGHTS_MAX",
+    "WINDOW_MAX",
+    "Add",
+    "AveragePool2D",
+    "Concat",
+    "Controller",
+    "Conv2D",
+    "Dense",
+    "DepthwiseConv2D",
+    "DialPoint",
+    "Graph",
+    "Layer",
+    "MacLayer",
+    "MaxPool2D",
+    "Pair",
+    "Requantize",
+    "Shape",
+    "Tensor",
+    "Window",
+    "pair_text",
+    "vector_text",
+    "window_counts",
+]
 
-Shape = tuple[int, int, int]
-
-FULL: Pair = (8, 8)
 WEIGHTS_MAX = 1 << 24
-DIMENSION_MAX = 1 << 15
-
-
-def pair_text(pair: Pair) -> str:
-    """``8x8`` for (8, 8)."""
-    return f"{pair[0]}x{pair[1]}"
-
-
-def vector_text(pairs: Sequence[Pair]) -> str:
-    """``8x8,2x4`` for a width vector."""
-    return ",".join(map(pair_text, pairs))
-
-
-def _refuse(layer: str, reason: str, next_step: str = "change the layer, or train the model again") -> None:
-    raise UnsupportedError(f"layer {layer!r}: {reason}", where=f"layer {layer!r} of the graph", next_step=next_step)
-
-
-class _Value:
-    """Equality that also compares arrays, and arrays frozen at construction."""
-
-    def __post_init__(self) -> None:
-        for f in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, f.name)
-            if isinstance(value, np.ndarray):
-                frozen = np.array(value)
-                frozen.setflags(write=False)
-                object.__setattr__(self, f.name, frozen)
-        self._check()
-
-    def _check(self) -> None:
-        """Raise UnsupportedError if the value is not one that can be lowered."""
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        for f in fields(self):  # type: ignore[arg-type]
-            a, b = getattr(self, f.name), getattr(other, f.name)
-            if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-                if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
-                    return False
-                if a.dtype != b.dtype or not np.array_equal(a, b):
-                    return False
-            elif a != b:
-                return False
-        return True
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """A code tensor: ``real = scale * (code - zero_point)``. Shape (height, width, channels)."""
-
-    name: str
-    shape: Shape
-    scale: float
-    zero_point: int = 0
-
-    def __post_init__(self) -> None:
-        if len(self.shape) != 3 or not all(1 <= n <= DIMENSION_MAX for n in self.shape):
-            _refuse(
-                self.name,
-                f"tensor shape {self.shape} is not (height, width, channels) within 1..{DIMENSION_MAX}",
-            )
-        if not (np.isfinite(self.scale) and self.scale > 0):
-            _refuse(self.name, f"tensor scale {self.scale} is not positive and finite")
-        if not 0 <= self.zero_point <= 255:
-            _refuse(self.name, f"tensor zero point {self.zero_point} is outside 0..255")
-
-    @property
-    def size(self) -> int:
-        """Elements, which is bytes."""
-        h, w, c = self.shape
-        return h * w * c
-
-
-@dataclass(frozen=True, eq=False)
-class Requantize(_Value):
-    """From accumulator halves to codes: ``clamp((A2*M0 + 2^(r-1)) >> r, low, high)``, per channel.
-
-    Attributes:
-        multiplier: ``M0``, int32 [channels], positive.
-        shift: ``r``, uint8 [channels], 1..62.
-        low, high: Clamp, codes within 0..255.
-    """
-
-    multiplier: npt.NDArray[np.int32]
-    shift: npt.NDArray[np.uint8]
-    low: int = 0
-    high: int = 255
-
-    def _check(self) -> None:
-        if not (0 <= self.low <= self.high <= 255):
-            _refuse("requantise", f"clamp {self.low}..{self.high} is not within 0..255")
-        if self.multiplier.dtype != np.int32 or self.shift.dtype != np.uint8:
-            _refuse("requantise", "multiplier must be int32 and shift uint8")
-        if self.multiplier.shape != self.shift.shape or self.multiplier.ndim != 1:
-            _refuse("requantise", "multiplier and shift must be vectors of one length")
-        if not (self.multiplier > 0).all() or not ((self.shift >= 1) & (self.shift <= nested.SHIFT_MAX)).all():
-            _refuse("requantise", f"multipliers must be positive and shifts within 1..{nested.SHIFT_MAX}")
-
-
-WINDOW_MAX = 255
-"""Largest kernel and stride of a window, in either direction."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """A sliding window: kernel (height, width), stride, and padding (top, left, bottom, right)."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-
-    def __post_init__(self) -> None:
-        ok = all(1 <= n <= WINDOW_MAX for n in (*self.kernel, *self.stride))
-        top, left, bottom, right = self.padding
-        kh, kw = self.kernel
-        ok = ok and 0 <= top < kh and 0 <= bottom < kh and 0 <= left < kw and 0 <= right < kw
-        if not ok:
-            _refuse("window", f"{self} is invalid: kernel and stride 1..255, padding less than the kernel")
-
-    def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """Output (height, width) for an input of that size; 0 or less if the window does not fit."""
-        top, left, bottom, right = self.padding
-        return (
-            (height + top + bottom - self.kernel[0]) // self.stride[0] + 1,
-            (width + left + right - self.kernel[1]) // self.stride[1] + 1,
-        )
-
-    @staticmethod
-    def same(size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> Window:
-        """TensorFlow's ``same`` padding for an input of (height, width)."""
-        pads = []
-        for n, k, s in zip(size, kernel, stride, strict=True):
-            total = max((-(-n // s) - 1) * s + k - n, 0)
-            pads.append((total // 2, total - total // 2))
-        (top, bottom), (left, right) = pads
-        return Window(kernel, stride, (top, left, bottom, right))
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +72,8 @@ class _Mac(_Value):
             NOT folded in: its term depends on the width and is made by the reader.
         requantize: To codes; None leaves int32 accumulators (last layer of a controller).
         candidates: Width pairs the layer can run at; a layer with one is fixed.
+        bias_by_width: A row instead of ``bias_twice`` for each candidate, int32 [candidates, channels]; None: one bias
+            serves all.
     """
 
     name: str
@@ -183,6 +83,7 @@ class _Mac(_Value):
     bias_twice: npt.NDArray[np.int32]
     requantize: Requantize | None
     candidates: tuple[Pair, ...] = (FULL,)
+    bias_by_width: npt.NDArray[np.int32] | None = field(default=None, kw_only=True)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -200,11 +101,18 @@ class _Mac(_Value):
             _refuse(self.name, "needs 1 to 16 different candidate width pairs")
         if not all(w in nested.WIDTHS and a in nested.WIDTHS for w, a in self.candidates):
             _refuse(self.name, f"candidates {vector_text(self.candidates)} must be within 2..8 bits")
+        rows = self.bias_by_width
+        if rows is not None and (rows.dtype != np.int32 or rows.shape != (len(self.candidates), self.channels)):
+            _refuse(self.name, f"biases by width must be int32 of shape ({len(self.candidates)}, {self.channels})")
 
     @property
     def channels(self) -> int:
         """Output channels."""
         return int(self.weights.shape[0])
+
+    def bias_of(self, pair: Pair) -> npt.NDArray[np.int32]:
+        """Twice the bias at a candidate, int32 [channels]."""
+        return self.bias_twice if self.bias_by_width is None else self.bias_by_width[self.candidates.index(pair)]
 
     @property
     def by_channel(self) -> npt.NDArray[np.int8]:
@@ -334,7 +242,48 @@ class AveragePool2D(_Value):
             _refuse(self.name, "the accumulator does not fit int32")
 
 
-Layer = Union[Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D]  # noqa: UP007 - used at run time on 3.10
+CONCAT_MAX = 64
+"""Most tensors of a concatenation."""
+FLAT = 3
+"""Axis of a concatenation whose inputs are flattened first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Concat(_Value):
+    """Tensors side by side along ``axis`` (0: height, 1: width, 2: channels, 3: all in a row), in the output's scale.
+
+    Input i: ``A2 = 2*(x - z_i) + bias_twice[i]``, then ``requantize`` with index ``i``. An input that has the output's
+    scale and zero point keeps its codes: multiplier 2^30, shift 31, bias 2*z_i.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int
+    bias_twice: npt.NDArray[np.int32]
+    requantize: Requantize
+
+    def _check(self) -> None:
+        if not 2 <= len(self.inputs) <= CONCAT_MAX or self.axis not in (0, 1, 2, FLAT):
+            _refuse(self.name, f"needs 2 to {CONCAT_MAX} inputs and an axis within 0..3")
+        shape = (len(self.inputs),)
+        if self.bias_twice.shape != shape or self.requantize.multiplier.shape != shape:
+            _refuse(self.name, "needs one multiplier and one bias for every input")
+        if self.bias_twice.dtype != np.int32:
+            _refuse(self.name, "bias must be int32")
+        if int(np.abs(self.bias_twice.astype(np.int64)).max()) + 2 * 255 > nested.INT32_MAX:
+            _refuse(self.name, "the accumulator does not fit int32")
+
+    def keeps(self, i: int, zero_point: int) -> bool:
+        """Whether input i, whose zero point is given, goes to the output as it is."""
+        rq = self.requantize
+        same = (int(rq.multiplier[i]), int(rq.shift[i])) == nested.IDENTITY and (rq.low, rq.high) == (0, 255)
+        return same and int(self.bias_twice[i]) == 2 * zero_point
+
+
+Layer = Union[  # noqa: UP007 - used at run time on 3.10
+    Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D, Concat
+]
 MacLayer = (Conv2D, DepthwiseConv2D, Dense)
 
 
@@ -357,11 +306,14 @@ class Controller:
 
     ``layers`` read the output tensor of ``after`` and end in a Dense without requantisation: int32 accumulators of
     shape [len(decides), candidates], of which the largest (the first of equals) wins for each layer.
+
+    ``dial`` lists biases that may be added to the accumulators first, by increasing cost; empty if there are none.
     """
 
     after: str
     layers: tuple[Layer, ...]
     decides: tuple[str, ...]
+    dial: tuple[DialPoint, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dqt_edge.errors import UnsupportedError
-from dqt_edge.graph import Conv2D, Graph, Requantize, Tensor, Window
+from dqt_edge.graph import Concat, Conv2D, Graph, Requantize, Tensor, Window
 from tests.support.random_graphs import random_graph
 
 
@@ -103,14 +103,53 @@ def test_values_compare_by_content_and_are_frozen() -> None:
     assert replace(layer, weights=changed) != layer
 
 
+def joined(**changes) -> Graph:
+    fields = {
+        "name": "join",
+        "inputs": ("x", "x"),
+        "output": "y",
+        "axis": 2,
+        "bias_twice": np.zeros(2, np.int32),
+        "requantize": requantize(2),
+    }
+    return graph(Concat(**(fields | changes)))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: joined(axis=4), "an axis within 0..3"),
+        (lambda: joined(inputs=("x",)), "needs 2 to 64 inputs"),
+        (lambda: joined(bias_twice=np.zeros(3, np.int32)), "one multiplier and one bias for every input"),
+        (lambda: joined(bias_twice=np.zeros(2, np.int64)), "bias must be int32"),
+        (lambda: joined(bias_twice=np.full(2, 2**31 - 500, np.int32)), "does not fit int32"),
+        (lambda: joined(axis=0), "makes shape (8, 4, 1)"),
+        (lambda: joined(axis=3), "makes shape (1, 1, 32)"),
+        (lambda: joined(inputs=("x", "nothing")), "is not made by an earlier layer"),
+        (lambda: graph(conv(bias_by_width=np.zeros((2, 2), np.int32))), "biases by width must be int32"),
+        (lambda: graph(conv(bias_by_width=np.zeros((1, 2), np.int64))), "biases by width must be int32"),
+        (lambda: graph(conv(bias_by_width=np.full((1, 2), 2**31 - 1, np.int32))), "more than int32 holds"),
+    ],
+)
+def test_joints_and_biases_by_width_are_refused_with_their_reason(make, reason: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        make()
+    assert reason in str(caught.value)
+
+
+def test_a_joint_of_fitting_shapes_is_accepted() -> None:
+    assert joined().layers[0].keeps(0, 0) is False
+
+
 def test_random_networks_cover_every_operator() -> None:
     """The generator that the other tests rely on reaches every layer kind and the controller."""
-    seen, controllers, fused, zero_points = set(), 0, 0, 0
+    seen, controllers, fused, zero_points, by_width = set(), 0, 0, 0, 0
     for seed in range(40):
         made = random_graph(seed)
         seen |= {type(layer).__name__ for layer in made.all_layers}
         controllers += made.controller is not None
         fused += any(getattr(layer, "residual", None) for layer in made.layers)
         zero_points += any(t.zero_point for t in made.tensors)
-    assert seen == {"Conv2D", "DepthwiseConv2D", "Dense", "Add", "MaxPool2D", "AveragePool2D"}
-    assert min(controllers, fused, zero_points) >= 5
+        by_width += any(getattr(layer, "bias_by_width", None) is not None for layer in made.layers)
+    assert seen == {"Conv2D", "DepthwiseConv2D", "Dense", "Add", "MaxPool2D", "AveragePool2D", "Concat"}
+    assert min(controllers, fused, zero_points, by_width) >= 5

@@ -11,9 +11,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from .. import nested
+from ..dial import Dynamic
 from ..graph import (
+    FLAT,
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -24,7 +27,7 @@ from ..graph import (
     Requantize,
     Window,
 )
-from ..interpreter import Policy, Result, fixed_choices
+from ..interpreter import Policy, Result, fixed_choices, logit_bias
 from .export import to_graph
 from .network import NestedModel
 from .quantizers import Array
@@ -38,7 +41,7 @@ def evaluate(model: NestedModel, x: npt.NDArray[np.floating], policy: Policy = "
     Args:
         model: A calibrated network.
         x: Real inputs, float [samples, height, width, channels].
-        policy: ``"dynamic"``, or a width vector.
+        policy: ``"dynamic"``, ``Dynamic``, or a width vector.
     """
     graph = to_graph(model, model.spec.name)
     codes = nested.quantize(x, model.input_scale, model.input_zero_point)
@@ -57,15 +60,18 @@ def _evaluate(graph: Graph, codes: npt.NDArray[np.uint8], policy: Policy) -> Res
     adaptive = [layer.name for layer in graph.adaptive]
     decided = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     choices = tf.zeros((len(codes), len(adaptive)), tf.int64)
-    if policy != "dynamic":
+    bias = None
+    if policy == "dynamic" or isinstance(policy, Dynamic):
+        bias = tf.constant(logit_bias(graph, policy))
+    else:
         choices = tf.tile(tf.constant([fixed_choices(graph, policy)], tf.int64), (len(codes), 1))
     logits = None
     for layer in graph.all_layers:
-        if layer.name in decided and policy != "dynamic":
+        if layer.name in decided and bias is None:
             continue
         if isinstance(layer, Dense) and layer.requantize is None:
             logits = tf.reshape(_accumulate(layer, graph, live, layer.candidates[0]), (len(codes), len(adaptive), -1))
-            choices = tf.argmax(logits, axis=-1)
+            choices = tf.argmax(logits + bias, axis=-1)
         elif isinstance(layer, MacLayer) and layer.name in adaptive:
             # Every candidate for every sample, then a selection: the interpreter splits the batch instead.
             column = choices[:, adaptive.index(layer.name)]
@@ -87,6 +93,8 @@ def layer_codes(layer: Layer, graph: Graph, live: dict[str, Array], pair: Pair |
         (x1, x2), (m1, m2) = (live[name] for name in layer.inputs), layer.multipliers
         total = x1 * m1 + x2 * m2 + layer.offset + (1 << (layer.shift - 1))
         return tf.clip_by_value(tf.bitwise.right_shift(total, layer.shift), layer.low, layer.high)
+    if isinstance(layer, Concat):
+        return _concat(layer, graph, live)
     x, window = live[layer.input], layer.window
     if isinstance(layer, AveragePool2D):
         return _average(layer, x - graph.tensor(layer.input).zero_point)
@@ -130,7 +138,7 @@ def _accumulate(layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dic
         products, sums = _sums(x, kernel, window), _sums(x, tf.ones_like(kernel[..., :1]), window)
     step = 1 << weight_shift
     twice = products * (2 * step << activation_shift) + sums * ((step - 1) << activation_shift)
-    twice += tf.constant(layer.bias_twice.astype(np.int64))
+    twice += tf.constant(layer.bias_of(pair).astype(np.int64))
     if source.zero_point:
         flat = tf.reshape(weights, (layer.channels, -1))
         doubled = flat * (2 * step) + (step - 1)
@@ -154,6 +162,17 @@ def _requantize(twice: Array, parameters: Requantize) -> Array:
     rounded = twice * multiplier + tf.bitwise.left_shift(tf.ones_like(shift), shift - 1)
     shifted = tf.bitwise.right_shift(rounded, tf.broadcast_to(shift, tf.shape(rounded)))
     return tf.clip_by_value(shifted, parameters.low, parameters.high)
+
+
+def _concat(layer: Concat, graph: Graph, live: dict[str, Array]) -> Array:
+    parts = []
+    for index, name in enumerate(layer.inputs):
+        rq = layer.requantize
+        one = Requantize(rq.multiplier[[index]], rq.shift[[index]], rq.low, rq.high)
+        twice = 2 * (live[name] - graph.tensor(name).zero_point) + int(layer.bias_twice[index])
+        part = _requantize(twice, one)
+        parts.append(tf.reshape(part, (len(part), 1, 1, -1)) if layer.axis == FLAT else part)
+    return tf.concat(parts, axis=3 if layer.axis == FLAT else 1 + layer.axis)
 
 
 def _average(layer: AveragePool2D, centred: Array) -> Array:
