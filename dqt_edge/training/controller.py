@@ -38,7 +38,7 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
         self.fields = Pool(pooling, source, signed)
         flat = (*window.output_size(*source[:2]), source[2])
         self.pool = self.fields.output_quantizer
-        self.hidden = NestedDense(Fully("controller_hidden", "", hidden, relu=True), flat)
+        self.hidden = NestedDense(Fully("controller_hidden", "", hidden, relu=True, norm=True), flat)
         self.logits = NestedDense(Fully("controller_logits", "", layers * candidates), (1, 1, hidden), per_tensor=True)
         self.built = True
 
@@ -51,11 +51,23 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
             return quantizer(real, nested=run.nested, follow=run.follow)
 
         pooled = settle(self.pool, self.fields(value))
+        if run.calibrate:
+            self._centre(pooled)
         hidden = self.hidden(pooled, scale=self.pool.scale(), run=run)
         hidden = settle(self.hidden.output_quantizer, hidden)
         logits = self.logits(hidden, scale=self.hidden.output_quantizer.scale(), run=run)
         logits = tf.reshape(logits, [-1, self.decided, self.options])
         return logits if run.bias is None else logits + run.bias
+
+    def _centre(self, pooled: Array) -> None:
+        """Give the hidden layer's norm the statistics of these inputs.
+
+        All inputs have most of their mean in common. Without this a unit is on, or off, for every input, and the
+        controller never comes to tell them apart.
+        """
+        mean, variance = tf.nn.moments(self.hidden.product(pooled, self.hidden.kernel), axes=(0, 1, 2))
+        self.hidden.norm.moving_mean.assign(mean)
+        self.hidden.norm.moving_variance.assign(variance)
 
 
 def gumbel_gate(logits: Array, tau: Array, seed: Array) -> Array:

@@ -59,6 +59,38 @@ class Initial:
         return replace(self, spec=spec, weights=dict(zip(names, self.weights.values(), strict=True)))
 
 
+@dataclass(frozen=True, eq=False)
+class Earlier:
+    """The network of an earlier run: weights, scales and clips, all but the controller.
+
+    Attributes:
+        source: Its checkpoint, for messages.
+        values: By the path of each Keras variable.
+    """
+
+    source: str
+    values: Mapping[str, npt.NDArray[Any]]
+
+    def load(self, model: NestedModel) -> None:
+        """Put the values into a model whose controller is calibrated.
+
+        Raises:
+            UnsupportedError: A value is missing or has another shape.
+        """
+        own = set() if model.controller is None else {id(v) for v in model.controller.variables}
+        for variable in model.variables:
+            if id(variable) in own:
+                continue
+            found = self.values.get(variable.path.replace("/", "."))
+            if found is None or found.shape != tuple(variable.shape):
+                raise UnsupportedError(
+                    f"the earlier run has no {variable.path!r} of shape {tuple(variable.shape)}",
+                    where=self.source,
+                    next_step="give a run of the same model, on data of the same shape and classes",
+                )
+            variable.assign(found)
+
+
 def load_initial(model: NestedModel, initial: Initial) -> None:
     """Start a network with those weights.
 

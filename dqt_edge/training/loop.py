@@ -19,7 +19,7 @@ from ..errors import DqtError, UsageError
 from . import dial
 from .data import Dataset, load_data, require_training
 from .distribution import Devices, check_batch
-from .initial import Initial, load_initial
+from .initial import Earlier, Initial, load_initial
 from .layers import Run
 from .models import spec_of
 from .network import NestedModel
@@ -68,7 +68,7 @@ def train(
     options: Options,
     out: Path,
     *,
-    initial: Initial | None = None,
+    initial: Initial | Earlier | None = None,
     resume: bool = False,
     on_epoch: Callable[[Row], None] | None = None,
     devices: Devices | None = None,
@@ -80,7 +80,7 @@ def train(
         options: What to train.
         out: The checkpoint to be, from which the names of state and log follow; it is not written here.
         initial: What ``options.init`` names: the weights to start with, and the structure where ``options.model`` is a
-            file.
+            file; or the network of an earlier run.
         resume: Go on from the state, if there is one.
         on_epoch: Called with each epoch's row, after its state is saved.
         devices: What trains, see ``distribution.find_devices``; None is one device. Of several workers only the chief
@@ -177,10 +177,14 @@ class Trainer:
     """Epochs of one run, and its state."""
 
     def __init__(
-        self, options: Options, dataset: Dataset, initial: Initial | None = None, devices: Devices | None = None
+        self,
+        options: Options,
+        dataset: Dataset,
+        initial: Initial | Earlier | None = None,
+        devices: Devices | None = None,
     ) -> None:
         self.options, self.dataset, self.devices = options, dataset, devices or Devices()
-        if options.pixels >= min(dataset.shape[:2]):
+        if options.pixels >= max(dataset.shape[:2]) or options.pixels >= min(n for n in (*dataset.shape[:2], 99) if n > 1):
             raise UsageError(
                 f"a shift of {options.pixels} pixels moves images of shape {dataset.shape} out of sight",
                 where="option --shift",
@@ -188,7 +192,8 @@ class Trainer:
             )
         self.batch = min(options.batch, len(dataset.y_train))
         check_batch(self.batch, self.devices)
-        self.model = build_model(options, dataset, initial)
+        self.earlier = initial if isinstance(initial, Earlier) else None
+        self.model = build_model(options, dataset, initial if isinstance(initial, Initial) else None)
         self.state = State()
         self.steps = len(dataset.y_train) // self.batch
         self.step = Steps(self.model, options, self.steps, self.devices)
@@ -264,6 +269,8 @@ class Trainer:
         self.model(tf.constant(x), run=Run(nested=False, calibrate=True))
         if self.devices.replicas > 1:
             self.step.make_equal()
+        if self.earlier is not None:
+            self.earlier.load(self.model)
         self.model.settle_fusion()
         self._begin_nested()
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ..errors import BadFileError, UsageError
 from ..files import write_atomically
+from .initial import Earlier
 from .options import Options
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -150,3 +151,35 @@ def load_state(path: Path, options: Options, samples: int) -> State | None:
             next_step="give the same data, or train from the start without --resume",
         )
     return state
+
+
+def read_earlier(out: Path) -> Earlier:
+    """The network of the finished run that wrote a checkpoint, from the state beside it.
+
+    Raises:
+        BadFileError: The state is missing, damaged, or has no best epoch yet.
+    """
+    from safetensors import safe_open  # noqa: PLC0415 - keeps the command line's start fast
+
+    path = state_file(out)
+    if not path.is_file():
+        raise BadFileError(
+            "there is no training state beside this checkpoint",
+            where=str(path),
+            next_step="give the --out of a training run of this machine, with its folder OUT.state",
+        )
+    try:
+        with safe_open(path, framework="numpy") as file:
+            best = [name for name in file.keys() if name.startswith("best/")]  # noqa: SIM118 - not a mapping
+            values = {name.partition(".")[2]: file.get_tensor(name) for name in best}
+    except Exception as error:  # safetensors raises its own, undocumented types
+        raise BadFileError(
+            f"the training state is damaged ({type(error).__name__}: {error})",
+            where=str(path),
+            next_step="train that run again",
+        ) from error
+    if not values:
+        raise BadFileError(
+            "the earlier run is not finished: it has no best epoch", where=str(path), next_step="--resume it first"
+        )
+    return Earlier(str(out), values)
