@@ -157,7 +157,8 @@ def constant(module: str, name: str) -> str:
 def test_numbers_of_the_training_method() -> None:
     training, arithmetic = flat(page("training")), flat(page("arithmetic"))
     assert f"{constant('steps', 'NESTED_RATE')} times the learning rate" in training
-    assert f"max(0, cost - {constant('steps', 'BUDGET_FILL')} * budget)" in training
+    assert f"the bias that keeps {constant('validation', 'DIAL_FILL')} of the budget" in training
+    assert f"`{float(constant('dial', 'SPAN')):g} * (2 * place - 1)" in training
     assert f"up to {constant('loop', 'CALIBRATION_SAMPLES')} training images" in training
     start, end = (float(value) for value in constant("loop", "TAU").strip("()").split(","))
     assert f"temperature falls from {start:g} to {end:g}" in training

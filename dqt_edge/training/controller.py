@@ -29,9 +29,7 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
         window: Fields of the stem's output whose means it sees.
     """
 
-    def __init__(
-        self, source: Shape, signed: bool, hidden: int, layers: int, candidates: int, window: Window
-    ) -> None:
+    def __init__(self, source: Shape, signed: bool, hidden: int, layers: int, candidates: int, window: Window) -> None:
         super().__init__(name="controller")
         self.decided, self.options = layers, candidates
         pooling = AveragePool("controller_pool", "", window.kernel, window.stride, window.padding)

@@ -32,9 +32,7 @@ def training_bias(position: float, candidates: Sequence[Pair]) -> npt.NDArray[np
     return np.asarray(SPAN * (2 * position - 1) * direction(candidates), np.float32)
 
 
-def mean_cost(
-    logits: npt.NDArray[np.number], bias: npt.NDArray[np.number], table: Floats, fixed: float
-) -> float:
+def mean_cost(logits: npt.NDArray[np.number], bias: npt.NDArray[np.number], table: Floats, fixed: float) -> float:
     """BitOPs ratio of what is chosen, averaged over inputs.
 
     Args:
@@ -49,7 +47,7 @@ def mean_cost(
 def lift_for(
     logits: npt.NDArray[np.number], candidates: Sequence[Pair], table: Floats, fixed: float, target: float
 ) -> float:
-    """Greatest lift whose mean cost stays within the target, to the precision of the halving.
+    """Greatest lift whose mean cost stays within the target, to the precision of the halving; see :func:`mean_cost`.
 
     Beyond the ends of what the dial can reach, a lift at which every choice is the cheapest, or the dearest.
     """

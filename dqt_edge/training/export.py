@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import nested
+from ..dial import DialPoint
 from ..errors import UnsupportedError
 from ..graph import (
     Add,
@@ -36,13 +37,19 @@ def tensor_name(node: str) -> str:
     return INPUT if node == INPUT else f"{node}_out"
 
 
-def to_graph(model: NestedModel, name: str, provenance: Mapping[str, Any] | None = None) -> Graph:
+def to_graph(
+    model: NestedModel,
+    name: str,
+    provenance: Mapping[str, Any] | None = None,
+    dial: tuple[DialPoint, ...] = (),
+) -> Graph:
     """Lower a trained network.
 
     Args:
         model: The network; its scales must be calibrated.
         name: Name of the graph.
         provenance: Plain JSON values that say how it was made.
+        dial: Points of the controller's dial.
 
     Raises:
         UnsupportedError: A scale or accumulator that the integer arithmetic cannot hold, by layer.
@@ -53,7 +60,7 @@ def to_graph(model: NestedModel, name: str, provenance: Mapping[str, Any] | None
             where=f"model {name!r}",
             next_step="train with --view centred; the other views are for comparison",
         )
-    return _Lowering(model, name, dict(provenance or {})).graph()
+    return _Lowering(model, name, dict(provenance or {}), dial).graph()
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
@@ -63,8 +70,8 @@ def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
 class _Lowering:
     """One conversion: keeps the fused additions and the tensors made so far."""
 
-    def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any]) -> None:
-        self.model, self.name, self.provenance = model, name, provenance
+    def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any], dial: tuple[DialPoint, ...]) -> None:
+        self.model, self.name, self.provenance, self.dial = model, name, provenance, dial
         self.spec: Spec = model.spec
         self.tensors: list[Tensor] = []
         self.fused: dict[str, tuple[str, str]] = {}
@@ -185,7 +192,7 @@ class _Lowering:
             Dense(name="controller_hidden", input=pooled.name, output=hidden.name, **first),
             Dense(name="controller_logits", input=hidden.name, output="controller_logits_out", **last),
         )
-        return Controller(self.spec.control, layers, tuple(self.model.adaptive))
+        return Controller(self.spec.control, layers, tuple(self.model.adaptive), self.dial)
 
 
 def _refuse(layer: str, reason: str) -> UnsupportedError:

@@ -184,7 +184,7 @@ class Trainer:
         devices: Devices | None = None,
     ) -> None:
         self.options, self.dataset, self.devices = options, dataset, devices or Devices()
-        if options.pixels >= max(dataset.shape[:2]) or options.pixels >= min(n for n in (*dataset.shape[:2], 99) if n > 1):
+        if any(1 < n <= options.pixels for n in dataset.shape[:2]):
             raise UsageError(
                 f"a shift of {options.pixels} pixels moves images of shape {dataset.shape} out of sight",
                 where="option --shift",
