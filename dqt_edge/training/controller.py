@@ -35,7 +35,9 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
         pooling = AveragePool("controller_pool", "", window.kernel, window.stride, window.padding)
         self.fields = Pool(pooling, source, signed)
         flat = (*window.output_size(*source[:2]), source[2])
-        self.pool = self.fields.output_quantizer
+        pool = self.fields.output_quantizer
+        assert pool is not None
+        self.pool = pool
         self.hidden = NestedDense(Fully("controller_hidden", "", hidden, relu=True, norm=True), flat)
         self.logits = NestedDense(Fully("controller_logits", "", layers * candidates), (1, 1, hidden), per_tensor=True)
         self.built = True

@@ -38,7 +38,8 @@ def mean_cost(logits: npt.NDArray[np.number], bias: npt.NDArray[np.number], tabl
     Args:
         logits: Of the controller, [samples, layers, candidates].
         bias: Added to them, [candidates].
-        table, fixed: See ``losses.cost_table``.
+        table: See ``losses.cost_table``.
+        fixed: The same.
     """
     choices = (logits + bias).argmax(axis=-1)
     return float(fixed + table[np.arange(len(table)), choices].sum(axis=1).mean())
