@@ -35,7 +35,14 @@ KERNEL_TEMPLATES = {
 }
 """Kernel -> (template, variant)."""
 
-UNITS = {"_dsp": ("dsp_multiply", "dsp_operands"), "_mve": ("mve_depthwise", "mve_multiply", "mve_operands")}
+UNITS = {"_dsp": (
+        "dsp_conv_pixels",
+        "dsp_conv_rows",
+        "dsp_conv_windows",
+        "dsp_expand",
+        "dsp_multiply",
+        "dsp_operands",
+    ), "_mve": ("mve_depthwise", "mve_multiply", "mve_operands")}
 """End of the names of the kernels for an extension -> templates of what they share."""
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from ..boards import Board
-from ..graph import Conv2D, Dense, DepthwiseConv2D, Tensor
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Tensor
 from . import packing
 
-RUN_LEAST = 64
-"""Shortest run of K between two folds that a width pair can ask for (DQT_DSP_RUN_LEAST)."""
-
-SEGMENT, SEGMENT_LEAST, SEGMENT_MOST = 512, 4, 32
-"""Words of operands, and least and most pairs of pixels, of the rows that an unpadded 1x1 convolution of stride 1 is
-cut into (the same names in the kernel)."""
+SEGMENT, SEGMENT_MOST = 512, 32
+"""Words of operands, and most pairs of pixels, of the rows that pixels are cut into where a row of operands need not be
+a row of outputs (DQT_DSP_SEGMENT, DQT_DSP_SEGMENT_MOST)."""
 
 OPERANDS = 8192
 """Bytes of decoded weights beyond which a larger block gains under 1 %: the input rows are expanded once a block."""
@@ -40,6 +40,41 @@ def dense_scratch(layer: Dense) -> int:
     return 2 * packing.padded(layer.by_channel.shape[1])
 
 
+def window_order(layer: Conv2D) -> npt.NDArray[np.int8]:
+    """Weights [channels, K] in the order in which conv2d_dsp gathers windows.
+
+    Where the input channels are no multiple of 4: of each row of the window the whole groups of four K, then what is
+    left of each row. Else the natural order, whose rows are whole groups.
+    """
+    weights = layer.by_channel
+    row = layer.window.kernel[1] * layer.weights.shape[-1]
+    if layer.weights.shape[-1] % packing.TILE == 0:
+        return weights
+    columns = np.arange(weights.shape[1]).reshape(-1, row)
+    whole = row // packing.TILE * packing.TILE
+    return weights[:, np.concatenate([columns[:, :whole].ravel(), columns[:, whole:].ravel()])]
+
+
+def proof(layer: Conv2D, pair: Pair) -> int:
+    """What holds for the weights at a width, for every channel and any activations: 2, 1 or 0.
+
+    1: the sum of a top (packed: odd) field over the whole window fits its 24 (packed: 16) bits. 2: so does that of an
+    even field, which packed has in 16 bits. docs/kernels.md derives the fields.
+    """
+    bits, activation_bits = pair
+    view = layer.by_channel.astype(np.int64) >> (8 - bits)
+    codes = 2**activation_bits - 1
+    packed = bits <= 4 and 2 * bits + activation_bits <= 12
+    scale, limit = (1, 2**15) if packed else (2 ** (16 - bits - activation_bits), 2**23)
+    most = view.clip(0).sum(axis=1).max() * codes * scale
+    least = -view.clip(max=0).sum(axis=1).min() * codes * scale
+    if most >= limit or least > limit:
+        return 0
+    if packed and (view + 2 ** (bits - 1)).sum(axis=1).max() * codes * 2**bits < 2**16:
+        return 2
+    return 1
+
+
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     """Bytes of scratch that the kernel takes with ``block`` tiles of decoded weights."""
     in_height, in_width, in_channels = source.shape
@@ -47,20 +82,18 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     height, width = layer.window.kernel
     stride_y, stride_x = layer.window.stride
     row = width * in_channels
-    groups = packing.padded(height * row) // packing.TILE
-    by_row = in_channels % packing.TILE == 0
-    size = block * (packing.TILE * (CHANNEL + 8) + 16 * groups)
-    runs = -(-(row if by_row else packing.TILE * groups) // RUN_LEAST)
-    size += RUN * ((height if by_row else 1) * runs + 1)
-    if not by_row:
-        return size + 16 * groups + 8 + packing.TILE * groups + 4
+    total = packing.padded(height * row)
+    whole = in_channels % packing.TILE == 0
     flat = (height, width, stride_y, stride_x) == (1, 1, 1, 1) and (out_height, out_width) == (in_height, in_width)
-    pairs = min(max(SEGMENT // in_channels, SEGMENT_LEAST), SEGMENT_MOST) if flat else -(-out_width // 2)
+    size = block * packing.TILE * (CHANNEL + 8) + -(-block // 2) * 2 * total * 4
+    if not whole or flat:
+        pairs = min(SEGMENT // total + 1, SEGMENT_MOST, -(-out_height * out_width // 2))
+        size += RUN * 4 + pairs * (total * 4 + 8)
+        return size if whole else size + height * (8 + row)
+    pairs = -(-out_width // 2)
     columns = (pairs - 1) * min(width, 2 * stride_x) + width
-    size += height * columns * in_channels * 4 + (height + (height > 1)) * pairs * 8 + columns * 4
-    if source.zero_point != 0:
-        size += row * 4
-    return size
+    size += RUN * (height + 3) + height * columns * in_channels * 4 + (height + (height > 1)) * pairs * 8 + columns * 8
+    return size + (row * 4 if source.zero_point != 0 else 0)
 
 
 def choose_block(layer: Conv2D, source: Tensor, output: Tensor, board: Board, arena: int) -> int:

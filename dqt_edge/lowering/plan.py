@@ -64,6 +64,7 @@ class PlannedLayer:
         record: Kind of parameter record: ``mac``, ``pool`` or ``sum``.
         parameters: Fields of the record; a text value is the name of a constant.
         widths: Candidates, never empty; (8, 8) for layers without weights.
+        proofs: For each, what is proved of the weights at that width (``DQT_PROOF_...`` of dqt_layer.h).
         scratch: Bytes of scratch the kernel needs.
         bound: Largest accumulator magnitude, 0 for layers without one.
     """
@@ -73,6 +74,7 @@ class PlannedLayer:
     record: str
     parameters: Mapping[str, Any]
     widths: tuple[Pair, ...]
+    proofs: tuple[int, ...]
     adaptive: bool
     controller: bool
     output: int
@@ -228,6 +230,9 @@ def _lower(builder: _Builder, layer: Layer, adaptive: bool, controller: bool) ->
     else:
         kernel, record, parameters, shape, scratch, bound = _lower_other(builder, layer)
         widths = ((8, 8),)
+    proofs = (0,) * len(widths)
+    if kernel == "conv2d_dsp":
+        proofs = tuple(dsp.proof(layer, pair) for pair in widths)
     element = 4 if isinstance(layer, Dense) and layer.requantize is None else 1
     return PlannedLayer(
         name=layer.name,
@@ -235,6 +240,7 @@ def _lower(builder: _Builder, layer: Layer, adaptive: bool, controller: bool) ->
         record=record,
         parameters=parameters,
         widths=widths,
+        proofs=proofs,
         adaptive=adaptive,
         controller=controller,
         output=builder.offset(layer.output),
@@ -286,7 +292,8 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
     else:
-        planes = (mve if kernel.endswith("_mve") else packing).pack(layer.by_channel)
+        weights = dsp.window_order(layer) if kernel == "conv2d_dsp" else layer.by_channel
+        planes = (mve if kernel.endswith("_mve") else packing).pack(weights)
         parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
         if any(w > 2 for w, _ in layer.candidates):
             parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
