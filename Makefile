@@ -4,7 +4,7 @@
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
-C_FILES = $(shell git ls-files 'firmware/*.c' 'firmware/*.h' 'tests/*.c' 'tests/*.h')
+C_FILES = $(shell git ls-files 'firmware/*.c' 'firmware/*.h' 'benchmarks/*.c' 'tests/*.c' 'tests/*.h')
 SEEDS ?= 200
 
 help: ## list the targets

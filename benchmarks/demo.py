@@ -24,10 +24,10 @@ from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
 from dqt_edge.errors import DqtError, MismatchError
 from dqt_edge.files import write_atomically
-from dqt_edge.graph import Graph, vector_text
+from dqt_edge.graph import Graph
 from dqt_edge.measure import report as reports
 from dqt_edge.measure.session import Session, run_session
-from dqt_edge.policies import parse_pairs
+from dqt_edge.policies import parse_pairs, policy_text
 from dqt_edge.training.data import Dataset, codes, load_data
 
 FOLDER = Path("build/demo")
@@ -155,7 +155,7 @@ def _facts(
         "samples": dynamic.samples,
         "keras": {"accuracy": keras.get("dynamic"), "policies": keras},
         "interpreter": {"accuracy": accuracy["dynamic"], "policies": accuracy},
-        "static": {"widths": vector_text([*policies["static"]])},
+        "static": {"widths": policy_text(policies["static"])},
         "width_vectors": dynamic.width_vectors,
         "mean_widths": {
             layer.name: [layer.mean_weight_bits, layer.mean_activation_bits]

@@ -18,12 +18,13 @@ from rich.table import Table
 
 from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
 from dqt_edge.errors import DqtError, MismatchError
 from dqt_edge.files import write_atomically
 from dqt_edge.graph import Graph
-from dqt_edge.measure.session import run_session
+from dqt_edge.measure.session import Codes, run_session
 
+from .counting import CountedDevice
+from .profile import add_up, show_listing, show_profile
 from .topologies import CANDIDATES, TOPOLOGIES
 
 FOLDER = Path("build/bench")
@@ -49,6 +50,10 @@ def main() -> None:
     )
     parser.add_argument("--write-baseline", action="store_true", help="make this run the baseline")
     parser.add_argument("--layers", action="store_true", help="print the counts of each layer too")
+    parser.add_argument("--profile", action="store_true", help="print what the instructions are spent on")
+    parser.add_argument("--pairs", nargs="+", default=list(PAIRS), choices=list(PAIRS), help="pairs to profile")
+    parser.add_argument("--layer", nargs="+", default=None, help="layers to profile, by name; all unless given")
+    parser.add_argument("--listing", nargs="+", default=[], metavar="FUNCTION", help="profile line by line")
     options = parser.parse_args()
     console = Console()
     try:
@@ -57,7 +62,10 @@ def main() -> None:
             found[core] = {}
             for name in options.networks:
                 console.print(f"{name} on {core}")
-                found[core][name] = measure(TOPOLOGIES[name](), core, FOLDER / f"{name}-{core}")
+                graph, folder = TOPOLOGIES[name](), FOLDER / f"{name}-{core}"
+                found[core][name] = measure(graph, core, folder)
+                if options.profile or options.listing:
+                    profile(console, graph, core, folder, options)
     except DqtError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
@@ -106,12 +114,11 @@ def measure(graph: Graph, core: str, folder: Path) -> dict[str, dict[str, Any]]:
     made, plan, footprint = project.export(graph, board, folder)
     assert footprint is not None
     image = toolchain.build(made.folder, cross=True)
-    rng = np.random.default_rng(1)
-    codes = rng.integers(0, 256, (SAMPLES, *graph.tensor(graph.input).shape)).astype(np.uint8)
+    codes = sample_codes(graph)
     facts = {}
-    with open_client(board, made.elf, made.model_hash) as client:
+    with CountedDevice(made) as device:
         for name, pair in PAIRS.items():
-            session = run_session(client, graph, board, codes, None, [pair])
+            session = run_session(device, graph, board, codes, None, [pair])
             if session.mismatches:
                 raise MismatchError(
                     f"{graph.name} at {name}: {session.first_difference}",
@@ -128,8 +135,33 @@ def measure(graph: Graph, core: str, folder: Path) -> dict[str, dict[str, Any]]:
                 "arena": plan.arena_size,
                 "scratch": plan.scratch_size,
             }
-        stack = client.stats().stack_used
+        stack = device.client.stats().stack_used
     return {name: {**values, "stack": stack} for name, values in facts.items()}
+
+
+def profile(console: Console, graph: Graph, core: str, folder: Path, options: argparse.Namespace) -> None:
+    """Print what the instructions of a built network are spent on: one inference at each pair asked for."""
+    made = project.find_project(folder)
+    image = made.elf
+    codes = sample_codes(graph)[0].tobytes()
+    names = [layer.name for layer in graph.all_layers]
+    wanted = [names.index(name) for name in options.layer or names if name in names]
+    with CountedDevice(made, histogram=True) as device:
+        for pair in options.pairs:
+            choices = tuple(layer.candidates.index(PAIRS[pair]) for layer in graph.adaptive)
+            device.infer(codes, choices, counts=True)
+            assert device.counts is not None
+            histogram = add_up(device.counts.by_address[i] for i in wanted)
+            title = f"{graph.name} on {core} at {pair}" + (f", {' '.join(options.layer)}" if options.layer else "")
+            show_profile(console, title, image, histogram, mve=made.board.cpu.mve)
+            for function in options.listing:
+                show_listing(console, image, function, histogram)
+
+
+def sample_codes(graph: Graph) -> Codes:
+    """The inputs of every measurement."""
+    rng = np.random.default_rng(1)
+    return rng.integers(0, 256, (SAMPLES, *graph.tensor(graph.input).shape)).astype(np.uint8)
 
 
 def show(console: Console, found: dict[str, Facts]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .dial import POINTS_MAX, DialPoint
 from .errors import BadFileError, DqtError
 from .files import read_capped, write_atomically
 from .graph import (
@@ -32,7 +33,9 @@ from .graph import (
     Window,
 )
 
-FORMAT = 1
+FORMATS = (1, 2)
+"""Format 2 differs in the controller's dial. Only a graph that has one is written so: a reader of format 1 would
+pass over it without a word."""
 FILE_MAX = 256 << 20
 MANIFEST_MAX = 8 << 20
 LAYERS_MAX = 4096
@@ -82,7 +85,7 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
         return {"type": type(item).__name__, **body}
 
     controller = graph.controller
-    body = {
+    body: dict[str, Any] = {
         "name": graph.name,
         "tensors": [{f.name: getattr(t, f.name) for f in fields(t)} for t in graph.tensors],
         "layers": [layer(item) for item in graph.layers],
@@ -98,7 +101,11 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
         },
         "provenance": dict(graph.provenance),
     }
-    manifest = {"format": FORMAT, "graph": body, "sha256": _digest(arrays)}
+    written = FORMATS[0]
+    if controller is not None and controller.dial:
+        body["controller"]["dial"] = [{"target": point.target, "bias": point.bias} for point in controller.dial]
+        written = FORMATS[1]
+    manifest = {"format": written, "graph": body, "sha256": _digest(arrays)}
     return arrays, {"dqt_edge": json.dumps(manifest, sort_keys=True)}
 
 
@@ -155,9 +162,9 @@ def decode(content: bytes, where: str = "checkpoint") -> Graph:
         raise _bad(f"tensors cannot be read ({error})", where) from error
     try:
         manifest = json.loads(metadata)
-        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-            found = manifest.get("format") if isinstance(manifest, dict) else None
-            raise _bad(f"format version {found!r}, this program reads {FORMAT}", where)
+        found = manifest.get("format") if isinstance(manifest, dict) else None
+        if isinstance(found, bool) or found not in FORMATS:
+            raise _bad(f"format version {found!r}, this program reads {' and '.join(map(str, FORMATS))}", where)
         if manifest["sha256"] != _digest(arrays):
             raise _bad("the tensor bytes do not match their SHA-256", where)
         return _graph(manifest["graph"], arrays)
@@ -232,6 +239,15 @@ def _integers_or_text(name: str, item: Any) -> Any:  # noqa: ANN401 - JSON
     return item
 
 
+def _dial(points: Any) -> tuple[DialPoint, ...]:  # noqa: ANN401 - JSON
+    if not isinstance(points, list) or len(points) > POINTS_MAX:
+        raise ValueError(f"the dial is no list of at most {POINTS_MAX} points")
+    for point in points:
+        if set(point) != {"target", "bias"} or not isinstance(point["bias"], list):
+            raise ValueError("a point of the dial needs a target and a list of biases, and nothing else")
+    return tuple(DialPoint(point["target"], tuple(point["bias"])) for point in points)
+
+
 def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
     def layers(items: list[dict[str, Any]]) -> tuple[Layer, ...]:
         if len(items) > LAYERS_MAX:
@@ -242,7 +258,12 @@ def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
 
     controller = body["controller"]
     if controller is not None:
-        controller = Controller(controller["after"], layers(controller["layers"]), tuple(controller["decides"]))
+        controller = Controller(
+            controller["after"],
+            layers(controller["layers"]),
+            tuple(controller["decides"]),
+            _dial(controller.get("dial", [])),
+        )
     return Graph(
         name=body["name"],
         tensors=tuple(_fields(Tensor, t, arrays) for t in body["tensors"]),

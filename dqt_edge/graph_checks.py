@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from . import nested
+from .dial import check_dial
 from .errors import UnsupportedError
 from .graph import (
     Add,
@@ -147,10 +148,13 @@ def _check_controller(graph: Graph) -> None:
     early = [name for name in controller.decides if order.index(name) <= order.index(controller.after)]
     if early:
         _refuse(where, f"layers {early} run before the controller can decide them")
+    candidates = counts.pop()
     last = controller.layers[-1] if controller.layers else None
     if not isinstance(last, Dense) or last.requantize is not None:
         _refuse(where, "its last layer must be a dense layer that leaves accumulators")
-    elif last.channels != len(controller.decides) * counts.pop():
+    elif last.channels != len(controller.decides) * candidates:
         _refuse(where, f"it has {last.channels} logits for {len(controller.decides)} layers")
+    else:
+        check_dial(controller.dial, candidates, _bound(last, graph.tensor(last.input)))
     if any(isinstance(m, MacLayer) and len(m.candidates) > 1 for m in controller.layers):
         _refuse(where, "the controller itself must have fixed widths")

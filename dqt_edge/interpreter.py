@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import nested
+from .dial import Dynamic
 from .errors import UsageError
 from .graph import (
     Add,
@@ -32,8 +33,8 @@ Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 BATCH = 128
 """Samples computed at once: the columns of a convolution over thousands of images would fill the memory."""
-Policy = Literal["dynamic"] | Sequence[Pair]
-"""``"dynamic"`` (the controller decides), or one width pair for each adaptive layer."""
+Policy = Literal["dynamic"] | Dynamic | Sequence[Pair]
+"""The controller decides, ``"dynamic"`` or with a bias on its logits; or one width pair for each adaptive layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +45,8 @@ class Result:
         outputs: Codes of the output tensor, uint8 [samples, size].
         choices: Index of the candidate each adaptive layer ran at, int64 [samples, adaptive layers].
         tensors: Codes of every tensor by name, [samples, height, width, channels]; only when asked for.
-        logits: Controller accumulators, int64 [samples, decided layers, candidates]; only for "dynamic".
+        logits: The controller's accumulators without the bias, int64 [samples, decided layers, candidates]; None where
+            the widths were given.
     """
 
     outputs: Codes
@@ -77,13 +79,37 @@ def fixed_choices(graph: Graph, pairs: Sequence[Pair]) -> tuple[int, ...]:
     return tuple(layer.candidates.index(pair) for layer, pair in zip(layers, vector, strict=True))
 
 
+def logit_bias(graph: Graph, policy: Literal["dynamic"] | Dynamic) -> npt.NDArray[np.int64]:
+    """What is added to the controller's logits before the choice, int64 [candidates].
+
+    Raises:
+        UsageError: No controller for the layers that need a choice, or not one bias for each candidate.
+    """
+    candidates = len(graph.adaptive[0].candidates) if graph.adaptive else 0
+    if graph.controller is None and candidates:
+        raise UsageError(
+            "the model has no controller, so 'dynamic' has no meaning",
+            where=f"policy for graph {graph.name!r}",
+            next_step="give a width vector",
+        )
+    if policy == "dynamic":
+        return np.zeros(candidates, np.int64)
+    if len(policy.bias) != candidates:
+        raise UsageError(
+            f"{len(policy.bias)} biases for {candidates} candidates",
+            where=f"policy for graph {graph.name!r}",
+            next_step="give one integer for each candidate",
+        )
+    return np.array(policy.bias, np.int64)
+
+
 def run(graph: Graph, inputs: Codes, policy: Policy = "dynamic", *, keep_tensors: bool = False) -> Result:
     """Run samples through the graph.
 
     Args:
         graph: The network.
         inputs: Codes, uint8 [samples, height, width, channels].
-        policy: ``"dynamic"``, or a width vector.
+        policy: ``"dynamic"``, ``Dynamic``, or a width vector.
         keep_tensors: Return every tensor, not only the output.
     """
     shape = graph.tensor(graph.input).shape
@@ -112,26 +138,24 @@ def _run(graph: Graph, inputs: Codes, policy: Policy, *, keep_tensors: bool) -> 
     n = len(inputs)
     positions = {layer.name: i for i, layer in enumerate(graph.adaptive)}
     choices = np.zeros((n, len(positions)), np.int64)
-    if policy != "dynamic":
+    bias = None
+    if policy == "dynamic" or isinstance(policy, Dynamic):
+        bias = logit_bias(graph, policy)
+    else:
         choices[:] = fixed_choices(graph, policy)
-    elif graph.controller is None and positions:
-        raise UsageError(
-            "the model has no controller, so 'dynamic' has no meaning",
-            where=f"policy for graph {graph.name!r}",
-            next_step="give a width vector",
-        )
     live: dict[str, Codes] = {graph.input: inputs}
     controller = graph.controller
     decided = {layer.name for layer in controller.layers} if controller else set()
     logits = None
     for layer in graph.all_layers:
-        if layer.name in decided and policy != "dynamic":
+        if layer.name in decided and bias is None:
             continue
         if isinstance(layer, Dense) and layer.requantize is None:
             assert controller is not None
+            assert bias is not None
             twice = _mac(layer, graph, live, layer.candidates[0])
             logits = twice.reshape(n, len(controller.decides), -1)
-            choices = logits.argmax(axis=-1)
+            choices = (logits + bias).argmax(axis=-1)  # the first of equals
         elif layer.name in positions:
             column = choices[:, positions[layer.name]]
             live[layer.output] = _run_selected(layer, graph, live, column)

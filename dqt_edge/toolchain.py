@@ -55,10 +55,16 @@ def find_tool(name: str, apt: str) -> str:
 
 def compiler_version(name: str = ARM_GCC) -> str:
     """Version text of a GCC, such as ``12.2.1``."""
-    return _run([find_tool(name, "gcc-arm-none-eabi"), "-dumpfullversion"], Path.cwd()).strip()
+    return run([find_tool(name, "gcc-arm-none-eabi"), "-dumpfullversion"]).strip()
 
 
-def _run(command: Sequence[str], folder: Path) -> str:
+def run(command: Sequence[str], folder: Path | None = None) -> str:
+    """Standard output of a command, run in a folder.
+
+    Raises:
+        ToolchainError: It cannot be started, fails, or takes too long.
+    """
+    folder = folder or Path.cwd()
     try:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False)
     except subprocess.TimeoutExpired as error:
@@ -106,8 +112,8 @@ def build(folder: Path, *, cross: bool, definitions: Sequence[str] = ()) -> Imag
     configure += [f"-D{definition}" for definition in definitions]
     if _configured_elsewhere(folder):
         shutil.rmtree(folder / "build")
-    _run(configure, folder)
-    _run([cmake, "--build", "build"], folder)
+    run(configure, folder)
+    run([cmake, "--build", "build"], folder)
     image = folder / "build" / "model.elf"
     flash, ram = elf.occupied(image) if cross else (0, 0)
     return Image(image, flash, ram)

@@ -13,6 +13,7 @@ from safetensors.numpy import save as encode
 from dqt_edge import checkpoint
 from dqt_edge.boards import load_board
 from dqt_edge.errors import BadFileError
+from dqt_edge.graph import DialPoint, Graph
 from dqt_edge.lowering.plan import make_plan
 from tests.support.random_graphs import random_graph
 
@@ -102,7 +103,7 @@ def edited(content: bytes, change) -> bytes:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda m: m.update(format=2),
+        lambda m: m.update(format=3),
         lambda m: m.pop("format"),
         lambda m: m.pop("graph"),
         lambda m: m["graph"].pop("layers"),
@@ -130,6 +131,80 @@ def edited(content: bytes, change) -> bytes:
     ],
 )
 def test_hostile_manifests_are_refused(content: bytes, change) -> None:
+    assert "not a usable checkpoint" in refused(edited(content, change))
+
+
+def with_dial(graph: Graph, *points: DialPoint) -> Graph:
+    assert graph.controller is not None
+    return replace(graph, controller=replace(graph.controller, dial=points))
+
+
+def manifest_of(graph: Graph) -> dict:
+    return json.loads(checkpoint._encode(graph)[1]["dqt_edge"])
+
+
+def test_a_dial_is_format_2_and_part_of_the_model_hash() -> None:
+    """A program that knows no dials must not read such a file; a model without one stays what it was."""
+    graph = random_graph(3)
+    bare, dialled = with_dial(graph), with_dial(graph, DialPoint(0.25, (3, -5)), DialPoint(1.0, (0, 2**20)))
+    assert manifest_of(bare)["format"] == 1
+    assert "dial" not in manifest_of(bare)["graph"]["controller"]
+    assert manifest_of(dialled)["format"] == 2
+    assert manifest_of(dialled)["graph"]["controller"]["dial"] == [
+        {"target": 0.25, "bias": [3, -5]},
+        {"target": 1.0, "bias": [0, 2**20]},
+    ]
+    assert checkpoint.model_hash(bare) != checkpoint.model_hash(dialled)
+
+
+def first_point(change):
+    return lambda m: change(m["graph"]["controller"]["dial"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["graph"]["controller"].update(dial=None),
+        lambda m: m["graph"]["controller"].update(dial={"target": 0.5, "bias": [0, 0]}),
+        lambda m: m["graph"]["controller"].update(dial="0.5"),
+        first_point(lambda dial: dial.extend(dial * 100)),
+        first_point(lambda dial: dial.append(dial[-1])),
+        first_point(lambda dial: dial.reverse()),
+        first_point(lambda dial: dial.append(7)),
+        first_point(lambda dial: dial.append([0.99, [0, 0]])),
+        first_point(lambda dial: dial[0].pop("bias")),
+        first_point(lambda dial: dial[0].update(surprise=1)),
+        *[
+            first_point(lambda dial, value=value: dial[0].update(target=value))
+            for value in (-0.001, 1.001, float("nan"), float("inf"), 10**400, True, "0.2", None, [0.2], {})
+        ],
+        *[
+            first_point(lambda dial, value=value: dial[0].update(bias=value))
+            for value in (
+                [],
+                [0],
+                [0, 0, 0],
+                [0.0, 1],
+                [True, 0],
+                ["1", 0],
+                [None, 0],
+                [[0], 0],
+                {"array": "x"},
+                "00",
+                7,
+                [2**31, 0],
+                [-(2**31) - 1, 0],
+                [10**400, 0],
+                [2**31 - 1, 0],
+                [-(2**31), 0],
+            )
+        ],
+    ],
+)
+def test_hostile_dials_are_refused(change) -> None:
+    graph = with_dial(random_graph(3), DialPoint(0.2, (3, -5)), DialPoint(0.9, (0, 0)))
+    content = encode(*checkpoint._encode(graph))
+    assert checkpoint.decode(edited(content, lambda m: None)) == graph
     assert "not a usable checkpoint" in refused(edited(content, change))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import boards, checkpoint, errors, graph, nested, search
+from dqt_edge import boards, checkpoint, dial, errors, graph, nested, search
 from dqt_edge.cli import COMMANDS
 from dqt_edge.cli.profile import profile
 from dqt_edge.cli.train import train
@@ -312,9 +312,10 @@ def test_the_hello_dump_is_an_exchange() -> None:
 
 def test_every_manifest_field_is_described() -> None:
     text = page("checkpoint")
-    top, of_graph, of_tensor, of_controller = tables(section(text, "Manifest"))
+    top, of_graph, of_tensor, of_controller, of_point = tables(section(text, "Manifest"))
     assert set(names([row[0] for row in top[1:]])) == {"format", "sha256", "graph"}
-    for rows, cls in ((of_graph, graph.Graph), (of_tensor, graph.Tensor), (of_controller, graph.Controller)):
+    for rows, cls in ((of_graph, graph.Graph), (of_tensor, graph.Tensor), (of_controller, graph.Controller),
+                      (of_point, graph.DialPoint)):  # fmt: skip
         assert set(names([row[0] for row in rows[1:]])) == {f.name for f in dataclasses.fields(cls)}
 
 
@@ -336,7 +337,8 @@ def test_limits_of_checkpoints() -> None:
     assert limits["layers"].startswith(f"{checkpoint.LAYERS_MAX} ")
     assert 2 ** int(limits["weights of a layer"].split("^")[1]) == graph.WEIGHTS_MAX
     assert limits["a side of a tensor"] == f"1..{graph.DIMENSION_MAX}"
-    assert f"| `format` | {checkpoint.FORMAT};" in page("checkpoint")
+    assert limits["points of a dial"].startswith(f"{dial.POINTS_MAX};")
+    assert f"| `format` | {' or '.join(map(str, checkpoint.FORMATS))};" in page("checkpoint")
 
 
 def test_the_tests_that_hold_the_invariants_exist() -> None:

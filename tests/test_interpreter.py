@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from dqt_edge import interpreter, nested
+from dqt_edge.dial import Dynamic
 from dqt_edge.errors import UsageError
 from dqt_edge.graph import AveragePool2D, Conv2D, Dense, DepthwiseConv2D, MaxPool2D
-from tests.support.random_graphs import random_codes, random_graph
+from tests.support.random_graphs import random_bias, random_codes, random_graph
 
 
 def slow_layer(layer, graph, live: dict, pair) -> np.ndarray:
@@ -105,6 +106,37 @@ def test_dynamic_runs_each_sample_at_its_own_choice() -> None:
         np.testing.assert_array_equal(interpreter.run(graph, codes[i : i + 1], pairs).outputs[0], dynamic.outputs[i])
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_bias_is_added_to_each_logit_before_the_choice(seed: int) -> None:
+    graph = next(g for g in map(random_graph, range(40 * seed, 40 * seed + 40)) if g.controller is not None)
+    codes = random_codes(seed, graph, 9)
+    count = len(graph.adaptive[0].candidates)
+    bias = random_bias(np.random.default_rng(seed), count, 2**31 - 1)
+    found = interpreter.run(graph, codes, Dynamic(bias))
+    plain = interpreter.run(graph, codes, "dynamic")
+    assert found.logits is not None
+    np.testing.assert_array_equal(found.logits, plain.logits)
+    for row, logits in zip(found.choices, found.logits.tolist(), strict=True):
+        for chosen, values in zip(row, logits, strict=True):
+            sums = [value + b for value, b in zip(values, bias, strict=True)]
+            assert chosen == sums.index(max(sums)), "the first of equals"
+    for i, row in enumerate(found.choices):
+        pairs = [layer.candidates[k] for layer, k in zip(graph.adaptive, row, strict=True)]
+        np.testing.assert_array_equal(interpreter.run(graph, codes[i : i + 1], pairs).outputs[0], found.outputs[i])
+
+
+def test_a_bias_can_force_any_candidate_and_leave_the_choice_alone() -> None:
+    graph = dynamic_graph()
+    codes = random_codes(2, graph, 6)
+    count = len(graph.adaptive[0].candidates)
+    for k in range(count):
+        bias = tuple(2**31 - 1 if i == k else -(2**31) for i in range(count))
+        assert (interpreter.run(graph, codes, Dynamic(bias)).choices == k).all()
+    plain = interpreter.run(graph, codes, "dynamic").choices
+    for same in (0, 77, -(2**31)):
+        np.testing.assert_array_equal(interpreter.run(graph, codes, Dynamic((same,) * count)).choices, plain)
+
+
 def test_bitops_counts_every_layer_at_its_width() -> None:
     graph = dynamic_graph()
     widest = [max(layer.candidates, key=lambda p: p[0] * p[1]) for layer in graph.adaptive]
@@ -121,6 +153,8 @@ def test_bitops_counts_every_layer_at_its_width() -> None:
     [
         ([(8, 8)] * 40, "has 40 entries"),
         ([(2, 3)], "is not a candidate"),
+        (Dynamic(()), "0 biases for"),
+        (Dynamic((1,) * 5), "5 biases for"),
     ],
 )
 def test_wrong_policies_are_refused(policy, reason: str) -> None:
@@ -137,8 +171,9 @@ def test_wrong_inputs_are_refused() -> None:
 
 def test_dynamic_without_a_controller_is_refused() -> None:
     graph = replace(dynamic_graph(), controller=None)
-    with pytest.raises(UsageError, match="no controller"):
-        interpreter.run(graph, random_codes(0, graph, 1), "dynamic")
+    for policy in ("dynamic", Dynamic((0, 0))):
+        with pytest.raises(UsageError, match="no controller"):
+            interpreter.run(graph, random_codes(0, graph, 1), policy)
 
 
 def test_arithmetic_module_is_what_the_interpreter_uses() -> None:

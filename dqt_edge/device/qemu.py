@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..boards import Board
@@ -21,13 +22,18 @@ class QemuTransport(ProcessTransport):
     so a counter of virtual time counts instructions. The serial line is one end of a socket pair: no path in
     the file system, and nothing is lost or waited for at start-up, as with QEMU's pty.
 
+    Args:
+        board: A board with a ``qemu`` table.
+        elf: Its image.
+        options: Further arguments of QEMU, such as a plugin.
+
     Raises:
         UsageError: The board is no QEMU machine.
         BadFileError: There is no such ELF file.
         ToolchainError: QEMU is absent or cannot be started.
     """
 
-    def __init__(self, board: Board, elf: Path) -> None:
+    def __init__(self, board: Board, elf: Path, options: Sequence[str] = ()) -> None:
         if board.qemu is None:
             raise UsageError(
                 "the board is no QEMU machine",
@@ -50,6 +56,7 @@ class QemuTransport(ProcessTransport):
             *("-display", "none", "-monitor", "none", "-nodefaults"),
             *("-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line"),
             *("-semihosting-config", "enable=on,target=native"),
+            *options,
         ]
         line = os.dup(ours.fileno())
         ours.close()

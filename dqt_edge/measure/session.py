@@ -15,6 +15,7 @@ from .. import interpreter
 from ..boards import Board
 from ..device.replies import in_units
 from ..graph import Dense, Graph, MacLayer, vector_text
+from ..policies import policy_text
 
 Codes = npt.NDArray[np.uint8]
 
@@ -105,11 +106,6 @@ def layer_checksums(graph: Graph, sample: Codes, policy: interpreter.Policy) -> 
         else:
             sums.append(0)
     return sums
-
-
-def policy_text(policy: interpreter.Policy) -> str:
-    """``dynamic``, the width vector, or ``fixed`` for a model without adaptive layers."""
-    return policy if isinstance(policy, str) else vector_text(policy) or "fixed"
 
 
 def run_session(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from .. import nested
+from ..dial import Dynamic
 from ..graph import (
     Add,
     AveragePool2D,
@@ -24,7 +25,7 @@ from ..graph import (
     Requantize,
     Window,
 )
-from ..interpreter import Policy, Result, fixed_choices
+from ..interpreter import Policy, Result, fixed_choices, logit_bias
 from .export import to_graph
 from .network import NestedModel
 from .quantizers import Array
@@ -38,7 +39,7 @@ def evaluate(model: NestedModel, x: npt.NDArray[np.floating], policy: Policy = "
     Args:
         model: A calibrated network.
         x: Real inputs, float [samples, height, width, channels].
-        policy: ``"dynamic"``, or a width vector.
+        policy: ``"dynamic"``, ``Dynamic``, or a width vector.
     """
     graph = to_graph(model, model.spec.name)
     codes = nested.quantize(x, model.input_scale, model.input_zero_point)
@@ -57,15 +58,18 @@ def _evaluate(graph: Graph, codes: npt.NDArray[np.uint8], policy: Policy) -> Res
     adaptive = [layer.name for layer in graph.adaptive]
     decided = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     choices = tf.zeros((len(codes), len(adaptive)), tf.int64)
-    if policy != "dynamic":
+    bias = None
+    if policy == "dynamic" or isinstance(policy, Dynamic):
+        bias = tf.constant(logit_bias(graph, policy))
+    else:
         choices = tf.tile(tf.constant([fixed_choices(graph, policy)], tf.int64), (len(codes), 1))
     logits = None
     for layer in graph.all_layers:
-        if layer.name in decided and policy != "dynamic":
+        if layer.name in decided and bias is None:
             continue
         if isinstance(layer, Dense) and layer.requantize is None:
             logits = tf.reshape(_accumulate(layer, graph, live, layer.candidates[0]), (len(codes), len(adaptive), -1))
-            choices = tf.argmax(logits, axis=-1)
+            choices = tf.argmax(logits + bias, axis=-1)
         elif isinstance(layer, MacLayer) and layer.name in adaptive:
             # Every candidate for every sample, then a selection: the interpreter splits the batch instead.
             column = choices[:, adaptive.index(layer.name)]

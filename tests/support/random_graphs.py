@@ -12,6 +12,7 @@ from dqt_edge.graph import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    DialPoint,
     Graph,
     MaxPool2D,
     Requantize,
@@ -231,7 +232,23 @@ class Builder:
             rng.integers(-20000, 20000, logits).astype(np.int32),
             None,
         )
-        return Controller(after, (pool, first, last), tuple(m.name for m in adaptive))
+        dial = random_dial(np.random.default_rng((self.seed, 7)), count)
+        return Controller(after, (pool, first, last), tuple(m.name for m in adaptive), dial)
+
+
+def random_dial(rng: np.random.Generator, candidates: int) -> tuple[DialPoint, ...]:
+    """None for every third controller; else 1 to 6 points, some as far out as a logit's bound lets them be."""
+    count = int(rng.integers(-2, 7))
+    targets = np.sort(rng.choice(1001, max(count, 0), replace=False)) / 1000
+    biases = [random_bias(rng, candidates, 2**31 - 1 - 2**20) for _ in targets]
+    return tuple(DialPoint(float(t), b) for t, b in zip(targets, biases, strict=True))
+
+
+def random_bias(rng: np.random.Generator, candidates: int, most: int) -> tuple[int, ...]:
+    """Biases of the order of a logit, so that choices change; in every fourth case -most, most and small ones."""
+    if rng.random() < 0.25:
+        return tuple(int(b) for b in rng.choice([-most, most, 0, 1, -1], candidates))
+    return tuple(int(b) for b in rng.integers(-(2**17), 2**17, candidates))
 
 
 def random_graph(seed: int, *, largest: int = 9) -> Graph:

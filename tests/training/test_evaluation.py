@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from dqt_edge import checkpoint, interpreter, nested
+from dqt_edge.dial import Dynamic
 from dqt_edge.graph import Add, Conv2D, Graph, Pair
 from dqt_edge.training.models import spec_of
 from dqt_edge.training.spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Spec, Sum
+from tests.support.random_graphs import random_bias
 
 pytestmark = pytest.mark.train
 CANDIDATES: tuple[Pair, ...] = ((8, 8), (4, 4), (2, 4))
@@ -90,7 +92,8 @@ def assert_equal_everywhere(model: Any, graph: Graph, x: np.ndarray) -> None:
     codes = nested.quantize(x, model.input_scale, model.input_zero_point)
     policies: list[Any] = vectors(graph)
     if graph.controller is not None:
-        policies.append("dynamic")
+        extreme = (2**31 - 1, -(2**31), 0)
+        policies += ["dynamic", Dynamic(extreme), *(Dynamic(random_bias(RNG, 3, 2**31 - 1)) for _ in range(3))]
     for policy in policies:
         found, oracle = evaluate(model, x, policy), interpreter.run(graph, codes, policy, keep_tensors=True)
         assert set(found.tensors) == set(oracle.tensors)
@@ -98,7 +101,7 @@ def assert_equal_everywhere(model: Any, graph: Graph, x: np.ndarray) -> None:
             np.testing.assert_array_equal(found.tensors[name], tensor, err_msg=f"{name} at {policy}")
         np.testing.assert_array_equal(found.outputs, oracle.outputs)
         np.testing.assert_array_equal(found.choices, oracle.choices)
-        if policy == "dynamic":
+        if oracle.logits is not None:
             np.testing.assert_array_equal(found.logits, oracle.logits)
 
 

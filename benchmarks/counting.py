@@ -1,0 +1,186 @@
+"""Exact instruction counts of an emulated device, by a QEMU plugin of our own; see docs/benchmarks.md.
+
+The plugin notes how many instructions have executed whenever an instruction at a marked address is about to. In our own
+images that is the start of ``dqt_port_counter``, which the runtime calls before the first and behind every layer. So
+the plugin and the device's own counter see the same intervals, and each checks the other.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+
+from dqt_edge import elf, toolchain
+from dqt_edge.boards import Board
+from dqt_edge.device.client import Client
+from dqt_edge.device.qemu import QemuTransport
+from dqt_edge.device.replies import Inference, in_units
+from dqt_edge.errors import MismatchError, ToolchainError
+from dqt_edge.project import Project
+
+SOURCE = Path(__file__).with_name("count_plugin.c")
+PLUGIN = Path("build/bench/count_plugin.so")
+FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+MARK = "dqt_port_counter"
+_WORD = struct.Struct("<Q")
+_HEAD = struct.Struct("<QQQ")
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A marked address was about to execute.
+
+    Attributes:
+        address: Which one.
+        executed: Instructions executed since the machine's start.
+        by_address: How often each address executed since the visit before; empty without a histogram.
+    """
+
+    address: int
+    executed: int
+    by_address: dict[int, int]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Instructions of one inference, and of each of its layers, as the plugin saw them; 0: the layer did not run."""
+
+    total: int
+    layers: tuple[int, ...]
+    by_address: tuple[dict[int, int], ...]
+
+
+def build_plugin(folder: Path | None = None) -> Path:
+    """Compile the plugin if it is older than its source; returns its absolute path.
+
+    Raises:
+        ToolchainError: No C compiler, or it failed.
+    """
+    target = (folder / PLUGIN.name if folder else PLUGIN).resolve()
+    if target.exists() and target.stat().st_mtime > SOURCE.stat().st_mtime:
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        made = Path(temporary) / target.name
+        compiler = toolchain.find_tool("cc", "gcc")
+        toolchain.run([compiler, *FLAGS, "-fPIC", "-shared", "-fvisibility=hidden", str(SOURCE), "-o", str(made)])
+        made.replace(target)
+    return target
+
+
+def address_of(image: Path, name: str) -> int:
+    """Address of a function's first instruction.
+
+    Raises:
+        ToolchainError: The image has no such function.
+    """
+    for symbol, value, is_function in elf.symbols(image):
+        if symbol == name and is_function:
+            return value & ~1
+    raise ToolchainError(f"the image has no function {name!r}", where=str(image), next_step="build it again")
+
+
+class CountFile:
+    """The file that the plugin writes; each reading returns what is new."""
+
+    def __init__(self, image: Path, marks: Sequence[str], *, histogram: bool = False) -> None:
+        self.addresses = {mark: address_of(image, mark) for mark in marks}
+        plugin = [str(build_plugin())]
+        descriptor, name = tempfile.mkstemp(prefix="dqt-count-")
+        self._file = os.fdopen(descriptor, "rb")
+        self._path = Path(name)
+        plugin += [f"out={name}", *(f"mark={a:#x}" for a in self.addresses.values())]
+        if histogram:
+            parts = elf.load_parts(image)
+            low, high = min(a for a, _ in parts), max(a + len(c) for a, c in parts if a < 0x2000_0000)
+            plugin += [f"low={low:#x}", f"high={high:#x}"]
+        self.options = ["-plugin", ",".join(text.replace(",", ",,") for text in plugin)]
+        """Arguments of QEMU."""
+
+    def read(self) -> Iterator[Visit]:
+        """Visits since the last reading, oldest first."""
+        while head := self._file.read(_HEAD.size):
+            address, executed, size = _HEAD.unpack(head)
+            words = [w for (w,) in _WORD.iter_unpack(self._file.read(2 * _WORD.size * size))]
+            yield Visit(address, executed, dict(zip(words[::2], words[1::2], strict=True)))
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+class CountedDevice:
+    """A project in QEMU under the plugin: a device of :func:`dqt_edge.measure.session.run_session`.
+
+    After each inference with counts, ``counts`` holds what the plugin saw, and that has been compared with what the
+    device's own counter said.
+
+    Args:
+        made: A built project for a QEMU board.
+        histogram: Count every address too.
+
+    Raises:
+        WrongModelError: The image runs another model; or any error of QEMU and compiler.
+    """
+
+    def __init__(self, made: Project, *, histogram: bool = False) -> None:
+        self._board: Board = made.board
+        self._file = CountFile(made.elf, [MARK], histogram=histogram)
+        self.counts: Counts | None = None
+        try:
+            self.client = Client(QemuTransport(made.board, made.elf, self._file.options))
+            self.client.expect(made.model_hash, made.board.id)
+        except BaseException:
+            self.close()
+            raise
+
+    def infer(
+        self, codes: bytes, choices: tuple[int, ...] | None = None, *, counts: bool = False, checksums: bool = False
+    ) -> Inference:
+        """As :meth:`Client.infer`.
+
+        Raises:
+            MismatchError: Plugin and device count differently.
+        """
+        list(self._file.read())
+        answer = self.client.infer(codes, choices, counts=counts, checksums=checksums)
+        visits = list(self._file.read())
+        self.counts = None
+        if answer.counts is not None and not checksums:
+            self.counts = self._compare(answer, visits)
+        return answer
+
+    def _compare(self, answer: Inference, visits: list[Visit]) -> Counts:
+        """Intervals between visits are layers; a layer that did not run has no ticks and no visit."""
+        ticks = answer.counts or ()
+        timed = [in_units(t, self._board.counter) for t in ticks]
+        executed = [b.executed - a.executed for a, b in pairwise(visits)]
+        rest = iter(zip(executed, visits[1:], strict=True))
+        intervals = [next(rest, (-1, None)) if t else (0, None) for t in timed]
+        seen = [count for count, _ in intervals]
+        if seen != timed or next(rest, None) is not None or sum(seen) != in_units(answer.total, self._board.counter):
+            raise MismatchError(
+                f"the plugin counted {seen} instructions by layer, the device {timed}",
+                where=f"board {self._board.id!r}",
+                next_step="check counter and icount_shift in the board's file",
+            )
+        return Counts(sum(seen), tuple(seen), tuple(visit.by_address if visit else {} for _, visit in intervals))
+
+    def close(self) -> None:
+        """End QEMU; safe to repeat."""
+        if hasattr(self, "client"):
+            self.client.close()
+        self._file.close()
+
+    def __enter__(self) -> CountedDevice:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: object, trace: TracebackType | None) -> None:
+        self.close()
