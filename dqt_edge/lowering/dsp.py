@@ -13,7 +13,7 @@ SEGMENT, SEGMENT_MOST = 512, 32
 """Words of operands, and most pairs of pixels, of the rows that pixels are cut into where a row of operands need not be
 a row of outputs (DQT_DSP_SEGMENT, DQT_DSP_SEGMENT_MOST)."""
 
-OPERANDS = 8192
+OPERANDS = 9216
 """Bytes of decoded weights beyond which a larger block gains under 1 %: the input rows are expanded once a block."""
 
 RESERVE = 8192
@@ -89,7 +89,7 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     if not whole or flat:
         pairs = min(SEGMENT // total + 1, SEGMENT_MOST, -(-out_height * out_width // 2))
         size += RUN * 4 + pairs * (total * 4 + 8)
-        return size if whole else size + height * (8 + row)
+        return size if whole else size + height * row
     pairs = -(-out_width // 2)
     columns = (pairs - 1) * min(width, 2 * stride_x) + width
     size += RUN * (height + 3) + height * columns * in_channels * 4 + (height + (height > 1)) * pairs * 8 + columns * 8
@@ -101,9 +101,10 @@ def choose_block(layer: Conv2D, source: Tensor, output: Tensor, board: Board, ar
     tiles = packing.padded(layer.channels) // packing.TILE
     operands = 4 * packing.padded(layer.by_channel.shape[1])
     room = max((region.size for region in board.regions("ram")), default=0) - arena - RESERVE
-    most = min(tiles, 255, max(1, OPERANDS // operands))
+    most = min(tiles, 254, max(2, OPERANDS // operands))
     while most > 0 and scratch(layer, source, output, most) > room:
         most -= 1
     if most == 0:
         return 0
-    return -(-tiles // -(-tiles // most))
+    block = -(-tiles // -(-tiles // most))
+    return block + block % 2 if block < most else block - block % 2 if 1 < block < tiles else block

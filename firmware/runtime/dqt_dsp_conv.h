@@ -100,7 +100,7 @@ typedef struct {
     uint32_t *rows;        /* operands: a ring of kernel height rows, by row; or a segment */
     uint32_t *sums;        /* by ring place and pixel: sum of the views under the window in that row */
     uint32_t *window_sums; /* the same under the whole window */
-    uint32_t *column_sums; /* rows: of each column, by pixel of a pair; gathered: of each row of a window, every second */
+    uint32_t *column_sums; /* rows: of each column, every second word */
     uint32_t *padding;     /* rows: operands of a run in the padding, where that is not zero */
     uint8_t *window;       /* gathered: codes of a window that reaches into the padding */
 } dqt_dsp_convolution;
@@ -110,14 +110,20 @@ typedef struct {
 void dqt_dsp_decode(const dqt_mac *mac, uint32_t first, uint32_t tiles, uint32_t groups, const dqt_dsp_pair *pair,
                     uint32_t *operands);
 
-/* Operands of one pixel of a pair (every second word from `to`) of columns of 4 * groups master codes; one column lies
- * `step` bytes behind the other, at any alignment. sums: every second word; of the views of each column, each at the
- * scale of a master code. Returns the sum over all columns. */
-uint32_t dqt_dsp_expand(const dqt_dsp_pair *pair, const uint8_t *codes, uint32_t groups, uint32_t columns, uint32_t step,
-                        uint32_t *to, uint32_t *sums);
+/* Master codes in memory: `units` units of `columns` columns of 4 * groups codes, at any alignment. */
+typedef struct {
+    const uint8_t *codes;
+    uint32_t groups;  /* 1 or more, as columns and units */
+    uint32_t columns;
+    uint32_t step; /* bytes from a column to the next */
+    uint32_t units;
+    uint32_t unit_step;  /* bytes from a unit to the next */
+    uint32_t unit_words; /* and words of operands */
+} dqt_dsp_source;
 
-/* The same of one word of four codes; returns the sum of the views. */
-uint32_t dqt_dsp_expand_word(const dqt_dsp_pair *pair, uint32_t word, uint32_t *to);
+/* Operands of one pixel of a pair, every second word from `to`; within a unit they follow one another. sums: of the
+ * views of each unit, each at the scale of a master code; every second word. */
+void dqt_dsp_expand(const dqt_dsp_pair *pair, const dqt_dsp_source *source, uint32_t *to, uint32_t *sums);
 
 /* Operands and window sums of the windows of output row y, of rows of which those from *next on are not yet there. */
 void dqt_dsp_expand_rows(const dqt_dsp_convolution *c, uint32_t y, uint32_t *next);
