@@ -40,6 +40,7 @@ UNITS = {"_dsp": (
         "dsp_conv_rows",
         "dsp_conv_windows",
         "dsp_expand",
+        "dsp_expand_rest",
         "dsp_multiply",
         "dsp_operands",
     ), "_mve": ("mve_depthwise", "mve_multiply", "mve_operands")}

@@ -125,6 +125,10 @@ typedef struct {
  * views of each unit, each at the scale of a master code; every second word. */
 void dqt_dsp_expand(const dqt_dsp_pair *pair, const dqt_dsp_source *source, uint32_t *to, uint32_t *sums);
 
+/* The same of the last `groups` codes, 1 to 3, of each column: those of a unit fill groups one after the other, the last
+ * one up with zeros. Adds to the sums, or begins them if there are no whole groups in front. */
+void dqt_dsp_expand_rest(const dqt_dsp_pair *pair, const dqt_dsp_source *source, uint32_t *to, uint32_t *sums);
+
 /* Operands and window sums of the windows of output row y, of rows of which those from *next on are not yet there. */
 void dqt_dsp_expand_rows(const dqt_dsp_convolution *c, uint32_t y, uint32_t *next);
 
