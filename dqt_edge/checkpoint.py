@@ -21,6 +21,7 @@ from .files import read_capped, write_atomically
 from .graph import (
     Add,
     AveragePool2D,
+    Concat,
     Controller,
     Conv2D,
     Dense,
@@ -42,8 +43,10 @@ LAYERS_MAX = 4096
 Arrays = dict[str, npt.NDArray[Any]]
 
 _LAYERS: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D)
+    cls.__name__: cls for cls in (Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D, Concat)
 }
+_OPTIONAL = {"bias_by_width"}
+"""Fields that are left out when they are None, so that a model without them has the bytes it always had."""
 
 
 # --- Writing --------------------------------------------------------------------------------------------------
@@ -81,7 +84,8 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
         return item
 
     def layer(item: Layer) -> dict[str, Any]:
-        body = {f.name: value(item.name, f.name, getattr(item, f.name)) for f in fields(item)}
+        given = {f.name: getattr(item, f.name) for f in fields(item)}
+        body = {k: value(item.name, k, v) for k, v in given.items() if v is not None or k not in _OPTIONAL}
         return {"type": type(item).__name__, **body}
 
     controller = graph.controller

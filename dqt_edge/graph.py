@@ -31,12 +31,15 @@ from .graph_values import Value as _Value
 from .graph_values import refuse as _refuse
 
 __all__ = [
+    "CONCAT_MAX",
     "DIMENSION_MAX",
+    "FLAT",
     "FULL",
     "WEIGHTS_MAX",
     "WINDOW_MAX",
     "Add",
     "AveragePool2D",
+    "Concat",
     "Controller",
     "Conv2D",
     "Dense",
@@ -69,6 +72,8 @@ class _Mac(_Value):
             NOT folded in: its term depends on the width and is made by the reader.
         requantize: To codes; None leaves int32 accumulators (last layer of a controller).
         candidates: Width pairs the layer can run at; a layer with one is fixed.
+        bias_by_width: A row instead of ``bias_twice`` for each candidate, int32 [candidates, channels]; None: one bias
+            serves all.
     """
 
     name: str
@@ -78,6 +83,7 @@ class _Mac(_Value):
     bias_twice: npt.NDArray[np.int32]
     requantize: Requantize | None
     candidates: tuple[Pair, ...] = (FULL,)
+    bias_by_width: npt.NDArray[np.int32] | None = field(default=None, kw_only=True)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -95,11 +101,18 @@ class _Mac(_Value):
             _refuse(self.name, "needs 1 to 16 different candidate width pairs")
         if not all(w in nested.WIDTHS and a in nested.WIDTHS for w, a in self.candidates):
             _refuse(self.name, f"candidates {vector_text(self.candidates)} must be within 2..8 bits")
+        rows = self.bias_by_width
+        if rows is not None and (rows.dtype != np.int32 or rows.shape != (len(self.candidates), self.channels)):
+            _refuse(self.name, f"biases by width must be int32 of shape ({len(self.candidates)}, {self.channels})")
 
     @property
     def channels(self) -> int:
         """Output channels."""
         return int(self.weights.shape[0])
+
+    def bias_of(self, pair: Pair) -> npt.NDArray[np.int32]:
+        """Twice the bias at a candidate, int32 [channels]."""
+        return self.bias_twice if self.bias_by_width is None else self.bias_by_width[self.candidates.index(pair)]
 
     @property
     def by_channel(self) -> npt.NDArray[np.int8]:
@@ -229,7 +242,48 @@ class AveragePool2D(_Value):
             _refuse(self.name, "the accumulator does not fit int32")
 
 
-Layer = Union[Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D]  # noqa: UP007 - used at run time on 3.10
+CONCAT_MAX = 64
+"""Most tensors of a concatenation."""
+FLAT = 3
+"""Axis of a concatenation whose inputs are flattened first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Concat(_Value):
+    """Tensors side by side along ``axis`` (0: height, 1: width, 2: channels, 3: all in a row), in the output's scale.
+
+    Input i: ``A2 = 2*(x - z_i) + bias_twice[i]``, then ``requantize`` with index ``i``. An input that has the output's
+    scale and zero point keeps its codes: multiplier 2^30, shift 31, bias 2*z_i.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int
+    bias_twice: npt.NDArray[np.int32]
+    requantize: Requantize
+
+    def _check(self) -> None:
+        if not 2 <= len(self.inputs) <= CONCAT_MAX or self.axis not in (0, 1, 2, FLAT):
+            _refuse(self.name, f"needs 2 to {CONCAT_MAX} inputs and an axis within 0..3")
+        shape = (len(self.inputs),)
+        if self.bias_twice.shape != shape or self.requantize.multiplier.shape != shape:
+            _refuse(self.name, "needs one multiplier and one bias for every input")
+        if self.bias_twice.dtype != np.int32:
+            _refuse(self.name, "bias must be int32")
+        if int(np.abs(self.bias_twice.astype(np.int64)).max()) + 2 * 255 > nested.INT32_MAX:
+            _refuse(self.name, "the accumulator does not fit int32")
+
+    def keeps(self, i: int, zero_point: int) -> bool:
+        """Whether input i, whose zero point is given, goes to the output as it is."""
+        rq = self.requantize
+        same = (int(rq.multiplier[i]), int(rq.shift[i])) == nested.IDENTITY and (rq.low, rq.high) == (0, 255)
+        return same and int(self.bias_twice[i]) == 2 * zero_point
+
+
+Layer = Union[  # noqa: UP007 - used at run time on 3.10
+    Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D, Concat
+]
 MacLayer = (Conv2D, DepthwiseConv2D, Dense)
 
 

@@ -8,8 +8,10 @@ from . import nested
 from .dial import check_dial
 from .errors import UnsupportedError
 from .graph import (
+    FLAT,
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -107,6 +109,8 @@ def _output_shape(layer: Layer, sources: list[Tensor], where: str) -> Shape:
         if sources[0].shape != sources[1].shape:
             _refuse(where, f"adds tensors of different shapes {sources[0].shape} and {sources[1].shape}")
         return sources[0].shape
+    if isinstance(layer, Concat):
+        return _concat_shape(layer, sources, where)
     out_h, out_w = layer.window.output_size(height, width)
     if min(out_h, out_w) < 1:
         _refuse(where, f"window {layer.window.kernel} is larger than the padded input {height}x{width}")
@@ -119,6 +123,17 @@ def _output_shape(layer: Layer, sources: list[Tensor], where: str) -> Shape:
     return (out_h, out_w, channels)
 
 
+def _concat_shape(layer: Concat, sources: list[Tensor], where: str) -> Shape:
+    if layer.axis == FLAT:
+        return (1, 1, sum(t.size for t in sources))
+    others = {tuple(n for axis, n in enumerate(t.shape) if axis != layer.axis) for t in sources}
+    if len(others) != 1:
+        _refuse(where, f"joins shapes {[t.shape for t in sources]} along axis {layer.axis}")
+    shape = list(sources[0].shape)
+    shape[layer.axis] = sum(t.shape[layer.axis] for t in sources)
+    return (shape[0], shape[1], shape[2])
+
+
 def _check_widths(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor, where: str) -> None:
     narrow = [pair_text(p) for p in layer.candidates if p[1] != 8]
     if source.zero_point and narrow:
@@ -126,9 +141,10 @@ def _check_widths(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor, where
 
 
 def _bound(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor) -> int:
-    rows = [layer.bias_twice.astype("int64")]
+    rows = [layer.bias_twice.astype("int64"), *(layer.bias_of(pair).astype("int64") for pair in layer.candidates)]
     if source.zero_point:
-        rows += [rows[0] - nested.zero_point_twice(layer.weights, w, source.zero_point) for w, _ in layer.candidates]
+        terms = [nested.zero_point_twice(layer.weights, w, source.zero_point) for w, _ in layer.candidates]
+        rows += [row - term for row, term in zip(rows[1:], terms, strict=True)]
     residual = layer.residual_multiplier if isinstance(layer, Conv2D) else None
     return max(nested.accumulator_bound(layer.weights, row[None], layer.candidates, residual) for row in rows)
 

@@ -13,8 +13,10 @@ from . import nested
 from .dial import Dynamic
 from .errors import UsageError
 from .graph import (
+    FLAT,
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -189,7 +191,21 @@ def run_layer(layer: Layer, graph: Graph, live: dict[str, Codes], pair: Pair | N
     if isinstance(layer, MaxPool2D):
         # Padding must never win: code 0 is the least code, and every window holds at least one real element.
         return np.asarray(_windows(live[layer.input], layer.window, 0).max(axis=(3, 4)), dtype=np.uint8)
+    if isinstance(layer, Concat):
+        return _concat(layer, graph, live)
     return _average_pool(layer, graph, live[layer.input])
+
+
+def _concat(layer: Concat, graph: Graph, live: dict[str, Codes]) -> Codes:
+    parts = []
+    for i, name in enumerate(layer.inputs):
+        twice = 2 * (live[name].astype(np.int64) - graph.tensor(name).zero_point) + int(layer.bias_twice[i])
+        rq = layer.requantize
+        part = nested.requantize(twice, rq.multiplier[i : i + 1], rq.shift[i : i + 1], rq.low, rq.high)
+        parts.append(part.reshape(len(part), 1, 1, -1) if layer.axis == FLAT else part)
+    if layer.axis == FLAT:
+        return np.concatenate(parts, axis=3)
+    return np.concatenate(parts, axis=1 + layer.axis)
 
 
 def _windows(x: npt.NDArray[np.generic], window: Window, fill: int) -> npt.NDArray[np.uint8]:
@@ -222,7 +238,7 @@ def _mac(
     weight_bits, activation_bits = pair
     source = graph.tensor(layer.input)
     view = nested.activation_view(live[layer.input], activation_bits)
-    bias = layer.bias_twice.astype(np.int64)
+    bias = layer.bias_of(pair).astype(np.int64)
     if source.zero_point:
         bias = bias - nested.zero_point_twice(layer.weights, weight_bits, source.zero_point)
     weights = nested.weight_view(layer.weights, weight_bits)

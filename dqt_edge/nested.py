@@ -28,6 +28,8 @@ INT32_MAX = 2**31 - 1
 INT32_MIN = -(2**31)
 MULTIPLIER_MIN_AT_32 = 2**15
 SHIFT_MAX = 62
+IDENTITY = (2**30, 31)
+"""Multiplier and shift of a requantisation of doubled codes to the same scale."""
 FUSED_RESIDUAL_MIN = 64
 """Below this fused residual multiplier, its rounding (relative 0.5/m) is too coarse; use the general addition."""
 

@@ -105,12 +105,13 @@ def test_values_compare_by_content_and_are_frozen() -> None:
 
 def test_random_networks_cover_every_operator() -> None:
     """The generator that the other tests rely on reaches every layer kind and the controller."""
-    seen, controllers, fused, zero_points = set(), 0, 0, 0
+    seen, controllers, fused, zero_points, by_width = set(), 0, 0, 0, 0
     for seed in range(40):
         made = random_graph(seed)
         seen |= {type(layer).__name__ for layer in made.all_layers}
         controllers += made.controller is not None
         fused += any(getattr(layer, "residual", None) for layer in made.layers)
         zero_points += any(t.zero_point for t in made.tensors)
-    assert seen == {"Conv2D", "DepthwiseConv2D", "Dense", "Add", "MaxPool2D", "AveragePool2D"}
-    assert min(controllers, fused, zero_points) >= 5
+        by_width += any(getattr(layer, "bias_by_width", None) is not None for layer in made.layers)
+    assert seen == {"Conv2D", "DepthwiseConv2D", "Dense", "Add", "MaxPool2D", "AveragePool2D", "Concat"}
+    assert min(controllers, fused, zero_points, by_width) >= 5

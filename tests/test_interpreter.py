@@ -10,7 +10,7 @@ import pytest
 from dqt_edge import interpreter, nested
 from dqt_edge.dial import Dynamic
 from dqt_edge.errors import UsageError
-from dqt_edge.graph import AveragePool2D, Conv2D, Dense, DepthwiseConv2D, MaxPool2D
+from dqt_edge.graph import FLAT, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, MaxPool2D
 from tests.support.random_graphs import random_bias, random_codes, random_graph
 
 
@@ -56,9 +56,20 @@ def slow_layer(layer, graph, live: dict, pair) -> np.ndarray:
     return out
 
 
+def slow_concat(layer: Concat, graph, live: dict) -> np.ndarray:
+    parts = []
+    for i, name in enumerate(layer.inputs):
+        zero, bias = graph.tensor(name).zero_point, int(layer.bias_twice[i])
+        codes = [slow_requantize(2 * (v - zero) + bias, layer.requantize, i) for v in live[name].ravel().tolist()]
+        parts.append(np.array(codes).reshape((1, 1, -1) if layer.axis == FLAT else live[name].shape))
+    return np.concatenate(parts, axis=min(layer.axis, 2))
+
+
 def slow_mac(layer, c: int, taps: list, source, pair, extra: int) -> int:
     dw, da = 8 - pair[0], 8 - pair[1]
-    twice = int(layer.bias_twice[c]) + extra
+    rows = layer.bias_by_width
+    bias = layer.bias_twice if rows is None else rows[layer.candidates.index(pair)]
+    twice = int(bias[c]) + extra
     for w, a in taps:
         view = a if da == 0 else min((a + (1 << (da - 1))) >> da, (1 << pair[1]) - 1)
         value = (view << da) - source.zero_point
@@ -85,6 +96,8 @@ def test_every_layer_equals_plain_python(seed: int) -> None:
             a, b = (live[n].astype(int) for n in layer.inputs)
             total = a * layer.multipliers[0] + b * layer.multipliers[1] + layer.offset + (1 << (layer.shift - 1))
             live[layer.output] = np.clip(total >> layer.shift, layer.low, layer.high)
+        elif isinstance(layer, Concat):
+            live[layer.output] = slow_concat(layer, graph, live)
         else:
             candidates = getattr(layer, "candidates", ((8, 8),))
             live[layer.output] = slow_layer(layer, graph, live, pairs.get(layer.name, candidates[0]))

@@ -58,7 +58,9 @@ def c_address(name: str | None) -> str:
 def assembly(text: str) -> str:
     """Assembly as the string literals of an asm statement, a line each; ``@`` begins a comment line."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    return "\n".join(f"        /* {line[1:].strip()} */" if line[0] == "@" else f'        "{line}\\n"' for line in lines)
+    return "\n".join(
+        f"        /* {line[1:].strip()} */" if line[0] == "@" else f'        "{line}\\n"' for line in lines
+    )
 
 
 FILTERS = {

@@ -21,6 +21,7 @@ KERNEL_TEMPLATES = {
     "conv2d_dsp": ("conv2d_dsp", "plain"),
     "depthwise_conv2d": ("depthwise_conv2d", "plain"),
     "depthwise_conv2d_dsp": ("depthwise_conv2d_dsp", "plain"),
+    "depthwise_conv2d_raw_dsp": ("depthwise_conv2d_dsp", "raw"),
     "dense": ("dense", "plain"),
     "dense_accumulate": ("dense", "accumulate"),
     "dense_dsp": ("dense_dsp", "plain"),
@@ -29,21 +30,29 @@ KERNEL_TEMPLATES = {
     "depthwise_conv2d_mve": ("depthwise_conv2d_mve", "plain"),
     "dense_mve": ("dense_mve", "plain"),
     "dense_accumulate_mve": ("dense_mve", "accumulate"),
+    "conv2d_base": ("conv2d_base", "plain"),
     "add": ("add", "plain"),
+    "concat": ("concat", "plain"),
     "max_pool2d": ("pool2d", "max"),
     "average_pool2d": ("pool2d", "average"),
 }
 """Kernel -> (template, variant)."""
 
-UNITS = {"_dsp": (
+UNITS = {
+    "_base": ("base_multiply", "base_operands", "base_rows"),
+    "_dsp": (
         "dsp_conv_pixels",
         "dsp_conv_rows",
         "dsp_conv_windows",
+        "dsp_depthwise",
+        "dsp_depthwise_rows",
         "dsp_expand",
         "dsp_expand_rest",
         "dsp_multiply",
         "dsp_operands",
-    ), "_mve": ("mve_depthwise", "mve_multiply", "mve_operands")}
+    ),
+    "_mve": ("mve_depthwise", "mve_multiply", "mve_operands"),
+}
 """End of the names of the kernels for an extension -> templates of what they share."""
 
 
@@ -74,8 +83,9 @@ def environment() -> jinja2.Environment:
 
 def kernels_for(board: Board) -> tuple[str, ...]:
     """Every kernel that the core of a board can run."""
-    has = {"_dsp": board.cpu.dsp, "_mve": board.cpu.mve}
-    return tuple(kernel for kernel in KERNEL_TEMPLATES if has.get(kernel[-4:], True))
+    cpu = board.cpu
+    has = {"_base": not (cpu.dsp or cpu.mve or board.is_host), "_dsp": cpu.dsp, "_mve": cpu.mve}
+    return tuple(kernel for kernel in KERNEL_TEMPLATES if has.get(kernel[kernel.rfind("_") :], True))
 
 
 def kernel_source(kernel: str, core: str) -> str:

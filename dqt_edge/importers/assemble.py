@@ -14,6 +14,7 @@ from ..graph import (
     FULL,
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -110,6 +111,8 @@ class _Assembly:
             self.mac(node, sources[0], self.tensor(target))
         elif node.kind == "add":
             self.addition(node, sources[0], sources[1], self.tensor(target))
+        elif node.kind == "concat":
+            self.layers.append(concat(node, sources, self.tensor(target)))
         elif node.kind == "max_pool":
             self.maximum(node, sources[0], target)
         elif node.kind == "average_pool":
@@ -244,6 +247,25 @@ def _pair(multiplier: float) -> tuple[int, int]:
     if multiplier < least * 2**30:
         return max(1, math.floor(multiplier / least + 0.5)), nested.SHIFT_MAX
     return nested.quantize_multiplier(multiplier)
+
+
+def concat(node: Node, sources: list[Tensor], result: Tensor) -> Concat:
+    """Each input in the scale of the result: a copy where it has that already."""
+    pairs, biases = [], []
+    for source in sources:
+        try:
+            pairs.append(nested.quantize_multiplier(source.scale / result.scale))
+        except ValueError as error:
+            raise Unfit(str(error), "scales that are closer to each other") from error
+        biases.append(math.floor(2 * result.zero_point * result.scale / source.scale + 0.5))
+    if max(biases) + 2 * 255 > nested.INT32_MAX:
+        raise Unfit("its scales are too far apart", "scales that are closer to each other")
+    multipliers, shifts = zip(*pairs, strict=True)
+    requantize = Requantize(
+        np.array(multipliers, np.int32), np.array(shifts, np.uint8), *code_limits(result, node.activation)
+    )
+    names = tuple(source.name for source in sources)
+    return Concat(node.name, names, result.name, node.axis, np.array(biases, np.int32), requantize)
 
 
 def average_pool(

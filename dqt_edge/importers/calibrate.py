@@ -30,7 +30,8 @@ def calibrate(network: Network, inputs: npt.NDArray[np.float32]) -> Network:
 
     Weights get one symmetric scale for each channel. An edge without negative values gets zero point 0, so that its
     readers may use narrow activations; another edge gets the zero point that uses its range best. Max pooling keeps the
-    scale of its input. An addition is fused into the convolution before it where the multiplier is fine enough.
+    scale of its input, and what only a concatenation reads takes the scale of that. An addition is fused into the
+    convolution before it where the multiplier is fine enough.
 
     Args:
         network: Edges without scales.
@@ -56,6 +57,7 @@ def calibrate(network: Network, inputs: npt.NDArray[np.float32]) -> Network:
             edges[node.output] = dataclasses.replace(
                 edges[node.output], scale=source.scale, zero_point=source.zero_point
             )
+    _share_scales(network, edges)
     nodes = tuple(_integers(node, edges) if node.kind in MAC_KINDS else node for node in network.nodes)
     nodes = _fuse_additions(nodes, edges, network.input)
     used = {network.input, *(node.output for node in nodes)}
@@ -81,6 +83,19 @@ def _scaled(edge: Edge, span: Range) -> Edge:
     low, high = min(span[0], 0.0), max(span[1], 0.0)
     scale = (high - low) / nested.CODE_MAX or 1.0
     return dataclasses.replace(edge, scale=scale, zero_point=int(nested.round_half_up(-low / scale)))
+
+
+def _share_scales(network: Network, edges: dict[str, Edge]) -> None:
+    """What only a concatenation reads takes its scale, so that it is copied there and rounded once."""
+    readers = Counter(name for node in network.nodes for name in node.inputs)
+    makers = {node.output: node for node in network.nodes}
+    for node in reversed(network.nodes):
+        if node.kind != "concat":
+            continue
+        result = edges[node.output]
+        for name in node.inputs:
+            if readers[name] == 1 and name in makers and makers[name].kind != "max_pool":
+                edges[name] = dataclasses.replace(edges[name], scale=result.scale, zero_point=result.zero_point)
 
 
 def _integers(node: Node, edges: dict[str, Edge]) -> Node:

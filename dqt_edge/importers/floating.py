@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Window, window_counts
+from ..graph import FLAT, Window, window_counts
 from .network import LIMITS, Network, Node
 
 Floats = npt.NDArray[np.float32]
@@ -38,16 +38,21 @@ def _node(node: Node, sources: list[Floats]) -> Floats:
     x = sources[0]
     if node.kind == "add":
         return x + sources[1]
+    if node.kind == "concat":
+        flat = node.axis == FLAT
+        parts = [part.reshape(len(part), 1, 1, -1) for part in sources] if flat else sources
+        return np.concatenate(parts, axis=3 if flat else 1 + node.axis)
     if node.kind == "rescale":
         return x
-    if node.kind == "max_pool":
-        assert node.window is not None
-        return np.asarray(_windows(x, node.window, -np.inf).max(axis=(3, 4)), np.float32)
-    if node.kind == "average_pool":
-        assert node.window is not None
-        counts = window_counts(node.window, *x.shape[1:3])[None, :, :, None]
-        return np.asarray(_windows(x, node.window, 0.0).sum(axis=(3, 4)) / counts, np.float32)
-    return _mac(node, x)
+    return _pool(node.kind, node.window, x) if node.kind in ("max_pool", "average_pool") else _mac(node, x)
+
+
+def _pool(kind: str, window: Window | None, x: Floats) -> Floats:
+    assert window is not None
+    if kind == "max_pool":
+        return np.asarray(_windows(x, window, -np.inf).max(axis=(3, 4)), np.float32)
+    counts = window_counts(window, *x.shape[1:3])[None, :, :, None]
+    return np.asarray(_windows(x, window, 0.0).sum(axis=(3, 4)) / counts, np.float32)
 
 
 def _mac(node: Node, x: Floats) -> Floats:

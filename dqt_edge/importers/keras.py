@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import ToolchainError, UnsupportedError
-from ..graph import Shape, Window
+from ..graph import FLAT, Shape, Window
 from ..training.start import start_tensorflow
 from .keras_config import bad, check_config
 from .network import MAC_KINDS, Activation, Edge, Network, Node
@@ -141,6 +141,8 @@ class _Reader:
             self.mac(layer, kind)
         elif kind == "Add":
             self.addition(layer)
+        elif kind == "Concatenate":
+            self.concat(layer)
         elif kind == "BatchNormalization":
             self.norm(layer)
         elif kind in ("ReLU", "Activation", "Softmax"):
@@ -217,25 +219,39 @@ class _Reader:
             total = part
         self.add(layer, "add", (total.name, operands[-1].name))
 
+    def concat(self, layer: Any) -> None:  # noqa: ANN401 - a Keras layer
+        tensors = _tensors(layer)
+        if any(id(tensor) in self.padded for tensor in tensors):
+            raise Unfit("it reads a ZeroPadding2D", "ZeroPadding2D before a convolution")
+        rank = len(tensors[0].shape)
+        axis = int(layer.axis) % rank
+        flat = rank == 2
+        edges = [self.resolve(tensor, flat=flat) for tensor in tensors]
+        if len(edges) < 2 or axis == 0:
+            raise Unfit(f"it joins {len(edges)} tensors along axis {axis}", "two tensors or more of one sample")
+        self.add(layer, "concat", tuple(edge.name for edge in edges), axis=FLAT if flat else 3 - rank + axis)
+
     def norm(self, layer: Any) -> None:  # noqa: ANN401 - a Keras layer
-        """Fold into the layer before it: ``w*f`` and ``(b - mean)*f + beta`` with ``f = gamma/sqrt(var + eps)``."""
+        """Fold into the layer before it: ``w*f`` and ``(b - mean)*f + beta`` with ``f = gamma/sqrt(var + eps)``.
+
+        Behind anything else, it becomes a depthwise layer with a kernel of 1x1.
+        """
         tensor = _tensors(layer)[0]
         edge = self.input(layer)
         index = next((i for i, node in enumerate(self.nodes) if node.output == edge.name), None)
         maker = None if index is None else self.nodes[index]
-        if maker is None or index is None or maker.kind not in MAC_KINDS or maker.activation != "none":
-            raise Unfit("it does not follow a convolution or dense layer directly", "BatchNormalization behind one")
-        if self.readers[id(tensor)] != 1 or layer.axis not in (
-            -1,
-            len(tensor.shape) - 1,
-            [len(tensor.shape) - 1],
-        ):
-            raise Unfit("the layer before it has other readers, or it is not over channels", "one reader")
+        if layer.axis not in (-1, len(tensor.shape) - 1, [len(tensor.shape) - 1]):
+            raise Unfit("it is not over channels", "axis -1")
         parts = [np.asarray(part, np.float64) for part in layer.get_weights()]
         gamma = parts.pop(0) if layer.scale else np.ones_like(parts[-1])
         beta = parts.pop(0) if layer.center else np.zeros_like(parts[-1])
         mean, variance = parts
         factor = gamma / np.sqrt(variance + layer.epsilon)
+        foldable = maker is not None and maker.kind in MAC_KINDS and maker.activation == "none"
+        if maker is None or index is None or not foldable or self.readers[id(tensor)] != 1:
+            values = {"weights": factor[:, None, None], "bias": beta - mean * factor, "window": Window((1, 1))}
+            self.add(layer, "depthwise", (edge.name,), **values)
+            return
         assert maker.weights is not None
         assert maker.bias is not None
         weights = maker.weights * factor.reshape(-1, *[1] * (maker.weights.ndim - 1))

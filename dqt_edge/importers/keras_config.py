@@ -20,6 +20,7 @@ LAYERS = {
         "DepthwiseConv2D",
         "Dense",
         "Add",
+        "Concatenate",
         "BatchNormalization",
         "ReLU",
         "Activation",
@@ -31,7 +32,6 @@ LAYERS = {
 MODELS = ("Functional", "Model", "Sequential")
 _NEAREST = {
     "Lambda": "the same computation as layers of Keras; code from a file is never run",
-    "Concatenate": "an Add of two branches, or one convolution that makes all channels",
     "Conv1D": "Conv2D with a kernel of Kx1",
     "SeparableConv2D": "DepthwiseConv2D and Conv2D with a kernel of 1x1",
     "Rescaling": "inputs that are scaled before the model",

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..graph import Shape, Window
 
-Kind = Literal["conv", "depthwise", "dense", "add", "max_pool", "average_pool", "rescale"]
+Kind = Literal["conv", "depthwise", "dense", "add", "max_pool", "average_pool", "concat", "rescale"]
 Activation = Literal["none", "relu", "relu6", "relu_n1_to_1"]
 MAC_KINDS = ("conv", "depthwise", "dense")
 
@@ -55,6 +55,7 @@ class Node:
         bias: int64 or float64 [out].
         activation: Applied to the result.
         residual: Edge that a convolution adds before its one requantisation.
+        axis: Of a concatenation: 0 height, 1 width, 2 channels, 3 all inputs flattened.
         ties_down: An average pooling rounds half a code down, as TFLite does below its signed zero.
     """
 
@@ -68,6 +69,7 @@ class Node:
     bias: npt.NDArray[Any] | None = None
     activation: Activation = "none"
     residual: str | None = None
+    axis: int = 2
     ties_down: bool = False
 
 

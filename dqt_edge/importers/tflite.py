@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UnsupportedError
-from ..graph import Shape, Window
+from ..graph import FLAT, Shape, Window
+from . import affine
 from .network import Activation, Edge, Network, Node
 from .problems import Problems, Unfit
 from .tflite_file import RawModel, RawOperator, RawTensor, read_file
@@ -24,22 +25,25 @@ _KINDS = {
     "DEPTHWISE_CONV_2D": "depthwise",
     "FULLY_CONNECTED": "dense",
     "ADD": "add",
+    "MUL": "multiply",
     "AVERAGE_POOL_2D": "pool",
     "MAX_POOL_2D": "pool",
-    "MEAN": "mean",
+    "MEAN": "over_image",
+    "REDUCE_MAX": "over_image",
+    "CONCATENATION": "concat",
     "QUANTIZE": "quantize",
     **dict.fromkeys(_LONE, "relu"),
 }
+_SHAPES = ("SHAPE", "STRIDED_SLICE", "PACK")
+"""What a converter writes to compute a shape that it could have known: read by RESHAPE alone, and passed over."""
 _SAME_DATA = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _SUPPORTED = ", ".join([*_KINDS, *_SAME_DATA, "PAD, SOFTMAX and DEQUANTIZE at the end"])
 _NEAREST = {
-    "CONCATENATION": "an ADD of two branches, or one convolution that makes all channels",
     "LOGISTIC": "a model that ends before the sigmoid",
     "HARD_SWISH": "RELU or RELU6",
     "LEAKY_RELU": "RELU or RELU6",
     "PRELU": "RELU or RELU6",
     "TANH": "RELU or RELU6",
-    "MUL": "a factor folded into the weights of a neighbouring layer",
     "SUB": "ADD",
     "TRANSPOSE_CONV": "CONV_2D",
     "SPLIT": "two convolutions that read the same tensor",
@@ -177,6 +181,8 @@ class _Reader:
     def operator(self, op: RawOperator) -> None:
         if len(op.outputs) != 1 or not op.inputs:
             raise Unfit(f"it has {len(op.inputs)} inputs and {len(op.outputs)} outputs", "one output")
+        if op.type in _SHAPES and self.raw.tensors[op.outputs[0]].type == "INT32":
+            return
         if op.type in _KINDS:
             getattr(self, _KINDS[op.type])(op)
         elif op.type in ("PAD", "PADV2"):
@@ -242,10 +248,28 @@ class _Reader:
     def add(self, op: RawOperator) -> None:
         if len(op.inputs) != 2:
             raise Unfit(f"it adds {len(op.inputs)} tensors", "two tensors of one shape")
+        if self.affine(op):
+            return
         first, second = (self.source(i) for i in op.inputs)
         if first.shape != second.shape:
             raise Unfit(f"it adds shapes {first.shape} and {second.shape}", "two tensors of one shape")
         self.layer(op, "add", (first.name, second.name), activation=_fused(op))
+
+    def multiply(self, op: RawOperator) -> None:
+        if len(op.inputs) != 2 or not self.affine(op):
+            raise Unfit("both its factors are computed", "a factor for each channel, which is constant")
+
+    def affine(self, op: RawOperator) -> bool:
+        """A product or sum with constants; False if it reads none."""
+        known = [i for i in op.inputs if i >= 0 and self.raw.tensors[i].data is not None]
+        if len(known) != 1:
+            return False
+        edge = self.source(next(i for i in op.inputs if i != known[0]))
+        values = affine.by_channel(self.raw.tensors[known[0]], edge.shape[2])
+        plain = np.ones_like(values)
+        both = (values, 0 * plain) if op.type == "MUL" else (plain, values)
+        self.layer(op, "depthwise", (edge.name,), **affine.fields(edge, *both), activation=_fused(op))
+        return True
 
     def pool(self, op: RawOperator) -> None:
         kernel = op.options["FilterHeight"], op.options["FilterWidth"]
@@ -260,13 +284,25 @@ class _Reader:
         down = not largest and self.raw.tensors[op.inputs[0]].type == "INT8"
         self.layer(op, kind, (edge.name,), window=window, activation=_fused(op), ties_down=down)
 
-    def mean(self, op: RawOperator) -> None:
+    def concat(self, op: RawOperator) -> None:
+        rank = len(self.raw.tensors[op.inputs[0]].shape)
+        axis = op.options["Axis"] % max(rank, 1)
+        flat = rank == 2 and axis == 1
+        edges = [self.source(i, flat=flat) for i in op.inputs]
+        if len(edges) < 2 or axis == 0:
+            raise Unfit(f"it joins {len(edges)} tensors along axis {axis}", "two tensors or more of one sample")
+        axis = FLAT if flat else 3 - rank + axis
+        self.layer(op, "concat", tuple(edge.name for edge in edges), axis=axis, activation=_fused(op))
+
+    def over_image(self, op: RawOperator) -> None:
+        """Global pooling."""
         edge = self.source(op.inputs[0])
         axes = self.constant(op, 1, "the axes")
         rank = len(self.raw.tensors[op.inputs[0]].shape)
         if sorted(int(a) % max(rank, 1) for a in axes.ravel()) != [1, 2] or rank != 4:
-            raise Unfit(f"it takes the mean over axes {axes.ravel().tolist()}", "the mean over height and width")
-        self.layer(op, "average_pool", (edge.name,), window=Window(edge.shape[:2]))
+            raise Unfit(f"it works over axes {axes.ravel().tolist()}", "a mean or maximum over height and width")
+        kind = "average_pool" if op.type == "MEAN" else "max_pool"
+        self.layer(op, kind, (edge.name,), window=Window(edge.shape[:2]))
 
     def relu(self, op: RawOperator) -> None:
         edge = self.source(op.inputs[0])

@@ -30,6 +30,8 @@ _OPTIONS = {
     ),
     "FULLY_CONNECTED": ("FullyConnectedOptions", "FusedActivationFunction WeightsFormat"),
     "ADD": ("AddOptions", "FusedActivationFunction"),
+    "MUL": ("MulOptions", "FusedActivationFunction"),
+    "CONCATENATION": ("ConcatenationOptions", "Axis FusedActivationFunction"),
     "AVERAGE_POOL_2D": (
         "Pool2DOptions",
         "Padding StrideH StrideW FilterHeight FilterWidth FusedActivationFunction",

@@ -15,14 +15,16 @@ from ..graph import Conv2D, Dense, DepthwiseConv2D, Tensor
 def bias_rows(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor) -> npt.NDArray[np.int32]:
     """Twice the bias as the kernel adds it, int32 [rows, channels].
 
-    One row serves every width when the input's zero point is 0. Otherwise each candidate has its row, because
-    ``z * sum(2*w_hat)`` depends on the width of the weights.
+    One row serves every width when the input's zero point is 0 and the layer has no biases by width. Otherwise each
+    candidate has its row, because ``z * sum(2*w_hat)`` depends on the width of the weights.
     """
-    bias = layer.bias_twice.astype(np.int64)
-    if source.zero_point == 0:
+    if source.zero_point == 0 and layer.bias_by_width is None:
         return layer.bias_twice[None]
-    terms = [nested.zero_point_twice(layer.weights, w, source.zero_point) for w, _ in layer.candidates]
-    return np.stack([bias - term for term in terms]).astype(np.int32)
+    rows = []
+    for pair in layer.candidates:
+        term = nested.zero_point_twice(layer.weights, pair[0], source.zero_point)
+        rows.append(layer.bias_of(pair).astype(np.int64) - term)
+    return np.stack(rows).astype(np.int32)
 
 
 def accumulator_bound(layer: Conv2D | DepthwiseConv2D | Dense, rows: npt.NDArray[np.int32]) -> int:

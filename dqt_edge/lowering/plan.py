@@ -15,6 +15,7 @@ from ..errors import UnsupportedError
 from ..graph import (
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -27,10 +28,13 @@ from ..graph import (
     Shape,
     Window,
 )
-from . import arena, bounds, dsp, mve, packing
+from . import arena, base, bounds, concat, dsp, mve, packing
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
+
+PACKERS = {"_mve": mve.pack, "_base": base.pack}
+"""End of the names of kernels -> what packs their weights, where that is not ``packing.pack``."""
 
 C_TYPES = {
     "uint32": "uint32_t",
@@ -61,7 +65,7 @@ class PlannedLayer:
 
     Attributes:
         kernel: C function, without the ``dqt_`` prefix.
-        record: Kind of parameter record: ``mac``, ``pool`` or ``sum``.
+        record: Kind of parameter record: ``mac``, ``pool``, ``sum`` or ``concatenation``.
         parameters: Fields of the record; a text value is the name of a constant.
         widths: Candidates, never empty; (8, 8) for layers without weights.
         proofs: For each, what is proved of the weights at that width (``DQT_PROOF_...`` of dqt_layer.h).
@@ -104,6 +108,9 @@ class Plan:
     output_size: int
     decide_at: int | None
     logits: int
+    dial_targets: str | None = None
+    dial_biases: str | None = None
+    dial_count: int = 0
     offsets: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -158,6 +165,13 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         last = graph.controller.layers[-1]
         decide_at = next(i for i, planned in enumerate(layers) if planned.name == last.name)
         logits = builder.offset(last.output)
+    dial = graph.controller.dial if graph.controller is not None else ()
+    dial_targets = dial_biases = None
+    if dial:
+        targets = np.array([point.thousandths for point in dial], np.uint16)
+        biases = np.array([point.bias for point in dial], np.int32)
+        dial_targets = builder.constant("dial", "targets", targets, "targets of the dial, thousandths of all at 8x8")
+        dial_biases = builder.constant("dial", "biases", biases, "biases of the dial, [target][candidate]")
     return Plan(
         name=graph.name,
         model_hash=model_hash(graph),
@@ -173,6 +187,9 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         output_size=graph.tensor(graph.output).size,
         decide_at=decide_at,
         logits=logits,
+        dial_targets=dial_targets,
+        dial_biases=dial_biases,
+        dial_count=len(dial),
         offsets=builder.placement.offsets,
     )
 
@@ -231,7 +248,7 @@ def _lower(builder: _Builder, layer: Layer, adaptive: bool, controller: bool) ->
         kernel, record, parameters, shape, scratch, bound = _lower_other(builder, layer)
         widths = ((8, 8),)
     proofs = (0,) * len(widths)
-    if kernel == "conv2d_dsp":
+    if kernel == "conv2d_dsp" and isinstance(layer, Conv2D):
         proofs = tuple(dsp.proof(layer, pair) for pair in widths)
     element = 4 if isinstance(layer, Dense) and layer.requantize is None else 1
     return PlannedLayer(
@@ -292,8 +309,10 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
     else:
-        weights = dsp.window_order(layer) if kernel == "conv2d_dsp" else layer.by_channel
-        planes = (mve if kernel.endswith("_mve") else packing).pack(weights)
+        weights = layer.by_channel
+        if kernel == "conv2d_dsp" and isinstance(layer, Conv2D):
+            weights = dsp.window_order(layer)
+        planes = PACKERS.get(kernel[kernel.rfind("_") :], packing.pack)(weights)
         parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
         if any(w > 2 for w, _ in layer.candidates):
             parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
@@ -324,7 +343,8 @@ def _choose(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> tuple
         if cpu.mve and mve.takes_depthwise(layer):
             kernel, scratch = "depthwise_conv2d_mve", mve.depthwise_scratch(layer, output)
         elif cpu.dsp and dsp.takes_depthwise(layer):
-            kernel, scratch = "depthwise_conv2d_dsp", dsp.depthwise_scratch(layer, output)
+            kernel = "depthwise_conv2d_dsp" if dsp.plain_codes(layer) else "depthwise_conv2d_raw_dsp"
+            scratch, block = dsp.depthwise_scratch(layer, output), int(dsp.by_column(layer, output))
     elif isinstance(layer, Dense):
         kernel, scratch = "dense" if layer.requantize else "dense_accumulate", (packing.TILE + 1) * depth
         if cpu.mve:
@@ -347,11 +367,15 @@ def _choose_conv2d(builder: _Builder, layer: Conv2D) -> tuple[str, int, int]:
         block = dsp.choose_block(layer, source, output, builder.board, arena_size)
         if block > 0:
             return "conv2d_dsp", dsp.scratch(layer, source, output, block), block
+    elif not builder.board.is_host:
+        block = base.choose_block(layer, source, output, builder.board, arena_size)
+        if block > 0:
+            return "conv2d_base", base.scratch(layer, source, output, block), block
     kernel = "conv2d" if layer.residual is None else "conv2d_residual"
     return kernel, (packing.TILE + 1) * packing.padded(layer.by_channel.shape[1]), 0
 
 
-def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D) -> _Lowered:
+def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D | Concat) -> _Lowered:
     source = builder.tensors[layer.inputs[0]]
     shape = builder.tensors[layer.output].shape
     if isinstance(layer, Add):
@@ -366,6 +390,9 @@ def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D) -> _
             "high": layer.high,
         }
         return "add", "sum", parameters, shape, 0, 0
+    if isinstance(layer, Concat):
+        parameters = concat.parameters(layer, builder.tensors, builder.placement.offsets)
+        return "concat", "concatenation", parameters, shape, 0, concat.bound(layer)
     parameters = {
         "window": _window(source.shape, source.zero_point, shape, layer.window),
         "input": builder.offset(layer.input),

@@ -13,8 +13,10 @@ import tensorflow as tf
 from .. import nested
 from ..dial import Dynamic
 from ..graph import (
+    FLAT,
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -91,6 +93,8 @@ def layer_codes(layer: Layer, graph: Graph, live: dict[str, Array], pair: Pair |
         (x1, x2), (m1, m2) = (live[name] for name in layer.inputs), layer.multipliers
         total = x1 * m1 + x2 * m2 + layer.offset + (1 << (layer.shift - 1))
         return tf.clip_by_value(tf.bitwise.right_shift(total, layer.shift), layer.low, layer.high)
+    if isinstance(layer, Concat):
+        return _concat(layer, graph, live)
     x, window = live[layer.input], layer.window
     if isinstance(layer, AveragePool2D):
         return _average(layer, x - graph.tensor(layer.input).zero_point)
@@ -134,7 +138,7 @@ def _accumulate(layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dic
         products, sums = _sums(x, kernel, window), _sums(x, tf.ones_like(kernel[..., :1]), window)
     step = 1 << weight_shift
     twice = products * (2 * step << activation_shift) + sums * ((step - 1) << activation_shift)
-    twice += tf.constant(layer.bias_twice.astype(np.int64))
+    twice += tf.constant(layer.bias_of(pair).astype(np.int64))
     if source.zero_point:
         flat = tf.reshape(weights, (layer.channels, -1))
         doubled = flat * (2 * step) + (step - 1)
@@ -158,6 +162,17 @@ def _requantize(twice: Array, parameters: Requantize) -> Array:
     rounded = twice * multiplier + tf.bitwise.left_shift(tf.ones_like(shift), shift - 1)
     shifted = tf.bitwise.right_shift(rounded, tf.broadcast_to(shift, tf.shape(rounded)))
     return tf.clip_by_value(shifted, parameters.low, parameters.high)
+
+
+def _concat(layer: Concat, graph: Graph, live: dict[str, Array]) -> Array:
+    parts = []
+    for index, name in enumerate(layer.inputs):
+        rq = layer.requantize
+        one = Requantize(rq.multiplier[[index]], rq.shift[[index]], rq.low, rq.high)
+        twice = 2 * (live[name] - graph.tensor(name).zero_point) + int(layer.bias_twice[index])
+        part = _requantize(twice, one)
+        parts.append(tf.reshape(part, (len(part), 1, 1, -1)) if layer.axis == FLAT else part)
+    return tf.concat(parts, axis=3 if layer.axis == FLAT else 1 + layer.axis)
 
 
 def _average(layer: AveragePool2D, centred: Array) -> Array:

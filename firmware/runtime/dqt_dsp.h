@@ -9,8 +9,8 @@
 /* K of one turn of an inner loop. */
 #define DQT_DSP_BLOCK 16u
 
-/* Longest run of K between two folds, a multiple of DQT_DSP_BLOCK, and the least for which an even sum is unwrapped once
- * a run. */
+/* Longest run of K between two folds, a multiple of DQT_DSP_BLOCK, and the least for which an even sum is unwrapped
+ * once a run. */
 #define DQT_DSP_RUN_MOST 256u
 #define DQT_DSP_RUN_LEAST 64u
 

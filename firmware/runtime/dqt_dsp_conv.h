@@ -6,8 +6,8 @@
  *           overlap; a second SMLAD on the bytes of the low channel alone tells the two sums apart.
  *   packed  half = odd * 2^(16-b) + even, b <= 4 bits of weight, where 2 * b + (bits of activation) <= 12.
  *           Activations are scaled by 2^b, so that the sum of the even channel fills the low 16 bits of the result and
- *           the sum of the odd one the high 16. Either the even sum is unwrapped before it can lap itself, or it cannot:
- *           then no sum of its own is needed, and eight channels fit into the registers (`long`). */
+ *           the sum of the odd one the high 16. Either the even sum is unwrapped before it can lap itself, or it
+ * cannot: then no sum of its own is needed, and eight channels fit into the registers (`long`). */
 #ifndef DQT_DSP_CONV_H
 #define DQT_DSP_CONV_H
 
@@ -61,16 +61,16 @@ typedef struct {
     uint32_t spare[4];    /* scratch */
 } dqt_dsp_job;
 
-_Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_dsp_job, first_channel) == 24 &&
-                                       __builtin_offsetof(dqt_dsp_job, output) == 40 &&
-                                       __builtin_offsetof(dqt_dsp_job, sums) == 52 &&
-                                       __builtin_offsetof(dqt_dsp_job, rest) == 64 &&
-                                       __builtin_offsetof(dqt_dsp_job, spare) == 88 && sizeof(dqt_dsp_run) == 16),
+_Static_assert(sizeof(void *) != 4 ||
+                   (__builtin_offsetof(dqt_dsp_job, first_channel) == 24 &&
+                    __builtin_offsetof(dqt_dsp_job, output) == 40 && __builtin_offsetof(dqt_dsp_job, sums) == 52 &&
+                    __builtin_offsetof(dqt_dsp_job, rest) == 64 && __builtin_offsetof(dqt_dsp_job, spare) == 88 &&
+                    sizeof(dqt_dsp_run) == 16),
                "kernels/_dsp_job.j2 has these numbers");
 
 /* The micro-kernel (dqt_dsp_multiply.c), and labels in it. */
 void dqt_dsp_multiply(dqt_dsp_job *job);
-extern const uint8_t dqt_dsp_tile[], dqt_dsp_skip[];                   /* start of a tile; step of the program */
+extern const uint8_t dqt_dsp_tile[], dqt_dsp_skip[];                  /* start of a tile; step of the program */
 extern const uint8_t dqt_dsp_codes[], dqt_dsp_fused[], dqt_dsp_raw[]; /* codes; with a residual; raw: see docs */
 extern const uint8_t dqt_dsp_wide_first[], dqt_dsp_wide_loop[], dqt_dsp_wide_end[];
 extern const uint8_t dqt_dsp_packed_first[], dqt_dsp_packed_loop[], dqt_dsp_packed_end[];
@@ -82,16 +82,16 @@ typedef struct {
     uint8_t *arena;
     const uint8_t *input;
     dqt_dsp_pair pair; /* its form is that of the layer: DQT_DSP_PACKED_LONG only where nothing needs unwrapping */
-    uint32_t pass;    /* K that one pass may take, a multiple of 4: a longer window takes several */
-    uint32_t height;  /* runs of a window: rows of the kernel, or 1 */
-    uint32_t depth;   /* K of a run */
-    uint32_t total;   /* K of a window */
-    uint32_t width;   /* pixels of a row of operands: those of an output row, or a segment of all pixels */
-    uint32_t pitch;   /* rows: operand columns between two pairs of pixels */
-    uint32_t columns; /* rows: operand columns */
-    uint32_t row;     /* words of operands of a row */
-    uint32_t step;    /* words between two pairs of pixels */
-    uint32_t plain;   /* 1: the micro-kernel requantises */
+    uint32_t pass;     /* K that one pass may take, a multiple of 4: a longer window takes several */
+    uint32_t height;   /* runs of a window: rows of the kernel, or 1 */
+    uint32_t depth;    /* K of a run */
+    uint32_t total;    /* K of a window */
+    uint32_t width;    /* pixels of a row of operands: those of an output row, or a segment of all pixels */
+    uint32_t pitch;    /* rows: operand columns between two pairs of pixels */
+    uint32_t columns;  /* rows: operand columns */
+    uint32_t row;      /* words of operands of a row */
+    uint32_t step;     /* words between two pairs of pixels */
+    uint32_t plain;    /* 1: the micro-kernel requantises */
     dqt_dsp_job job;
     dqt_dsp_run *runs;
     dqt_dsp_channel *channels;
@@ -113,7 +113,7 @@ void dqt_dsp_decode(const dqt_mac *mac, uint32_t first, uint32_t tiles, uint32_t
 /* Master codes in memory: `units` units of `columns` columns of 4 * groups codes, at any alignment. */
 typedef struct {
     const uint8_t *codes;
-    uint32_t groups;  /* 1 or more, as columns and units */
+    uint32_t groups; /* 1 or more, as columns and units */
     uint32_t columns;
     uint32_t step; /* bytes from a column to the next */
     uint32_t units;
@@ -125,14 +125,15 @@ typedef struct {
  * views of each unit, each at the scale of a master code; every second word. */
 void dqt_dsp_expand(const dqt_dsp_pair *pair, const dqt_dsp_source *source, uint32_t *to, uint32_t *sums);
 
-/* The same of the last `groups` codes, 1 to 3, of each column: those of a unit fill groups one after the other, the last
- * one up with zeros. Adds to the sums, or begins them if there are no whole groups in front. */
+/* The same of the last `groups` codes, 1 to 3, of each column: those of a unit fill groups one after the other, the
+ * last one up with zeros. Adds to the sums, or begins them if there are no whole groups in front. */
 void dqt_dsp_expand_rest(const dqt_dsp_pair *pair, const dqt_dsp_source *source, uint32_t *to, uint32_t *sums);
 
 /* Operands and window sums of the windows of output row y, of rows of which those from *next on are not yet there. */
 void dqt_dsp_expand_rows(const dqt_dsp_convolution *c, uint32_t y, uint32_t *next);
 
-/* Operands and sums of `count` windows from pixel `first` on, gathered; a layer whose channels are no multiple of four. */
+/* Operands and sums of `count` windows from pixel `first` on, gathered; a layer whose channels are no multiple of four.
+ */
 void dqt_dsp_gather(const dqt_dsp_convolution *c, uint32_t first, uint32_t count);
 
 /* All channels of a block of tiles from tile `first` at `live` pixels from `pixel` on, whose operands are there.

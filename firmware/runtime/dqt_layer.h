@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-/* What the exporter has proved of the weights of a layer at a width, for every channel and any activations: the sum of a
- * top field over a whole window fits its field (conv2d_dsp: docs/kernels.md); and that of a low field does too. */
+/* What the exporter has proved of the weights of a layer at a width, for every channel and any activations: the sum of
+ * a top field over a whole window fits its field (conv2d_dsp: docs/kernels.md); and that of a low field does too. */
 #define DQT_PROOF_NONE 0u
 #define DQT_PROOF_TOP 1u
 #define DQT_PROOF_BOTH 2u
@@ -27,7 +27,7 @@ typedef void dqt_kernel(const struct dqt_layer *layer, uint8_t *arena, uint8_t *
 
 typedef struct dqt_layer {
     dqt_kernel *run;
-    const void *parameters; /* dqt_mac, dqt_pool or dqt_sum, by kernel */
+    const void *parameters; /* dqt_mac, dqt_pool, dqt_sum or dqt_concatenation, by kernel */
     const dqt_width *widths;
     uint16_t width_count;
     uint8_t adaptive;   /* 1: a position of the width vector */
@@ -69,7 +69,7 @@ typedef struct {
     uint32_t bias_stride; /* 0: one row for all candidates; else out_channels */
     dqt_requantize requantize;
     uint8_t residual_zero;
-    uint8_t block; /* conv2d_dsp: weight tiles decoded at a time, 1..255; else 0 */
+    uint8_t block; /* convolutions: weight tiles decoded at a time, 1..255; depthwise_dsp: 1 by column; else 0 */
     uint8_t reserved[2];
 } dqt_mac;
 
@@ -91,5 +91,19 @@ typedef struct {
     int32_t multiplier[2], offset;
     uint8_t shift, low, high, reserved;
 } dqt_sum;
+
+/* An input of a concatenation: size bytes of each row, copied if shift is 0, else
+ * clamp(((2*x + offset) * multiplier + 2^(shift-1)) >> shift, low, high). |2*x + offset| fits int32. */
+typedef struct {
+    uint32_t input, size;
+    int32_t multiplier, offset;
+    uint8_t shift, low, high, reserved;
+} dqt_part;
+
+/* Concatenation: each row of the output is a row of every part, one behind the other. */
+typedef struct {
+    const dqt_part *parts;
+    uint32_t part_count, output, rows;
+} dqt_concatenation;
 
 #endif

@@ -58,7 +58,7 @@ def test_only_the_kernels_that_are_used_are_written(board_id: str, tmp_path: Pat
     graph = random_graph(3)
     made, plan, _ = project.export(graph, load_board(board_id), tmp_path / "p")
     kernels = {p.stem.removeprefix("dqt_") for p in (made.folder / "kernels").glob("*.c")}
-    units = {unit for kernel in plan.kernels for unit in UNITS.get(kernel[-4:], ())}
+    units = {unit for kernel in plan.kernels for unit in UNITS.get(kernel[kernel.rfind("_") :], ())}
     assert kernels == set(plan.kernels) | units
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,12 +14,13 @@ pytest.importorskip("tflite", reason="the package tflite is not installed")
 
 from dqt_edge import checkpoint, interpreter, nested
 from dqt_edge.errors import BadFileError, DqtError, UnsupportedError, UsageError
-from dqt_edge.graph import FULL, Add, AveragePool2D, Conv2D, Dense, DepthwiseConv2D, MacLayer, MaxPool2D
+from dqt_edge.graph import FLAT, FULL, Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, MacLayer, MaxPool2D
 from dqt_edge.importers.assemble import CONSTANT_MULTIPLIER, assemble
 from dqt_edge.importers.calibrate import calibrate
 from dqt_edge.importers.comparison import compare
 from dqt_edge.importers.tflite import graph_name, read_network
-from tests.support.tflite_models import DILATION, WINDOW, ModelFile, small_network
+from tests.importers.test_keras import branched_model, residual_model
+from tests.support.tflite_models import DILATION, WINDOW, ModelFile, joined_network, small_network
 
 KINDS = ("INT8", "UINT8")
 
@@ -76,6 +78,56 @@ def test_each_layer_is_within_one_code_of_tflite(kind: str, seed: int, tmp_path:
     assert result.largest_alone <= 1, result
     assert result.samples == 60
     assert result.accuracy is not None
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_joined_branches_are_within_one_code_of_tflite(kind: str, seed: int, tmp_path: Path) -> None:
+    path = joined_network(kind, seed).write(tmp_path / "joined.tflite")
+    graph = assemble(read_network(path))
+    joints = [layer for layer in graph.layers if isinstance(layer, Concat)]
+    assert [layer.axis for layer in joints] == [2, 0, 1, FLAT]
+    kept = [joints[0].keeps(i, graph.tensor(name).zero_point) for i, name in enumerate(joints[0].inputs)]
+    assert kept == [True, kind == "INT8", True]
+    codes = np.random.default_rng(seed).integers(0, 256, (60, 5, 4, 3), dtype=np.uint8)
+    result = compare(graph, path, codes)
+    assert len(result.layers) == len(graph.layers)
+    assert result.largest_alone <= 1, result
+    assert checkpoint.decode(checkpoint_bytes(graph, tmp_path)) == graph
+
+
+@pytest.mark.train
+def test_joined_branches_in_floating_point(tmp_path: Path) -> None:
+    path = joined_network("FLOAT32").write(tmp_path / "joined.tflite")
+    inputs = np.random.default_rng(1).uniform(-1, 1, (100, 5, 4, 3)).astype(np.float32)
+    graph = assemble(calibrate(read_network(path), inputs))
+    source = graph.tensor("input")
+    result = compare(graph, path, nested.quantize(inputs, source.scale, source.zero_point), None, inputs)
+    assert max(layer.network for layer in result.layers) <= 6, result
+
+
+@pytest.mark.train
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("make", [branched_model, residual_model])
+def test_what_the_converter_makes_of_a_keras_model(make: Callable[[Any], Any], keras: Any, tmp_path: Path) -> None:
+    """Shapes that are computed, BatchNorm as factors and summands: what only a real converter writes."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    keras.utils.set_random_seed(6)
+    model, rng = make(keras), np.random.default_rng(1)
+    shape = model.input_shape[1:]
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([rng.normal(0, 1, (1, *shape)).astype(np.float32)] for _ in range(50))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    path = tmp_path / "net.tflite"
+    path.write_bytes(converter.convert())
+    graph = assemble(read_network(path))
+    result = compare(graph, path, rng.integers(0, 256, (100, *shape), dtype=np.uint8))
+    assert len(result.layers) == len(graph.layers)
+    assert result.largest_alone <= 1, result
 
 
 @pytest.mark.train
@@ -149,6 +201,19 @@ def multiplier(m: ModelFile, x: int) -> None:
     m.op("DEPTHWISE_CONV_2D", [x, w, -1], m.tensor((1, 6, 6, 8), "INT8", 0.1, -128), **options)
 
 
+def product(m: ModelFile, x: int) -> None:
+    m.op("MUL", [x, x], m.tensor(*OUT))
+
+
+def map_of_factors(m: ModelFile, x: int) -> None:
+    factors = m.tensor((1, 6, 6, 4), "INT8", 0.1, 0, np.ones((1, 6, 6, 4)))
+    m.op("MUL", [x, factors], m.tensor(*OUT))
+
+
+def batches(m: ModelFile, x: int) -> None:
+    m.op("CONCATENATION", [x, x], m.tensor((2, 6, 6, 4), "INT8", 0.1, -128), Axis=0)
+
+
 def far_scales(m: ModelFile, x: int) -> None:
     m.op("ADD", [x, m.op("RELU", [x], m.tensor((1, 6, 6, 4), "INT8", 0.1, -128))], m.tensor((1, 6, 6, 4), "INT8", 1e-9))
 
@@ -182,6 +247,9 @@ UNSUPPORTED = {
     "activation": (odd_activation, "fused activation has number 4"),
     "weights zero": (odd_zero, "zero point 3"),
     "depth multiplier": (multiplier, "depth multiplier is 2"),
+    "product": (product, "both its factors are computed"),
+    "map of factors": (map_of_factors, "a constant of shape (1, 6, 6, 4)"),
+    "batches": (batches, "along axis 0"),
     "far scales": (far_scales, "too far from the output scale"),
     "average of padding": (padded_mean, "values of an explicit PAD"),
     "type": (wide, "activations are INT32"),

@@ -1,4 +1,4 @@
-"""Kernels for the DSP extension keep to their buffers: every layer in scratch of exactly the planned size."""
+"""Kernels with and without the DSP extension keep to their buffers: every layer in scratch of the planned size."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ GRAPHS = [
 ]
 
 
+@pytest.mark.parametrize("board", ["qemu-m3", "qemu-m4"])
 @pytest.mark.parametrize(("kind", "shape", "zero"), GRAPHS)
-def test_layers_stay_in_their_buffers(kind: str, shape, zero: int, tmp_path: Path) -> None:
+def test_layers_stay_in_their_buffers(board: str, kind: str, shape, zero: int, tmp_path: Path) -> None:
     """Behind scratch and arena there is no memory; every write elsewhere than scratch, stack and output is found."""
     graph = cases(kind, 3 * sum(shape), shape, 24, zero=zero)
-    kernels = EmulatedKernels(graph, tmp_path / "p")
+    kernels = EmulatedKernels(graph, tmp_path / "p", board)
     table = code_table(kernels.plan.board)
     sections, symbols = table["sections"], table["symbols"]
 

@@ -6,8 +6,10 @@ import numpy as np
 
 from dqt_edge import nested
 from dqt_edge.graph import (
+    FLAT,
     Add,
     AveragePool2D,
+    Concat,
     Controller,
     Conv2D,
     Dense,
@@ -83,6 +85,15 @@ class Builder:
             "requantize": random_requantize(rng, channels, 1.0 / (60.0 * depth**0.5 * 64)),
         }
 
+    def adaptive_fields(self, source: Tensor, count: int, channels: int, depth: int) -> dict:
+        """Candidates, and sometimes a bias for each of them."""
+        candidates = self.candidates(source, count)
+        fields = self.mac_fields(channels, depth) | {"candidates": candidates}
+        if self.rng.random() < 0.3:
+            spread = self.rng.integers(-(depth * 500 + 2), depth * 500 + 2, (len(candidates), channels))
+            fields["bias_by_width"] = (fields["bias_twice"] + spread).astype(np.int32)
+        return fields
+
     def conv(self, count: int, source: Tensor | None = None, residual: bool = False) -> None:
         rng, x = self.rng, source or self.last
         name = f"conv{len(self.layers)}"
@@ -97,19 +108,8 @@ class Builder:
                 "residual_multiplier": rng.integers(64, 5000, channels).astype(np.int32),
             }
         out = self._tensor(f"{name}.out", (h, w, channels))
-        fields = self.mac_fields(channels, weights[0].size)
-        self.layers.append(
-            Conv2D(
-                name,
-                x.name,
-                out.name,
-                weights,
-                candidates=self.candidates(x, count),
-                window=window,
-                **fields,
-                **extra,
-            )
-        )
+        fields = self.adaptive_fields(x, count, channels, weights[0].size)
+        self.layers.append(Conv2D(name, x.name, out.name, weights, window=window, **fields, **extra))
         self.tensors.append(out)
 
     def residual_block(self, count: int) -> None:
@@ -129,10 +129,9 @@ class Builder:
                 middle.name,
                 out.name,
                 weights,
-                candidates=self.candidates(middle, count),
                 residual=x.name,
                 residual_multiplier=rng.integers(64, 5000, x.shape[2]).astype(np.int32),
-                **self.mac_fields(x.shape[2], middle.shape[2]),
+                **self.adaptive_fields(middle, count, x.shape[2], middle.shape[2]),
             )
         )
         self.tensors.append(out)
@@ -149,9 +148,8 @@ class Builder:
                 x.name,
                 out.name,
                 weights,
-                candidates=self.candidates(x, count),
                 window=window,
-                **self.mac_fields(x.shape[2], weights[0].size),
+                **self.adaptive_fields(x, count, x.shape[2], weights[0].size),
             )
         )
         self.tensors.append(out)
@@ -167,6 +165,38 @@ class Builder:
         )
         self.tensors.append(Tensor(out.name, out.shape, scale, out.zero_point))
         self.layers.append(Add(name, (x.name, other.name), out.name, (m1, m2), offset, r))
+
+    def concat(self) -> None:
+        """Two or three tensors along any axis; each is copied, or brought to another scale."""
+        rng, x = self.rng, self.last
+        axis = int(rng.integers(0, 3)) if rng.random() < 0.9 else FLAT
+
+        def rest(t: Tensor) -> tuple[int, ...]:
+            return tuple(n for i, n in enumerate(t.shape) if i != axis)
+
+        fitting = [t for t in self.tensors if axis == FLAT or rest(t) == rest(x)]
+        others = [fitting[i] for i in rng.integers(0, len(fitting), int(rng.integers(1, 3)))]
+        sources = [*others, x] if rng.random() < 0.5 else [x, *others]
+        name = f"concat{len(self.layers)}"
+        shape = [1, 1, sum(t.size for t in sources)] if axis == FLAT else list(x.shape)
+        if axis != FLAT:
+            shape[axis] = sum(t.shape[axis] for t in sources)
+        out = self._tensor(f"{name}.out", tuple(shape))
+        low, high = (0, 255) if rng.random() < 0.7 else sorted(int(v) for v in rng.integers(0, 256, 2))
+        pairs, biases = [], []
+        for t in sources:
+            if rng.random() < 0.5:
+                pairs.append(nested.IDENTITY)
+                biases.append(2 * t.zero_point)
+            else:
+                pairs.append(nested.quantize_multiplier(float(np.exp(rng.normal(0, 1)))))
+                biases.append(int(rng.integers(-300, 300)))
+        requantize = Requantize(
+            np.array([p[0] for p in pairs], np.int32), np.array([p[1] for p in pairs], np.uint8), low, high
+        )
+        names = tuple(t.name for t in sources)
+        self.layers.append(Concat(name, names, out.name, axis, np.array(biases, np.int32), requantize))
+        self.tensors.append(out)
 
     def pool(self, average: bool) -> None:
         x = self.last
@@ -195,8 +225,7 @@ class Builder:
                 x.name,
                 out.name,
                 weights,
-                candidates=self.candidates(x, count),
-                **self.mac_fields(channels, x.size),
+                **self.adaptive_fields(x, count, channels, x.size),
             )
         )
         self.tensors.append(out)
@@ -260,7 +289,7 @@ def random_graph(seed: int, *, largest: int = 9) -> Graph:
     builder.conv(1)
     stem, source = builder.layers[0].name, builder.last
     for _ in range(int(rng.integers(2, 6))):
-        kind = rng.choice(["conv", "fused", "block", "depthwise", "add", "max", "average"])
+        kind = rng.choice(["conv", "fused", "block", "depthwise", "add", "max", "average", "concat"])
         if kind == "conv":
             builder.conv(count)
         elif kind == "fused":
@@ -271,6 +300,8 @@ def random_graph(seed: int, *, largest: int = 9) -> Graph:
             builder.depthwise(count)
         elif kind == "add":
             builder.add()
+        elif kind == "concat":
+            builder.concat()
         else:
             builder.pool(kind == "average")
     builder.dense(1, int(rng.integers(1, 12)))

@@ -15,9 +15,11 @@ OPTIONS = {
     "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
     "FULLY_CONNECTED": "FullyConnectedOptions",
     "ADD": "AddOptions",
+    "MUL": "MulOptions",
     "AVERAGE_POOL_2D": "Pool2DOptions",
     "MAX_POOL_2D": "Pool2DOptions",
     "MEAN": "ReducerOptions",
+    "REDUCE_MAX": "ReducerOptions",
     "SOFTMAX": "SoftmaxOptions",
     "RESHAPE": "ReshapeOptions",
     "CONCATENATION": "ConcatenationOptions",
@@ -154,6 +156,41 @@ def _offsets(b: Any, items: list[int]) -> int:
     for item in reversed(items):
         b.PrependUOffsetTRelative(item)
     return int(b.EndVector())
+
+
+def joined_network(kind: str = "INT8", seed: int = 1) -> ModelFile:
+    """Concatenations along all axes, constants for each channel, a global maximum, and a computed shape.
+
+    TFLite joins int8 tensors of one scale only; of uint8 tensors it changes the scales.
+    """
+    rng = np.random.default_rng(seed)
+    integer = kind != "FLOAT32"
+    offset = 0 if kind == "INT8" else 128
+    m = ModelFile()
+
+    def edge(shape: tuple[int, ...], scale: float, zero: int) -> int:
+        return m.tensor(shape, kind, scale if integer else None, zero + offset)
+
+    def constant(channels: int, low: int, high: int, scale: float) -> int:
+        codes = rng.integers(low, high, (channels,))
+        if not integer:
+            return m.tensor((channels,), kind, data=codes * scale)
+        return m.tensor((channels,), kind, scale, 3 + offset, codes + offset)
+
+    other = 0.03 if kind == "UINT8" else 0.02
+    x = edge((1, 5, 4, 3), 0.02, -11)
+    lone = m.op("RELU", [x], edge((1, 5, 4, 3), other, -11 if other == 0.02 else -128))
+    both = m.op("CONCATENATION", [x, lone, x], edge((1, 5, 4, 9), 0.02, -11), Axis=3)
+    scaled = m.op("MUL", [both, constant(9, -100, 100, 0.01)], edge((1, 5, 4, 9), 0.02, 5))
+    moved = edge((1, 5, 4, 9), 0.02, -128)
+    m.op("ADD", [scaled, constant(9, -100, 100, 0.02)], moved, FusedActivationFunction=1)
+    tall = m.op("CONCATENATION", [moved, moved], edge((1, 10, 4, 9), 0.02, -128), Axis=1)
+    wide = m.op("CONCATENATION", [tall, tall], edge((1, 10, 8, 9), 0.02, -128), Axis=-2)
+    axes = m.tensor((2,), "INT32", data=[1, 2])
+    most = m.op("REDUCE_MAX", [wide, axes], edge((1, 9), 0.02, -128), KeepDims=False)
+    mean = m.op("MEAN", [both, axes], edge((1, 9), 0.02, -128), KeepDims=False)
+    m.op("CONCATENATION", [most, mean], edge((1, 18), 0.02, -128), Axis=1)
+    return m
 
 
 def small_network(kind: str = "INT8", seed: int = 1) -> ModelFile:

@@ -1,0 +1,112 @@
+"""Weight planes and scratch of the kernels for cores without the DSP extension, and which layers they take.
+
+The planes are those of ``packing``: A the top two bits of each weight, B the next two, L the low four; a group is four
+channels by four K. Only the order differs: two rounds of delta swaps turn a group into one word for each K, with
+channel c in byte c. All channels are offset-binary.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..boards import Board
+from ..graph import Conv2D, Pair, Tensor
+from . import packing
+
+PIXELS = 2
+"""Pixels that a micro-kernel computes at a time (DQT_BASE_PIXELS)."""
+
+SEGMENT, SEGMENT_LEAST, SEGMENT_MOST = 1024, 4, 32
+"""Words of operands, and least and most pairs of pixels, of the rows that an unpadded 1x1 convolution of stride 1 is
+cut into (the same names in the kernel)."""
+
+OPERANDS = 24576
+"""Bytes of decoded weights beyond which a larger block gains little: the input rows are expanded once a block."""
+
+RESERVE = 8192
+"""Bytes of RAM kept free for stack, protocol buffers and variables when a block is chosen."""
+
+RUN = 16
+"""Bytes of dqt_base_run on a 32-bit core."""
+
+TABLE = 256
+"""Bytes of the table of activation views."""
+
+
+def pack(weights: npt.NDArray[np.int8]) -> packing.Planes:
+    """Planes of weights [channels, K]; both are padded to multiples of four with zero weights."""
+    channels, depth = weights.shape
+    full = np.full((packing.padded(channels), packing.padded(depth)), 128, np.int64)
+    full[:channels, :depth] = weights.astype(np.int64) + 128
+    # [tile, group, k, channel in tile] -> a word for each K
+    tiles = full.reshape(-1, packing.TILE, full.shape[1] // packing.TILE, packing.TILE).transpose(0, 2, 3, 1)
+    x = (tiles << (8 * np.arange(packing.TILE))).sum(axis=3)
+    low = [(x[..., i] & 0x0F0F0F0F) << 4 | (x[..., i + 1] & 0x0F0F0F0F) for i in (0, 2)]
+    h0, h1 = ((x[..., i] & 0xF0F0F0F0) | (x[..., i + 1] >> 4 & 0x0F0F0F0F) for i in (0, 2))
+    a = (h0 & 0xCCCCCCCC) | (h1 >> 2 & 0x33333333)
+    b = (h0 & 0x33333333) << 2 | (h1 & 0x33333333)
+    return packing.Planes(*(plane.ravel().astype(np.uint32) for plane in (a, b, np.stack(low, axis=2))))
+
+
+def unpack(planes: packing.Planes, channels: int, depth: int) -> npt.NDArray[np.int64]:
+    """Masters [channels, K]: the inverse of :func:`pack`."""
+    shape = (packing.padded(channels) // packing.TILE, packing.padded(depth) // packing.TILE)
+    a, b = (plane.astype(np.int64).reshape(shape) for plane in (planes.a, planes.b))
+    low = planes.low.astype(np.int64).reshape(*shape, 2)
+    h0 = (a & 0xCCCCCCCC) | (b >> 2 & 0x33333333)
+    h1 = (a & 0x33333333) << 2 | (b & 0x33333333)
+    words = []
+    for high, nibbles in ((h0, low[..., 0]), (h1, low[..., 1])):
+        words.append((high & 0xF0F0F0F0) | (nibbles >> 4 & 0x0F0F0F0F))
+        words.append((high & 0x0F0F0F0F) << 4 | (nibbles & 0x0F0F0F0F))
+    x = np.stack(words, axis=2)
+    full = np.stack([x >> (8 * c) & 0xFF for c in range(packing.TILE)], axis=1)
+    return full.reshape(packing.TILE * shape[0], packing.TILE * shape[1])[:channels, :depth] - 128
+
+
+def is_packed(pair: Pair) -> bool:
+    """Whether two channels fit into one word at a width pair: 16 or more products in a field of 16 bits."""
+    return sum(pair) <= 12
+
+
+def run_limit(pair: Pair) -> int:
+    """K until a field of 16 bits (packed) or of 24 bits (wide) could overflow."""
+    return 1 << ((16 if is_packed(pair) else 24) - sum(pair))
+
+
+def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
+    """Bytes of scratch of conv2d_base with ``block`` tiles of decoded weights."""
+    in_height, in_width, in_channels = source.shape
+    out_height, out_width, _ = output.shape
+    height, width = layer.window.kernel
+    stride_y, stride_x = layer.window.stride
+    row = -(-width * in_channels // 2) * 2
+    cuts = max(-(-row // run_limit(pair)) for pair in layer.candidates)
+    flat = (height, width, stride_y, stride_x) == (1, 1, 1, 1) and (out_height, out_width) == (in_height, in_width)
+    pairs = min(max(SEGMENT // (2 * in_channels), SEGMENT_LEAST), SEGMENT_MOST) if flat else -(-out_width // 2)
+    columns = (pairs - 1) * min(width, PIXELS * stride_x) + width
+    size = RUN * (2 * height * cuts + 1)
+    size += block * height * row * operand_bytes(layer)
+    size += height * columns * in_channels * 8 + (height + (height > 1)) * pairs * 8 + columns * 4
+    if source.zero_point != 0:
+        return size + row * 8
+    return size + (TABLE if any(pair[1] < 8 for pair in layer.candidates) else 0)
+
+
+def operand_bytes(layer: Conv2D) -> int:
+    """Bytes of the operands of four channels at one K: two words where every candidate is packed, else three."""
+    return 8 if all(is_packed(pair) for pair in layer.candidates) else 12
+
+
+def choose_block(layer: Conv2D, source: Tensor, output: Tensor, board: Board, arena: int) -> int:
+    """Weight tiles to decode at a time: as many as pay and as the board's RAM holds; 0 if not even one fits."""
+    tiles = packing.padded(layer.channels) // packing.TILE
+    tile: int = operand_bytes(layer) * layer.by_channel.shape[1]
+    room = max((region.size for region in board.regions("ram")), default=0) - arena - RESERVE
+    most = min(tiles, 255, max(1, OPERANDS // tile))
+    while most > 0 and scratch(layer, source, output, most) > room:
+        most -= 1
+    if most == 0:
+        return 0
+    return -(-tiles // -(-tiles // most))

@@ -1,0 +1,90 @@
+"""Kernels for cores without DSP = interpreter: every window, width pair, channel count, at the extremes of the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dqt_edge import project, toolchain
+from dqt_edge.boards import load_board
+from dqt_edge.device.session import open_client
+from dqt_edge.lowering import base
+from dqt_edge.measure.session import layer_checksums
+from tests.support.kernel_cases import cases, extreme_codes
+from tests.support.random_graphs import ALL_PAIRS
+
+KERNELS = {"conv": "conv2d_base"}
+SHAPES = [
+    ("conv", (5, 7, 4), 60, 0),
+    ("conv", (9, 6, 3), 60, 0),
+    ("conv", (4, 5, 16), 50, 0),
+    ("conv", (6, 9, 1), 60, 0),
+    ("conv", (3, 3, 68), 30, 0),
+    ("conv", (2, 3, 33), 40, 0),
+    ("conv", (1, 9, 12), 50, 0),
+    ("conv", (7, 5, 8), 50, 131),
+    ("conv", (6, 5, 5), 50, 255),
+    ("conv", (1, 1, 256), 20, 0),
+    ("conv", (1, 1, 257), 20, 0),
+    ("conv", (1, 2, 258), 20, 0),
+    ("conv", (1, 1, 259), 20, 0),
+    ("conv", (1, 1, 520), 12, 0),
+]
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(("kind", "shape", "count", "zero"), SHAPES)
+def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: int, tmp_path: Path) -> None:
+    """Each graph is ``count`` layers at up to three width pairs on three inputs."""
+    seed = sum(shape) + zero
+    graph = cases(kind, seed, shape, count, zero=zero)
+    made, plan, _ = project.export(graph, load_board("qemu-m3"), tmp_path / "p")
+    assert {layer.kernel for layer in plan.layers} == {KERNELS[kind]}
+    toolchain.build(made.folder, cross=True)
+    with open_client(made.board, made.elf, made.model_hash) as client:
+        for sample in extreme_codes(seed, shape, 3):
+            for turn in range(3):
+                vector = [layer.candidates[turn % len(layer.candidates)] for layer in graph.adaptive]
+                choices = tuple(turn % len(layer.candidates) for layer in graph.adaptive)
+                got = client.infer(sample.tobytes(), choices, checksums=True)
+                want = layer_checksums(graph, sample, vector)
+                wrong = [
+                    f"{layer.name} {layer.candidates[turn % len(layer.candidates)]} {layer.weights.shape} {layer}"
+                    for layer, a, b in zip(graph.layers, got.checksums or (), want, strict=True)
+                    if a != b
+                ]
+                assert not wrong, f"seed {seed}, turn {turn}: {len(wrong)} layers differ, first {wrong[0][:200]}"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_unpacking_restores_the_masters(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    weights = rng.integers(-128, 128, (int(rng.integers(1, 30)), int(rng.integers(1, 70)))).astype(np.int8)
+    np.testing.assert_array_equal(base.unpack(base.pack(weights), *weights.shape), weights)
+
+
+def told_apart(packed: bool, products: list[int], depth: int) -> list[int]:
+    """Sums of ``depth`` equal products of each of four channels, by way of words of 32 bits, as the kernels do it."""
+    p0, p1, p2, p3 = (depth * product for product in products)
+    if packed:
+        words = [(p0 + (p2 << 16)) % 2**32, (p1 + (p3 << 16)) % 2**32]
+        return [words[0] & 0xFFFF, words[1] & 0xFFFF, words[0] >> 16, words[1] >> 16]
+    first, second, third = ((p + (p3 << shift)) % 2**32 for p, shift in ((p0, 24), (p1, 16), (p2, 8)))
+    byte0 = first >> 24
+    second = (second - (byte0 << 16)) % 2**32
+    byte1 = second >> 24
+    third = (third - (byte0 << 8) - (byte1 << 16)) % 2**32
+    return [first % 2**24, second % 2**24, third % 2**24, byte0 + (byte1 << 8) + (third >> 24 << 16)]
+
+
+@pytest.mark.parametrize("pair", ALL_PAIRS)
+def test_limits_hold_for_the_largest_products_and_one_past_the_bound_does_not(pair) -> None:
+    largest = (2 ** pair[0] - 1) * (2 ** pair[1] - 1)
+    packed = base.is_packed(pair)
+    bound = (2 ** (16 if packed else 24) - 1) // largest
+    assert 16 <= base.run_limit(pair) <= bound
+    for products in ([largest] * 4, [0, largest, 0, largest], [largest, 0, largest, 0], [0, 0, 0, largest]):
+        assert told_apart(packed, products, bound) == [bound * product for product in products]
+    assert told_apart(packed, [largest] * 4, bound + 1) != [(bound + 1) * largest] * 4
