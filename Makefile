@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format fuzz fuzz-kernels bench bench-check bench-switching code-sizes clean
+.PHONY: reference-models help setup demo test lint format fuzz fuzz-kernels bench bench-check bench-switching code-sizes clean
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -50,6 +50,9 @@ bench-switching: setup ## widths chosen at run time against static images; switc
 
 bench-check: setup ## the same, and fail if a figure grew by more than 1 % over benchmarks/baseline.json
 	$(PYTHON) -m benchmarks.networks --check
+
+reference-models: setup ## slower: MLPerf Tiny's four models beside TFLite and on QEMU; DATA=folder, see the file's head
+	$(PYTHON) -m benchmarks.reference_models --models $(or $(MODELS),$(DATA)/models) --data $(DATA)
 
 code-sizes: setup ## measure the code of every board again, after a change of firmware or kernels
 	$(PYTHON) -m dqt_edge.codesize

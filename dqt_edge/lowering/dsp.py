@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..boards import Board
-from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Tensor
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
 from . import packing
 
 SEGMENT, SEGMENT_MOST = 512, 32
@@ -15,9 +14,6 @@ a row of outputs (DQT_DSP_SEGMENT, DQT_DSP_SEGMENT_MOST)."""
 
 OPERANDS = 9216
 """Bytes of decoded weights beyond which a larger block gains under 1 %: the input rows are expanded once a block."""
-
-RESERVE = 8192
-"""Bytes of RAM kept free for stack, protocol buffers and variables when a block is chosen."""
 
 ROW_COST = 220
 """Instructions of depthwise_conv2d_dsp for a row, whatever its length, beside those for each word."""
@@ -104,19 +100,27 @@ def proof(layer: Conv2D, pair: Pair) -> int:
     return 1
 
 
+def is_flat(source: Shape, output: Shape, window: Window) -> bool:
+    """Whether conv2d_dsp ignores where the rows of an image end: an unpadded 1x1 convolution of stride 1."""
+    return (*window.kernel, *window.stride) == (1, 1, 1, 1) and source[:2] == output[:2]
+
+
+def segment_pairs(depth: int) -> int:
+    """Pairs of pixels in a row of our own choice, where rows of the image do not count. depth: K, padded."""
+    return min(SEGMENT // depth + 1, SEGMENT_MOST)
+
+
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     """Bytes of scratch that the kernel takes with ``block`` tiles of decoded weights."""
-    in_height, in_width, in_channels = source.shape
-    out_height, out_width, _ = output.shape
+    in_channels, out_width = source.shape[2], output.shape[1]
     height, width = layer.window.kernel
-    stride_y, stride_x = layer.window.stride
+    stride_x = layer.window.stride[1]
     row = width * in_channels
     total = packing.padded(height * row)
     whole = in_channels % packing.TILE == 0
-    flat = (height, width, stride_y, stride_x) == (1, 1, 1, 1) and (out_height, out_width) == (in_height, in_width)
     size = block * packing.TILE * (CHANNEL + 8) + -(-block // 2) * 2 * total * 4
-    if not whole or flat:
-        pairs = min(SEGMENT // total + 1, SEGMENT_MOST, -(-out_height * out_width // 2))
+    if not whole or is_flat(source.shape, output.shape, layer.window):
+        pairs = min(segment_pairs(total), -(-output.shape[0] * out_width // 2))
         size += RUN * 4 + pairs * (total * 4 + 8)
         return size if whole else size + height * row
     pairs = -(-out_width // 2)
@@ -125,15 +129,6 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     return size + (row * 4 if source.zero_point != 0 else 0)
 
 
-def choose_block(layer: Conv2D, source: Tensor, output: Tensor, board: Board, arena: int) -> int:
-    """Weight tiles to decode at a time: as many as pay and as the board's RAM holds; 0 if not even one fits."""
-    tiles = packing.padded(layer.channels) // packing.TILE
-    operands = 4 * packing.padded(layer.by_channel.shape[1])
-    room = max((region.size for region in board.regions("ram")), default=0) - arena - RESERVE
-    most = min(tiles, 254, max(2, OPERANDS // operands))
-    while most > 0 and scratch(layer, source, output, most) > room:
-        most -= 1
-    if most == 0:
-        return 0
-    block = -(-tiles // -(-tiles // most))
-    return block + block % 2 if block < most else block - block % 2 if 1 < block < tiles else block
+def most_tiles(layer: Conv2D) -> int:
+    """Weight tiles beyond which decoding more at a time does not pay."""
+    return max(2, OPERANDS // (4 * packing.padded(layer.by_channel.shape[1])))
