@@ -53,7 +53,9 @@ def _conv2d(layer: Conv2D, tensors: Mapping[str, Tensor], board: Board) -> tuple
     if board.cpu.mve:
         return (*(Choice("conv2d_mve", mve.scratch(layer, n), n) for n in _blocks(tiles, mve.most_tiles(layer))), plain)
     if board.cpu.dsp:
-        blocks = _blocks(tiles, dsp.most_tiles(layer))
+        # Some width pairs take two tiles at a time: a lone one costs as much.
+        found = _blocks(tiles, dsp.most_tiles(layer))
+        blocks = sorted({min(n + n % 2, tiles) if n > 1 else n for n in found}, reverse=True)
         return (*(Choice("conv2d_dsp", dsp.scratch(layer, source, output, n), n) for n in blocks), plain)
     if not board.is_host:
         blocks = _blocks(tiles, base.most_tiles(layer))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from ..graph import Conv2D, Dense, DepthwiseConv2D, Shape, Tensor, Window
+import numpy as np
+import numpy.typing as npt
+
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
 from . import packing
 
-RUN_LEAST = 64
-"""Shortest run of K between two folds that a width pair can ask for (DQT_DSP_RUN_LEAST)."""
+SEGMENT, SEGMENT_MOST = 512, 32
+"""Words of operands, and most pairs of pixels, of the rows that pixels are cut into where a row of operands need not be
+a row of outputs (DQT_DSP_SEGMENT, DQT_DSP_SEGMENT_MOST)."""
 
-SEGMENT, SEGMENT_LEAST, SEGMENT_MOST = 512, 4, 32
-"""Words of operands, and least and most pairs of pixels, of the rows that an unpadded 1x1 convolution of stride 1 is
-cut into (the same names in the kernel)."""
-
-OPERANDS = 8192
+OPERANDS = 9216
 """Bytes of decoded weights beyond which a larger block gains under 1 %: the input rows are expanded once a block."""
 
 ROW_COST = 220
@@ -65,14 +65,49 @@ def dense_scratch(layer: Dense) -> int:
     return 2 * packing.padded(layer.by_channel.shape[1])
 
 
+def window_order(layer: Conv2D) -> npt.NDArray[np.int8]:
+    """Weights [channels, K] in the order in which conv2d_dsp gathers windows.
+
+    Where the input channels are no multiple of 4: of each row of the window the whole groups of four K, then what is
+    left of each row. Else the natural order, whose rows are whole groups.
+    """
+    weights = layer.by_channel
+    row = layer.window.kernel[1] * layer.weights.shape[-1]
+    if layer.weights.shape[-1] % packing.TILE == 0:
+        return weights
+    columns = np.arange(weights.shape[1]).reshape(-1, row)
+    whole = row // packing.TILE * packing.TILE
+    return weights[:, np.concatenate([columns[:, :whole].ravel(), columns[:, whole:].ravel()])]
+
+
+def proof(layer: Conv2D, pair: Pair) -> int:
+    """What holds for the weights at a width, for every channel and any activations: 2, 1 or 0.
+
+    1: the sum of a top (packed: odd) field over the whole window fits its 24 (packed: 16) bits. 2: so does that of an
+    even field, which packed has in 16 bits. docs/kernels.md derives the fields.
+    """
+    bits, activation_bits = pair
+    view = layer.by_channel.astype(np.int64) >> (8 - bits)
+    codes = 2**activation_bits - 1
+    packed = bits <= 4 and 2 * bits + activation_bits <= 12
+    scale, limit = (1, 2**15) if packed else (2 ** (16 - bits - activation_bits), 2**23)
+    most = view.clip(0).sum(axis=1).max() * codes * scale
+    least = -view.clip(max=0).sum(axis=1).min() * codes * scale
+    if most >= limit or least > limit:
+        return 0
+    if packed and (view + 2 ** (bits - 1)).sum(axis=1).max() * codes * 2**bits < 2**16:
+        return 2
+    return 1
+
+
 def is_flat(source: Shape, output: Shape, window: Window) -> bool:
     """Whether conv2d_dsp ignores where the rows of an image end: an unpadded 1x1 convolution of stride 1."""
     return (*window.kernel, *window.stride) == (1, 1, 1, 1) and source[:2] == output[:2]
 
 
-def segment_pairs(channels: int) -> int:
-    """Pairs of pixels in a row of our own choice, where rows of the image do not count."""
-    return min(max(SEGMENT // channels, SEGMENT_LEAST), SEGMENT_MOST)
+def segment_pairs(depth: int) -> int:
+    """Pairs of pixels in a row of our own choice, where rows of the image do not count. depth: K, padded."""
+    return min(SEGMENT // depth + 1, SEGMENT_MOST)
 
 
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
@@ -81,22 +116,19 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     height, width = layer.window.kernel
     stride_x = layer.window.stride[1]
     row = width * in_channels
-    groups = packing.padded(height * row) // packing.TILE
-    by_row = in_channels % packing.TILE == 0
-    size = block * (packing.TILE * (CHANNEL + 8) + 16 * groups)
-    runs = -(-(row if by_row else packing.TILE * groups) // RUN_LEAST)
-    size += RUN * ((height if by_row else 1) * runs + 1)
-    if not by_row:
-        return size + 16 * groups + 8 + packing.TILE * groups + 4
-    flat = is_flat(source.shape, output.shape, layer.window)
-    pairs = segment_pairs(in_channels) if flat else -(-out_width // 2)
+    total = packing.padded(height * row)
+    whole = in_channels % packing.TILE == 0
+    size = block * packing.TILE * (CHANNEL + 8) + -(-block // 2) * 2 * total * 4
+    if not whole or is_flat(source.shape, output.shape, layer.window):
+        pairs = min(segment_pairs(total), -(-output.shape[0] * out_width // 2))
+        size += RUN * 4 + pairs * (total * 4 + 8)
+        return size if whole else size + height * row
+    pairs = -(-out_width // 2)
     columns = (pairs - 1) * min(width, 2 * stride_x) + width
-    size += height * columns * in_channels * 4 + (height + (height > 1)) * pairs * 8 + columns * 4
-    if source.zero_point != 0:
-        size += row * 4
-    return size
+    size += RUN * (height + 3) + height * columns * in_channels * 4 + (height + (height > 1)) * pairs * 8 + columns * 8
+    return size + (row * 4 if source.zero_point != 0 else 0)
 
 
 def most_tiles(layer: Conv2D) -> int:
     """Weight tiles beyond which decoding more at a time does not pay."""
-    return max(1, OPERANDS // (4 * packing.padded(layer.by_channel.shape[1])))
+    return max(2, OPERANDS // (4 * packing.padded(layer.by_channel.shape[1])))
