@@ -61,6 +61,10 @@ def _leaner(
         for name in moved:
             trial[name] += 1
         found = _place(graph, ways, trial)
+    for name in [name for name, n in trial.items() if n > taken[name]]:  # those that did not matter go back
+        kept = _place(graph, ways, {**trial, name: taken[name]})
+        if kept.placement.size <= found.placement.size:
+            trial[name], found = taken[name], kept
     return trial, found
 
 
