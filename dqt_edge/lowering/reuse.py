@@ -96,15 +96,6 @@ def _by_element(g: Geometry) -> Overlap:
     return Overlap(found)
 
 
-def _by_pair(g: Geometry, first: _Ints) -> Overlap:
-    """Two windows at a time, of ``first`` [rows, pixels of a row]; then all their outputs."""
-    rows, width = first.shape
-    padded = np.full((rows, width + width % 2), _NEVER)
-    padded[:, :width] = first
-    ends = np.minimum(np.arange(2, padded.shape[1] + 2, 2), width) + width * np.arange(rows)[:, None]
-    return Overlap(_distance(padded.reshape(-1, 2).min(axis=1), ends.ravel() * g.target[2]))
-
-
 def _new_rows(g: Geometry) -> _Ints:
     """Lowest byte of the input rows that each output row is the first to need."""
     last = np.minimum(g.top + g.window.kernel[0], g.source[0])  # behind it
@@ -132,9 +123,9 @@ def _conv2d_base(g: Geometry) -> Overlap:
 
 
 def _conv2d_dsp(g: Geometry) -> Overlap:
+    """By row; or some pixels at a time. The distance for single pixels is safe however many the kernel takes."""
     if g.source[2] % packing.TILE or dsp.is_flat(g.source, g.target, g.window):
-        height, width = g.window.kernel
-        return _by_segment(g, 2 * dsp.segment_pairs(packing.padded(height * width * g.source[2])))
+        return _by_pixel(g)
     return _by_row(g)
 
 
@@ -163,7 +154,7 @@ _ORDERS: Mapping[str, Callable[[Geometry], Overlap | None]] = {
     "conv2d_residual": _by_pixel,
     "conv2d_base": _conv2d_base,
     "conv2d_dsp": _conv2d_dsp,
-    "conv2d_mve": lambda g: _by_pair(g, g.first()[None]),
+    "conv2d_mve": lambda g: _by_segment(g, 2),
     "depthwise_conv2d": _by_element,
     "depthwise_conv2d_dsp": _depthwise_dsp,
     "depthwise_conv2d_raw_dsp": _depthwise_dsp,

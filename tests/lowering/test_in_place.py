@@ -31,6 +31,9 @@ GRAPHS = {
 }
 BOARDS = ("host", "qemu-m3", "qemu-m4", "qemu-m55")
 CASES = [(board, name) for board in BOARDS for name in GRAPHS] + [("qemu-m7", "conv"), ("qemu-m7", "depthwise")]
+LOOSE = {*((board, "dense") for board in BOARDS), ("qemu-m4", "flat"), ("qemu-m4", "gathered")}
+"""Where a step nearer is safe: nothing is written before all is read; and the rule is that for pixels one by one."""
+
 MARKED = {
     case: pytest.param(*case, marks=() if case[0] == "host" else pytest.mark.qemu, id="-".join(case)) for case in CASES
 }
@@ -72,7 +75,7 @@ def test_outputs_may_overwrite_the_input_at_the_planned_distance(
 
 @pytest.mark.parametrize(
     ("board_id", "name"),
-    [MARKED[case] for case in CASES if case[0] not in ("qemu-m3", "qemu-m7") and case[1] != "dense"],
+    [MARKED[case] for case in CASES if case[0] not in ("qemu-m3", "qemu-m7") and case not in LOOSE],
 )
 def test_a_step_nearer_is_wrong(board_id: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = GRAPHS[name]

@@ -123,11 +123,9 @@ def conv2d_base(r: Reader):
 
 
 def conv2d_dsp(r: Reader):
-    if r.source[2] % 4 or dsp.is_flat(r.source, r.target, r.layer.window):
-        depth = r.layer.by_channel.shape[1]
-        yield from by_segment(r, 2 * dsp.segment_pairs(-(-depth // 4) * 4))
-    else:
-        yield from by_row(r)
+    """Not by row: the kernel may take more pixels at a time, and then reads earlier than this."""
+    rows = r.source[2] % 4 == 0 and not dsp.is_flat(r.source, r.target, r.layer.window)
+    return by_row(r) if rows else by_pixel(r)
 
 
 def depthwise_dsp(r: Reader):
