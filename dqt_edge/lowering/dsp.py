@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
 from . import packing
 
-SEGMENT, SEGMENT_MOST = 512, 32
+SEGMENT, SEGMENT_MOST = 320, 32
 """Words of operands, and most pairs of pixels, of the rows that pixels are cut into where a row of operands need not be
 a row of outputs (DQT_DSP_SEGMENT, DQT_DSP_SEGMENT_MOST)."""
 
@@ -30,7 +30,7 @@ def takes_depthwise(layer: DepthwiseConv2D) -> bool:
     return layer.window.kernel == (3, 3) and min(layer.window.stride) <= 2
 
 
-def plain_codes(layer: DepthwiseConv2D) -> bool:
+def plain_codes(layer: Conv2D | DepthwiseConv2D) -> bool:
     """Whether outputs are codes of the simplest kind: a shift of 32 for all channels, and no limits but 0 and 255."""
     requantize = layer.requantize
     assert requantize is not None
@@ -110,6 +110,18 @@ def segment_pairs(depth: int) -> int:
     return min(SEGMENT // depth + 1, SEGMENT_MOST)
 
 
+def _takes_raw(layer: Conv2D, total: int) -> bool:
+    """Whether some outputs of some candidate leave the micro-kernel as accumulators. total: K of a window, padded."""
+    if layer.channels % packing.TILE or not plain_codes(layer):
+        return True
+    for bits, activation_bits in layer.candidates:
+        packed = bits <= 4 and 2 * bits + activation_bits <= 12
+        most = (2**15 - 1) // (2 ** (bits - 1) * (2**activation_bits - 1)) if packed else 256
+        if total > most // 4 * 4 and proof(layer, (bits, activation_bits)) == 0:
+            return True
+    return False
+
+
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     """Bytes of scratch that the kernel takes with ``block`` tiles of decoded weights."""
     in_channels, out_width = source.shape[2], output.shape[1]
@@ -118,11 +130,11 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     row = width * in_channels
     total = packing.padded(height * row)
     whole = in_channels % packing.TILE == 0
-    size = block * packing.TILE * (CHANNEL + 8) + -(-block // 2) * 2 * total * 4
+    size = block * packing.TILE * (CHANNEL + 8 * _takes_raw(layer, total)) + -(-block // 2) * 2 * total * 4
     if not whole or is_flat(source.shape, output.shape, layer.window):
         pairs = min(segment_pairs(total), -(-output.shape[0] * out_width // 2))
         size += RUN * 4 + pairs * (total * 4 + 8)
-        return size if whole else size + height * row
+        return size if whole else size + total
     pairs = -(-out_width // 2)
     columns = (pairs - 1) * min(width, 2 * stride_x) + width
     size += RUN * (height + 3) + height * columns * in_channels * 4 + (height + (height > 1)) * pairs * 8 + columns * 8

@@ -17,7 +17,7 @@
 #define DQT_DSP_PIXELS 2u
 
 /* Words of operands of a row where pixels are taken in rows of our own choice, and the most pairs of pixels of one. */
-#define DQT_DSP_SEGMENT 512u
+#define DQT_DSP_SEGMENT 320u
 #define DQT_DSP_SEGMENT_MOST 32u
 
 /* One step of the program that the micro-kernel follows for each tile. Activation operands of a run follow one another,
