@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
 from . import packing
 
-SEGMENT, SEGMENT_MOST = 512, 32
+SEGMENT, SEGMENT_MOST = 320, 32
 """Words of operands, and most pairs of pixels, of the rows that pixels are cut into where a row of operands need not be
 a row of outputs."""
 
@@ -33,7 +33,7 @@ def takes_depthwise(layer: DepthwiseConv2D) -> bool:
     return layer.window.kernel == (3, 3) and min(layer.window.stride) <= 2
 
 
-def plain_codes(layer: DepthwiseConv2D) -> bool:
+def plain_codes(layer: Conv2D | DepthwiseConv2D) -> bool:
     """Whether outputs are codes of the simplest kind: a shift of 32 for all channels, and no limits but 0 and 255."""
     requantize = layer.requantize
     assert requantize is not None
@@ -130,16 +130,28 @@ def strips(layer: Conv2D, source: Tensor, output: Tensor) -> list[int]:
     return sorted({pairs, -(-pairs // 2)}, reverse=True)
 
 
+def _takes_raw(layer: Conv2D, total: int) -> bool:
+    """Whether some outputs of some candidate leave the micro-kernel as accumulators. total: K of a window, padded."""
+    if layer.channels % packing.TILE or not plain_codes(layer):
+        return True
+    for bits, activation_bits in layer.candidates:
+        packed = bits <= 4 and 2 * bits + activation_bits <= 12
+        most = (2**15 - 1) // (2 ** (bits - 1) * (2**activation_bits - 1)) if packed else 256
+        if total > most // 4 * 4 and proof(layer, (bits, activation_bits)) == 0:
+            return True
+    return False
+
+
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int, strip: int) -> int:
     """Bytes of scratch that the kernel takes with ``block`` tiles of decoded weights and ``strip`` pairs of pixels."""
     in_channels = source.shape[2]
     height, width = layer.window.kernel
     row = width * in_channels
     total = packing.padded(height * row)
-    size = block * packing.TILE * (CHANNEL + 8) + -(-block // 2) * 2 * total * 4
+    size = block * packing.TILE * (CHANNEL + 8 * _takes_raw(layer, total)) + -(-block // 2) * 2 * total * 4
     if not takes_rows(layer, source.shape, output.shape):
         size += RUN * 4 + strip * (total * 4 + 8)
-        return size + (height * row if in_channels % packing.TILE else 0)
+        return size + (total if in_channels % packing.TILE else 0)
     columns = (strip - 1) * min(width, 2 * layer.window.stride[1]) + width
     size += RUN * (height + 3) + height * columns * in_channels * 4 + (height + (height > 1)) * strip * 8 + columns * 8
     return size + (row * 4 if source.zero_point != 0 else 0)
