@@ -144,7 +144,9 @@ def curve_chart(rows: Sequence[dict[str, Any]], unit: str) -> tuple[str, bytes] 
     )
     colours = altair.Scale(range=["#35618f", "#b5651d"])
     line = base.mark_line(color="#35618f").transform_filter("datum.widths == 'found by search'")
-    points = base.mark_point(size=80, filled=True).encode(color=altair.Color("widths:N", scale=colours, title=None))
+    points = base.mark_point(size=80, filled=True).encode(
+        color=altair.Color("widths:N", scale=colours, title=None, legend=altair.Legend(orient="bottom"))
+    )
     labels = base.mark_text(dx=8, align="left").encode(text="label:N")
     chart = (line + points + labels).properties(width=WIDTH, height=320)
     text = chart.properties(padding={"left": 20, "right": 40, "top": 10, "bottom": 10}).to_json()
