@@ -40,7 +40,17 @@ KERNEL_TEMPLATES = {
 
 UNITS = {
     "_base": ("base_multiply", "base_operands", "base_rows"),
-    "_dsp": ("dsp_depthwise", "dsp_depthwise_rows", "dsp_multiply", "dsp_operands"),
+    "_dsp": (
+        "dsp_conv_pixels",
+        "dsp_conv_rows",
+        "dsp_conv_windows",
+        "dsp_depthwise",
+        "dsp_depthwise_rows",
+        "dsp_expand",
+        "dsp_expand_rest",
+        "dsp_multiply",
+        "dsp_operands",
+    ),
     "_mve": ("mve_depthwise", "mve_multiply", "mve_operands"),
 }
 """End of the names of the kernels for an extension -> templates of what they share."""
