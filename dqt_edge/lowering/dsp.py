@@ -10,7 +10,10 @@ from . import packing
 
 SEGMENT, SEGMENT_MOST = 320, 32
 """Words of operands, and most pairs of pixels, of the rows that pixels are cut into where a row of operands need not be
-a row of outputs (DQT_DSP_SEGMENT, DQT_DSP_SEGMENT_MOST)."""
+a row of outputs."""
+
+STRIP_MOST, STRIP_LEAST = 255, 4
+"""Most pairs of pixels of a strip of rows, and fewest of one that is cut for the sake of memory."""
 
 OPERANDS = 9216
 """Bytes of decoded weights beyond which a larger block gains under 1 %: the input rows are expanded once a block."""
@@ -110,6 +113,23 @@ def segment_pairs(depth: int) -> int:
     return min(SEGMENT // depth + 1, SEGMENT_MOST)
 
 
+def takes_rows(layer: Conv2D, source: Shape, output: Shape) -> bool:
+    """Whether conv2d_dsp takes the image row by row: whole groups of channels, and rows that count."""
+    return source[2] % packing.TILE == 0 and not is_flat(source, output, layer.window)
+
+
+def strips(layer: Conv2D, source: Tensor, output: Tensor) -> list[int]:
+    """Pairs of pixels whose operands may lie in scratch at a time, the fastest first: whole rows, or segments."""
+    if takes_rows(layer, source.shape, output.shape):
+        pairs = -(-output.shape[1] // 2)
+        parts = [-(-pairs // STRIP_MOST)]
+        parts += [n for n in (2, 3) if n > parts[0] and pairs >= n * STRIP_LEAST]
+        return [-(-pairs // n) for n in parts]
+    depth = packing.padded(layer.by_channel.shape[1])
+    pairs = min(segment_pairs(depth), -(-output.shape[0] * output.shape[1] // 2))
+    return sorted({pairs, -(-pairs // 2)}, reverse=True)
+
+
 def _takes_raw(layer: Conv2D, total: int) -> bool:
     """Whether some outputs of some candidate leave the micro-kernel as accumulators. total: K of a window, padded."""
     if layer.channels % packing.TILE or not plain_codes(layer):
@@ -122,22 +142,18 @@ def _takes_raw(layer: Conv2D, total: int) -> bool:
     return False
 
 
-def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
-    """Bytes of scratch that the kernel takes with ``block`` tiles of decoded weights."""
-    in_channels, out_width = source.shape[2], output.shape[1]
+def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int, strip: int) -> int:
+    """Bytes of scratch that the kernel takes with ``block`` tiles of decoded weights and ``strip`` pairs of pixels."""
+    in_channels = source.shape[2]
     height, width = layer.window.kernel
-    stride_x = layer.window.stride[1]
     row = width * in_channels
     total = packing.padded(height * row)
-    whole = in_channels % packing.TILE == 0
     size = block * packing.TILE * (CHANNEL + 8 * _takes_raw(layer, total)) + -(-block // 2) * 2 * total * 4
-    if not whole or is_flat(source.shape, output.shape, layer.window):
-        pairs = min(segment_pairs(total), -(-output.shape[0] * out_width // 2))
-        size += RUN * 4 + pairs * (total * 4 + 8)
-        return size if whole else size + total
-    pairs = -(-out_width // 2)
-    columns = (pairs - 1) * min(width, 2 * stride_x) + width
-    size += RUN * (height + 3) + height * columns * in_channels * 4 + (height + (height > 1)) * pairs * 8 + columns * 8
+    if not takes_rows(layer, source.shape, output.shape):
+        size += RUN * 4 + strip * (total * 4 + 8)
+        return size + (total if in_channels % packing.TILE else 0)
+    columns = (strip - 1) * min(width, 2 * layer.window.stride[1]) + width
+    size += RUN * (height + 3) + height * columns * in_channels * 4 + (height + (height > 1)) * strip * 8 + columns * 8
     return size + (row * 4 if source.zero_point != 0 else 0)
 
 

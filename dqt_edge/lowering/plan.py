@@ -312,9 +312,11 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         "residual_multiplier": None,
         "residual_zero": 0,
         "block": 0,
+        "strip": 0,
         "bias_stride": 0 if len(rows) == 1 else layer.channels,
     }
     parameters["block"] = builder.memory.choices[layer.name].block
+    parameters["strip"] = builder.memory.choices[layer.name].strip
     if isinstance(layer, DepthwiseConv2D):
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")

@@ -16,10 +16,6 @@
 /* Pixels that the micro-kernel computes at a time. */
 #define DQT_DSP_PIXELS 2u
 
-/* Words of operands of a row where pixels are taken in rows of our own choice, and the most pairs of pixels of one. */
-#define DQT_DSP_SEGMENT 320u
-#define DQT_DSP_SEGMENT_MOST 32u
-
 /* One step of the program that the micro-kernel follows for each tile. Activation operands of a run follow one another,
  * four words for each group of four K:
  * k0|k2 of pixel 0, k0|k2 of pixel 1, k1|k3 of pixel 0, k1|k3 of pixel 1 (low half | high half). */
@@ -86,7 +82,9 @@ typedef struct {
     uint32_t height;   /* runs of a window: rows of the kernel, or 1 */
     uint32_t depth;    /* K of a run */
     uint32_t total;    /* K of a window */
-    uint32_t width;    /* pixels of a row of operands: those of an output row, or a segment of all pixels */
+    uint32_t line;     /* pixels of an output row; or all pixels, where rows of the image do not count */
+    uint32_t width;    /* pixels of a row of operands: strips of that width are computed one after the other */
+    uint32_t left;     /* pixels of the line left of the strip */
     uint32_t pitch;    /* rows: operand columns between two pairs of pixels */
     uint32_t columns;  /* rows: operand columns */
     uint32_t row;      /* words of operands of a row */

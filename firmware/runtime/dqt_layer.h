@@ -70,7 +70,8 @@ typedef struct {
     dqt_requantize requantize;
     uint8_t residual_zero;
     uint8_t block; /* convolutions: weight tiles decoded at a time, 1..255; depthwise_dsp: 1 by column; else 0 */
-    uint8_t reserved[2];
+    uint8_t strip; /* conv2d_dsp: pairs of pixels whose operands lie in scratch at a time, 1..255 */
+    uint8_t reserved;
 } dqt_mac;
 
 #define DQT_NONE 0xFFFFFFFFu

@@ -9,6 +9,7 @@ import pytest
 from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
+from dqt_edge.lowering import dsp
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.measure.session import layer_checksums
 from tests.support.kernel_cases import cases, extreme_codes
@@ -77,3 +78,14 @@ def test_depthwise_cases_cover_both_directions_and_both_requantisations() -> Non
                     found.add((layer.kernel, by_column, stride))
     kernels = ("depthwise_conv2d_dsp", "depthwise_conv2d_raw_dsp")
     assert found == {(kernel, by_column, stride) for kernel in kernels for by_column in (0, 1) for stride in (1, 2)}
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("strip", [1, 2])
+@pytest.mark.parametrize(("shape", "zero"), [((5, 7, 4), 0), ((4, 9, 8), 131), ((7, 6, 3), 0), ((6, 5, 12), 0)])
+def test_strips_of_any_width_agree_with_the_interpreter(
+    strip: int, shape, zero: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows cut into strips of one or two pairs of pixels, in scratch of the size that goes with it."""
+    monkeypatch.setattr(dsp, "strips", lambda *_: [strip])
+    test_kernels_agree_with_the_interpreter("conv", shape, 30, zero, tmp_path)
