@@ -8,7 +8,7 @@ import numpy.typing as npt
 from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
 from . import packing
 
-SEGMENT, SEGMENT_MOST = 320, 32
+SEGMENT, SEGMENT_MOST = 512, 32
 """Words of operands, and most pairs of pixels, of the rows that pixels are cut into where a row of operands need not be
 a row of outputs."""
 
