@@ -33,7 +33,12 @@ from . import arena, base, bounds, concat, dsp, mve, packing
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
 
-PACKERS = {"_mve": mve.pack, "_base": base.pack}
+PACKERS = {
+    "_mve": mve.pack,
+    "_base": base.pack,
+    "nibbles_dsp": packing.pack_nibbles,
+    "wide_dsp": packing.pack_nibbles,
+}
 """End of the names of kernels -> what packs their weights, where that is not ``packing.pack``."""
 
 C_TYPES = {
@@ -290,9 +295,11 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
     else:
-        planes = PACKERS.get(kernel[kernel.rfind("_") :], packing.pack)(layer.by_channel)
-        parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
-        if any(w > 2 for w, _ in layer.candidates):
+        pack = next((pack for ending, pack in PACKERS.items() if kernel.endswith(ending)), packing.pack)
+        planes = pack(layer.by_channel)
+        top = "bits 7-6" if planes.b.size else "bits 7-4"
+        parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, f"{top} of the weights")
+        if any(w > 2 for w, _ in layer.candidates) and planes.b.size:
             parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
         if any(w > 4 for w, _ in layer.candidates):
             parameters["plane_l"] = builder.constant(layer.name, "plane_l", planes.low, "bits 3-0 of the weights")
@@ -328,7 +335,7 @@ def _choose(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> tuple
         if cpu.mve:
             kernel, scratch = f"{kernel}_mve", mve.dense_scratch(layer)
         elif cpu.dsp:
-            kernel, scratch = f"{kernel}_dsp", dsp.dense_scratch(layer)
+            kernel, scratch = f"{kernel}_{dsp.dense_kind(layer)}_dsp", dsp.dense_scratch(layer)
     else:
         kernel, scratch, block = _choose_conv2d(builder, layer)
     return kernel, scratch, block
