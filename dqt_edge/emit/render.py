@@ -27,9 +27,6 @@ KERNEL_TEMPLATES = {
     "dense_wide_dsp": ("dense_dsp", "wide"),
     "dense_nibbles_dsp": ("dense_dsp", "nibbles"),
     "dense_planes_dsp": ("dense_dsp", "planes"),
-    "dense_accumulate_wide_dsp": ("dense_dsp", "wide"),
-    "dense_accumulate_nibbles_dsp": ("dense_dsp", "nibbles"),
-    "dense_accumulate_planes_dsp": ("dense_dsp", "planes"),
     "conv2d_mve": ("conv2d_mve", "plain"),
     "depthwise_conv2d_mve": ("depthwise_conv2d_mve", "plain"),
     "dense_mve": ("dense_mve", "plain"),
@@ -45,7 +42,6 @@ KERNEL_TEMPLATES = {
 UNITS = {
     "_base": ("base_multiply", "base_operands", "base_rows"),
     "_dsp": (
-        "dsp_dense",
         "dsp_dense_nibbles",
         "dsp_dense_planes",
         "dsp_depthwise",

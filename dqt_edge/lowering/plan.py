@@ -335,7 +335,7 @@ def _choose(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> tuple
         if cpu.mve:
             kernel, scratch = f"{kernel}_mve", mve.dense_scratch(layer)
         elif cpu.dsp:
-            kernel, scratch = f"{kernel}_{dsp.dense_kind(layer)}_dsp", dsp.dense_scratch(layer)
+            kernel, scratch = f"dense_{dsp.dense_kind(layer)}_dsp", dsp.dense_scratch(layer)
     else:
         kernel, scratch, block = _choose_conv2d(builder, layer)
     return kernel, scratch, block

@@ -27,8 +27,9 @@ typedef struct {
  * Packed: products of views, those of channels 0 and 2 times a power of two and offset-binary. */
 typedef void dqt_dsp_dense_sum(dqt_dsp_dense_tile *tile);
 
-/* Planes of nibbles. wide_8: 8-bit weights; wide: 2..8 bits by mask; packed: 2..4 bits by mask, period 4 or 16.
- * Activations of packed form are views times 2^(bits of the weights). No plane is read whose bits the mask leaves out.
+/* Planes of nibbles. wide_8: 8-bit weights; wide: 2..8 bits by mask; packed: 2..4 bits by mask, period 4 or 16 (powers
+ * of two). Activations of packed form are views times 2^(bits of the weights). No plane is read whose bits the mask
+ * leaves out.
  */
 dqt_dsp_dense_sum dqt_dsp_nibbles_wide_8, dqt_dsp_nibbles_wide, dqt_dsp_nibbles_packed;
 
@@ -42,9 +43,5 @@ typedef struct {
     uint32_t mask, period;
     uint32_t even_scale; /* packed: even sums are times 2 to the power of this */
 } dqt_dsp_dense_form;
-
-/* The layer at a candidate in the form of its width pair. Ranges and scratch: those of the kernels. */
-void dqt_dsp_dense(const dqt_layer *layer, uint8_t *arena, uint8_t *scratch, uint32_t candidate,
-                   const dqt_dsp_dense_form *form);
 
 #endif
