@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..boards import Board
-from ..graph import Conv2D, Dense, DepthwiseConv2D, Tensor
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Shape, Tensor, Window
 from . import packing
 
 RUN_LEAST = 64
@@ -15,9 +14,6 @@ cut into (the same names in the kernel)."""
 
 OPERANDS = 8192
 """Bytes of decoded weights beyond which a larger block gains under 1 %: the input rows are expanded once a block."""
-
-RESERVE = 8192
-"""Bytes of RAM kept free for stack, protocol buffers and variables when a block is chosen."""
 
 ROW_COST = 220
 """Instructions of depthwise_conv2d_dsp for a row, whatever its length, beside those for each word."""
@@ -94,12 +90,21 @@ def dense_scratch(layer: Dense) -> int:
     return 2 * packing.padded(layer.by_channel.shape[1])
 
 
+def is_flat(source: Shape, output: Shape, window: Window) -> bool:
+    """Whether conv2d_dsp ignores where the rows of an image end: an unpadded 1x1 convolution of stride 1."""
+    return (*window.kernel, *window.stride) == (1, 1, 1, 1) and source[:2] == output[:2]
+
+
+def segment_pairs(channels: int) -> int:
+    """Pairs of pixels in a row of our own choice, where rows of the image do not count."""
+    return min(max(SEGMENT // channels, SEGMENT_LEAST), SEGMENT_MOST)
+
+
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     """Bytes of scratch that the kernel takes with ``block`` tiles of decoded weights."""
-    in_height, in_width, in_channels = source.shape
-    out_height, out_width, _ = output.shape
+    in_channels, out_width = source.shape[2], output.shape[1]
     height, width = layer.window.kernel
-    stride_y, stride_x = layer.window.stride
+    stride_x = layer.window.stride[1]
     row = width * in_channels
     groups = packing.padded(height * row) // packing.TILE
     by_row = in_channels % packing.TILE == 0
@@ -108,8 +113,8 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     size += RUN * ((height if by_row else 1) * runs + 1)
     if not by_row:
         return size + 16 * groups + 8 + packing.TILE * groups + 4
-    flat = (height, width, stride_y, stride_x) == (1, 1, 1, 1) and (out_height, out_width) == (in_height, in_width)
-    pairs = min(max(SEGMENT // in_channels, SEGMENT_LEAST), SEGMENT_MOST) if flat else -(-out_width // 2)
+    flat = is_flat(source.shape, output.shape, layer.window)
+    pairs = segment_pairs(in_channels) if flat else -(-out_width // 2)
     columns = (pairs - 1) * min(width, 2 * stride_x) + width
     size += height * columns * in_channels * 4 + (height + (height > 1)) * pairs * 8 + columns * 4
     if source.zero_point != 0:
@@ -117,14 +122,6 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     return size
 
 
-def choose_block(layer: Conv2D, source: Tensor, output: Tensor, board: Board, arena: int) -> int:
-    """Weight tiles to decode at a time: as many as pay and as the board's RAM holds; 0 if not even one fits."""
-    tiles = packing.padded(layer.channels) // packing.TILE
-    operands = 4 * packing.padded(layer.by_channel.shape[1])
-    room = max((region.size for region in board.regions("ram")), default=0) - arena - RESERVE
-    most = min(tiles, 255, max(1, OPERANDS // operands))
-    while most > 0 and scratch(layer, source, output, most) > room:
-        most -= 1
-    if most == 0:
-        return 0
-    return -(-tiles // -(-tiles // most))
+def most_tiles(layer: Conv2D) -> int:
+    """Weight tiles beyond which decoding more at a time does not pay."""
+    return max(1, OPERANDS // (4 * packing.padded(layer.by_channel.shape[1])))
