@@ -44,8 +44,13 @@ UNITS = {
     "_dsp": (
         "dsp_dense_nibbles",
         "dsp_dense_planes",
+        "dsp_conv_pixels",
+        "dsp_conv_rows",
+        "dsp_conv_windows",
         "dsp_depthwise",
         "dsp_depthwise_rows",
+        "dsp_expand",
+        "dsp_expand_rest",
         "dsp_multiply",
         "dsp_operands",
     ),

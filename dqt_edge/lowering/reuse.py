@@ -193,7 +193,8 @@ def overlaps(layer: Layer, choice: Choice, tensors: Mapping[str, Tensor]) -> dic
         return {}
     found = {}
     target = tensors[layer.output].shape
-    if not isinstance(layer, Conv2D) or target[2] <= packing.TILE * max(1, choice.block):  # one pass over the input
+    one_pass = not isinstance(layer, Conv2D) or target[2] <= packing.TILE * max(1, choice.block)
+    if one_pass and not choice.rereads:
         geometry = Geometry(tensors[layer.input].shape, target, layer.window, choice.block)
         own = _ORDERS[choice.kernel](geometry)
         if own is not None:

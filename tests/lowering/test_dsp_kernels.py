@@ -126,3 +126,14 @@ def test_dense_layers_agree_at_every_pair_and_bound(kind: str, tmp_path: Path, m
                     vector = [layer.candidates[turn] for layer in graph.adaptive]
                     got = client.infer(sample.tobytes(), (turn,) * len(layers), checksums=True)
                     assert list(got.checksums or ()) == layer_checksums(graph, sample, vector), f"K {k}, {vector}"
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("strip", [1, 2])
+@pytest.mark.parametrize(("shape", "zero"), [((5, 7, 4), 0), ((4, 9, 8), 131), ((7, 6, 3), 0), ((6, 5, 12), 0)])
+def test_strips_of_any_width_agree_with_the_interpreter(
+    strip: int, shape, zero: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows cut into strips of one or two pairs of pixels, in scratch of the size that goes with it."""
+    monkeypatch.setattr(dsp, "strips", lambda *_: [strip])
+    test_kernels_agree_with_the_interpreter("conv", shape, 30, zero, tmp_path)
