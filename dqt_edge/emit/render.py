@@ -24,8 +24,9 @@ KERNEL_TEMPLATES = {
     "depthwise_conv2d_raw_dsp": ("depthwise_conv2d_dsp", "raw"),
     "dense": ("dense", "plain"),
     "dense_accumulate": ("dense", "accumulate"),
-    "dense_dsp": ("dense_dsp", "plain"),
-    "dense_accumulate_dsp": ("dense_dsp", "accumulate"),
+    "dense_wide_dsp": ("dense_dsp", "wide"),
+    "dense_nibbles_dsp": ("dense_dsp", "nibbles"),
+    "dense_planes_dsp": ("dense_dsp", "planes"),
     "conv2d_mve": ("conv2d_mve", "plain"),
     "depthwise_conv2d_mve": ("depthwise_conv2d_mve", "plain"),
     "dense_mve": ("dense_mve", "plain"),
@@ -41,6 +42,8 @@ KERNEL_TEMPLATES = {
 UNITS = {
     "_base": ("base_multiply", "base_operands", "base_rows"),
     "_dsp": (
+        "dsp_dense_nibbles",
+        "dsp_dense_planes",
         "dsp_conv_pixels",
         "dsp_conv_rows",
         "dsp_conv_windows",

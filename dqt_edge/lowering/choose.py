@@ -107,5 +107,5 @@ def _dense(layer: Dense, board: Board) -> Choice:
     if board.cpu.mve:
         return Choice(f"{kernel}_mve", mve.dense_scratch(layer))
     if board.cpu.dsp:
-        return Choice(f"{kernel}_dsp", dsp.dense_scratch(layer))
+        return Choice(f"dense_{dsp.dense_kind(layer)}_dsp", dsp.dense_scratch(layer))
     return Choice(kernel, _plain_scratch(layer))

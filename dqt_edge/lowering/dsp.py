@@ -63,6 +63,31 @@ def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
     return 4 * packing.TILE * (DEPTHWISE_CHANNEL + 3 * (words + 1) + raw)
 
 
+def dense_kind(layer: Dense) -> str:
+    """Kernel of a dense layer, without the rest of its name: ``wide``, ``nibbles`` or ``planes``.
+
+    Planes A, B and L are for layers whose candidates together take fewer instructions on them than on nibbles.
+    """
+    if layer.candidates == ((8, 8),):
+        return "wide"
+    cost = {kind: sum(dense_cost(kind, *pair) for pair in layer.candidates) for kind in ("nibbles", "planes")}
+    return min(cost, key=lambda kind: cost[kind])
+
+
+def dense_cost(kind: str, weight_bits: int, activation_bits: int) -> float:
+    """Instructions of a micro-kernel of a dense layer for a group of sixteen products."""
+    product = (2**weight_bits - 1) * (2**activation_bits - 1)
+    if kind == "nibbles":
+        if weight_bits <= 4 and product <= 255:
+            return 10 if product <= 63 else 12.5
+        return 36 if weight_bits < 8 else 26
+    if weight_bits == 2:
+        return 11 if 1024 * product < 2**16 else 15
+    if weight_bits == 4 and activation_bits <= 4:
+        return 24
+    return 70 if weight_bits < 8 else 34
+
+
 def dense_scratch(layer: Dense) -> int:
     """Bytes of scratch of dense_dsp: the activations' operands."""
     return 2 * packing.padded(layer.by_channel.shape[1])

@@ -35,7 +35,12 @@ from .memory import Region, fullest, plan_memory
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
 
-PACKERS = {"_mve": mve.pack, "_base": base.pack}
+PACKERS = {
+    "_mve": mve.pack,
+    "_base": base.pack,
+    "nibbles_dsp": packing.pack_nibbles,
+    "wide_dsp": packing.pack_nibbles,
+}
 """End of the names of kernels -> what packs their weights, where that is not ``packing.pack``."""
 
 C_TYPES = {
@@ -325,9 +330,11 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         weights = layer.by_channel
         if kernel == "conv2d_dsp" and isinstance(layer, Conv2D):
             weights = dsp.window_order(layer)
-        planes = PACKERS.get(kernel[kernel.rfind("_") :], packing.pack)(weights)
-        parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
-        if any(w > 2 for w, _ in layer.candidates):
+        pack = next((pack for ending, pack in PACKERS.items() if kernel.endswith(ending)), packing.pack)
+        planes = pack(weights)
+        top = "bits 7-6" if planes.b.size else "bits 7-4"
+        parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, f"{top} of the weights")
+        if any(w > 2 for w, _ in layer.candidates) and planes.b.size:
             parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
         if any(w > 4 for w, _ in layer.candidates):
             parameters["plane_l"] = builder.constant(layer.name, "plane_l", planes.low, "bits 3-0 of the weights")

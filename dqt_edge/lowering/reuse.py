@@ -164,7 +164,10 @@ _ORDERS: Mapping[str, Callable[[Geometry], Overlap | None]] = {
 }
 """Kernel -> its order of reading and writing. A kernel that is not here never overlaps its input."""
 
-_COPIES_FIRST = frozenset(f"dense{kind}{core}" for kind in ("", "_accumulate") for core in ("", "_dsp", "_mve"))
+_COPIES_FIRST = frozenset(
+    [f"dense{kind}{core}" for kind in ("", "_accumulate") for core in ("", "_mve")]
+    + [f"dense_{kind}_dsp" for kind in ("wide", "nibbles", "planes")]
+)
 """Kernels that take the whole input to scratch before they write anything."""
 
 
