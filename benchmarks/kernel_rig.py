@@ -241,7 +241,8 @@ class Batch:
             packed = [structures["dqt_part"].pack(part, address) for part in parameters["parts"]]
             parameters |= {"parts": self._put(b"".join(packed)), "part_count": len(packed)}
         widths = b"".join(
-            structures["dqt_width"].pack({"weight_bits": w, "activation_bits": a}, address) for w, a in layer.widths
+            structures["dqt_width"].pack({"weight_bits": w, "activation_bits": a, "proof": proof}, address)
+            for (w, a), proof in zip(layer.widths, layer.proofs, strict=True)
         )
         described = {
             "run": self.rig.functions[f"dqt_{layer.kernel}"],

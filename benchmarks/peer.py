@@ -2,8 +2,8 @@
 
 Run by ``make bench-peer``. Installs BakeNN from PyPI into an environment of its own below ``build/bench``, lets it
 compile the four topologies (random int8 weights; :mod:`benchmarks.peer_models`), checks its output against its own
-integer reference, and counts its instructions with our plugin. On Cortex-M3, M4 and M7 it uses CMSIS-NN where it can;
-on M55 its portable C, which is all that it has there. Writes ``build/bench/peer.json``. A network that BakeNN refuses
+integer reference, and counts its instructions with our plugin. On Cortex-M4 and M7 it uses CMSIS-NN where it can; on M3
+and M55, for which it has no target, its portable C. Writes ``build/bench/peer.json``. A network that BakeNN refuses
 has a row that says why, and the exit code is then 4.
 """
 
@@ -35,7 +35,7 @@ from .topologies import TOPOLOGIES
 
 REQUIREMENT = "bakenn[tflite]==1.0.0"
 ENVIRONMENT = FOLDER / "bakenn-venv"
-KERNELS = {"m3": "overlay", "m4": "overlay", "m7": "overlay", "m55": "portable"}
+KERNELS = {"m3": "portable", "m4": "overlay", "m7": "overlay", "m55": "portable"}
 SOFT = "-mfloat-abi=soft"
 FLAGS = {
     "m3": ["-mcpu=cortex-m3", "-mthumb", SOFT],
@@ -70,7 +70,7 @@ SECTIONS {{
 def main() -> None:
     """Install, compile, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cores", nargs="+", default=["m3", "m4", "m7"], choices=list(KERNELS))
+    parser.add_argument("--cores", nargs="+", default=["m4", "m7"], choices=list(KERNELS))
     parser.add_argument("--networks", nargs="+", default=list(TOPOLOGIES), choices=list(TOPOLOGIES))
     options = parser.parse_args()
     console = Console(width=WIDTH)

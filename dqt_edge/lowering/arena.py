@@ -189,29 +189,42 @@ class _Rules:
 
 
 def _search(tensors: Sequence[_Tensor], steps: Sequence[Step], bound: int) -> dict[str, int]:
-    """The best placement of several orders; in each, what ends last is moved to the front as long as that is new."""
+    """The best placement of several orders.
+
+    In each, what ends last is moved to the front as long as that is new; and, once, each of what it lived beside.
+    """
     rules = _Rules(tensors, steps)
+    best: tuple[int, dict[str, int]] | None = None
+
+    def attempt(order: Sequence[_Tensor]) -> _Tensor:
+        """Place in this order; returns what ends last."""
+        nonlocal best
+        placed: dict[str, int] = {}
+        for tensor in order:
+            placed[tensor.name] = rules.lowest(tensor, placed)
+        top = max(order, key=lambda t: placed[t.name] + t.size)
+        size = placed[top.name] + top.size
+        if best is None or size < best[0]:
+            best = size, placed
+        return top
+
     keys = (
         lambda t: (-t.size, t.first),
         lambda t: (-t.size * (t.last - t.first + 1), t.first),
         lambda t: (t.first, -t.size),
         lambda t: (-t.last, -t.size),
     )
-    best: tuple[int, dict[str, int]] | None = None
     for key in keys:
         order = sorted(tensors, key=key)
         seen: set[tuple[_Tensor, ...]] = set()
         while tuple(order) not in seen and len(seen) <= 2 * len(tensors):
             seen.add(tuple(order))
-            placed: dict[str, int] = {}
-            for tensor in order:
-                placed[tensor.name] = rules.lowest(tensor, placed)
-            size = max(placed[t.name] + t.size for t in tensors)
-            if best is None or size < best[0]:
-                best = size, placed
-            if size <= bound:
-                return placed
-            top = next(t for t in order if placed[t.name] + t.size == size)
+            top = attempt(order)
+            for beside in rules.near[top.name] if len(seen) == 1 else ():
+                attempt([beside, *(t for t in order if t is not beside)])
+            assert best is not None
+            if best[0] <= bound:
+                return best[1]
             order = [top, *(t for t in order if t is not top)]
     assert best is not None
     return best[1]

@@ -22,6 +22,9 @@ class Choice:
     Attributes:
         kernel: C function, without the ``dqt_`` prefix.
         scratch: Bytes of scratch that it clobbers.
+        strip: Pairs of pixels whose operands conv2d_dsp keeps in scratch at a time, else 0.
+        rereads: Whether the kernel reads input more than once, because the strips of a row share some.
+        cheap: Whether it takes hardly longer than the way before it.
         block: Weight tiles that a convolution decodes at a time; of a depthwise kernel for the DSP extension, 1 where
             its rows are the map's columns; else 0.
     """
@@ -29,6 +32,9 @@ class Choice:
     kernel: str
     scratch: int = 0
     block: int = 0
+    strip: int = 0
+    rereads: bool = False
+    cheap: bool = False
 
 
 def choices(layer: Layer, tensors: Mapping[str, Tensor], board: Board) -> tuple[Choice, ...]:
@@ -53,12 +59,32 @@ def _conv2d(layer: Conv2D, tensors: Mapping[str, Tensor], board: Board) -> tuple
     if board.cpu.mve:
         return (*(Choice("conv2d_mve", mve.scratch(layer, n), n) for n in _blocks(tiles, mve.most_tiles(layer))), plain)
     if board.cpu.dsp:
-        blocks = _blocks(tiles, dsp.most_tiles(layer))
-        return (*(Choice("conv2d_dsp", dsp.scratch(layer, source, output, n), n) for n in blocks), plain)
+        # Some width pairs take two tiles at a time: a lone one costs as much.
+        found = _blocks(tiles, dsp.most_tiles(layer))
+        blocks = sorted({min(n + n % 2, tiles) if n > 1 else n for n in found}, reverse=True)
+        return (*_dsp_ways(layer, source, output, blocks), plain)
     if not board.is_host:
         blocks = _blocks(tiles, base.most_tiles(layer))
         return (*(Choice("conv2d_base", base.scratch(layer, source, output, n), n) for n in blocks), plain)
     return (plain,)
+
+
+def _dsp_ways(layer: Conv2D, source: Tensor, output: Tensor, blocks: list[int]) -> list[Choice]:
+    """Strips are narrowed first: that costs little. Then blocks are made smaller."""
+    strips = dsp.strips(layer, source, output)
+    rows = dsp.takes_rows(layer, source.shape, output.shape)
+    ways = [(blocks[0], strip) for strip in strips] + [(block, strips[-1]) for block in blocks[1:]]
+    return [
+        Choice(
+            "conv2d_dsp",
+            dsp.scratch(layer, source, output, block, strip),
+            block,
+            strip,
+            rereads=rows and 2 * strip < output.shape[1],
+            cheap=i > 0 and block == blocks[0],
+        )
+        for i, (block, strip) in enumerate(ways)
+    ]
 
 
 def _blocks(tiles: int, most: int) -> list[int]:
@@ -81,5 +107,5 @@ def _dense(layer: Dense, board: Board) -> Choice:
     if board.cpu.mve:
         return Choice(f"{kernel}_mve", mve.dense_scratch(layer))
     if board.cpu.dsp:
-        return Choice(f"{kernel}_dsp", dsp.dense_scratch(layer))
+        return Choice(f"dense_{dsp.dense_kind(layer)}_dsp", dsp.dense_scratch(layer))
     return Choice(kernel, _plain_scratch(layer))

@@ -34,32 +34,37 @@ class Region:
 
 
 def plan_memory(graph: Graph, board: Board) -> MemoryPlan:
-    """The fastest way for every layer if the board's RAM holds that; else leaner ones where the buffer is fullest."""
+    """The fastest ways; where the buffer is fullest, leaner ones that are cheap, or any if the RAM is short."""
     tensors = {t.name: t for t in graph.tensors}
     ways = {layer.name: choices(layer, tensors, board) for layer in graph.all_layers}
     room = max((region.size for region in board.regions("ram")), default=0) - RESERVE
     taken = dict.fromkeys(ways, 0)
     best = _place(graph, ways, taken)
-    while best.placement.size > room:
-        leaner = _leaner(graph, ways, taken, best)
-        if leaner is None:
-            break
+    while leaner := _leaner(graph, ways, taken, best, cheap=best.placement.size <= room):
         taken, best = leaner
     return best
 
 
 def _leaner(
-    graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[str, int], now: MemoryPlan
+    graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[str, int], now: MemoryPlan, *, cheap: bool
 ) -> tuple[dict[str, int], MemoryPlan] | None:
-    """Leaner ways for the layers that make the buffer as large as it is; None if that gains nothing."""
+    """Leaner ways for the layers that make the buffer as large as it is; None if that gains nothing.
+
+    cheap: Take only ways that take hardly longer.
+    """
     found, trial = now, dict(taken)
     while found.placement.size >= now.placement.size:
-        moved = [name for name in _culprits(graph, found) if trial[name] + 1 < len(ways[name])]
+        following = {name: ways[name][trial[name] + 1 :] for name in _culprits(graph, found)}
+        moved = [name for name, more in following.items() if more and (more[0].cheap or not cheap)]
         if not moved:
             return None
         for name in moved:
             trial[name] += 1
         found = _place(graph, ways, trial)
+    for name in [name for name, n in trial.items() if n > taken[name]]:  # those that did not matter go back
+        kept = _place(graph, ways, {**trial, name: taken[name]})
+        if kept.placement.size <= found.placement.size:
+            trial[name], found = taken[name], kept
     return trial, found
 
 

@@ -28,14 +28,19 @@ from ..graph import (
     Shape,
     Window,
 )
-from . import base, bounds, concat, mve, packing
+from . import base, bounds, concat, dsp, mve, packing
 from .arena import aligned
 from .memory import Region, fullest, plan_memory
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
 
-PACKERS = {"_mve": mve.pack, "_base": base.pack}
+PACKERS = {
+    "_mve": mve.pack,
+    "_base": base.pack,
+    "nibbles_dsp": packing.pack_nibbles,
+    "wide_dsp": packing.pack_nibbles,
+}
 """End of the names of kernels -> what packs their weights, where that is not ``packing.pack``."""
 
 C_TYPES = {
@@ -70,6 +75,7 @@ class PlannedLayer:
         record: Kind of parameter record: ``mac``, ``pool``, ``sum`` or ``concatenation``.
         parameters: Fields of the record; a text value is the name of a constant.
         widths: Candidates, never empty; (8, 8) for layers without weights.
+        proofs: For each, what is proved of the weights at that width (``DQT_PROOF_...`` of dqt_layer.h).
         scratch: Bytes of scratch the kernel needs.
         bound: Largest accumulator magnitude, 0 for layers without one.
     """
@@ -79,6 +85,7 @@ class PlannedLayer:
     record: str
     parameters: Mapping[str, Any]
     widths: tuple[Pair, ...]
+    proofs: tuple[int, ...]
     adaptive: bool
     controller: bool
     output: int
@@ -254,6 +261,9 @@ def _lower(builder: _Builder, layer: Layer, adaptive: bool, controller: bool) ->
     else:
         record, parameters, shape, bound = _lower_other(builder, layer)
         widths = ((8, 8),)
+    proofs = (0,) * len(widths)
+    if choice.kernel == "conv2d_dsp" and isinstance(layer, Conv2D):
+        proofs = tuple(dsp.proof(layer, pair) for pair in widths)
     element = 4 if isinstance(layer, Dense) and layer.requantize is None else 1
     return PlannedLayer(
         name=layer.name,
@@ -261,6 +271,7 @@ def _lower(builder: _Builder, layer: Layer, adaptive: bool, controller: bool) ->
         record=record,
         parameters=parameters,
         widths=widths,
+        proofs=proofs,
         adaptive=adaptive,
         controller=controller,
         output=builder.offset(layer.output),
@@ -306,17 +317,24 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         "residual_multiplier": None,
         "residual_zero": 0,
         "block": 0,
+        "strip": 0,
         "bias_stride": 0 if len(rows) == 1 else layer.channels,
     }
     parameters["block"] = builder.memory.choices[layer.name].block
+    parameters["strip"] = builder.memory.choices[layer.name].strip
     if isinstance(layer, DepthwiseConv2D):
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
     else:
         kernel = builder.memory.choices[layer.name].kernel
-        planes = PACKERS.get(kernel[kernel.rfind("_") :], packing.pack)(layer.by_channel)
-        parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
-        if any(w > 2 for w, _ in layer.candidates):
+        weights = layer.by_channel
+        if kernel == "conv2d_dsp" and isinstance(layer, Conv2D):
+            weights = dsp.window_order(layer)
+        pack = next((pack for ending, pack in PACKERS.items() if kernel.endswith(ending)), packing.pack)
+        planes = pack(weights)
+        top = "bits 7-6" if planes.b.size else "bits 7-4"
+        parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, f"{top} of the weights")
+        if any(w > 2 for w, _ in layer.candidates) and planes.b.size:
             parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
         if any(w > 4 for w, _ in layer.candidates):
             parameters["plane_l"] = builder.constant(layer.name, "plane_l", planes.low, "bits 3-0 of the weights")

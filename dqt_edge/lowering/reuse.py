@@ -164,7 +164,10 @@ _ORDERS: Mapping[str, Callable[[Geometry], Overlap | None]] = {
 }
 """Kernel -> its order of reading and writing. A kernel that is not here never overlaps its input."""
 
-_COPIES_FIRST = frozenset(f"dense{kind}{core}" for kind in ("", "_accumulate") for core in ("", "_dsp", "_mve"))
+_COPIES_FIRST = frozenset(
+    [f"dense{kind}{core}" for kind in ("", "_accumulate") for core in ("", "_mve")]
+    + [f"dense_{kind}_dsp" for kind in ("wide", "nibbles", "planes")]
+)
 """Kernels that take the whole input to scratch before they write anything."""
 
 
@@ -190,7 +193,8 @@ def overlaps(layer: Layer, choice: Choice, tensors: Mapping[str, Tensor]) -> dic
         return {}
     found = {}
     target = tensors[layer.output].shape
-    if not isinstance(layer, Conv2D) or target[2] <= packing.TILE * max(1, choice.block):  # one pass over the input
+    one_pass = not isinstance(layer, Conv2D) or target[2] <= packing.TILE * max(1, choice.block)
+    if one_pass and not choice.rereads:
         geometry = Geometry(tensors[layer.input].shape, target, layer.window, choice.block)
         own = _ORDERS[choice.kernel](geometry)
         if own is not None:

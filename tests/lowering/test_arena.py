@@ -95,10 +95,10 @@ def test_plans_of_random_networks_stay_near_the_lower_bound(seed: int) -> None:
     assert plan.memory_lower_bound <= plan.memory_size <= 1.3 * plan.memory_lower_bound
 
 
-@pytest.mark.parametrize(("name", "most"), [("resnet8", 42_500), ("dscnn", 15_600), ("vww", 38_960), ("ad", 1_920)])
+@pytest.mark.parametrize(("name", "most"), [("resnet8", 39_144), ("dscnn", 14_760), ("vww", 38_544), ("ad", 1_920)])
 def test_networks_of_mlperf_tiny_take_hardly_more_than_the_least_that_is_possible(name: str, most: int) -> None:
     plan = make_plan(TOPOLOGIES[name](), load_board("qemu-m4"))
-    assert plan.memory_lower_bound <= plan.memory_size <= min(most, 1.006 * plan.memory_lower_bound)
+    assert plan.memory_lower_bound <= plan.memory_size <= min(most, 1.008 * plan.memory_lower_bound)
     assert plan.memory_size == plan.arena_size + plan.scratch_size
     assert max(region.offset + region.size for region in plan.peak_regions) == plan.memory_size
 
@@ -107,8 +107,14 @@ def test_leaner_ways_are_taken_where_the_ram_is_short() -> None:
     graph, board = TOPOLOGIES["resnet8"](), load_board("qemu-m4")
     fast = plan_memory(graph, board)
     ram = board.regions("ram")[0]
-    small = replace(board, memory=(*board.regions("flash"), replace(ram, size=RESERVE + 41_300)))
+    small = replace(board, memory=(*board.regions("flash"), replace(ram, size=RESERVE + 37_000)))
     lean = plan_memory(graph, small)
-    assert lean.placement.size <= 41_300 < fast.placement.size
+    assert lean.placement.size <= 37_000 < fast.placement.size
     assert lean.choices["conv1"].block < fast.choices["conv1"].block
     assert lean.choices["conv8"] == fast.choices["conv8"]  # is not what fills the buffer
+
+
+def test_strips_are_narrowed_only_where_the_buffer_is_fullest() -> None:
+    memory = plan_memory(TOPOLOGIES["resnet8"](), load_board("qemu-m4"))
+    assert memory.choices["conv1"].rereads
+    assert not memory.choices["conv8"].rereads
