@@ -131,6 +131,8 @@ def test_training_options() -> None:
             assert defaults.as_json()[field] in shown
         elif isinstance(value, str):
             assert shown == f"`{value}`"
+        elif isinstance(value, bool):
+            assert (shown == "off") is not value
         elif value is not None:
             assert float(shown) == value
         bounds = re.match(r"([\d.e-]+?)\.\.([\d.e+-]+\d)", limits)

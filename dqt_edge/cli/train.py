@@ -90,7 +90,7 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
     type=int,
     help="Largest random shift of a training image.  [default: digits 1, others 0 pixels]",
 )
-@click.option("--flip", is_flag=True, help="Mirror training images at random.")
+@click.option("--flip", is_flag=True, default=False, help="Mirror training images at random.")
 @click.option("--warmup", type=int, help="Epochs in floating point first.  [default: a quarter, with --init none]")
 @click.option(
     "--validation", default=0.15, show_default=True, help="Part of the training samples that is kept to choose by."

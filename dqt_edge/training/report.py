@@ -58,7 +58,7 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
         MismatchError: Keras and the interpreter disagree in a code.
     """
     points = settle_dial(outcome, options)
-    graph = to_graph(outcome.model, options.model, dial=points)
+    graph = to_graph(outcome.model, outcome.model.spec.name, dial=points)
     measured = {name: measure(outcome, graph, policy) for name, policy in policies(graph).items()}
     validation = outcome.dataset.validation
     chosen_by = static_samples(graph, len(validation.labels))
@@ -71,7 +71,12 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
         }
     provenance = {
         "made_by": f"dqt-edge {__version__} train",
-        "options": {**options.as_json(), "data": outcome.dataset.name},
+        "options": {
+            **options.as_json(),
+            "data": outcome.dataset.name,
+            "model": outcome.model.spec.name,
+            "init": None if options.init is None else Path(options.init).name,
+        },
         "data": {
             "name": outcome.dataset.name,
             "train": len(outcome.dataset.y_train),
@@ -87,7 +92,7 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
             "keras": keras.__version__,
         },
     }
-    return to_graph(outcome.model, options.model, provenance, points)
+    return to_graph(outcome.model, outcome.model.spec.name, provenance, points)
 
 
 def settle_dial(outcome: Outcome, options: Options) -> tuple[DialPoint, ...]:
@@ -96,7 +101,7 @@ def settle_dial(outcome: Outcome, options: Options) -> tuple[DialPoint, ...]:
     The bias that keeps the budget becomes part of the controller's last layer, so that ``dynamic`` needs no bias.
     """
     model, validation = outcome.model, outcome.dataset.validation
-    graph = to_graph(model, options.model)
+    graph = to_graph(model, model.spec.name)
     if graph.controller is None or model.controller is None:
         return ()
     count = min(len(validation.labels), max(1, ORACLE_MACS // macs(graph)))
@@ -117,7 +122,7 @@ def settle_dial(outcome: Outcome, options: Options) -> tuple[DialPoint, ...]:
     settled = np.tile(bias_for(DIAL_FILL * options.budget), len(graph.adaptive))
     before = _biases(graph)
     head.bias.assign_add((settled * unit).astype(np.float32))
-    logits = logits + (_biases(to_graph(model, options.model)) - before).reshape(len(graph.adaptive), -1)
+    logits = logits + (_biases(to_graph(model, model.spec.name)) - before).reshape(len(graph.adaptive), -1)
     points: list[DialPoint] = []
     low, high = (fixed + ends(table, axis=1).sum() for ends in (np.min, np.max))
     for target in np.linspace(low, high, DIAL_POINTS):

@@ -57,7 +57,7 @@ def test_values_outside_their_range_are_refused(name: str, value: float) -> None
 
 
 # Those that do not change what is trained, and those whose default depends on others.
-NOT_OPTIONS = {"out", "resume", "distribute", "save_every", "recipe"}
+NOT_OPTIONS = ("out", "resume", "shift", "image_size", "distribute", "save_every", "recipe", "init", "warmup")
 
 
 def test_the_commands_defaults_are_the_librarys() -> None:
