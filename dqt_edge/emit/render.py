@@ -10,6 +10,7 @@ import jinja2
 
 from ..boards import Board
 from ..device.c_header import messages_header
+from ..lowering import base
 from ..lowering.footprint import Buffers, Footprint
 from ..lowering.plan import Plan
 from ..resources import data_folder
@@ -30,6 +31,7 @@ KERNEL_TEMPLATES = {
     "dense_mve": ("dense_mve", "plain"),
     "dense_accumulate_mve": ("dense_mve", "accumulate"),
     "conv2d_base": ("conv2d_base", "plain"),
+    "depthwise_conv2d_base": ("depthwise_conv2d_base", "plain"),
     "add": ("add", "plain"),
     "concat": ("concat", "plain"),
     "max_pool2d": ("pool2d", "max"),
@@ -73,7 +75,7 @@ def environment() -> jinja2.Environment:
 def kernels_for(board: Board) -> tuple[str, ...]:
     """Every kernel that the core of a board can run."""
     cpu = board.cpu
-    has = {"_base": not (cpu.dsp or cpu.mve or board.is_host), "_dsp": cpu.dsp, "_mve": cpu.mve}
+    has = {"_base": base.serves(board), "_dsp": cpu.dsp, "_mve": cpu.mve}
     return tuple(kernel for kernel in KERNEL_TEMPLATES if has.get(kernel[kernel.rfind("_") :], True))
 
 

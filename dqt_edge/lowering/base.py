@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..boards import Board
-from ..graph import Conv2D, Pair, Tensor
+from ..graph import Conv2D, DepthwiseConv2D, Pair, Tensor
 from . import packing
 
 PIXELS = 2
@@ -32,6 +32,18 @@ RUN = 16
 
 TABLE = 256
 """Bytes of the table of activation views."""
+
+
+OUTPUTS = 6
+"""Outputs that depthwise_conv2d_base makes at a time."""
+
+CHANNEL = 44
+"""Bytes of a channel of depthwise_conv2d_base: weights, bias, multiplier."""
+
+
+def serves(board: Board) -> bool:
+    """Whether a board runs these kernels: a Cortex-M without DSP extension and MVE."""
+    return not (board.is_host or board.cpu.dsp or board.cpu.mve)
 
 
 def pack(weights: npt.NDArray[np.int8]) -> packing.Planes:
@@ -91,6 +103,19 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     size += height * columns * in_channels * 8 + (height + (height > 1)) * pairs * 8 + columns * 4
     if source.zero_point != 0:
         return size + row * 8
+    return size + (TABLE if any(pair[1] < 8 for pair in layer.candidates) else 0)
+
+
+def takes_depthwise(layer: DepthwiseConv2D) -> bool:
+    """Whether depthwise_conv2d_base computes the layer: 3x3, horizontal stride 1 or 2."""
+    return layer.window.kernel == (3, 3) and layer.window.stride[1] <= 2
+
+
+def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
+    """Bytes of scratch of depthwise_conv2d_base: a tile's channels and three rows of its planes, and a table."""
+    stride = layer.window.stride[1]
+    columns = 3 - stride + stride * OUTPUTS * -(-output.shape[1] // OUTPUTS)
+    size = packing.TILE * (CHANNEL + 3 * columns)
     return size + (TABLE if any(pair[1] < 8 for pair in layer.candidates) else 0)
 
 

@@ -322,6 +322,8 @@ def _choose(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> tuple
             kernel, scratch = "depthwise_conv2d_mve", mve.depthwise_scratch(layer, output)
         elif cpu.dsp and dsp.takes_depthwise(layer):
             kernel, scratch = "depthwise_conv2d_dsp", dsp.depthwise_scratch(layer, output)
+        elif base.serves(builder.board) and base.takes_depthwise(layer):
+            kernel, scratch = "depthwise_conv2d_base", base.depthwise_scratch(layer, output)
     elif isinstance(layer, Dense):
         kernel, scratch = "dense" if layer.requantize else "dense_accumulate", (packing.TILE + 1) * depth
         if cpu.mve:
@@ -344,7 +346,7 @@ def _choose_conv2d(builder: _Builder, layer: Conv2D) -> tuple[str, int, int]:
         block = dsp.choose_block(layer, source, output, builder.board, arena_size)
         if block > 0:
             return "conv2d_dsp", dsp.scratch(layer, source, output, block), block
-    elif not builder.board.is_host:
+    elif base.serves(builder.board):
         block = base.choose_block(layer, source, output, builder.board, arena_size)
         if block > 0:
             return "conv2d_base", base.scratch(layer, source, output, block), block

@@ -67,6 +67,9 @@ dqt_base_multiply dqt_base_packed;
 #define DQT_BASE_WIDE_STEP 32u
 #define DQT_BASE_PACKED_STEP 20u
 
+/* Keeps loads of memory behind it from being moved before it, where registers are short. */
+#define DQT_BASE_BARRIER() __asm__ volatile("" : : : "memory")
+
 /* (twice * multiplier + 2^31) >> 32: with shift 32 the whole requantisation but for the clamp. */
 static inline int32_t dqt_base_scale(int32_t twice, int32_t multiplier) {
     const int64_t product = (int64_t)twice * multiplier;
