@@ -27,8 +27,8 @@ OPERANDS = 24576
 RESERVE = 8192
 """Bytes of RAM kept free for stack, protocol buffers and variables when a block is chosen."""
 
-RUN = 16
-"""Bytes of dqt_base_run on a 32-bit core."""
+RUN, JOB_CHANNEL = 16, 12
+"""Bytes of dqt_base_run and dqt_base_channel on a 32-bit core."""
 
 TABLE = 256
 """Bytes of the table of activation views."""
@@ -83,8 +83,8 @@ def is_packed(pair: Pair) -> bool:
 
 
 def run_limit(pair: Pair) -> int:
-    """K until a field of 16 bits (packed) or of 24 bits (wide) could overflow."""
-    return 1 << ((16 if is_packed(pair) else 24) - sum(pair))
+    """K until a field of 16 bits (packed) or of 24 bits (wide: views at the place of the master) could overflow."""
+    return 1 << (16 - sum(pair)) if is_packed(pair) else 256
 
 
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
@@ -99,8 +99,8 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     pairs = min(max(SEGMENT // (2 * in_channels), SEGMENT_LEAST), SEGMENT_MOST) if flat else -(-out_width // 2)
     columns = (pairs - 1) * min(width, PIXELS * stride_x) + width
     size = RUN * (2 * height * cuts + 1)
-    size += block * height * row * operand_bytes(layer)
-    size += height * columns * in_channels * 8 + (height + (height > 1)) * pairs * 8 + columns * 4
+    size += block * (packing.TILE * (JOB_CHANNEL + 8) + height * row * operand_bytes(layer))
+    size += height * columns * in_channels * 8 + (height + (height > 1)) * pairs * 8 + (columns + stride_x) * 4
     if source.zero_point != 0:
         return size + row * 8
     return size + (TABLE if any(pair[1] < 8 for pair in layer.candidates) else 0)
