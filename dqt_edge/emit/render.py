@@ -32,6 +32,8 @@ KERNEL_TEMPLATES = {
     "dense_accumulate_mve": ("dense_mve", "accumulate"),
     "conv2d_base": ("conv2d_base", "plain"),
     "depthwise_conv2d_base": ("depthwise_conv2d_base", "plain"),
+    "dense_base": ("dense_base", "plain"),
+    "dense_accumulate_base": ("dense_base", "accumulate"),
     "add": ("add", "plain"),
     "concat": ("concat", "plain"),
     "max_pool2d": ("pool2d", "max"),
@@ -40,7 +42,7 @@ KERNEL_TEMPLATES = {
 """Kernel -> (template, variant)."""
 
 UNITS = {
-    "_base": ("base_multiply", "base_operands", "base_rows"),
+    "_base": ("base_dense", "base_multiply", "base_operands", "base_rows"),
     "_dsp": ("dsp_multiply", "dsp_operands"),
     "_mve": ("mve_depthwise", "mve_multiply", "mve_operands"),
 }

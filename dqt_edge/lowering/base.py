@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..boards import Board
-from ..graph import Conv2D, DepthwiseConv2D, Pair, Tensor
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Tensor
 from . import packing
 
 PIXELS = 2
@@ -117,6 +117,11 @@ def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
     columns = 3 - stride + stride * OUTPUTS * -(-output.shape[1] // OUTPUTS)
     size = packing.TILE * (CHANNEL + 3 * columns)
     return size + (TABLE if any(pair[1] < 8 for pair in layer.candidates) else 0)
+
+
+def dense_scratch(layer: Dense) -> int:
+    """Bytes of scratch of dense_base and dense_accumulate_base: a word for each K."""
+    return 4 * packing.padded(layer.by_channel.shape[1])
 
 
 def operand_bytes(layer: Conv2D) -> int:

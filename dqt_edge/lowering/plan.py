@@ -330,6 +330,8 @@ def _choose(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> tuple
             kernel, scratch = f"{kernel}_mve", mve.dense_scratch(layer)
         elif cpu.dsp:
             kernel, scratch = f"{kernel}_dsp", dsp.dense_scratch(layer)
+        elif base.serves(builder.board):
+            kernel, scratch = f"{kernel}_base", base.dense_scratch(layer)
     else:
         kernel, scratch, block = _choose_conv2d(builder, layer)
     return kernel, scratch, block
