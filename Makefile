@@ -1,11 +1,12 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format fuzz bench bench-check code-sizes clean
+.PHONY: help setup demo test lint format fuzz fuzz-kernels bench bench-check code-sizes clean
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
-C_FILES = $(shell git ls-files 'firmware/*.c' 'firmware/*.h' 'benchmarks/*.c' 'tests/*.c' 'tests/*.h')
+C_FILES = $(shell git ls-files 'firmware/*.c' 'firmware/*.h' 'benchmarks/*.c' 'benchmarks/*.h' 'tests/*.c' 'tests/*.h')
 SEEDS ?= 200
+CASES ?= 10000
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -37,6 +38,9 @@ format: $(STAMP) ## rewrite Python and C to the house style
 
 fuzz: setup ## slower: SEEDS=200 random networks, native and on every QEMU core
 	$(PYTHON) -m benchmarks.fuzz --seeds $(SEEDS)
+
+fuzz-kernels: setup ## slow: CASES=10000 random cases of every kernel at every width pair on emulated cores
+	$(PYTHON) -m benchmarks.fuzz_kernels --cases $(CASES)
 
 bench: setup ## instructions, flash and RAM of the MLPerf Tiny topologies; writes build/bench/networks.json
 	$(PYTHON) -m benchmarks.networks

@@ -24,7 +24,7 @@ from dqt_edge.device.replies import Inference, in_units
 from dqt_edge.errors import MismatchError, ToolchainError
 from dqt_edge.project import Project
 
-SOURCE = Path(__file__).with_name("count_plugin.c")
+SOURCE = Path(__file__).parent / "rig" / "count_plugin.c"
 PLUGIN = Path("build/bench/count_plugin.so")
 FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 MARK = "dqt_port_counter"
@@ -142,7 +142,13 @@ class CountedDevice:
             raise
 
     def infer(
-        self, codes: bytes, choices: tuple[int, ...] | None = None, *, counts: bool = False, checksums: bool = False
+        self,
+        codes: bytes,
+        choices: tuple[int, ...] | None = None,
+        *,
+        bias: tuple[int, ...] | None = None,
+        counts: bool = False,
+        checksums: bool = False,
     ) -> Inference:
         """As :meth:`Client.infer`.
 
@@ -150,7 +156,7 @@ class CountedDevice:
             MismatchError: Plugin and device count differently.
         """
         list(self._file.read())
-        answer = self.client.infer(codes, choices, counts=counts, checksums=checksums)
+        answer = self.client.infer(codes, choices, bias=bias, counts=counts, checksums=checksums)
         visits = list(self._file.read())
         self.counts = None
         if answer.counts is not None and not checksums:

@@ -17,8 +17,9 @@ from rich.progress import track
 from dqt_edge import interpreter, project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
+from dqt_edge.dial import Dynamic
 from dqt_edge.measure.session import layer_checksums
-from tests.support.random_graphs import random_codes, random_graph
+from tests.support.random_graphs import random_bias, random_codes, random_graph
 
 BOARDS = ("host", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")
 SAMPLES = 3
@@ -55,14 +56,16 @@ def try_network(seed: int, board_id: str, folder: Path) -> tuple[int, str | None
         [layer.candidates[rng.integers(len(layer.candidates))] for layer in graph.adaptive] for _ in range(VECTORS)
     ]
     if graph.controller is not None:
-        policies.append("dynamic")
+        candidates = len(graph.adaptive[0].candidates)
+        biases = [random_bias(rng, candidates, 2**31 - 1) for _ in range(VECTORS)]
+        policies += ["dynamic", *map(Dynamic, biases)]
     count = 0
     with open_client(made.board, made.elf, made.model_hash) as client:
         for sample in random_codes(seed, graph, SAMPLES):
             for policy in policies:
                 want = interpreter.run(graph, sample[None], policy)
-                choices = None if policy == "dynamic" else tuple(want.choices[0].tolist())
-                got = client.infer(sample.tobytes(), choices, checksums=True)
+                choices = tuple(want.choices[0].tolist()) if want.logits is None else None
+                got = client.infer(sample.tobytes(), choices, bias=getattr(policy, "bias", None), checksums=True)
                 count += 1
                 sums = layer_checksums(graph, sample, policy)
                 for layer, a, b in zip(graph.all_layers, got.checksums or (), sums, strict=True):

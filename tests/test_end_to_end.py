@@ -13,13 +13,14 @@ import pytest
 from dqt_edge import interpreter, project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
+from dqt_edge.dial import Dynamic
 from dqt_edge.graph import Graph
 from dqt_edge.measure.session import layer_checksums, run_session
 from dqt_edge.policies import parse_policy
 from dqt_edge.training.data import codes, load_data
 from tests.support.digits import other_graph
 from tests.support.pair_graphs import pair_graph
-from tests.support.random_graphs import ALL_PAIRS, random_codes, random_graph
+from tests.support.random_graphs import ALL_PAIRS, random_bias, random_codes, random_graph
 
 QEMU = ["qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55"]
 CORES = [pytest.param(b, marks=pytest.mark.qemu) for b in QEMU]
@@ -37,18 +38,27 @@ def vectors(graph: Graph, seed: int, count: int) -> list:
     return [[layer.candidates[rng.integers(len(layer.candidates))] for layer in graph.adaptive] for _ in range(count)]
 
 
+def biased(graph: Graph, seed: int, count: int) -> list[Dynamic]:
+    """The controller with random biases, with one at the ends of 32 bits, and at every point of its dial."""
+    rng = np.random.default_rng((seed, 5))
+    candidates = len(graph.adaptive[0].candidates)
+    found = [random_bias(rng, candidates, 2**31 - 1) for _ in range(count)]
+    found += [tuple([-(2**31), 2**31 - 1, 0][i % 3] for i in range(candidates))]
+    return [Dynamic(bias) for bias in (*found, *(point.bias for point in graph.controller.dial))]
+
+
 @on_every_core
 @pytest.mark.parametrize("seed", [1, 2, 5])
 def test_random_networks_agree_layer_by_layer(seed: int, board_id: str, tmp_path: Path) -> None:
     graph = random_graph(seed)
     made = built(graph, board_id, tmp_path / "p", sanitize=board_id == "host")
-    policies = [*vectors(graph, seed, 2), *(["dynamic"] if graph.controller else [])]
+    policies = [*vectors(graph, seed, 2), *(["dynamic", *biased(graph, seed, 2)] if graph.controller else [])]
     with open_client(made.board, made.elf, made.model_hash) as client:
         for sample in random_codes(seed, graph, 3):
             for policy in policies:
                 want = interpreter.run(graph, sample[None], policy)
-                choices = None if policy == "dynamic" else tuple(want.choices[0].tolist())
-                got = client.infer(sample.tobytes(), choices, checksums=True)
+                choices = tuple(want.choices[0].tolist()) if want.logits is None else None
+                got = client.infer(sample.tobytes(), choices, bias=getattr(policy, "bias", None), checksums=True)
                 names = [layer.name for layer in graph.all_layers]
                 expected = dict(zip(names, layer_checksums(graph, sample, policy), strict=True))
                 assert dict(zip(names, got.checksums or (), strict=True)) == expected, f"seed {seed}, {policy}"

@@ -16,7 +16,8 @@ import click
     "--policy",
     default="dynamic",
     show_default=True,
-    help="'dynamic', one pair (8x8), or a vector (8x8,2x4,...).",
+    help="'dynamic', 'dynamic:0.4' (a target of the model's dial), 'dial' (every point of it), one pair (8x8), "
+    "or a vector (8x8,2x4,...).",
 )
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.json, report.html and junit.xml.")
 def profile(
@@ -31,6 +32,7 @@ def profile(
       dqt-edge profile --data digits --n 360
       dqt-edge profile build/digits-stm32h7 --data digits --port /dev/ttyACM0 --policy 4x4
       dqt-edge profile --data digits --policy 8x8,4x4,2x4,2x4 --report build/report
+      dqt-edge profile --data digits --policy dial --report build/report
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -39,13 +41,14 @@ def profile(
     from ..errors import MismatchError
     from ..measure import report as reports
     from ..measure.session import run_session
-    from ..policies import parse_policy
+    from ..policies import dial_policies, parse_policy
     from ..project import find_project
     from ..training.data import codes, load_data
 
     project = find_project(folder)
     graph = project.graph()
-    chosen = parse_policy(policy, graph)
+    dial = policy == "dial"
+    chosen = dial_policies(graph, "--policy dial") if dial else (parse_policy(policy, graph),)
     if report is not None:
         reports.make_folder(report)
     dataset = load_data(data)
@@ -55,24 +58,32 @@ def profile(
         open_client(project.board, project.elf, project.model_hash, port) as client,
         Progress(transient=True) as bar,
     ):
-        task = bar.add_task(f"{project.board.id} {policy}", total=len(inputs))
-        session = run_session(
-            client,
-            graph,
-            project.board,
-            inputs,
-            labels,
-            chosen,
-            counted=client.counted,
-            progress=lambda: bar.advance(task),
-        )
-    reports.print_session(session, Console())
+        task = bar.add_task(f"{project.board.id} {policy}", total=len(inputs) * len(chosen))
+        sessions = [
+            run_session(
+                client,
+                graph,
+                project.board,
+                inputs,
+                labels,
+                one,
+                counted=client.counted,
+                progress=lambda: bar.advance(task),
+            )
+            for one in chosen
+        ]
+    if dial:
+        reports.print_dial(sessions, Console())
+    else:
+        reports.print_session(sessions[0], Console())
     if report is not None:
-        written = reports.write(session, report)
+        written = reports.write(sessions, report, dial=dial)
         click.echo(f"wrote {', '.join(str(path) for path in written)}")
-    if session.mismatches:
+    wrong = [session for session in sessions if session.mismatches]
+    if wrong:
         raise MismatchError(
-            f"{session.mismatches} of {session.samples} answers differ from the interpreter's",
-            where=f"board {project.board.id!r}: {session.first_difference}",
+            f"{sum(s.mismatches for s in wrong)} of {sum(s.samples for s in sessions)} answers differ "
+            "from the interpreter's",
+            where=f"board {project.board.id!r}, policy {wrong[0].policy}: {wrong[0].first_difference}",
             next_step="rebuild and flash again; if it stays, report it with the model file",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -132,19 +133,27 @@ class Client:
             )
         Upload(self._link, info, Patience("load", self._timeouts.load, self._retries.load), codes).run()
 
-    def run(self, choices: Sequence[int] | None = None, *, counts: bool = False, checksums: bool = False) -> Inference:
+    def run(
+        self,
+        choices: Sequence[int] | None = None,
+        *,
+        bias: Sequence[int] | None = None,
+        counts: bool = False,
+        checksums: bool = False,
+    ) -> Inference:
         """One inference on the input that was loaded, which it consumes.
 
         Args:
             choices: Candidate index of each adaptive layer; None: the device's controller decides.
+            bias: Added to the controller's logits before it decides, int32, one for each candidate; None: nothing.
             counts: Ask for counter ticks of each layer.
             checksums: Ask for a CRC-32 of each layer's output.
 
         Raises:
-            UsageError: ``choices`` has not one entry for each adaptive layer.
+            UsageError: ``choices`` has not one entry for each adaptive layer, or ``bias`` not one for each candidate.
             RefusedError: INPUT_INCOMPLETE: no complete input was loaded, or the device restarted since.
         """
-        outcome = self._run(choices, counts, checksums)
+        outcome = self._run(choices, bias, counts, checksums)
         if isinstance(outcome, Refusal):
             raise self._link.refused(Type.RUN, outcome)
         return outcome
@@ -154,6 +163,7 @@ class Client:
         codes: bytes,
         choices: Sequence[int] | None = None,
         *,
+        bias: Sequence[int] | None = None,
         counts: bool = False,
         checksums: bool = False,
     ) -> Inference:
@@ -165,7 +175,7 @@ class Client:
                 self.hello()  # it is there again, and it is still the same
             try:
                 self.load(codes)
-                outcome = self._run(choices, counts, checksums)
+                outcome = self._run(choices, bias, counts, checksums)
             except (SilentDeviceError, ProtocolError) as error:
                 trouble = error
                 continue
@@ -187,8 +197,11 @@ class Client:
         self._link.settle(self._timeouts.restart)
         return self.hello()
 
-    def _run(self, choices: Sequence[int] | None, counts: bool, checksums: bool) -> Inference | Refusal:
+    def _run(
+        self, choices: Sequence[int] | None, bias: Sequence[int] | None, counts: bool, checksums: bool
+    ) -> Inference | Refusal:
         info = self.info
+        biases = _biases(bias, info.candidates, given=choices is not None)
         wanted = info.adaptive if choices is not None else 0
         vector = list(choices or ())
         if len(vector) != wanted or not all(0 <= choice <= 0xFF for choice in vector):
@@ -199,7 +212,8 @@ class Client:
             )
         policy = RunPolicy.CONTROLLER if choices is None else RunPolicy.VECTOR
         flags = RUN_COUNTS * counts | RUN_CHECKSUMS * checksums
-        payload = RUN.pack(policy=policy, flags=flags, count=len(vector)) + bytes(vector)
+        tail = bytes(vector) if choices is not None else struct.pack(f"<{len(biases)}i", *biases)
+        payload = RUN.pack(policy=policy, flags=flags, count=len(vector) or len(biases)) + tail
         patience = Patience("run", self._timeouts.run, self._retries.run)
         answer = self._link.request(Type.RUN, payload, patience)
         if isinstance(answer, Refusal):
@@ -225,3 +239,15 @@ class Client:
             where=self._transport.name,
             next_step="flash this project with 'dqt-edge flash', or profile the project that the device runs",
         )
+
+
+def _biases(bias: Sequence[int] | None, candidates: int, *, given: bool) -> list[int]:
+    """Biases of a RUN, none of them or one for each candidate; ``given``: so are the widths, and nothing decides."""
+    found = list(bias or ())
+    if bias is not None and (given or len(found) != candidates or not all(-(2**31) <= b < 2**31 for b in found)):
+        raise UsageError(
+            f"the biases {found} do not fit the model, whose controller chooses among {candidates} candidates",
+            where="bias",
+            next_step="give one 32-bit integer for each candidate, and no widths beside them",
+        )
+    return found

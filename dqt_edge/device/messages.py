@@ -110,7 +110,11 @@ LOAD_REPLY = Record("load_reply", (("received", "u32"),))
 """How many bytes of the input have been received without a gap."""
 
 RUN = Record("run", (("policy", "u8"), ("flags", "u8"), ("count", "u16")))
-"""Followed by ``count`` candidate indices (u8), one for each adaptive layer; none for the controller's policy."""
+"""Followed by candidate indices (u8), one for each adaptive layer, under the VECTOR policy. Under the CONTROLLER policy
+by biases (int32), one for each candidate, to add to the logits; or by nothing. ``count`` is how many."""
+
+BIAS_SIZE = 4
+"""Bytes of a bias in a RUN."""
 
 RESULT = Record(
     "result",

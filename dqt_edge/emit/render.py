@@ -22,6 +22,7 @@ KERNEL_TEMPLATES = {
     "conv2d_dsp": ("conv2d_dsp", "plain"),
     "depthwise_conv2d": ("depthwise_conv2d", "plain"),
     "depthwise_conv2d_dsp": ("depthwise_conv2d_dsp", "plain"),
+    "depthwise_conv2d_raw_dsp": ("depthwise_conv2d_dsp", "raw"),
     "dense": ("dense", "plain"),
     "dense_accumulate": ("dense", "accumulate"),
     "dense_dsp": ("dense_dsp", "plain"),
@@ -43,7 +44,7 @@ KERNEL_TEMPLATES = {
 
 UNITS = {
     "_base": ("base_dense", "base_multiply", "base_operands", "base_rows"),
-    "_dsp": ("dsp_multiply", "dsp_operands"),
+    "_dsp": ("dsp_depthwise", "dsp_depthwise_rows", "dsp_multiply", "dsp_operands"),
     "_mve": ("mve_depthwise", "mve_multiply", "mve_operands"),
 }
 """End of the names of the kernels for an extension -> templates of what they share."""

@@ -19,20 +19,49 @@ OPERANDS = 8192
 RESERVE = 8192
 """Bytes of RAM kept free for stack, protocol buffers and variables when a block is chosen."""
 
+ROW_COST = 220
+"""Instructions of depthwise_conv2d_dsp for a row, whatever its length, beside those for each word."""
+
+DEPTHWISE_CHANNEL = 12
+"""Words of dqt_dsp_depthwise_channel."""
+
 RUN, CHANNEL = 16, 12
 """Bytes of dqt_dsp_run and dqt_dsp_channel on a 32-bit core."""
 
 
 def takes_depthwise(layer: DepthwiseConv2D) -> bool:
-    """Whether depthwise_conv2d_dsp computes the layer: 3x3, horizontal stride 1 or 2."""
-    return layer.window.kernel == (3, 3) and layer.window.stride[1] <= 2
+    """Whether depthwise_conv2d_dsp computes the layer: 3x3, stride 1 or 2 in one direction at least."""
+    return layer.window.kernel == (3, 3) and min(layer.window.stride) <= 2
+
+
+def plain_codes(layer: DepthwiseConv2D) -> bool:
+    """Whether outputs are codes of the simplest kind: a shift of 32 for all channels, and no limits but 0 and 255."""
+    requantize = layer.requantize
+    assert requantize is not None
+    return bool((requantize.shift == 32).all()) and (requantize.low, requantize.high) == (0, 255)
+
+
+def _words(layer: DepthwiseConv2D, output: Tensor, axis: int) -> int:
+    """Words of a row of outputs along an axis: 0 for columns, 1 for rows."""
+    return -(-output.shape[axis] // 2) if layer.window.stride[axis] == 1 else output.shape[axis]
+
+
+def by_column(layer: DepthwiseConv2D, output: Tensor) -> bool:
+    """Whether the kernel's rows are better the map's columns: by the words to compute, and what each row takes."""
+    costs = []
+    for axis in (0, 1):
+        word = 26 if layer.window.stride[axis] == 1 else 15
+        row = ROW_COST + packing.TILE * word * _words(layer, output, axis)
+        costs.append(output.shape[1 - axis] * row if layer.window.stride[axis] <= 2 else float("inf"))
+    return costs[0] < costs[1]
 
 
 def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
     """Bytes of scratch of depthwise_conv2d_dsp: a tile's channels, three rows of its planes, a row of accumulators."""
-    outputs = 2 if layer.window.stride[1] == 1 else 1
-    words = -(-output.shape[1] // outputs) + 1
-    return 4 * packing.TILE * (8 + 3 * words + outputs * (words - 1))
+    axis = 0 if by_column(layer, output) else 1
+    words = _words(layer, output, axis)
+    raw = 0 if plain_codes(layer) else (2 if layer.window.stride[axis] == 1 else 1) * words
+    return 4 * packing.TILE * (DEPTHWISE_CHANNEL + 3 * (words + 1) + raw)
 
 
 def dense_scratch(layer: Dense) -> int:

@@ -25,7 +25,7 @@ TABLE = Path(__file__).with_name("code_sizes.json")
 
 RECORD_SIZES = {"mac": 76, "pool": 52, "sum": 32, "concatenation": 16, "part": 20}
 LAYER_SIZE = 24
-MODEL_SIZE = 116
+MODEL_SIZE = 128
 """Bytes of the descriptors of dqt_layer.h and dqt_run.h on a 32-bit core; dqt_run.h asserts them."""
 
 FAULT_FRAME = 104
@@ -55,7 +55,7 @@ class Buffers:
     @property
     def total(self) -> int:
         """Bytes of RAM that the buffers take, each on its own 8-byte boundary."""
-        parts = (self.arena, self.scratch, 8 * self.layers, 4 * self.layers, self.choices, 8)
+        parts = (self.arena, self.scratch, 8 * self.layers, 4 * self.layers, self.choices, 8, 4 * self.candidates)
         return sum(map(aligned, (*parts, self.receive, self.reply, self.ring)))
 
 
@@ -97,7 +97,9 @@ def make_buffers(plan: Plan) -> Buffers:
     """Buffer sizes of a plan; raises UnsupportedError if its result is longer than a message can be."""
     layers = len(plan.layers)
     chunk = messages.LOAD.layout.size + min(plan.input_size, LOAD_CHUNK)
-    receive_max = max(chunk, messages.RUN.layout.size + plan.adaptive_count)
+    candidates = max((len(layer.widths) for layer in plan.layers if layer.adaptive), default=1)
+    biases = messages.BIAS_SIZE * candidates if plan.decide_at is not None else 0
+    receive_max = max(chunk, messages.RUN.layout.size + max(plan.adaptive_count, biases))
     reply_max = max(
         messages.result_size(plan.adaptive_count, layers, plan.output_size), messages.HELLO_REPLY.layout.size
     )
@@ -118,7 +120,7 @@ def make_buffers(plan: Plan) -> Buffers:
         ring=1 << (LOAD_WINDOW * encoded - 1).bit_length(),
         receive_max=receive_max,
         reply_max=reply_max,
-        candidates=max((len(layer.widths) for layer in plan.layers if layer.adaptive), default=1),
+        candidates=candidates,
         window=LOAD_WINDOW,
     )
 

@@ -106,6 +106,9 @@ class Plan:
     output_size: int
     decide_at: int | None
     logits: int
+    dial_targets: str | None = None
+    dial_biases: str | None = None
+    dial_count: int = 0
     offsets: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -160,6 +163,13 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         last = graph.controller.layers[-1]
         decide_at = next(i for i, planned in enumerate(layers) if planned.name == last.name)
         logits = builder.offset(last.output)
+    dial = graph.controller.dial if graph.controller is not None else ()
+    dial_targets = dial_biases = None
+    if dial:
+        targets = np.array([point.thousandths for point in dial], np.uint16)
+        biases = np.array([point.bias for point in dial], np.int32)
+        dial_targets = builder.constant("dial", "targets", targets, "targets of the dial, thousandths of all at 8x8")
+        dial_biases = builder.constant("dial", "biases", biases, "biases of the dial, [target][candidate]")
     return Plan(
         name=graph.name,
         model_hash=model_hash(graph),
@@ -175,6 +185,9 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         output_size=graph.tensor(graph.output).size,
         decide_at=decide_at,
         logits=logits,
+        dial_targets=dial_targets,
+        dial_biases=dial_biases,
+        dial_count=len(dial),
         offsets=builder.placement.offsets,
     )
 
@@ -321,7 +334,8 @@ def _choose(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> tuple
         if cpu.mve and mve.takes_depthwise(layer):
             kernel, scratch = "depthwise_conv2d_mve", mve.depthwise_scratch(layer, output)
         elif cpu.dsp and dsp.takes_depthwise(layer):
-            kernel, scratch = "depthwise_conv2d_dsp", dsp.depthwise_scratch(layer, output)
+            kernel = "depthwise_conv2d_dsp" if dsp.plain_codes(layer) else "depthwise_conv2d_raw_dsp"
+            scratch, block = dsp.depthwise_scratch(layer, output), int(dsp.by_column(layer, output))
         elif base.serves(builder.board) and base.takes_depthwise(layer):
             kernel, scratch = "depthwise_conv2d_base", base.depthwise_scratch(layer, output)
     elif isinstance(layer, Dense):

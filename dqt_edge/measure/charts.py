@@ -54,7 +54,7 @@ def layer_chart(session: Session) -> str | None:
 def vector_chart(session: Session) -> str | None:
     """Bars: how often the controller chose each width vector, the most frequent first; none for fixed widths."""
     altair = _altair()
-    if altair is None or session.policy != "dynamic":
+    if altair is None or not session.decided:
         return None
     rows = [{"vector": v, "inferences": n} for v, n in list(session.width_vectors.items())[:VECTORS_MAX]]
     chart = (
@@ -67,6 +67,31 @@ def vector_chart(session: Session) -> str | None:
         .properties(width=WIDTH)
     )
     return _svg(chart)
+
+
+def dial_chart(sessions: Sequence[Session]) -> str | None:
+    """Lines: accuracy against BitOPs, and against counts where something is counted, over the points of a dial."""
+    altair = _altair()
+    if altair is None or len(sessions) < 2 or any(s.accuracy is None for s in sessions):
+        return None
+    costs = {"BitOPs, of all layers at 8x8": [s.bitops_ratio for s in sessions]}
+    counts = [s.count for s in sessions if s.count is not None]
+    if len(counts) == len(sessions):
+        costs[f"{sessions[0].unit} for an inference"] = counts
+    panels = []
+    for cost, values in costs.items():
+        rows = [
+            {"policy": s.policy.partition(":")[2], "accuracy, %": 100 * (s.accuracy or 0), cost: value}
+            for s, value in zip(sessions, values, strict=True)
+        ]
+        base = altair.Chart(altair.Data(values=rows)).encode(
+            x=altair.X(f"{cost}:Q", scale=altair.Scale(zero=False, padding=20)),
+            y=altair.Y("accuracy, %:Q", scale=altair.Scale(zero=False, padding=20)),
+        )
+        line = base.mark_line(color="#b5651d", point={"color": "#b5651d", "size": 60})
+        names = base.mark_text(dy=-12, color="#55606b").encode(text="policy:N")
+        panels.append((line + names).properties(width=WIDTH // 2 - 60, height=240))
+    return _svg(altair.hconcat(*panels))
 
 
 def overview_chart(sessions: Sequence[Session]) -> str | None:

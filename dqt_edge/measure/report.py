@@ -1,15 +1,16 @@
-"""A Session for people and machines: terminal, report.json, report.html, junit.xml."""
+"""Sessions for people and machines: terminal, report.json, report.html, junit.xml; for a dial also dial.svg."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
 from ..errors import BadFileError
 from ..files import write_atomically
-from .charts import layer_chart, overview_chart, vector_chart
+from .charts import dial_chart, layer_chart, overview_chart, vector_chart
 from .session import LayerFact, Session, as_json
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def facts(session: Session) -> list[tuple[str, str]]:
         (f"{session.unit} for an inference", f"{number(session.count)}{least_most}"),
         ("BitOPs, of all layers at 8x8", f"{session.bitops_ratio:.3f}"),
     ]
-    if session.controller_share is not None and session.policy == "dynamic":
+    if session.controller_share is not None and session.decided:
         rows.append(("controller's share of the count", percent(session.controller_share)))
     return rows
 
@@ -69,6 +70,27 @@ def print_session(session: Session, console: Console) -> None:
     console.print(vectors)
 
 
+def print_dial(sessions: Sequence[Session], console: Console) -> None:
+    """What one image does over the points of its dial: cost against accuracy."""
+    from rich.table import Table  # noqa: PLC0415
+
+    first = sessions[0]
+    table = Table(title=f"{first.model} on {first.board}, {first.samples:,} samples at each point of its dial")
+    table.add_column("policy", no_wrap=True)
+    for column in ("BitOPs, of 8x8", first.unit, "accuracy", "width vectors", "differ"):
+        table.add_column(column, justify="right")
+    for session in sessions:
+        table.add_row(
+            session.policy,
+            f"{session.bitops_ratio:.3f}",
+            number(session.count),
+            percent(session.accuracy),
+            f"{len(session.width_vectors):,}",
+            f"{session.mismatches:,}",
+        )
+    console.print(table)
+
+
 def make_folder(folder: Path) -> None:
     """Make the report folder; raises BadFileError. Called before the work, so that nothing is measured in vain."""
     try:
@@ -81,34 +103,61 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def write(session: Session, folder: Path) -> list[Path]:
-    """Write report.json, junit.xml and report.html; each file whole or not at all."""
+def write(sessions: Sequence[Session], folder: Path, *, dial: bool = False) -> list[Path]:
+    """Write report.json, junit.xml and report.html; each file whole or not at all.
+
+    Args:
+        sessions: One, unless ``dial``.
+        folder: Where to.
+        dial: The sessions are the points of a dial: report.json has them as ``policies``, and dial.svg is drawn.
+    """
     make_folder(folder)
     contents = {
-        "report.json": json.dumps(as_json(session), indent=2) + "\n",
-        "junit.xml": junit(session),
-        "report.html": html([session]),
+        "report.json": json.dumps(dial_json(sessions) if dial else as_json(sessions[0]), indent=2) + "\n",
+        "junit.xml": junit(sessions),
+        "report.html": html(sessions, dial=dial),
     }
+    drawing = dial_chart(sessions) if dial else None
+    if drawing is not None:
+        contents["dial.svg"] = drawing
     for name, text in contents.items():
         write_atomically(folder / name, text.encode())
     return [folder / name for name in contents]
 
 
-def junit(session: Session) -> str:
-    """JUnit XML with one test: the device's answers equal the interpreter's."""
-    failed = session.mismatches > 0
-    name = quoteattr(f"{session.model} on {session.board}, {session.policy}")
-    failure = f"<failure message={quoteattr(f'{session.mismatches} answers differ: {session.first_difference}')}/>"
+def dial_json(sessions: Sequence[Session]) -> dict[str, Any]:
+    """Plain JSON values of the points of a dial: ``policies`` has one session each, ``mismatches`` is their sum."""
+    first = sessions[0]
+    return {
+        "board": first.board,
+        "model": first.model,
+        "policy": "dial",
+        "unit": first.unit,
+        "samples": first.samples,
+        "accuracy": None,
+        "mismatches": sum(session.mismatches for session in sessions),
+        "policies": [as_json(session) for session in sessions],
+    }
+
+
+def junit(sessions: Sequence[Session]) -> str:
+    """JUnit XML with one test for each session: the device's answers equal the interpreter's."""
+    failed = sum(session.mismatches > 0 for session in sessions)
+    cases = []
+    for session in sessions:
+        name = quoteattr(f"{session.model} on {session.board}, {session.policy}")
+        message = quoteattr(f"{session.mismatches} answers differ: {session.first_difference}")
+        failure = f"<failure message={message}/>" if session.mismatches else ""
+        cases.append(f'  <testcase classname="dqt_edge.profile" name={name}>{failure}</testcase>\n')
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<testsuite name="dqt-edge profile" tests="1" failures="{int(failed)}">\n'
-        f'  <testcase classname="dqt_edge.profile" name={name}>{failure if failed else ""}</testcase>\n'
-        "</testsuite>\n"
+        f'<testsuite name="dqt-edge profile" tests="{len(sessions)}" failures="{failed}">\n'
+        f"{''.join(cases)}</testsuite>\n"
     )
 
 
-def html(sessions: list[Session]) -> str:
-    """A self-contained page: tables and drawings of one or more sessions."""
+def html(sessions: Sequence[Session], *, dial: bool = False) -> str:
+    """A self-contained page: tables and drawings of one or more sessions; ``dial``: they are the points of one."""
     from ..emit.render import environment  # noqa: PLC0415 - the one Jinja environment of the package
 
     env = environment()
@@ -118,5 +167,6 @@ def html(sessions: list[Session]) -> str:
         sessions=[
             {"session": s, "facts": facts(s), "layers": layer_chart(s), "vectors": vector_chart(s)} for s in sessions
         ],
-        overview=overview_chart(sessions),
+        overview=dial_chart(sessions) if dial else overview_chart(sessions),
+        dial=dial,
     )

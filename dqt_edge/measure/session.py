@@ -14,6 +14,7 @@ import numpy.typing as npt
 from .. import interpreter
 from ..boards import Board
 from ..device.replies import in_units
+from ..dial import Dynamic
 from ..graph import Dense, Graph, MacLayer, vector_text
 from ..policies import policy_text
 
@@ -43,10 +44,11 @@ class Device(Protocol):
         codes: bytes,
         choices: tuple[int, ...] | None = None,
         *,
+        bias: tuple[int, ...] | None = None,
         counts: bool = False,
         checksums: bool = False,
     ) -> Answer:
-        """Run one sample; ``choices`` None lets the controller decide."""
+        """Run one sample; ``choices`` None lets the controller decide, with ``bias`` on its logits."""
         ...
 
 
@@ -93,6 +95,11 @@ class Session:
     per_class: dict[str, tuple[int, int]]
     layers: tuple[LayerFact, ...]
 
+    @property
+    def decided(self) -> bool:
+        """Whether the controller chose the widths."""
+        return self.policy.startswith("dynamic")
+
 
 def layer_checksums(graph: Graph, sample: Codes, policy: interpreter.Policy) -> list[int]:
     """CRC-32 of each layer's output by the interpreter; 0 for controller layers under a fixed policy."""
@@ -127,17 +134,18 @@ def run_session(
         board: Where it runs; gives the counter's unit.
         codes: Input codes, uint8 [samples, height, width, channels].
         labels: Class indices, or None.
-        policy: ``"dynamic"`` or a width vector.
+        policy: ``"dynamic"``, ``Dynamic``, or a width vector.
         counted: False where the counter means nothing (an emulator without one).
         progress: Called after each sample.
     """
     expected = interpreter.run(graph, codes, policy)
+    bias = policy.bias if isinstance(policy, Dynamic) else None
+    # A model without a controller has nothing to decide: an empty vector says so to the device.
+    controlled = (policy == "dynamic" or bias is not None) and graph.controller is not None
     counts, outputs, wrong, first = [], [], 0, None
     for i, sample in enumerate(codes):
-        # A model without a controller has nothing to decide: an empty vector says so to the device.
-        controlled = policy == "dynamic" and graph.controller is not None
         choices = None if controlled else tuple(int(c) for c in expected.choices[i])
-        answer = device.infer(sample.tobytes(), choices, counts=True)
+        answer = device.infer(sample.tobytes(), choices, bias=bias, counts=True)
         outputs.append(np.frombuffer(answer.output, np.uint8))
         counts.append([*(answer.counts or ()), answer.total])
         if answer.output != expected.outputs[i].tobytes() or tuple(answer.choices) != tuple(expected.choices[i]):
@@ -156,7 +164,8 @@ def _first_difference(
     device: Device, graph: Graph, sample: Codes, choices: tuple[int, ...] | None, policy: interpreter.Policy
 ) -> str:
     """Run the sample again with checksums, and name the first layer whose output differs."""
-    answer = device.infer(sample.tobytes(), choices, checksums=True)
+    bias = policy.bias if isinstance(policy, Dynamic) else None
+    answer = device.infer(sample.tobytes(), choices, bias=bias, checksums=True)
     wanted = layer_checksums(graph, sample, policy)
     for layer, found, want in zip(graph.all_layers, answer.checksums or (), wanted, strict=False):
         if found != want:

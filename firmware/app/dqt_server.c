@@ -185,11 +185,14 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
     if (policy == DQT_POLICY_CONTROLLER && dqt_model.decide_at == DQT_NONE) {
         return refused(DQT_NAK_NO_CONTROLLER, 0);
     }
-    uint32_t wanted = policy == DQT_POLICY_VECTOR ? adaptive : 0u;
-    if (count != wanted || size != DQT_RUN_SIZE + wanted) {
-        return refused(DQT_NAK_BAD_LENGTH, DQT_RUN_SIZE + wanted);
+    /* Candidate indices, a byte each; or biases, all of them or none. */
+    const uint32_t vector = policy == DQT_POLICY_VECTOR;
+    const uint32_t wanted = vector ? adaptive : count != 0u ? dqt_model.candidate_max : 0u;
+    const uint32_t bytes = vector ? wanted : 4u * wanted;
+    if (count != wanted || size != DQT_RUN_SIZE + bytes) {
+        return refused(DQT_NAK_BAD_LENGTH, DQT_RUN_SIZE + bytes);
     }
-    for (uint32_t i = 0; i < wanted; i++) {
+    for (uint32_t i = 0; vector && i < wanted; i++) {
         if (payload[DQT_RUN_SIZE + i] >= dqt_model_candidates(i)) {
             return refused(DQT_NAK_BAD_CHOICE, i);
         }
@@ -200,6 +203,15 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
     return answered(0);
 }
 
+/* The biases of a checked RUN under the controller's policy, in a buffer of their own; NULL if it has none. */
+static const int32_t *biases(const uint8_t *payload) {
+    const uint32_t count = get16(payload + DQT_RUN_COUNT_OFFSET);
+    for (uint32_t k = 0; k < count; k++) {
+        dqt_model.buffers.bias[k] = (int32_t)get32(payload + DQT_RUN_SIZE + 4u * k);
+    }
+    return count != 0u ? dqt_model.buffers.bias : 0;
+}
+
 static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     outcome verdict = check_run(payload, size);
     if (verdict.code != 0) {
@@ -207,8 +219,11 @@ static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     }
     uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
     uint32_t flags = payload[DQT_RUN_FLAGS_OFFSET];
-    const uint8_t *choices = policy == DQT_POLICY_VECTOR ? payload + DQT_RUN_SIZE : (const uint8_t *)0;
-    dqt_model_run(choices, flags & DQT_RUN_CHECKSUMS);
+    if (policy == DQT_POLICY_VECTOR) {
+        dqt_model_run(payload + DQT_RUN_SIZE, 0, flags & DQT_RUN_CHECKSUMS);
+    } else {
+        dqt_model_run(0, biases(payload), flags & DQT_RUN_CHECKSUMS);
+    }
     server.received = 0; /* the run has overwritten the input */
     server.runs++;
 

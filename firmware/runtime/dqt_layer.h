@@ -62,7 +62,7 @@ typedef struct {
     uint32_t bias_stride; /* 0: one row for all candidates; else out_channels */
     dqt_requantize requantize;
     uint8_t residual_zero;
-    uint8_t block; /* conv2d_dsp: weight tiles decoded at a time, 1..255; else 0 */
+    uint8_t block; /* convolutions: weight tiles decoded at a time, 1..255; depthwise_dsp: 1 by column; else 0 */
     uint8_t reserved[2];
 } dqt_mac;
 

@@ -8,12 +8,18 @@ static uint64_t elapsed(uint64_t from, uint64_t to) {
     return (to - from) & dqt_port_counter_mask;
 }
 
-/* The controller's decision: for each adaptive layer the candidate with the largest logit, the first of equals. */
-static void decide(const int32_t *logits, uint8_t *choices) {
+/* The controller's decision: for each adaptive layer the candidate with the largest logit, the first of equals.
+ * In 64 bits, because a bias from the host may be any number. */
+static void decide(const int32_t *logits, const int32_t *bias, uint8_t *choices) {
     for (uint32_t i = 0; i < dqt_model.adaptive_count; ++i) {
         uint32_t best = 0;
-        for (uint32_t k = 1; k < dqt_model.candidate_max; ++k) {
-            best = logits[k] > logits[best] ? k : best;
+        int64_t most = INT64_MIN;
+        for (uint32_t k = 0; k < dqt_model.candidate_max; ++k) {
+            const int64_t value = (int64_t)logits[k] + (bias != 0 ? bias[k] : 0);
+            if (value > most) {
+                most = value;
+                best = k;
+            }
         }
         choices[i] = (uint8_t)best;
         logits += dqt_model.candidate_max;
@@ -30,7 +36,7 @@ uint32_t dqt_model_candidates(uint32_t adaptive) {
     return 0;
 }
 
-void dqt_model_run(const uint8_t *choices, uint32_t with_checksums) {
+void dqt_model_run(const uint8_t *choices, const int32_t *bias, uint32_t with_checksums) {
     const dqt_buffers *buffers = &dqt_model.buffers;
     uint64_t total = 0;
     uint64_t last = dqt_port_counter();
@@ -48,7 +54,7 @@ void dqt_model_run(const uint8_t *choices, uint32_t with_checksums) {
         const uint32_t candidate = layer->adaptive != 0u ? buffers->choices[position++] : 0u;
         layer->run(layer, buffers->arena, buffers->scratch, candidate);
         if (i == dqt_model.decide_at) {
-            decide((const int32_t *)(const void *)(buffers->arena + dqt_model.logits), buffers->choices);
+            decide((const int32_t *)(const void *)(buffers->arena + dqt_model.logits), bias, buffers->choices);
         }
         const uint64_t now = dqt_port_counter();
         /* Differences of neighbours survive a counter that wraps; their sum is the whole inference. */

@@ -15,6 +15,7 @@ typedef struct {
     uint8_t *receive;    /* one request frame */
     uint8_t *reply;      /* one reply frame, kept for repeats */
     uint8_t *ring;       /* received bytes that wait; ring_size of them */
+    int32_t *bias;       /* for the controller's logits, as the host sent it; candidate_max of them */
 } dqt_buffers;
 
 typedef struct {
@@ -26,9 +27,11 @@ typedef struct {
     uint32_t logits;                 /* arena offset of its int32 logits [adaptive_count][candidate_max] */
     uint32_t receive_max, reply_max; /* longest payload of a request and of a reply */
     uint32_t ring_size;              /* a power of two */
+    const uint16_t *dial_targets;    /* [dial_count], increasing, 0..1000; NULL if the model has no dial */
+    const int32_t *dial_biases;      /* [dial_count][candidate_max] */
     uint16_t layer_count, adaptive_count;
     uint8_t candidate_max, load_window;
-    uint8_t reserved[2];
+    uint16_t dial_count;
     uint8_t hash[32]; /* SHA-256 of the model */
 } dqt_model_data;
 
@@ -42,14 +45,16 @@ _Static_assert(sizeof(dqt_sum) == 32u, "dqt_sum");
 _Static_assert(sizeof(dqt_part) == 20u, "dqt_part");
 _Static_assert(sizeof(dqt_concatenation) == 16u, "dqt_concatenation");
 _Static_assert(sizeof(dqt_layer) == 24u, "dqt_layer");
-_Static_assert(sizeof(dqt_model_data) == 116u, "dqt_model_data");
+_Static_assert(sizeof(dqt_model_data) == 128u, "dqt_model_data");
 #endif
 
 /* Number of candidates of adaptive layer i < dqt_model.adaptive_count. */
 uint32_t dqt_model_candidates(uint32_t adaptive);
 
 /* One inference. choices: adaptive_count checked candidate indices, or NULL for the controller's own.
+ * bias: candidate_max integers of any value, added to the logits of every layer before the controller decides, or NULL
+ * for none; see dqt_dial.h. Not read if choices are given.
  * Results are in dqt_model.buffers. The input is overwritten. */
-void dqt_model_run(const uint8_t *choices, uint32_t with_checksums);
+void dqt_model_run(const uint8_t *choices, const int32_t *bias, uint32_t with_checksums);
 
 #endif

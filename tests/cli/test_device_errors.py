@@ -16,12 +16,12 @@ import pytest
 import serial
 from serial.tools import list_ports
 
-from dqt_edge import checkpoint, nested, project
+from dqt_edge import checkpoint, nested, project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device import client
 from dqt_edge.graph import Graph, MaxPool2D, Tensor, Window
 from tests.cli.outcome import assert_refused
-from tests.support.digits import other_graph
+from tests.support.digits import dial_graph, other_graph
 
 # --- Ports and devices ----------------------------------------------------------------------------------------------
 
@@ -121,6 +121,39 @@ def test_profile_writes_its_report(dqt, here: Path, host_project) -> None:
     assert sum(found["width_vectors"].values()) == 5
     assert 'failures="0"' in (here / "r" / "junit.xml").read_text()
     assert "<svg" in (here / "r" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("policy", ["dynamic:0.4", "dial"])
+def test_profile_without_a_dial(dqt, here: Path, host_project, policy: str) -> None:
+    outcome = dqt("profile", "--data", "digits", "--n", "1", "--policy", policy)
+    assert_refused(outcome, 2, "the model was trained without a dial", f"--policy {policy}")
+
+
+@pytest.fixture(params=["host", pytest.param("qemu-m4", marks=pytest.mark.qemu)])
+def dial_project(here: Path, request: pytest.FixtureRequest) -> project.Project:
+    """A built project of a model with a dial."""
+    made, _, _ = project.export(dial_graph(), load_board(request.param), here / "d")
+    toolchain.build(made.folder, cross=request.param != "host")
+    project.remember(made)
+    return made
+
+
+def test_profile_over_a_dial(dqt, here: Path, dial_project) -> None:
+    """One image: every point of its dial, a target between two, and one outside."""
+    outcome = dqt("profile", "--data", "digits", "--n", "4", "--report", "r", "--policy", "dial")
+    assert outcome.code == 0, outcome.err
+    found = json.loads((here / "r" / "report.json").read_text())
+    assert (found["policy"], found["samples"], found["mismatches"]) == ("dial", 4, 0)
+    assert len(found["policies"]) == 5
+    assert all(point["policy"] in outcome.out for point in found["policies"])
+    assert found["policies"][0]["bitops_ratio"] < found["policies"][-1]["bitops_ratio"]
+    outcome = dqt("profile", "--data", "digits", "--n", "4", "--report", "r", "--policy", "dynamic:0.400")
+    assert outcome.code == 0, outcome.err
+    found = json.loads((here / "r" / "report.json").read_text())
+    assert (found["policy"], found["mismatches"], sum(found["width_vectors"].values())) == ("dynamic:0.4", 0, 4)
+    assert 0 <= found["accuracy"] <= 1
+    outcome = dqt("profile", "--data", "digits", "--policy", "dynamic:0.02")
+    assert_refused(outcome, 2, "the target 0.02 is outside the model's dial", "choose from 0.")
 
 
 def test_report_folder_that_cannot_be_made(dqt, here: Path, host_project) -> None:

@@ -274,6 +274,27 @@ def test_widths_that_do_not_fit_never_reach_the_device(choices: tuple[int, ...])
     assert Type.RUN not in [frame.type for frame in device.requests]
 
 
+def test_biases_go_out_as_int32() -> None:
+    device = Scripted(healthy)
+    with client(device) as c:
+        c.infer(CODES, bias=(-(2**31), 2**31 - 1, -2))
+        c.infer(CODES, bias=None)
+    runs = [frame.payload for frame in device.requests if frame.type == Type.RUN]
+    assert runs == [bytes.fromhex("00000300 00000080 ffffff7f feffffff"), bytes(4)]
+
+
+@pytest.mark.parametrize(
+    ("choices", "bias"),
+    [*((None, bias) for bias in ((), (0, 0), (0,) * 4, (0, 0, 2**31), (-(2**31) - 1, 0, 0))), ((1, 2), (0,) * 3)],
+)
+def test_biases_that_do_not_fit_never_reach_the_device(choices: tuple[int, ...] | None, bias: tuple[int, ...]) -> None:
+    device = Scripted(healthy)
+    with client(device) as c, pytest.raises(UsageError, match="do not fit the model") as caught:
+        c.infer(CODES, choices, bias=bias)
+    assert caught.value.where == "bias"
+    assert Type.RUN not in [frame.type for frame in device.requests]
+
+
 def test_an_input_of_a_wrong_size_never_reaches_the_device() -> None:
     device = Scripted(healthy)
     with client(device) as c, pytest.raises(UsageError, match="the input has 99 codes, the model takes 100"):
@@ -318,8 +339,9 @@ def test_results_are_right_through_faults(built: Callable[..., Path], name: str)
         for _ in range(samples):
             codes = stand_in.make_input(generator)
             choices = generator.choice([None, (generator.randrange(3), generator.randrange(2))])
-            answer = c.infer(codes, choices, counts=True, checksums=True)
-            want = stand_in.expected(codes, choices)
+            bias = None if choices else tuple(generator.randrange(-200, 200) for _ in range(3))
+            answer = c.infer(codes, choices, bias=bias, counts=True, checksums=True)
+            want = stand_in.expected(codes, choices, bias or (0, 0, 0))
             assert (answer.choices, answer.output, answer.checksums) == (
                 want.choices,
                 want.output,

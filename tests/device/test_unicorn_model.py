@@ -11,6 +11,7 @@ from dqt_edge import interpreter, project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.client import Client
 from dqt_edge.device.session import open_client
+from dqt_edge.dial import Dynamic
 from dqt_edge.elf import occupied
 from dqt_edge.errors import WrongModelError
 from dqt_edge.flashing.base import plan
@@ -45,15 +46,18 @@ def digits(graph: Graph) -> np.ndarray:
     return codes(load_data("digits").x_test, graph)[:COUNT]
 
 
-@pytest.mark.parametrize("policy", ["dynamic", (8, 8), (4, 4), (2, 4)])
+@pytest.mark.parametrize("policy", ["dynamic", Dynamic((-(2**15), 0, 2**14)), (8, 8), (4, 4), (2, 4)])
 def test_classifies_digits_with_the_interpreters_logits(
     graph: Graph, client: Client, digits: np.ndarray, policy: object
 ) -> None:
-    vector = policy if policy == "dynamic" else [policy] * len(graph.adaptive)
+    vector = [policy] * len(graph.adaptive) if isinstance(policy, tuple) else policy
     want = interpreter.run(graph, digits, vector)
+    bias = getattr(policy, "bias", None)
+    if bias:
+        assert (want.choices != interpreter.run(graph, digits, "dynamic").choices).any()
     for i, sample in enumerate(digits):
         chosen = tuple(want.choices[i].tolist())
-        got = client.infer(sample.tobytes(), None if policy == "dynamic" else chosen, checksums=i == 0)
+        got = client.infer(sample.tobytes(), chosen if want.logits is None else None, bias=bias, checksums=i == 0)
         assert got.output == want.outputs[i].tobytes()
         assert got.choices == chosen
         if i == 0:

@@ -24,6 +24,8 @@ CODES = stand_in.make_input(random.Random(SEED))
 RECEIVE_MAX = 260
 CHUNK = RECEIVE_MAX - LOAD.layout.size
 VECTOR = RUN.pack(policy=RunPolicy.VECTOR, flags=0, count=2)
+BIASED = RUN.pack(policy=RunPolicy.CONTROLLER, flags=0, count=3)
+EXTREMES = (-(2**31), 2**31 - 1, -1, 0, 1, 255, -255)
 
 
 @pytest.fixture
@@ -82,6 +84,57 @@ def test_run_equals_the_model(device: Raw, choices: tuple[int, ...] | None, flag
         assert result.total >= sum(result.counts)
 
 
+def test_biases_are_added_to_the_logits(device: Raw) -> None:
+    """Whatever the integers are, the choice is that of exact sums; the first of equals."""
+    generator = random.Random(SEED + 1)
+    info = parse_hello(device.ask(Type.HELLO, 2).payload)
+    seen = set()
+    for sequence in range(120):
+        bias = tuple(generator.choice((*EXTREMES, generator.randrange(-300, 300))) for _ in range(3))
+        codes = stand_in.make_input(generator)
+        load(device, codes, 200 + 10 * sequence)
+        result = parse_result(run(device, 5000 + sequence, BIASED + struct.pack("<3i", *bias)), info, 0, 0)
+        want = stand_in.expected(codes, None, bias)
+        assert (result.choices, result.output) == (want.choices, want.output), bias
+        seen.add(result.choices)
+    assert len(seen) == 7, "every choice that one bias for both layers allows"
+
+
+def test_a_bias_lasts_for_one_run(device: Raw) -> None:
+    info = parse_hello(device.ask(Type.HELLO, 1).payload)
+    for sequence, bias in enumerate([(9999, 0, 0), None, (0, 9999, 0), (0, 0, 0)]):
+        load(device, CODES, 10 + 10 * sequence)
+        payload = BIASED + struct.pack("<3i", *bias) if bias else RUN.pack(policy=0, flags=0, count=0)
+        result = parse_result(run(device, 100 + sequence, payload), info, 0, 0)
+        assert result.choices == stand_in.expected(CODES, None, bias or (0, 0, 0)).choices
+
+
+def test_hostile_runs_are_refused_or_answered_and_never_harm(device: Raw) -> None:
+    """RUN payloads of random policies, flags, counts and lengths: what is not refused is a right RUN."""
+    generator = random.Random(SEED + 2)
+    info = parse_hello(device.ask(Type.HELLO, 1).payload)
+    answered = 0
+    load(device)
+    for sequence in range(2, 1500):
+        policy, flags = generator.choice((0, 0, 1, 2, 255)), generator.choice((0, 1, 2, 3, 4, 128))
+        count = generator.choice((0, 1, 2, 3, 3, 4, 0x8003, 0xFFFF))
+        tail = generator.randbytes(generator.choice((0, 1, 2, 3, 4, 11, 12, 12, 13, 24, RECEIVE_MAX - 4)))
+        answer = device.ask(Type.RUN, sequence, RUN.pack(policy=policy, flags=flags, count=count) + tail)
+        right = flags < 4 and (policy, count, len(tail)) in ((0, 0, 0), (0, 3, 12), (1, 2, 2))
+        if answer.type == Type.NAK:
+            assert not right or (policy == 1 and (tail[0] > 2 or tail[1] > 1))
+            continue
+        assert right
+        result = parse_result(answer.payload, info, RunPolicy(policy), flags)
+        bias = struct.unpack("<3i", tail) if count == 3 else (0, 0, 0)
+        want = stand_in.expected(CODES, tuple(tail) if policy == 1 else None, bias)
+        assert (result.choices, result.output) == (want.choices, want.output)
+        answered += 1
+        load(device, CODES, 2000 + 10 * answered)
+    assert answered > 20
+    assert stats(device, 60000)["runs"] == answered
+
+
 REFUSED = [
     (Type.HELLO, b"x", Nak.BAD_LENGTH, 0),
     (Type.STATS, b"x", Nak.BAD_LENGTH, 0),
@@ -100,7 +153,18 @@ REFUSED = [
     (Type.RUN, VECTOR + b"\0", Nak.BAD_LENGTH, 6),
     (Type.RUN, VECTOR + b"\0\0\0", Nak.BAD_LENGTH, 6),
     (Type.RUN, RUN.pack(policy=1, flags=0, count=3) + b"\0\0\0", Nak.BAD_LENGTH, 6),
-    (Type.RUN, RUN.pack(policy=0, flags=0, count=2) + b"\0\0", Nak.BAD_LENGTH, 4),
+    (Type.RUN, RUN.pack(policy=0, flags=0, count=2) + b"\0\0", Nak.BAD_LENGTH, 16),
+    (Type.RUN, RUN.pack(policy=0, flags=0, count=0) + bytes(1), Nak.BAD_LENGTH, 4),
+    (Type.RUN, RUN.pack(policy=0, flags=0, count=0) + bytes(12), Nak.BAD_LENGTH, 4),
+    *[
+        (Type.RUN, RUN.pack(policy=0, flags=0, count=count) + bytes(4 * count), Nak.BAD_LENGTH, 16)
+        for count in (1, 2, 4, 64)
+    ],
+    (Type.RUN, RUN.pack(policy=0, flags=0, count=0xFFFF) + bytes(12), Nak.BAD_LENGTH, 16),
+    *[(Type.RUN, BIASED + bytes(size), Nak.BAD_LENGTH, 16) for size in (0, 1, 3, 11, 13, 16, 256)],
+    (Type.RUN, RUN.pack(policy=1, flags=0, count=3) + bytes(12), Nak.BAD_LENGTH, 6),
+    (Type.RUN, RUN.pack(policy=2, flags=0, count=3) + bytes(12), Nak.BAD_POLICY, 2),
+    (Type.RUN, BIASED + bytes(12), Nak.INPUT_INCOMPLETE, CHUNK),
     (Type.RUN, RUN.pack(policy=2, flags=0, count=0), Nak.BAD_POLICY, 2),
     (Type.RUN, RUN.pack(policy=0, flags=4, count=0), Nak.BAD_POLICY, 0x400),
     (Type.RUN, VECTOR + bytes([3, 0]), Nak.BAD_CHOICE, 0),
@@ -254,4 +318,5 @@ def test_a_model_without_controller_says_so(built: Callable[..., Path]) -> None:
         assert not parse_hello(device.ask(Type.HELLO, 1).payload).has_controller
         load(device)
         assert device.nak(Type.RUN, 2, RUN.pack(policy=0, flags=0, count=0)) == (Nak.NO_CONTROLLER, 0)
+        assert device.nak(Type.RUN, 2, BIASED + bytes(12)) == (Nak.NO_CONTROLLER, 0)
         run(device, 3)

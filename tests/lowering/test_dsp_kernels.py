@@ -9,6 +9,7 @@ import pytest
 from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
+from dqt_edge.lowering.plan import make_plan
 from dqt_edge.measure.session import layer_checksums
 from tests.support.kernel_cases import cases, extreme_codes
 
@@ -34,6 +35,8 @@ SHAPES = [
     ("depthwise", (3, 9, 9), 40, 0),
     ("depthwise", (1, 1, 5), 40, 0),
     ("depthwise", (4, 6, 6), 50, 77),
+    ("depthwise", (11, 3, 4), 90, 0),
+    ("depthwise", (7, 2, 6), 60, 0),
 ]
 
 
@@ -59,3 +62,18 @@ def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: 
                     if a != b
                 ]
                 assert not wrong, f"seed {seed}, turn {turn}: {len(wrong)} layers differ, first {wrong[0][:200]}"
+
+
+def test_depthwise_cases_cover_both_directions_and_both_requantisations() -> None:
+    """The cases above run along rows and along columns, and end in codes and in accumulators, each in either stride."""
+    found = set()
+    for kind, shape, count, zero in SHAPES:
+        if kind == "depthwise":
+            plan = make_plan(cases(kind, sum(shape) + zero, shape, count, zero=zero), load_board("qemu-m4"))
+            for layer in plan.layers:
+                if layer.kernel.endswith("_dsp"):
+                    by_column = layer.parameters["block"]
+                    stride = layer.parameters["window"]["stride_y" if by_column else "stride_x"]
+                    found.add((layer.kernel, by_column, stride))
+    kernels = ("depthwise_conv2d_dsp", "depthwise_conv2d_raw_dsp")
+    assert found == {(kernel, by_column, stride) for kernel in kernels for by_column in (0, 1) for stride in (1, 2)}

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from dqt_edge import interpreter
+from dqt_edge.dial import Dynamic
 from dqt_edge.graph import Dense, Graph
 from tests.support.native_model import NativeModel
-from tests.support.random_graphs import random_codes, random_graph
+from tests.support.random_graphs import random_bias, random_codes, random_graph
 
 
 def expected_checksums(graph: Graph, codes: np.ndarray, policy) -> np.ndarray:
@@ -32,15 +33,19 @@ def policies(graph: Graph, seed: int) -> list:
     rng = np.random.default_rng((seed, 3))
     vectors = [[layer.candidates[rng.integers(len(layer.candidates))] for layer in graph.adaptive] for _ in range(3)]
     found: list = [v for v in vectors if v] or [[]]
-    return [*found, "dynamic"] if graph.controller else found
+    if graph.controller is None:
+        return found
+    count = len(graph.adaptive[0].candidates)
+    biased = [Dynamic(random_bias(rng, count, 2**31 - 1)) for _ in range(3)]
+    return [*found, "dynamic", *biased, Dynamic(tuple([2**31 - 1, -(2**31), 0][i % 3] for i in range(count)))]
 
 
 def assert_equal(graph: Graph, model: NativeModel, seed: int, samples: int = 3) -> None:
     for sample in random_codes(seed, graph, samples):
         for policy in policies(graph, seed):
             want = interpreter.run(graph, sample[None], policy)
-            choices = None if policy == "dynamic" else want.choices[0]
-            output, chosen, checksums = model.run(sample, choices)
+            choices = want.choices[0] if want.logits is None else None
+            output, chosen, checksums = model.run(sample, choices, getattr(policy, "bias", None))
             differing = [
                 layer.name
                 for layer, a, b in zip(

@@ -13,10 +13,13 @@ from rich.console import Console
 
 from dqt_edge import interpreter
 from dqt_edge.boards import load_board
+from dqt_edge.dial import Dynamic
 from dqt_edge.graph import Graph
-from dqt_edge.measure import report
-from dqt_edge.measure.session import as_json, layer_checksums, run_session
+from dqt_edge.measure import charts, report
+from dqt_edge.measure.session import Session, as_json, layer_checksums, run_session
+from dqt_edge.policies import dial_policies
 from dqt_edge.training.data import codes, load_data
+from tests.support.digits import dial_graph
 
 
 @dataclass
@@ -36,10 +39,10 @@ class InterpreterDevice:
     def __init__(self, graph: Graph, lies: tuple[int, ...] = ()) -> None:
         self.graph, self.lies, self.asked = graph, lies, 0
 
-    def infer(self, content: bytes, choices=None, *, counts=False, checksums=False) -> Played:
+    def infer(self, content: bytes, choices=None, *, bias=None, counts=False, checksums=False) -> Played:
         shape = self.graph.tensor(self.graph.input).shape
         sample = np.frombuffer(content, np.uint8).reshape(1, *shape)
-        policy = "dynamic"
+        policy = "dynamic" if bias is None else Dynamic(bias)
         if choices is not None:
             policy = [layer.candidates[k] for layer, k in zip(self.graph.adaptive, choices, strict=True)]
         result = interpreter.run(self.graph, sample, policy)
@@ -100,7 +103,7 @@ def test_without_counter_or_labels_nothing_is_invented(graph: Graph, samples) ->
 
 def test_reports_agree_with_the_session(graph: Graph, samples, tmp_path) -> None:
     session = run_session(InterpreterDevice(graph, lies=(1,)), graph, load_board("qemu-m4"), *samples, "dynamic")
-    paths = report.write(session, tmp_path / "r")
+    paths = report.write([session], tmp_path / "r")
     assert [p.name for p in paths] == ["report.json", "junit.xml", "report.html"]
     assert json.loads(paths[0].read_text()) == json.loads(json.dumps(as_json(session)))
     suite = ET.fromstring(paths[1].read_text())
@@ -115,6 +118,58 @@ def test_reports_agree_with_the_session(graph: Graph, samples, tmp_path) -> None
     text = console.file.getvalue()
     assert "answers that differ" in text
     assert all(layer.name in text for layer in session.layers)
+
+
+@pytest.fixture(scope="module")
+def dial_sessions(samples) -> list[Session]:
+    """The points of a dial on a device that answers right but once."""
+    model = dial_graph()
+    device = InterpreterDevice(model, lies=(30,))
+    policies = dial_policies(model, "test")
+    return [run_session(device, model, load_board("qemu-m4"), *samples, policy) for policy in policies]
+
+
+def test_a_dial_is_a_curve_of_accuracy_against_cost(dial_sessions: list[Session], samples) -> None:
+    model = dial_graph()
+    assert [s.policy for s in dial_sessions] == [f"dynamic:{p.thousandths / 1000:g}" for p in model.controller.dial]
+    costs = [s.bitops_ratio for s in dial_sessions]
+    assert costs == sorted(costs)
+    assert costs[-1] > 3 * costs[0]
+    for session, point in zip(dial_sessions, model.controller.dial, strict=True):
+        want = interpreter.run(model, samples[0], Dynamic(point.bias))
+        assert session.interpreter_accuracy == (want.outputs.argmax(1) == samples[1]).mean()
+        assert session.bitops_ratio == interpreter.bitops(model, want.choices).mean()
+
+
+def test_the_report_of_a_dial(dial_sessions: list[Session], tmp_path) -> None:
+    paths = report.write(dial_sessions, tmp_path / "r", dial=True)
+    assert [p.name for p in paths] == ["report.json", "junit.xml", "report.html", "dial.svg"]
+    found = json.loads(paths[0].read_text())
+    assert found["policies"] == json.loads(json.dumps([as_json(session) for session in dial_sessions]))
+    assert (found["policy"], found["samples"], found["mismatches"], found["accuracy"]) == ("dial", 30, 1, None)
+    suite = ET.fromstring(paths[1].read_text())
+    assert (suite.get("tests"), suite.get("failures")) == ("5", "1")
+    assert [case.find("failure") is not None for case in suite] == [False, True, False, False, False]
+    page, drawing = paths[2].read_text(), paths[3].read_text()
+    assert "One image over the points of its dial" in page
+    assert page.count("<svg") == 1 + 2 * 5
+    assert ET.fromstring(drawing).tag.endswith("svg")
+    console = Console(width=120, file=io.StringIO())
+    report.print_dial(dial_sessions, console)
+    for session in dial_sessions:
+        assert session.policy in console.file.getvalue()
+        assert session.policy.partition(":")[2] in drawing
+        assert f"{session.bitops_ratio:.3f}" in console.file.getvalue()
+
+
+def test_a_dial_without_counter_or_labels_is_still_reported(dial_sessions: list[Session], tmp_path) -> None:
+    uncounted = [replace(session, count=None, count_least=None, count_most=None) for session in dial_sessions]
+    assert "BitOPs" in str(charts.dial_chart(uncounted))
+    assert "instructions" not in str(charts.dial_chart(uncounted))
+    unlabelled = [replace(session, accuracy=None) for session in dial_sessions]
+    paths = report.write(unlabelled, tmp_path / "r", dial=True)
+    assert [p.name for p in paths] == ["report.json", "junit.xml", "report.html"]
+    assert report.write(dial_sessions[:1], tmp_path / "r", dial=True)[0].exists()
 
 
 def test_hostile_names_cannot_become_markup(graph: Graph, samples) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from dqt_edge import checkpoint
-from dqt_edge.graph import Graph
+from dqt_edge import checkpoint, interpreter
+from dqt_edge.dial import Dynamic
+from dqt_edge.graph import DialPoint, Graph
+from dqt_edge.training.data import codes, load_data
 
 DIGITS = Path(__file__).parents[1] / "data" / "digits.safetensors"
 
@@ -24,3 +26,18 @@ def other_graph() -> Graph:
     weights[:, 1, 1, :] = 127
     changed = replace(layer, weights=weights)
     return replace(graph, layers=tuple(changed if m.name == "conv2" else m for m in graph.layers))
+
+
+def dial_graph() -> Graph:
+    """The digits model with a dial: biases that lean to wide or to narrow candidates, and what they cost on validation
+    images."""
+    graph = digits_graph()
+    data = load_data("digits")
+    inputs = codes(data.x_val, graph)
+    points = []
+    for lean in (-80_000, 0, 50_000, 65_000, 100_000):
+        bias = (lean, 0, -lean)
+        choices = interpreter.run(graph, inputs, Dynamic(bias)).choices
+        points.append(DialPoint(float(interpreter.bitops(graph, choices).mean()), bias))
+    assert graph.controller is not None
+    return replace(graph, controller=replace(graph.controller, dial=tuple(points)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ const dqt_model_data *dqt_test_model(void) { return &dqt_model; }
 class _Model(ctypes.Structure):
     _fields_ = [
         ("layers", ctypes.c_void_p),
-        ("buffers", ctypes.c_void_p * 9),
+        ("buffers", ctypes.c_void_p * 10),
         ("input", ctypes.c_uint32),
         ("input_size", ctypes.c_uint32),
         ("output", ctypes.c_uint32),
@@ -62,7 +63,7 @@ class NativeModel:
         firmware = data_folder("firmware")
         library = folder / "model.so"
         sources = [str(folder / name) for name in files if name.endswith(".c")]
-        sources += [str(firmware / "runtime" / "dqt_run.c"), str(firmware / "app" / "dqt_frame.c")]
+        sources += [str(firmware / path) for path in ("runtime/dqt_run.c", "runtime/dqt_dial.c", "app/dqt_frame.c")]
         command = ["cc", "-std=c11", "-O2", "-fno-strict-aliasing", "-shared", "-fPIC", *WARNINGS, "-I", str(folder)]
         command += [
             "-I",
@@ -85,11 +86,14 @@ class NativeModel:
         address = self.model.buffers[index] + offset
         return np.ctypeslib.as_array((c_type * count).from_address(address))
 
-    def run(self, codes: np.ndarray, choices: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def run(
+        self, codes: np.ndarray, choices: np.ndarray | None, bias: Sequence[int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         model, layers = self.model, len(self.plan.layers)
         self._array(0, ctypes.c_uint8, model.input_size, model.input)[:] = codes.ravel()
         pointer = None if choices is None else np.ascontiguousarray(choices, np.uint8).tobytes()
-        self.library.dqt_model_run(pointer, 1)
+        biases = None if bias is None else (ctypes.c_int32 * len(bias))(*bias)
+        self.library.dqt_model_run(pointer, biases, 1)
         output = self._array(0, ctypes.c_uint8, model.output_size, model.output).copy()
         chosen = self._array(4, ctypes.c_uint8, max(self.plan.adaptive_count, 1)).copy()[: self.plan.adaptive_count]
         return output, chosen, self._array(3, ctypes.c_uint32, layers).copy()

@@ -42,13 +42,14 @@ def make_input(generator: random.Random, loops: int = 1) -> bytes:
     return bytes(codes)
 
 
-def expected(codes: bytes, choices: tuple[int, ...] | None = None) -> Expected:
-    """The stand-in in Python; no choices: its controller decides."""
+def expected(codes: bytes, choices: tuple[int, ...] | None = None, bias: tuple[int, ...] = (0, 0, 0)) -> Expected:
+    """The stand-in in Python; no choices: its controller decides, with a bias on its logits."""
     first = 0
     if choices is None:
         logits = b"".join(value.to_bytes(4, "little") for value in codes[:5]) + (1 << 31).to_bytes(4, "little")
         first = zlib.crc32(logits)
-        choices = (max(range(3), key=lambda k: codes[k]), max(range(2), key=lambda k: codes[3 + k]))
+        rows = (codes[:3], (*codes[3:5], -(1 << 31)))
+        choices = tuple(max(range(3), key=lambda k, row=row: row[k] + bias[k]) for row in rows)  # type: ignore[misc]
     scaled = bytearray(OUTPUT_SIZE)
     for i in range(OUTPUT_SIZE):
         total = choices[0]

@@ -17,6 +17,7 @@ static uint64_t total[1];
 static uint8_t receive[RECEIVE_MAX + 10];
 static uint8_t reply[REPLY_MAX + 10];
 static uint8_t ring[1024];
+static int32_t bias[3];
 
 /* The controller: the logits are the first bytes of the input. The second layer has two candidates only. */
 static void logits_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t *unused, uint32_t candidate) {
@@ -84,7 +85,7 @@ static const dqt_layer layers[] = {
 
 const dqt_model_data dqt_model = {
     layers,
-    {arena, scratch, counts, checksums, choices, total, receive, reply, ring},
+    {arena, scratch, counts, checksums, choices, total, receive, reply, ring, bias},
     0,
     INPUT_SIZE,
     INPUT_SIZE + 4,
@@ -94,11 +95,13 @@ const dqt_model_data dqt_model = {
     RECEIVE_MAX,
     REPLY_MAX,
     sizeof ring,
+    0,
+    0,
     4,
     2,
     3,
     2,
-    {0, 0},
+    0,
     {0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF,
      0xB0, 0xB1, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA, 0xBB, 0xBC, 0xBD, 0xBE, 0xBF},
 };
