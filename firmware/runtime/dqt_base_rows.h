@@ -14,15 +14,15 @@ static inline void *dqt_base_take(uint8_t **scratch, uint32_t size) {
 typedef struct {
     const dqt_window *window;
     const uint8_t *input;
-    uint32_t flat;       /* 1: rows are segments of an image without rows */
-    uint32_t width;      /* pixels of an output row */
-    uint32_t row_count;  /* output rows */
-    uint32_t pairs;      /* of pixels in an output row */
-    uint32_t pitch;      /* operand columns between two pairs of pixels */
-    uint32_t columns;    /* operand columns of a row */
-    uint32_t depth;      /* K of a row of the window, rounded up to 2 */
-    uint32_t next;       /* padded row that is to be expanded next */
-    uint32_t top;        /* first padded row of the window, and its place in the ring */
+    uint32_t flat;      /* 1: rows are segments of an image without rows */
+    uint32_t width;     /* pixels of an output row */
+    uint32_t row_count; /* output rows */
+    uint32_t pairs;     /* of pixels in an output row */
+    uint32_t pitch;     /* operand columns between two pairs of pixels */
+    uint32_t columns;   /* operand columns of a row */
+    uint32_t depth;     /* K of a row of the window, rounded up to 2 */
+    uint32_t next;      /* padded row that is to be expanded next */
+    uint32_t top;       /* first padded row of the window, and its place in the ring */
     uint32_t top_place;
     uint32_t *rows;        /* a ring of kernel height rows of operands */
     uint32_t *sums;        /* by ring place and pixel: sum of the views under the window in that row */
