@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format fuzz fuzz-kernels bench bench-check code-sizes clean
+.PHONY: help setup demo test lint format fuzz fuzz-kernels bench bench-check bench-peer bench-switching code-sizes clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -9,7 +9,7 @@ SEEDS ?= 200
 CASES ?= 10000
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
 
 setup: $(STAMP) ## install what is missing: Debian packages (as root) and a .venv
 	@.ci/setup system
@@ -45,8 +45,17 @@ fuzz-kernels: setup ## slow: CASES=10000 random cases of every kernel at every w
 bench: setup ## instructions, flash and RAM of the MLPerf Tiny topologies; writes build/bench/networks.json
 	$(PYTHON) -m benchmarks.networks
 
+bench-peer: setup ## BakeNN, installed from PyPI below build/bench, beside ours; writes build/bench/peer.json
+	$(PYTHON) -m benchmarks.peer
+
+bench-switching: setup ## widths chosen at run time against static images; switching every inference against never
+	$(PYTHON) -m benchmarks.switching
+
 bench-check: setup ## the same, and fail if a figure grew by more than 1 % over benchmarks/baseline.json
 	$(PYTHON) -m benchmarks.networks --check
+
+reference-models: setup ## slower: MLPerf Tiny's four models beside TFLite and on QEMU; DATA=folder, see the file's head
+	$(PYTHON) -m benchmarks.reference_models --models $(or $(MODELS),$(DATA)/models) --data $(DATA)
 
 code-sizes: setup ## measure the code of every board again, after a change of firmware or kernels
 	$(PYTHON) -m dqt_edge.codesize

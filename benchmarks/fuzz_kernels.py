@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections import Counter
@@ -62,7 +63,7 @@ CORES = {
     "m55": Core("qemu-m55", "qemu-m55", "_mve"),
 }
 CORES = {name: core for name, core in CORES.items() if core.board in board_ids()}
-PLAIN_ONLY = ("add", "max_pool", "average_pool")
+PLAIN_ONLY = ("add", "max_pool", "average_pool", "concat")
 """Kinds that have plain kernels only."""
 
 Key = tuple[str, str, str]
@@ -135,7 +136,8 @@ def short(core: str, kind: str, counts: Counter[Key], cases: int) -> bool:
     """Whether a kernel of the core's own for this kind still lacks cases at some pair."""
     stem = {"conv": "conv2d", "residual": "conv2d", "depthwise": "depthwise_conv2d", "accumulate": "dense_accumulate"}
     name = stem.get(kind, kind) + CORES[core].ending
-    found = [n for (c, kernel, _), n in counts.items() if c == core and kernel == name]
+    names = [f"dense_{k}_dsp" for k in ("wide", "nibbles", "planes")] if re.fullmatch("dense.*_dsp", name) else [name]
+    found = [n for (c, kernel, _), n in counts.items() if c == core and kernel in names]
     return bool(found) and min(found) < cases
 
 

@@ -18,6 +18,7 @@ from dqt_edge import interpreter, nested
 from dqt_edge.graph import (
     Add,
     AveragePool2D,
+    Concat,
     Controller,
     Conv2D,
     Dense,
@@ -120,6 +121,13 @@ def _large_bias(
     return ((nested.INT32_MAX - worst) * rng.choice([-1, 1], len(weights))).astype(np.int32)
 
 
+def _by_width(rng: Rng, bias: npt.NDArray[np.int32], pairs: tuple[Pair, ...]) -> npt.NDArray[np.int32] | None:
+    """Now and then: a bias of its own for each width pair."""
+    if rng.random() > 0.2 or int(np.abs(bias.astype(np.int64)).max()) > 1 << 28:
+        return None
+    return (bias + rng.integers(-2000, 2000, (len(pairs), len(bias)))).astype(np.int32)
+
+
 def _sums(outputs: npt.NDArray[np.uint8]) -> list[int]:
     return [zlib.crc32(np.ascontiguousarray(row).tobytes()) for row in outputs]
 
@@ -167,7 +175,10 @@ def _conv(rng: Rng, kind: str, number: int) -> Case:
             live["z"] = _codes(rng, target)
     else:
         bias = _large_bias(rng, weights, bias, pairs, source.zero_point)
-    layer = Conv2D("layer", "input", "y", weights, bias, requantize, pairs, window, residual, multiplier)
+    rows = _by_width(rng, bias, pairs)
+    layer = Conv2D(
+        "layer", "input", "y", weights, bias, requantize, pairs, window, residual, multiplier, bias_by_width=rows
+    )
     graph = Graph(kind, tuple(tensors), (*before, layer), "input", "y")
     return _finish(layer, graph, live, pairs, in_place=residual == "z")
 
@@ -185,7 +196,8 @@ def _depthwise(rng: Rng, kind: str, number: int) -> Case:
     weights = weights_of(rng, (shape[2], *window.kernel))
     bias, requantize = spread(rng, weights, source.zero_point)
     bias = _large_bias(rng, weights, bias, pairs, source.zero_point)
-    layer = DepthwiseConv2D("layer", "input", "y", weights, bias, requantize, pairs, window)
+    rows = _by_width(rng, bias, pairs)
+    layer = DepthwiseConv2D("layer", "input", "y", weights, bias, requantize, pairs, window, bias_by_width=rows)
     graph = Graph(kind, (source, Tensor("y", target, 0.02)), (layer,), "input", "y")
     return _finish(layer, graph, {"input": _codes(rng, shape)}, pairs)
 
@@ -203,7 +215,8 @@ def _dense(rng: Rng, kind: str, number: int) -> Case:
     weights = weights_of(rng, (_size(rng), source.size))
     bias, requantize = spread(rng, weights, source.zero_point)
     bias = _large_bias(rng, weights, bias, pairs, source.zero_point)
-    layer = Dense("layer", "input", "y", weights, bias, requantize, pairs)
+    rows = _by_width(rng, bias, pairs)
+    layer = Dense("layer", "input", "y", weights, bias, requantize, pairs, bias_by_width=rows)
     graph = Graph(kind, (source, Tensor("y", (1, 1, len(weights)), 0.02)), (layer,), "input", "y")
     return _finish(layer, graph, {"input": _codes(rng, source.shape)}, pairs)
 
@@ -276,6 +289,30 @@ def _add(rng: Rng, kind: str, _number: int) -> Case:
     return _finish(layer, graph, {"input": _codes(rng, shape), "z": _codes(rng, shape)}, None, in_place=True)
 
 
+def _concat(rng: Rng, kind: str, _number: int) -> Case:
+    """Along the channels; each input is copied or brought to another scale."""
+    shape = _shape(rng)
+    wider = (*shape[:2], _size(rng))
+    source, other = _tensor(rng, "input", shape, True), _tensor(rng, "z", wider, True)
+    tensors = (source, other, Tensor("y", (*shape[:2], shape[2] + wider[2]), 0.02))
+    one = Requantize(np.full(wider[2], 1 << 20, np.int32), np.full(wider[2], 32, np.uint8))
+    nothing, silent = np.zeros((wider[2], 1, 1, shape[2]), np.int8), np.zeros(wider[2], np.int32)
+    before = Conv2D("before", "input", "z", nothing, silent, one, ((8, 8),), Window((1, 1)))
+    names = ("input", "z") if rng.random() < 0.5 else ("z", "input")
+    low, high = (0, 255) if rng.random() < 0.7 else sorted(int(v) for v in rng.integers(0, 256, 2))
+    pairs, biases = [], []
+    for name in names:
+        kept = rng.random() < 0.5
+        pairs.append(nested.IDENTITY if kept else nested.quantize_multiplier(float(np.exp(rng.normal(0, 1)))))
+        zero = {"input": source.zero_point, "z": other.zero_point}[name]
+        biases.append(2 * zero if kept else int(rng.integers(-300, 300)))
+    multipliers, shifts = np.array([p[0] for p in pairs], np.int32), np.array([p[1] for p in pairs], np.uint8)
+    requantize = Requantize(multipliers, shifts, low, high)
+    layer = Concat("layer", names, "y", 2, np.array(biases, np.int32), requantize)
+    graph = Graph(kind, tensors, (before, layer), "input", "y")
+    return _finish(layer, graph, {"input": _codes(rng, shape), "z": _codes(rng, wider)}, None)
+
+
 KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
     "conv": _conv,
     "residual": _conv,
@@ -285,5 +322,6 @@ KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
     "add": _add,
     "max_pool": _pool,
     "average_pool": _pool,
+    "concat": _concat,
 }
 """Kind -> maker. ``accumulate`` is a dense layer that leaves int32 accumulators."""

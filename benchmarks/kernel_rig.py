@@ -30,7 +30,10 @@ RIG = Path(__file__).parent / "rig"
 FLAGS = [*codesize.FLAGS, "-g", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 CODE, RAM, BATCH_OFFSET, BATCH_MAX = 0x8_0000, 0x10_0000, 0x10_0000, 0x10_0000
 TIMEOUT = 600
-STRUCTURES = ("rig_layer", "rig_batch", "dqt_layer", "dqt_mac", "dqt_pool", "dqt_sum", "dqt_width")
+STRUCTURES = (
+    *("rig_layer", "rig_batch", "dqt_layer", "dqt_width"),
+    *("dqt_mac", "dqt_pool", "dqt_sum", "dqt_concatenation", "dqt_part"),
+)
 _LINE = re.compile(r"^(differs|strays|fault|done)((?: [0-9a-f]{8})+)$", re.MULTILINE)
 LINK = """ENTRY(reset)
 SECTIONS {{
@@ -180,6 +183,21 @@ class Rig:
         return ToolchainError(what, where=f"{self.image} on {self.machine}", next_step="run one case by its number")
 
 
+def _placed(layer: PlannedLayer, operands: Sequence[int], output: int) -> dict[str, Any]:
+    """Parameters of a layer with its tensors at other offsets."""
+    parameters: dict[str, Any] = dict(layer.parameters) | {"output": output}
+    if layer.record == "sum":
+        parameters["input"] = tuple(operands)
+    elif layer.record == "concatenation":
+        parts = zip(parameters["parts"], operands, strict=True)
+        parameters["parts"] = [dict(part) | {"input": at} for part, at in parts]
+    else:
+        parameters["input"] = operands[0]
+        if len(operands) > 1:
+            parameters["residual"] = operands[1]
+    return parameters
+
+
 def _texts(values: Mapping[str, Any]) -> set[str]:
     """Names of constants in parameters."""
     found = {v for v in values.values() if isinstance(v, str)}
@@ -216,18 +234,15 @@ class Batch:
         names: dict[str, int] = {}
         for c in constants:
             names[c.name] = self._put(c.values.tobytes(), 4 * (len(names) % 2))
-        parameters = dict(layer.parameters)
         *operands, output = job.offsets
-        if layer.record == "sum":
-            parameters["input"] = tuple(operands)
-        else:
-            parameters["input"] = operands[0]
-            if "residual" in parameters and len(operands) > 1:
-                parameters["residual"] = operands[1]
-        parameters["output"] = output
         structures, address = self.rig.structures, names.__getitem__
+        parameters = _placed(layer, operands, output)
+        if layer.record == "concatenation":
+            packed = [structures["dqt_part"].pack(part, address) for part in parameters["parts"]]
+            parameters |= {"parts": self._put(b"".join(packed)), "part_count": len(packed)}
         widths = b"".join(
-            structures["dqt_width"].pack({"weight_bits": w, "activation_bits": a}, address) for w, a in layer.widths
+            structures["dqt_width"].pack({"weight_bits": w, "activation_bits": a, "proof": proof}, address)
+            for (w, a), proof in zip(layer.widths, layer.proofs, strict=True)
         )
         described = {
             "run": self.rig.functions[f"dqt_{layer.kernel}"],

@@ -34,6 +34,8 @@ TOLERANCE = 0.01
 PEERS = Path(__file__).with_name("peers.json")
 CORES = ("m3", "m4", "m7", "m55")
 SAMPLES = 2
+WIDTH = 100
+"""Columns of the tables."""
 PAIRS = {f"{w}x{a}": (w, a) for w, a in CANDIDATES}
 RIVALS = {"cmsis_nn_s8_O3": "CMSIS-NN", "best_s8_kernel_per_layer_any_peer": "best peer, by layer"}
 
@@ -55,7 +57,7 @@ def main() -> None:
     parser.add_argument("--layer", nargs="+", default=None, help="layers to profile, by name; all unless given")
     parser.add_argument("--listing", nargs="+", default=[], metavar="FUNCTION", help="profile line by line")
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=WIDTH)
     try:
         found: dict[str, Facts] = {}
         for core in options.cores:

@@ -31,11 +31,13 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Member:
-    """One member of a structure."""
+    """One member of a structure. A bit field: ``bits`` bits from bit ``shift`` of the byte at ``offset``."""
 
     name: str
     offset: int
     kind: Scalar | Structure
+    shift: int = 0
+    bits: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ class Structure:
             if member.name == RESERVED:
                 continue
             value = values[member.name]
+            if member.bits:
+                out[member.offset] |= (int(value) & ((1 << member.bits) - 1)) << member.shift
+                continue
             if isinstance(member.kind, Structure):
                 content = member.kind.pack(value, address)
             else:
@@ -114,13 +119,16 @@ def _resolve(entry: Any) -> Scalar | Structure:  # noqa: ANN401 - pyelftools has
         assert len(bounds) == 1, "arrays of one dimension"
         return Scalar(element.size, element.pointer, bounds[0] + 1)
     assert entry.tag == "DW_TAG_structure_type", entry.tag
-    members = tuple(
-        Member(
-            child.attributes["DW_AT_name"].value.decode(),
-            child.attributes["DW_AT_data_member_location"].value,
-            _resolve(child.get_DIE_from_attribute("DW_AT_type")),
-        )
-        for child in entry.iter_children()
-        if child.tag == "DW_TAG_member"
-    )
+    members = tuple(_member(child) for child in entry.iter_children() if child.tag == "DW_TAG_member")
     return Structure("", entry.attributes["DW_AT_byte_size"].value, members)
+
+
+def _member(entry: Any) -> Member:  # noqa: ANN401 - as above
+    values = {name: attribute.value for name, attribute in entry.attributes.items()}
+    name, kind = values["DW_AT_name"].decode(), _resolve(entry.get_DIE_from_attribute("DW_AT_type"))
+    if "DW_AT_bit_size" not in values:
+        return Member(name, values["DW_AT_data_member_location"], kind)
+    offset, shift = divmod(values["DW_AT_data_bit_offset"], 8)
+    bits = values["DW_AT_bit_size"]
+    assert shift + bits <= 8, "bit fields within a byte"
+    return Member(name, offset, kind, shift, bits)

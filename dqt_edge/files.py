@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from .errors import BadFileError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+TOML_MAX = 1 << 20
 
 
 def read_capped(path: Path, limit: int) -> bytes:
@@ -26,6 +35,16 @@ def read_capped(path: Path, limit: int) -> bytes:
     if len(content) > limit:
         raise ValueError(f"it has more than the limit of {limit} bytes")
     return content
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Content of a TOML file of at most 1 MiB.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no regular file, larger, or no TOML.
+    """
+    return tomllib.loads(read_capped(path, TOML_MAX).decode("utf-8"))
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +33,8 @@ from .graph import (
 
 Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
-BATCH = 128
-"""Samples computed at once: the columns of a convolution over thousands of images would fill the memory."""
+BATCH = 32
+"""Samples computed at once: more would leave the processor's caches, and thousands would fill the memory."""
 Policy = Literal["dynamic"] | Dynamic | Sequence[Pair]
 """The controller decides, ``"dynamic"`` or with a bias on its logits; or one width pair for each adaptive layer."""
 
@@ -155,7 +155,7 @@ def _run(graph: Graph, inputs: Codes, policy: Policy, *, keep_tensors: bool) -> 
         if isinstance(layer, Dense) and layer.requantize is None:
             assert controller is not None
             assert bias is not None
-            twice = _mac(layer, graph, live, layer.candidates[0])
+            twice = accumulate(layer, graph, live, layer.candidates[0])
             logits = twice.reshape(n, len(controller.decides), -1)
             choices = (logits + bias).argmax(axis=-1)  # the first of equals
         elif layer.name in positions:
@@ -181,7 +181,7 @@ def _run_selected(layer: Layer, graph: Graph, live: dict[str, Codes], column: np
 def run_layer(layer: Layer, graph: Graph, live: dict[str, Codes], pair: Pair | None = None) -> Codes:
     """Output codes of one layer, given its inputs by name; ``pair`` defaults to the first candidate."""
     if isinstance(layer, MacLayer):
-        twice = _mac(layer, graph, live, pair or layer.candidates[0])
+        twice = accumulate(layer, graph, live, pair or layer.candidates[0])
         rq = layer.requantize
         assert rq is not None
         return nested.requantize(twice, rq.multiplier, rq.shift, rq.low, rq.high)
@@ -231,37 +231,67 @@ def _average_pool(layer: AveragePool2D, graph: Graph, x: Codes) -> Codes:
     return nested.requantize(twice, multiplier, shift, rq.low, rq.high)
 
 
-def _mac(
+def accumulate(
     layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Codes], pair: Pair
 ) -> npt.NDArray[np.int64]:
-    """Accumulator halves, int64 [n, out h, out w, channels] (dense: [n, 1, 1, channels])."""
+    """Accumulator halves of a layer with weights, given its inputs by name: int64 [n, height, width, channels]."""
     weight_bits, activation_bits = pair
     source = graph.tensor(layer.input)
-    view = nested.activation_view(live[layer.input], activation_bits)
+    view = nested.activation_view(live[layer.input], activation_bits).astype(np.uint8)
     bias = layer.bias_of(pair).astype(np.int64)
     if source.zero_point:
         bias = bias - nested.zero_point_twice(layer.weights, weight_bits, source.zero_point)
     weights = nested.weight_view(layer.weights, weight_bits)
-    # Sums of products stay far below 2^53, so float64 matrix products (BLAS) are exact integers.
-    if isinstance(layer, Dense):
-        flat = view.reshape(len(view), 1, 1, -1)
-        products = flat.astype(np.float64) @ weights.T.astype(np.float64)
-        sums = flat.sum(axis=-1, keepdims=True)
+    if isinstance(layer, DepthwiseConv2D):
+        products, sums = _depthwise(view, weights, layer.window, source.zero_point)
     else:
-        windows = _windows(view, layer.window, source.zero_point)
-        if isinstance(layer, DepthwiseConv2D):
-            products = np.einsum("nhwijc,cij->nhwc", windows, weights)
-            sums = windows.sum(axis=(3, 4))
-        else:
-            columns = windows.reshape(*windows.shape[:3], -1)
-            products = columns.astype(np.float64) @ weights.reshape(layer.channels, -1).T.astype(np.float64)
-            sums = columns.sum(axis=-1, keepdims=True)
-    twice = nested.accumulator_twice(products.astype(np.int64), sums, weight_bits, activation_bits, bias)
+        products, sums = _matrix_products(layer, view, weights, source.zero_point)
+    twice = nested.accumulator_twice(products, sums, weight_bits, activation_bits, bias)
     if isinstance(layer, Conv2D) and layer.residual is not None:
         assert layer.residual_multiplier is not None
         zero = graph.tensor(layer.residual).zero_point
         twice += (live[layer.residual].astype(np.int64) - zero) * layer.residual_multiplier
     return twice
+
+
+FLOAT32_EXACT = 1 << 24
+"""Integers up to this magnitude are exact in float32."""
+
+
+def _matrix_products(
+    layer: Conv2D | Dense, view: Codes, weights: npt.NDArray[np.int64], fill: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Sums of products, and of activations, int64 [n, h, w, channels] and [n, h, w, 1].
+
+    Matrix products of BLAS, in whatever order it adds, are exact integers: no partial sum leaves what the type holds.
+    float64 always holds it (2^53), float32 if the largest sum of magnitudes does.
+    """
+    flat = weights.reshape(layer.channels, -1)
+    most = max(int(np.abs(flat).sum(axis=1).max()), flat.shape[1]) * nested.CODE_MAX
+    real: Any = np.float32 if most <= FLOAT32_EXACT else np.float64
+    if isinstance(layer, Dense):
+        columns = view.reshape(len(view), 1, 1, -1).astype(real)
+    else:
+        windows = _windows(view.astype(real), layer.window, fill)
+        columns = windows.reshape(*windows.shape[:3], -1)
+    with_ones = np.concatenate([flat, np.ones_like(flat[:1])]).astype(real)
+    found = (columns @ with_ones.T).astype(np.int64)
+    return found[..., :-1], found[..., -1:]
+
+
+def _depthwise(
+    view: Codes, weights: npt.NDArray[np.int64], window: Window, fill: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Sums of products, and of activations, int64 [n, h, w, channels] each; tap by tap."""
+    windows = _windows(view.astype(np.int32), window, fill)
+    shape = (*windows.shape[:3], windows.shape[-1])
+    products, sums = np.zeros(shape, np.int32), np.zeros(shape, np.int32)
+    small = weights.astype(np.int32)  # products of up to 65,025 taps of 15 bits fit 31
+    for i, j in np.ndindex(window.kernel):
+        tap = windows[:, :, :, i, j]
+        products += tap * small[:, i, j]
+        sums += tap
+    return products.astype(np.int64), sums.astype(np.int64)
 
 
 def bitops(graph: Graph, choices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

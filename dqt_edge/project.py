@@ -199,12 +199,16 @@ def footprint_facts(plan: Plan, footprint: Footprint) -> dict[str, Any]:
         "code": footprint.code,
         "weights": footprint.weights,
         "tables": footprint.tables,
-        "arena": footprint.buffers.arena,
-        "arena_lower_bound": plan.arena_lower_bound,
-        "scratch": footprint.buffers.scratch,
+        "arena": plan.arena_size,
+        "scratch": plan.scratch_size,
+        "memory_lower_bound": plan.memory_lower_bound,
+        "peak": {
+            "layer": plan.peak,
+            "map": [{"what": r.what, "offset": r.offset, "size": r.size} for r in plan.peak_regions],
+        },
         "stack": footprint.stack,
         "static": footprint.static,
-        "buffers": footprint.buffers.total - footprint.buffers.arena - footprint.buffers.scratch,
+        "buffers": footprint.buffers.total - footprint.buffers.memory,
         "compiler": footprint.compiler,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,10 @@ class Assignment:
     loss: float
 
 
+Judge = Callable[[tuple[Pair, ...]], Assignment]
+"""How good a width vector is."""
+
+
 def judge(
     graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], pairs: tuple[Pair, ...]
 ) -> Assignment:
@@ -46,7 +50,7 @@ def cost(graph: Graph, pairs: tuple[Pair, ...]) -> float:
     return float(interpreter.bitops(graph, np.array([interpreter.fixed_choices(graph, pairs)]))[0])
 
 
-def best_static(graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], budget: float) -> Assignment:
+def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
     """The width vector of highest accuracy (then lowest loss) whose BitOPs ratio is within the budget.
 
     All vectors are tried where there are at most 400; otherwise the search begins at the widest pairs and lowers, step
@@ -57,8 +61,8 @@ def best_static(graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[
     """
     layers = graph.adaptive
     total = int(np.prod([len(layer.candidates) for layer in layers])) if layers else 1
-    found = _all(graph, budget) if total <= EXHAUSTIVE_MAX else _greedy(graph, codes, labels, budget)
-    judged = [judge(graph, codes, labels, pairs) for pairs in found]
+    found = _all(graph, budget) if total <= EXHAUSTIVE_MAX else _greedy(graph, budget, judge)
+    judged = [judge(pairs) for pairs in found]
     if not judged:
         raise UsageError(
             f"no width vector costs {budget:.3f} of the 8x8 BitOPs or less",
@@ -74,22 +78,15 @@ def _all(graph: Graph, budget: float) -> Iterator[tuple[Pair, ...]]:
             yield pairs
 
 
-def _greedy(
-    graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], budget: float
-) -> Iterator[tuple[Pair, ...]]:
-    current = judge(
-        graph,
-        codes,
-        labels,
-        tuple(max(layer.candidates, key=lambda p: p[0] * p[1]) for layer in graph.adaptive),
-    )
+def _greedy(graph: Graph, budget: float, judge: Judge) -> Iterator[tuple[Pair, ...]]:
+    current = judge(tuple(max(layer.candidates, key=lambda p: p[0] * p[1]) for layer in graph.adaptive))
     while current.bitops_ratio > budget + 1e-12:
         steps = []
         for i, layer in enumerate(graph.adaptive):
             narrower = [p for p in layer.candidates if p[0] * p[1] < current.pairs[i][0] * current.pairs[i][1]]
             if narrower:
                 pair = max(narrower, key=lambda p: p[0] * p[1])
-                steps.append(judge(graph, codes, labels, (*current.pairs[:i], pair, *current.pairs[i + 1 :])))
+                steps.append(judge((*current.pairs[:i], pair, *current.pairs[i + 1 :])))
         if not steps:
             return
         before = current

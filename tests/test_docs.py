@@ -17,7 +17,7 @@ from dqt_edge.cli.train import train
 from dqt_edge.device import client, frame, messages, replies
 from dqt_edge.lowering import footprint, packing
 from dqt_edge.measure.session import LayerFact, Session
-from dqt_edge.training import data
+from dqt_edge.training import data, dataset
 from dqt_edge.training.models import MODELS
 from dqt_edge.training.options import Options
 
@@ -131,6 +131,8 @@ def test_training_options() -> None:
             assert defaults.as_json()[field] in shown
         elif isinstance(value, str):
             assert shown == f"`{value}`"
+        elif isinstance(value, bool):
+            assert (shown == "off") is not value
         elif value is not None:
             assert float(shown) == value
         bounds = re.match(r"([\d.e-]+?)\.\.([\d.e+-]+\d)", limits)
@@ -157,7 +159,8 @@ def constant(module: str, name: str) -> str:
 def test_numbers_of_the_training_method() -> None:
     training, arithmetic = flat(page("training")), flat(page("arithmetic"))
     assert f"{constant('steps', 'NESTED_RATE')} times the learning rate" in training
-    assert f"max(0, cost - {constant('steps', 'BUDGET_FILL')} * budget)" in training
+    assert f"the bias that keeps {constant('validation', 'DIAL_FILL')} of the budget" in training
+    assert f"`{float(constant('dial', 'SPAN')):g} * (2 * place - 1)" in training
     assert f"up to {constant('loop', 'CALIBRATION_SAMPLES')} training images" in training
     start, end = (float(value) for value in constant("loop", "TAU").strip("()").split(","))
     assert f"temperature falls from {start:g} to {end:g}" in training
@@ -167,11 +170,11 @@ def test_numbers_of_the_training_method() -> None:
     assert f"{100 - 100 * float(constant('quantizers', 'PERCENTILE_REST')):g}th percentile" in arithmetic
     assert f"{constant('quantizers', 'CLIP_SIGMAS')} standard deviations" in arithmetic
     options = Options(epochs=100)
-    assert (options.warmup, options.frozen) == (25, 80), "a quarter of warm-up, the last fifth frozen"
+    assert (options.floating, options.frozen) == (25, 80), "a quarter of warm-up, the last fifth frozen"
     sizes = f"{data.DIGITS_TEST} held-out images"
     assert sizes in training
     assert f"{data.VALIDATION_SHARE:.0%}".replace("%", " %") in training
-    assert data.TEST_SHARE == 1 / 5
+    assert dataset.TEST_SHARE == 1 / 5
 
 
 def test_training_log_columns() -> None:

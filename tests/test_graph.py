@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dqt_edge.errors import UnsupportedError
-from dqt_edge.graph import Conv2D, Graph, Requantize, Tensor, Window
+from dqt_edge.graph import Concat, Conv2D, Graph, Requantize, Tensor, Window
 from tests.support.random_graphs import random_graph
 
 
@@ -101,6 +101,44 @@ def test_values_compare_by_content_and_are_frozen() -> None:
     changed = layer.weights.copy()
     changed.flat[0] ^= 1
     assert replace(layer, weights=changed) != layer
+
+
+def joined(**changes) -> Graph:
+    fields = {
+        "name": "join",
+        "inputs": ("x", "x"),
+        "output": "y",
+        "axis": 2,
+        "bias_twice": np.zeros(2, np.int32),
+        "requantize": requantize(2),
+    }
+    return graph(Concat(**(fields | changes)))
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: joined(axis=4), "an axis within 0..3"),
+        (lambda: joined(inputs=("x",)), "needs 2 to 64 inputs"),
+        (lambda: joined(bias_twice=np.zeros(3, np.int32)), "one multiplier and one bias for every input"),
+        (lambda: joined(bias_twice=np.zeros(2, np.int64)), "bias must be int32"),
+        (lambda: joined(bias_twice=np.full(2, 2**31 - 500, np.int32)), "does not fit int32"),
+        (lambda: joined(axis=0), "makes shape (8, 4, 1)"),
+        (lambda: joined(axis=3), "makes shape (1, 1, 32)"),
+        (lambda: joined(inputs=("x", "nothing")), "is not made by an earlier layer"),
+        (lambda: graph(conv(bias_by_width=np.zeros((2, 2), np.int32))), "biases by width must be int32"),
+        (lambda: graph(conv(bias_by_width=np.zeros((1, 2), np.int64))), "biases by width must be int32"),
+        (lambda: graph(conv(bias_by_width=np.full((1, 2), 2**31 - 1, np.int32))), "more than int32 holds"),
+    ],
+)
+def test_joints_and_biases_by_width_are_refused_with_their_reason(make, reason: str) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        make()
+    assert reason in str(caught.value)
+
+
+def test_a_joint_of_fitting_shapes_is_accepted() -> None:
+    assert joined().layers[0].keeps(0, 0) is False
 
 
 def test_random_networks_cover_every_operator() -> None:

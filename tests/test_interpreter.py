@@ -204,3 +204,17 @@ def test_many_samples_are_computed_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(whole.choices, parts.choices)
     assert set(whole.tensors) == set(parts.tensors)
     assert all(np.array_equal(values, parts.tensors[name]) for name, values in whole.tensors.items())
+
+
+@pytest.mark.parametrize("extreme", [-128, 127])
+def test_sums_at_the_edge_of_what_float32_holds_are_exact(extreme: int) -> None:
+    """2^24 is the last sum of magnitudes that float32 may add; one tap more runs in float64."""
+    for taps in (514, 515, 600):  # 514 * 128 * 255 < 2^24 < 515 * 128 * 255
+        weights = np.full((2, taps), extreme, np.int8)
+        weights[1, ::2] = 1
+        codes = np.full((1, 1, 1, taps), 255, np.uint8)
+        codes[..., 1::3] = 254
+        layer = Dense("d", "x", "y", weights, np.zeros(2, np.int32), None)
+        products, sums = interpreter._matrix_products(layer, codes, weights.astype(np.int64), 0)
+        assert products.ravel().tolist() == (weights.astype(int) @ codes.ravel().astype(int)).tolist()
+        assert sums.item() == int(codes.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def labelled(graph: Graph) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("budget", [0.17, 0.25, 0.5, 1.0])
 def test_the_best_of_all_vectors_within_the_budget(graph: Graph, labelled, budget: float) -> None:
-    found = search.best_static(graph, *labelled, budget)
+    found = search.best_static(graph, budget, partial(search.judge, graph, *labelled))
     assert found.bitops_ratio <= budget + 1e-12
     every = itertools.product(*(layer.candidates for layer in graph.adaptive))
     allowed = [pairs for pairs in every if search.cost(graph, pairs) <= budget]
@@ -33,14 +34,14 @@ def test_the_best_of_all_vectors_within_the_budget(graph: Graph, labelled, budge
 def test_the_greedy_search_stays_within_the_budget(graph: Graph, labelled, monkeypatch) -> None:
     monkeypatch.setattr(search, "EXHAUSTIVE_MAX", 1)
     for budget in (0.2, 0.4, 0.8):
-        found = search.best_static(graph, *labelled, budget)
+        found = search.best_static(graph, budget, partial(search.judge, graph, *labelled))
         assert found.bitops_ratio <= budget
         assert found.accuracy >= search.judge(graph, *labelled, ((2, 4),) * len(graph.adaptive)).accuracy - 0.05
 
 
 def test_an_impossible_budget_is_refused(graph: Graph, labelled) -> None:
     with pytest.raises(UsageError, match="no width vector costs"):
-        search.best_static(graph, *labelled, 0.01)
+        search.best_static(graph, 0.01, partial(search.judge, graph, *labelled))
 
 
 def test_cost_is_the_interpreters_bitops(graph: Graph) -> None:

@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "Train a model whose precision adapts to each input.",
     "import": "Import a model of TFLite or Keras.",
     "compare": "Run an imported model beside TFLite, layer by layer.",
+    "search": "Find the best fixed widths within a budget.",
     "cost": "Count BitOPs and the work of switching widths.",
     "check": "Say whether a checkpoint fits a board, layer by layer.",
     "export": "Write a self-contained C project for a board.",

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..lowering.plan import Plan
 
 
 @click.command()
@@ -97,9 +103,21 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
         f"{footprint.ram:,}",
         f"{footprint.ram_region.size:,}",
         f"{footprint.ram_region.size - footprint.ram:,}",
-        f"arena {facts['arena']:,} (least possible {facts['arena_lower_bound']:,}), scratch {facts['scratch']:,}, "
+        f"arena {facts['arena']:,} and scratch {facts['scratch']:,} (together at least "
+        f"{facts['memory_lower_bound']:,}), "
         f"stack {facts['stack']:,}, buffers {facts['buffers']:,}, variables {facts['static']:,}",
     )
     console.print(total)
+    console.print(_memory_map(plan))
     require_fit(plan, footprint)
     click.echo(f"{plan.name} fits {target.id}")
+
+
+def _memory_map(plan: Plan) -> Table:
+    """What lies in arena and scratch when they are fullest; an output may take over its input as it is read."""
+    from rich.table import Table
+
+    table = Table("bytes", "from", "to", title=f"memory during layer {plan.peak}, when it is fullest")
+    for region in plan.peak_regions:
+        table.add_row(region.what, f"{region.offset:,}", f"{region.offset + region.size:,}")
+    return table

@@ -66,7 +66,9 @@ def _print(result: Comparison) -> None:
         table.add_row(layer.name, str(layer.alone), f"{layer.alone_share:.3%}", str(layer.network))
     Console().print(table)
     click.echo(f"largest difference of a layer, given equal inputs: {result.largest_alone} codes")
-    click.echo(f"first layer that differs: {result.first_difference or 'none'}")
+    first = next((layer for layer in result.layers if layer.name == result.first_difference), None)
+    size = "" if first is None else f", by up to {first.network} code{'s' * (first.network != 1)}"
+    click.echo(f"first layer that differs: {result.first_difference or 'none'}{size}")
     click.echo(f"another largest output: {result.top1_differences} of {result.samples} samples")
     if result.accuracy is not None:
         click.echo(f"accuracy: dqt-edge {result.accuracy:.2%}, TFLite {result.reference_accuracy:.2%}")

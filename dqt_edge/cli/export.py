@@ -34,5 +34,7 @@ def export(checkpoint: Path, board: str, out: Path | None) -> None:
     click.echo(f"  kernels: {', '.join(plan.kernels)}")
     if footprint is not None:
         click.echo(f"  flash:   {footprint.flash:,} bytes predicted, {footprint.weights:,} of them weights")
-        click.echo(f"  RAM:     {footprint.ram:,} bytes predicted, {footprint.buffers.arena:,} of them arena")
+        click.echo(
+            f"  RAM:     {footprint.ram:,} bytes predicted, {footprint.buffers.memory:,} of them arena and scratch"
+        )
     click.echo("next: dqt-edge build")

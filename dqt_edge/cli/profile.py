@@ -9,7 +9,7 @@ import click
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--data", required=True, help="'digits', or an .npz file with arrays x and y.")
+@click.option("--data", required=True, help="digits, cifar10, an .npz file or a folder of images.")
 @click.option("--n", "count", type=click.IntRange(min=1), help="Number of test samples. Default: all.")
 @click.option("--port", help="Serial port, or 'unicorn:' to emulate an STM32H7. Default: by the board's USB id.")
 @click.option(
@@ -34,6 +34,7 @@ def profile(
       dqt-edge profile --data digits --policy 8x8,4x4,2x4,2x4 --report build/report
       dqt-edge profile --data digits --policy dial --report build/report
     """
+    import numpy as np
     from rich.console import Console
     from rich.progress import Progress
 
@@ -51,9 +52,9 @@ def profile(
     chosen = dial_policies(graph, "--policy dial") if dial else (parse_policy(policy, graph),)
     if report is not None:
         reports.make_folder(report)
-    dataset = load_data(data)
-    inputs = codes(dataset.x_test, graph)[:count]
-    labels = dataset.y_test[:count]
+    test = load_data(data, shape=graph.tensor(graph.input).shape).test
+    labels = test.labels[:count]
+    inputs = codes(test.images(np.arange(len(labels))), graph)
     with (
         open_client(project.board, project.elf, project.model_hash, port) as client,
         Progress(transient=True) as bar,

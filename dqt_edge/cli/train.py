@@ -11,19 +11,65 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..graph import Graph
+    from ..training.distribution import Kind
+    from ..training.initial import Earlier, Initial
+
+
+def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -> None:
+    """Make a recipe's values the defaults of this call."""
+    if path is None:
+        return
+    from ..errors import BadFileError, UsageError
+    from ..files import read_toml
+
+    try:
+        values = read_toml(path)
+    except (OSError, ValueError) as error:
+        raise BadFileError(
+            f"cannot read the recipe: {error}", where=str(path), next_step="give a TOML file such as those in recipes/"
+        ) from error
+    known = {p.name for p in context.command.params if p.name not in ("recipe", "resume", "help")}
+    for name in values:
+        if name not in known:
+            raise UsageError(
+                f"the recipe sets {name!r}, which is no option of train",
+                where=str(path),
+                next_step=f"choose from {', '.join(sorted(filter(None, known)))}",
+            )
+    context.default_map = {**(context.default_map or {}), **values}
+
 
 # The defaults stand in training/options.py too, which would load NumPy here; a test holds the two together.
 
 
 @click.command()
 @click.option(
+    "--recipe",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=read_recipe,
+    help="TOML file with values for any of these options; what the command line gives wins.",
+)
+@click.option(
     "--data",
     default="digits",
     show_default=True,
-    metavar="NAME|FILE",
-    help="digits, or an .npz with x and y.",
+    metavar="NAME|FILE|DIR",
+    help="digits, cifar10, an .npz with x and y, or a folder of images.",
 )
-@click.option("--model", default="tiny", show_default=True, help="tiny or tiny-plain.")
+@click.option(
+    "--model",
+    default="tiny",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="tiny, resnet8, ecg, ... or a .keras, .h5 or float .tflite file.",
+)
+@click.option(
+    "--init",
+    metavar="FILE",
+    help="Weights to start with: a .keras, .h5 or .tflite file, or the .safetensors of an earlier run.",
+)
 @click.option(
     "--candidates",
     default="8x8,4x4,2x4",
@@ -44,9 +90,60 @@ if TYPE_CHECKING:
     type=int,
     help="Largest random shift of a training image.  [default: digits 1, others 0 pixels]",
 )
+@click.option("--flip", is_flag=True, default=False, help="Mirror training images at random.")
+@click.option("--warmup", type=int, help="Epochs in floating point first.  [default: a quarter, with --init none]")
+@click.option(
+    "--validation", default=0.15, show_default=True, help="Part of the training samples that is kept to choose by."
+)
+@click.option(
+    "--narrow-share", default=1.0, show_default=True, help="Part of each batch that narrow passes see; less is faster."
+)
+@click.option(
+    "--view",
+    type=click.Choice(["centred", "paper", "plain"]),
+    default="centred",
+    show_default=True,
+    help="How narrow views are made; the last two only for comparison, without a checkpoint.",
+)
+@click.option(
+    "--scales",
+    type=click.Choice(["learned", "ema"]),
+    default="learned",
+    show_default=True,
+    help="Trained scales and clips, or averages of what is seen.",
+)
+@click.option("--image-size", type=int, help="Height and width that the images of a folder get, pixels.")
+@click.option("--channels", default=3, show_default=True, help="Of the images of a folder: 1 for grey, 3 for colour.")
+@click.option(
+    "--crop-area",
+    default=1.0,
+    show_default=True,
+    help="Least part of a folder's training image that a random crop shows; 1 crops none.",
+)
+@click.option(
+    "--distribute",
+    type=click.Choice(["auto", "none", "mirrored", "workers"]),
+    default="auto",
+    show_default=True,
+    help="One device, all GPUs, or the workers of TF_CONFIG.",
+)
+@click.option(
+    "--save-every",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="Minutes between savings of the state within an epoch.",
+)
 @click.option("--resume", is_flag=True, help="Go on where a stopped run left off.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoint to write, .safetensors.")
-def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # noqa: ANN401 - for Options
+def train(
+    out: Path,
+    resume: bool,
+    candidates: str,
+    distribute: Kind,
+    save_every: float,
+    **values: Any,  # noqa: ANN401 - for Options
+) -> None:
     """Train a model whose precision adapts to each input.
 
     Beside the checkpoint OUT come a log of all epochs (OUT with the suffix .csv) and a folder OUT.state, from
@@ -56,6 +153,8 @@ def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # n
     Examples:
       dqt-edge train --data digits --model tiny --candidates 8x8,4x4,2x4 --budget 0.5 --out digits.safetensors
       dqt-edge train --data my.npz --model tiny --epochs 80 --seed 7 --out my.safetensors
+      dqt-edge train --data cifar10 --model resnet8.keras --flip --shift 3 --epochs 16 --out resnet8.safetensors
+      dqt-edge train --recipe recipes/ecg.toml --data ecg.npz --out ecg.safetensors
       dqt-edge train --data digits --model tiny --out digits.safetensors --resume
     """
     from rich.console import Console
@@ -64,23 +163,62 @@ def train(out: Path, resume: bool, candidates: str, **values: Any) -> None:  # n
     from ..training.options import Options, parse_candidates
     from ..training.start import start_tensorflow
 
+    if is_model_file(values["model"]):
+        values["init"] = values["init"] or values["model"]
     options = Options(candidates=parse_candidates(candidates), **values)
     check_output(out)
     console = Console()
     with console.status("starting TensorFlow"):
         start_tensorflow()
+    from ..training.distribution import find_devices
+
+    devices = find_devices(distribute)  # before anything else of TensorFlow
+    initial = _initial(options.init)
     from ..training.loop import train as run_training
     from ..training.progress import Progress
     from ..training.report import finished_graph, write_log
 
+    if not devices.chief:
+        run_training(options, out, initial=initial, resume=resume, devices=devices, save_every=save_every)
+        return
     with Progress(console, options) as progress:
-        outcome = run_training(options, out, resume=resume, on_epoch=progress.epoch)
+        outcome = run_training(
+            options,
+            out,
+            initial=initial,
+            resume=resume,
+            on_epoch=progress.epoch,
+            devices=devices,
+            save_every=save_every,
+        )
+    if options.view != "centred":
+        write_log(out.with_suffix(".csv"), outcome.log)
+        click.echo(f"views of kind {options.view} have no integer path: no checkpoint; log {out.with_suffix('.csv')}")
+        return
     graph = finished_graph(outcome, options)
     write_log(out.with_suffix(".csv"), outcome.log)
     save(graph, out)
     _print_results(console, graph)
     _warn_of_budget(graph, options.budget)
     click.echo(f"wrote {out} (best epoch {outcome.best_epoch}), log {out.with_suffix('.csv')}")
+
+
+def is_model_file(name: str) -> bool:
+    """Whether ``--model`` or ``--init`` names a file of another framework."""
+    return Path(name).suffix in (".keras", ".h5", ".tflite")
+
+
+def _initial(name: str | None) -> Initial | Earlier | None:
+    """What a run starts with."""
+    if name is None:
+        return None
+    if Path(name).suffix == ".safetensors":
+        from ..training.state import read_earlier
+
+        return read_earlier(Path(name))
+    from ..importers.trainable import read_trainable
+
+    return read_trainable(Path(name))
 
 
 def _warn_of_budget(graph: Graph, budget: float) -> None:

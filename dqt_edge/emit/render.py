@@ -25,8 +25,9 @@ KERNEL_TEMPLATES = {
     "depthwise_conv2d_raw_dsp": ("depthwise_conv2d_dsp", "raw"),
     "dense": ("dense", "plain"),
     "dense_accumulate": ("dense", "accumulate"),
-    "dense_dsp": ("dense_dsp", "plain"),
-    "dense_accumulate_dsp": ("dense_dsp", "accumulate"),
+    "dense_wide_dsp": ("dense_dsp", "wide"),
+    "dense_nibbles_dsp": ("dense_dsp", "nibbles"),
+    "dense_planes_dsp": ("dense_dsp", "planes"),
     "conv2d_mve": ("conv2d_mve", "plain"),
     "depthwise_conv2d_mve": ("depthwise_conv2d_mve", "plain"),
     "dense_mve": ("dense_mve", "plain"),
@@ -44,7 +45,19 @@ KERNEL_TEMPLATES = {
 
 UNITS = {
     "_base": ("base_dense", "base_multiply", "base_operands", "base_rows"),
-    "_dsp": ("dsp_depthwise", "dsp_depthwise_rows", "dsp_multiply", "dsp_operands"),
+    "_dsp": (
+        "dsp_dense_nibbles",
+        "dsp_dense_planes",
+        "dsp_conv_pixels",
+        "dsp_conv_rows",
+        "dsp_conv_windows",
+        "dsp_depthwise",
+        "dsp_depthwise_rows",
+        "dsp_expand",
+        "dsp_expand_rest",
+        "dsp_multiply",
+        "dsp_operands",
+    ),
     "_mve": ("mve_depthwise", "mve_multiply", "mve_operands"),
 }
 """End of the names of the kernels for an extension -> templates of what they share."""

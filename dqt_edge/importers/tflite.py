@@ -14,41 +14,22 @@ import numpy.typing as npt
 from ..errors import UnsupportedError
 from ..graph import FLAT, Shape, Window
 from . import affine
-from .network import Activation, Edge, Network, Node
+from .network import Edge, Network, Node
 from .problems import Problems, Unfit
 from .tflite_file import RawModel, RawOperator, RawTensor, read_file
-
-_ACTIVATIONS: dict[int, Activation] = {0: "none", 1: "relu", 2: "relu_n1_to_1", 3: "relu6"}
-_LONE: dict[str, Activation] = {"RELU": "relu", "RELU6": "relu6", "RELU_N1_TO_1": "relu_n1_to_1"}
-_KINDS = {
-    "CONV_2D": "conv",
-    "DEPTHWISE_CONV_2D": "depthwise",
-    "FULLY_CONNECTED": "dense",
-    "ADD": "add",
-    "MUL": "multiply",
-    "AVERAGE_POOL_2D": "pool",
-    "MAX_POOL_2D": "pool",
-    "MEAN": "over_image",
-    "REDUCE_MAX": "over_image",
-    "CONCATENATION": "concat",
-    "QUANTIZE": "quantize",
-    **dict.fromkeys(_LONE, "relu"),
-}
-_SHAPES = ("SHAPE", "STRIDED_SLICE", "PACK")
-"""What a converter writes to compute a shape that it could have known: read by RESHAPE alone, and passed over."""
-_SAME_DATA = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
-_SUPPORTED = ", ".join([*_KINDS, *_SAME_DATA, "PAD, SOFTMAX and DEQUANTIZE at the end"])
-_NEAREST = {
-    "LOGISTIC": "a model that ends before the sigmoid",
-    "HARD_SWISH": "RELU or RELU6",
-    "LEAKY_RELU": "RELU or RELU6",
-    "PRELU": "RELU or RELU6",
-    "TANH": "RELU or RELU6",
-    "SUB": "ADD",
-    "TRANSPOSE_CONV": "CONV_2D",
-    "SPLIT": "two convolutions that read the same tensor",
-}
-Padding = tuple[int, int, int, int]
+from .tflite_operators import (
+    KINDS,
+    LONE,
+    NEAREST,
+    SAME_DATA,
+    SHAPES,
+    SUPPORTED,
+    Padding,
+    fused,
+    require_plain,
+    shape_of,
+    window_of,
+)
 
 
 def read_network(path: Path) -> Network:
@@ -152,7 +133,7 @@ class _Reader:
                 raise Unfit(f"its zero point is {tensor.zeros[0]}", f"a zero point within {tensor.type}")
         elif tensor.type != "FLOAT32":
             raise Unfit(f"its activations are {tensor.type}", "INT8 activations")
-        self.edges[name] = Edge(name, shape or _shape(tensor), scale, zero, tensor.index)
+        self.edges[name] = Edge(name, shape or shape_of(tensor), scale, zero, tensor.index)
         self.of[tensor.index] = name
         return name
 
@@ -167,8 +148,8 @@ class _Reader:
             what = "a constant" if tensor.data is not None else "a tensor that no supported layer makes"
             raise Unfit(f"it reads {what}", "a tensor that an earlier layer makes")
         edge = self.edges[self.of[index]]
-        if not flat and _shape(tensor) != edge.shape:
-            raise Unfit(f"it reads shape {_shape(tensor)} of reshaped data {edge.shape}", "RESHAPE before dense only")
+        if not flat and shape_of(tensor) != edge.shape:
+            raise Unfit(f"it reads shape {shape_of(tensor)} of reshaped data {edge.shape}", "RESHAPE before dense only")
         return edge
 
     def layer(self, op: RawOperator, kind: Any, inputs: tuple[str, ...], **values: Any) -> None:  # noqa: ANN401
@@ -181,22 +162,22 @@ class _Reader:
     def operator(self, op: RawOperator) -> None:
         if len(op.outputs) != 1 or not op.inputs:
             raise Unfit(f"it has {len(op.inputs)} inputs and {len(op.outputs)} outputs", "one output")
-        if op.type in _SHAPES and self.raw.tensors[op.outputs[0]].type == "INT32":
+        if op.type in SHAPES and self.raw.tensors[op.outputs[0]].type == "INT32":
             return
-        if op.type in _KINDS:
-            getattr(self, _KINDS[op.type])(op)
+        if op.type in KINDS:
+            getattr(self, KINDS[op.type])(op)
         elif op.type in ("PAD", "PADV2"):
             self.pad(op)
-        elif op.type in _SAME_DATA:
+        elif op.type in SAME_DATA:
             self.reshape(op)
         elif op.type in ("SOFTMAX", "DEQUANTIZE"):
             self.border(op)
         else:
-            raise Unfit("this operator is not supported", _NEAREST.get(op.type, f"one of {_SUPPORTED}"))
+            raise Unfit("this operator is not supported", NEAREST.get(op.type, f"one of {SUPPORTED}"))
 
     def conv(self, op: RawOperator) -> None:
         """Weights [out, kh, kw, in]."""
-        _plain(op)
+        require_plain(op)
         edge, pads, index = self.unpadded(op.inputs[0])
         weights, scales = self.weights(op, 4, axis=0)
         channels = edge.shape[2]
@@ -206,7 +187,7 @@ class _Reader:
 
     def depthwise(self, op: RawOperator) -> None:
         """Weights [1, kh, kw, channels]."""
-        _plain(op)
+        require_plain(op)
         edge, pads, index = self.unpadded(op.inputs[0])
         weights, scales = self.weights(op, 4, axis=3)
         channels = edge.shape[2]
@@ -229,10 +210,10 @@ class _Reader:
         scales: npt.NDArray[np.float64] | None,
     ) -> None:
         kernel = int(weights.shape[1]), int(weights.shape[2])
-        window = _window(op, kernel, _shape(self.raw.tensors[index]), pads)
+        window = window_of(op, kernel, shape_of(self.raw.tensors[index]), pads)
         bias = self.bias(op, len(weights))
         values = {"window": window, "weights": weights, "weight_scales": scales, "bias": bias}
-        self.layer(op, kind, (edge.name,), **values, activation=_fused(op))
+        self.layer(op, kind, (edge.name,), **values, activation=fused(op))
 
     def dense(self, op: RawOperator) -> None:
         """Weights [out, in]; the input is flattened."""
@@ -243,7 +224,7 @@ class _Reader:
         if weights.shape[1] != int(np.prod(edge.shape)):
             raise Unfit(f"it is applied to each of several rows of {edge.shape}", "one row of inputs")
         values = {"weights": weights, "weight_scales": scales, "bias": self.bias(op, len(weights))}
-        self.layer(op, "dense", (edge.name,), **values, activation=_fused(op))
+        self.layer(op, "dense", (edge.name,), **values, activation=fused(op))
 
     def add(self, op: RawOperator) -> None:
         if len(op.inputs) != 2:
@@ -253,7 +234,7 @@ class _Reader:
         first, second = (self.source(i) for i in op.inputs)
         if first.shape != second.shape:
             raise Unfit(f"it adds shapes {first.shape} and {second.shape}", "two tensors of one shape")
-        self.layer(op, "add", (first.name, second.name), activation=_fused(op))
+        self.layer(op, "add", (first.name, second.name), activation=fused(op))
 
     def multiply(self, op: RawOperator) -> None:
         if len(op.inputs) != 2 or not self.affine(op):
@@ -268,7 +249,7 @@ class _Reader:
         values = affine.by_channel(self.raw.tensors[known[0]], edge.shape[2])
         plain = np.ones_like(values)
         both = (values, 0 * plain) if op.type == "MUL" else (plain, values)
-        self.layer(op, "depthwise", (edge.name,), **affine.fields(edge, *both), activation=_fused(op))
+        self.layer(op, "depthwise", (edge.name,), **affine.fields(edge, *both), activation=fused(op))
         return True
 
     def pool(self, op: RawOperator) -> None:
@@ -278,11 +259,11 @@ class _Reader:
         if any(pads) and not (largest and edge.scale is not None and edge.zero_point == 0):
             nearest = "padding SAME of the pooling itself, which is not counted"
             raise Unfit("it pools over the values of an explicit PAD", nearest)
-        window = _window(op, kernel, _shape(self.raw.tensors[index]), pads)
+        window = window_of(op, kernel, shape_of(self.raw.tensors[index]), pads)
         kind = "max_pool" if largest else "average_pool"
         # TFLite rounds halves away from its signed zero, which most means behind a ReLU lie below.
         down = not largest and self.raw.tensors[op.inputs[0]].type == "INT8"
-        self.layer(op, kind, (edge.name,), window=window, activation=_fused(op), ties_down=down)
+        self.layer(op, kind, (edge.name,), window=window, activation=fused(op), ties_down=down)
 
     def concat(self, op: RawOperator) -> None:
         rank = len(self.raw.tensors[op.inputs[0]].shape)
@@ -292,7 +273,7 @@ class _Reader:
         if len(edges) < 2 or axis == 0:
             raise Unfit(f"it joins {len(edges)} tensors along axis {axis}", "two tensors or more of one sample")
         axis = FLAT if flat else 3 - rank + axis
-        self.layer(op, "concat", tuple(edge.name for edge in edges), axis=axis, activation=_fused(op))
+        self.layer(op, "concat", tuple(edge.name for edge in edges), axis=axis, activation=fused(op))
 
     def over_image(self, op: RawOperator) -> None:
         """Global pooling."""
@@ -306,7 +287,7 @@ class _Reader:
 
     def relu(self, op: RawOperator) -> None:
         edge = self.source(op.inputs[0])
-        self.layer(op, "rescale", (edge.name,), activation=_LONE[op.type])
+        self.layer(op, "rescale", (edge.name,), activation=LONE[op.type])
 
     def quantize(self, op: RawOperator) -> None:
         """From real numbers at the input, or from one scale to another."""
@@ -339,7 +320,7 @@ class _Reader:
         """The data stays; the shape may change at the input and before a dense layer."""
         edge = self.source(op.inputs[0], flat=True)
         target = self.raw.tensors[op.outputs[0]]
-        shape = _shape(target)
+        shape = shape_of(target)
         if np.prod(shape) != np.prod(edge.shape):
             raise Unfit(f"it changes the size from {edge.shape} to {shape}", "a reshape of one sample")
         if edge.name == "input" and self.readers[op.inputs[0]] == 1 and shape != edge.shape:
@@ -414,36 +395,3 @@ class _Reader:
         if kind != ("FLOAT32" if real else "INT32") or len(data) != channels or not np.isfinite(data).all():
             raise Unfit(f"it has {len(data)} biases of type {kind}", "one 32-bit bias for each channel")
         return data.astype(np.float64 if real else np.int64)
-
-
-def _shape(tensor: RawTensor) -> Shape:
-    """(height, width, channels) of one sample."""
-    shape = tensor.shape
-    if not 1 <= len(shape) <= 4 or min(shape) < 1:
-        raise Unfit(f"tensor {tensor.name!r} has shape {shape}", "a batch of up to three dimensions")
-    if shape[0] != 1:
-        raise Unfit(f"it computes {shape[0]} samples at once", "a batch of one")
-    return (1, 1, 1, *shape[1:])[-3:]  # type: ignore[return-value]
-
-
-def _plain(op: RawOperator) -> None:
-    factors = op.options["DilationHFactor"], op.options["DilationWFactor"]
-    if factors != (1, 1):
-        raise Unfit(f"its dilation is {factors[0]}x{factors[1]}", "dilation 1")
-
-
-def _fused(op: RawOperator) -> Activation:
-    code = op.options["FusedActivationFunction"]
-    if code not in _ACTIVATIONS:
-        raise Unfit(f"its fused activation has number {code}", "none, RELU, RELU6 or RELU_N1_TO_1")
-    return _ACTIVATIONS[code]
-
-
-def _window(op: RawOperator, kernel: tuple[int, int], shape: Shape, pads: Padding) -> Window:
-    """The operator's window over the tensor before any PAD; ``shape`` is that of its input, behind the PAD."""
-    stride = op.options["StrideH"], op.options["StrideW"]
-    if min(*stride, *kernel) < 1:
-        raise Unfit(f"its stride is {stride} and its kernel {kernel}", "positive strides and kernels")
-    own = Window.same(shape[:2], kernel, stride).padding if op.options["Padding"] == 0 else (0, 0, 0, 0)
-    top, left, bottom, right = (a + b for a, b in zip(own, pads, strict=True))
-    return Window(kernel, stride, (top, left, bottom, right))

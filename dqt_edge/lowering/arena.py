@@ -1,11 +1,35 @@
-"""Where each tensor lives in the one activation buffer: liveness, reuse in place, offsets."""
+"""Where each tensor lives in the one buffer of an inference: lifetimes, overlap of outputs with inputs, offsets.
+
+The scratch of the layer that runs lies at the start of the buffer, the tensors that are needed meanwhile behind it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 ALIGNMENT = 8
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How an output may share memory with a tensor that its layer is the last to read.
+
+    It may begin at least ``distance`` bytes before that tensor (a negative distance: it may begin later), if the
+    difference of the two offsets is a multiple of ``step``.
+    """
+
+    distance: int
+    step: int = 1
+
+    def allows(self, tensor: int, output: int) -> bool:
+        """Whether the two offsets keep to it."""
+        return tensor - output >= self.distance and (tensor - output) % self.step == 0
+
+    def joined(self, other: Overlap) -> Overlap:
+        """What keeps to both: for a tensor that a layer reads in two ways."""
+        return Overlap(max(self.distance, other.distance), math.lcm(self.step, other.step))
 
 
 @dataclass(frozen=True)
@@ -15,29 +39,47 @@ class Step:
     Attributes:
         reads: Tensor names.
         writes: The tensor it makes.
-        in_place: Read tensors whose buffer the output may take over, element by element.
+        overlaps: Read tensors whose memory the output may take over while they are read; see ``reuse.py``.
+        scratch: Bytes at the start of the buffer that the layer clobbers.
     """
 
     reads: tuple[str, ...]
     writes: str
-    in_place: tuple[str, ...] = ()
+    overlaps: Mapping[str, Overlap] = field(default_factory=dict)
+    scratch: int = 0
 
 
 @dataclass(frozen=True)
 class Arena:
-    """Offsets by tensor name, the total size, and the least size any placement could reach, in bytes."""
+    """A placement, in bytes.
+
+    Attributes:
+        offsets: By tensor name.
+        size: Of the whole buffer.
+        lower_bound: The least size that any placement could reach.
+        extents: By step, the end of what is needed during it.
+        live: By step, the tensors that are needed during it.
+    """
 
     offsets: Mapping[str, int]
     size: int
     lower_bound: int
+    extents: tuple[int, ...]
+    live: tuple[tuple[str, ...], ...]
 
 
-@dataclass
-class _Buffer:
+@dataclass(frozen=True)
+class _Tensor:
+    """A tensor, its lifetime in steps, and the least offset that keeps it off the scratch of those steps."""
+
+    name: str
     size: int
     first: int
     last: int
-    tensors: list[str]
+    base: int
+
+    def meets(self, other: _Tensor) -> bool:
+        return self.first <= other.last and other.first <= self.last
 
 
 def aligned(size: int, alignment: int = ALIGNMENT) -> int:
@@ -46,53 +88,143 @@ def aligned(size: int, alignment: int = ALIGNMENT) -> int:
 
 
 def place(sizes: Mapping[str, int], steps: Sequence[Step], model_input: str, model_output: str) -> Arena:
-    """Offsets such that no two tensors that are needed at the same time overlap.
+    """Offsets such that nothing is overwritten that is still needed.
 
-    A buffer lives from the step that first writes it (the input: from the start) to the last that reads it
-    (the output: to the end). Buffers are placed one
-    by one, each at the lowest free offset; of a few orders the best wins.
+    A tensor lives from the step that writes it (the input: from the start) to the last that reads it (the output: to
+    the end). Tensors are placed one by one, each at the lowest offset that is free; of several orders the best wins.
     """
-    buffers = _buffers(sizes, steps, model_input, model_output)
-    orders = (
-        lambda b: (-b.size, b.first),
-        lambda b: (-b.size * (b.last - b.first + 1), b.first),
-        lambda b: (b.first, -b.size),
-        lambda b: (-b.last, -b.size),
+    tensors = _lifetimes(sizes, steps, model_input, model_output)
+    live = tuple(tuple(t for t in tensors if t.first <= i <= t.last) for i in range(len(steps)))
+    bound = max(_least(step, here) for step, here in zip(steps, live, strict=True))
+    offsets = _search(tensors, steps, bound)
+    ends = {t.name: offsets[t.name] + t.size for t in tensors}
+    extents = tuple(
+        max([aligned(step.scratch), *(ends[t.name] for t in here)]) for step, here in zip(steps, live, strict=True)
     )
-    best = min((_first_fit(sorted(buffers, key=order)) for order in orders), key=lambda found: found[1])
-    offsets = {name: offset for buffer, offset in best[0] for name in buffer.tensors}
-    busiest = max(sum(b.size for b in buffers if b.first <= i <= b.last) for i in range(-1, len(steps) + 1))
-    return Arena(offsets, best[1], busiest)
+    names = tuple(tuple(t.name for t in here) for here in live)
+    return Arena(offsets, max(*extents, *ends.values()), bound, extents, names)
 
 
-def _buffers(sizes: Mapping[str, int], steps: Sequence[Step], model_input: str, model_output: str) -> list[_Buffer]:
-    last_read = {name: i for i, step in enumerate(steps) for name in step.reads}
-    last_read[model_output] = len(steps)
-    owner = {model_input: _Buffer(aligned(sizes[model_input]), -1, last_read.get(model_input, -1), [model_input])}
-    buffers = [owner[model_input]]
-    for i, step in enumerate(steps):
-        name, size = step.writes, aligned(sizes[step.writes])
-        end = last_read.get(name, i)
-        host = next(
-            (owner[n] for n in step.in_place if last_read[n] == i and owner[n].last == i and owner[n].size >= size),
-            None,
+def _lifetimes(
+    sizes: Mapping[str, int], steps: Sequence[Step], model_input: str, model_output: str
+) -> tuple[_Tensor, ...]:
+    first = {model_input: -1} | {step.writes: i for i, step in enumerate(steps)}
+    last = first | {name: i for i, step in enumerate(steps) for name in step.reads}
+    last[model_output] = len(steps)
+    return tuple(
+        _Tensor(
+            name,
+            aligned(sizes[name]),
+            first[name],
+            last[name],
+            max((aligned(step.scratch) for step in steps[max(0, first[name]) : last[name] + 1]), default=0),
         )
-        if host is None:
-            host = _Buffer(size, i, end, [])
-            buffers.append(host)
-        host.last = max(host.last, end)
-        host.tensors.append(name)
-        owner[name] = host
-    return buffers
+        for name in first
+    )
 
 
-def _first_fit(order: Sequence[_Buffer]) -> tuple[list[tuple[_Buffer, int]], int]:
-    placed: list[tuple[_Buffer, int]] = []
-    for buffer in order:
-        offset = 0
-        for other, start in sorted(placed, key=lambda item: item[1]):
-            overlap_in_time = buffer.first <= other.last and other.first <= buffer.last
-            if overlap_in_time and offset + buffer.size > start and offset < start + other.size:
-                offset = start + other.size
-        placed.append((buffer, offset))
-    return placed, max(start + buffer.size for buffer, start in placed)
+def _least(step: Step, live: Sequence[_Tensor]) -> int:
+    """Bytes that a step needs wherever things lie."""
+    sizes = {t.name: t.size for t in live}
+    output = sizes.pop(step.writes)
+    shared = [name for name in step.overlaps if _dies(step, name, live)]
+    below = sum(sizes.pop(name) for name in shared)
+    together = max(output, below)
+    if len(shared) == 1:
+        distance = aligned(max(0, step.overlaps[shared[0]].distance))
+        together = min(output + below, max(output, below + distance))
+    return aligned(step.scratch) + sum(sizes.values()) + together
+
+
+def _dies(step: Step, name: str, live: Sequence[_Tensor]) -> bool:
+    now = next(t.first for t in live if t.name == step.writes)
+    return any(t.name == name and t.last == now for t in live)
+
+
+class _Rules:
+    """What each two tensors have to keep to."""
+
+    def __init__(self, tensors: Sequence[_Tensor], steps: Sequence[Step]) -> None:
+        self.rules = {
+            (name, step.writes): rule for step in steps for name, rule in step.overlaps.items() if name != step.writes
+        }
+        self.near = {t.name: [o for o in tensors if o is not t and t.meets(o)] for t in tensors}
+        self.last = {t.name: t.last for t in tensors}
+        self.first = {t.name: t.first for t in tensors}
+
+    def between(self, tensor: _Tensor, other: _Tensor) -> tuple[Overlap | None, bool]:
+        """The overlap that is allowed, if one is, and whether the first of the two is the output."""
+        for a, b, is_output in ((other, tensor, True), (tensor, other, False)):
+            rule = self.rules.get((a.name, b.name))
+            if rule is not None and a.last == b.first:
+                return rule, is_output
+        return None, False
+
+    def lowest(self, tensor: _Tensor, placed: Mapping[str, int]) -> int:
+        """The lowest offset at which a tensor keeps off those that are placed."""
+        others = [
+            (other, placed[other.name], *self.between(tensor, other))
+            for other in self.near[tensor.name]
+            if other.name in placed
+        ]
+        starts = {tensor.base}
+        for other, start, rule, is_output in others:
+            starts.add(start + other.size)
+            if rule is not None and not is_output:
+                starts.add(start + rule.distance)
+        for _, start, rule, _ in others:
+            if rule is not None:
+                step = math.lcm(rule.step, ALIGNMENT)
+                starts |= {s + (start - s) % step for s in starts}
+
+        def free(at: int) -> bool:
+            for other, start, rule, is_output in others:
+                if at >= start + other.size or at + tensor.size <= start:
+                    continue
+                if rule is None or not (rule.allows(start, at) if is_output else rule.allows(at, start)):
+                    return False
+            return True
+
+        return next(s for s in sorted(map(aligned, starts)) if s >= tensor.base and free(s))
+
+
+def _search(tensors: Sequence[_Tensor], steps: Sequence[Step], bound: int) -> dict[str, int]:
+    """The best placement of several orders.
+
+    In each, what ends last is moved to the front as long as that is new; and, once, each of what it lived beside.
+    """
+    rules = _Rules(tensors, steps)
+    best: tuple[int, dict[str, int]] | None = None
+
+    def attempt(order: Sequence[_Tensor]) -> _Tensor:
+        """Place in this order; returns what ends last."""
+        nonlocal best
+        placed: dict[str, int] = {}
+        for tensor in order:
+            placed[tensor.name] = rules.lowest(tensor, placed)
+        top = max(order, key=lambda t: placed[t.name] + t.size)
+        size = placed[top.name] + top.size
+        if best is None or size < best[0]:
+            best = size, placed
+        return top
+
+    keys = (
+        lambda t: (-t.size, t.first),
+        lambda t: (-t.size * (t.last - t.first + 1), t.first),
+        lambda t: (t.first, -t.size),
+        lambda t: (-t.last, -t.size),
+    )
+    for key in keys:
+        order = sorted(tensors, key=key)
+        seen: set[tuple[_Tensor, ...]] = set()
+        while tuple(order) not in seen and len(seen) <= 2 * len(tensors):
+            seen.add(tuple(order))
+            top = attempt(order)
+            for beside in rules.near[top.name] if len(seen) == 1 else ():
+                attempt([beside, *(t for t in order if t is not beside)])
+            assert best is not None
+            if best[0] <= bound:
+                return best[1]
+            order = [top, *(t for t in order if t is not top)]
+    assert best is not None
+    return best[1]

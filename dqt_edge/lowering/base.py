@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..boards import Board
-from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Tensor
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
 from . import packing
 
 PIXELS = 2
@@ -23,9 +23,6 @@ cut into (the same names in the kernel)."""
 
 OPERANDS = 24576
 """Bytes of decoded weights beyond which a larger block gains little: the input rows are expanded once a block."""
-
-RESERVE = 8192
-"""Bytes of RAM kept free for stack, protocol buffers and variables when a block is chosen."""
 
 RUN, JOB_CHANNEL = 16, 12
 """Bytes of dqt_base_run and dqt_base_channel on a 32-bit core."""
@@ -87,16 +84,25 @@ def run_limit(pair: Pair) -> int:
     return 1 << (16 - sum(pair)) if is_packed(pair) else 256
 
 
+def is_flat(source: Shape, output: Shape, window: Window) -> bool:
+    """Whether conv2d_base ignores where the rows of an image end: an unpadded 1x1 convolution of stride 1."""
+    return (*window.kernel, *window.stride) == (1, 1, 1, 1) and source[:2] == output[:2]
+
+
+def segment_pairs(channels: int) -> int:
+    """Pairs of pixels in a row of our own choice, where rows of the image do not count."""
+    return min(max(SEGMENT // (2 * channels), SEGMENT_LEAST), SEGMENT_MOST)
+
+
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     """Bytes of scratch of conv2d_base with ``block`` tiles of decoded weights."""
-    in_height, in_width, in_channels = source.shape
-    out_height, out_width, _ = output.shape
+    in_channels, out_width = source.shape[2], output.shape[1]
     height, width = layer.window.kernel
-    stride_y, stride_x = layer.window.stride
+    stride_x = layer.window.stride[1]
     row = -(-width * in_channels // 2) * 2
     cuts = max(-(-row // run_limit(pair)) for pair in layer.candidates)
-    flat = (height, width, stride_y, stride_x) == (1, 1, 1, 1) and (out_height, out_width) == (in_height, in_width)
-    pairs = min(max(SEGMENT // (2 * in_channels), SEGMENT_LEAST), SEGMENT_MOST) if flat else -(-out_width // 2)
+    flat = is_flat(source.shape, output.shape, layer.window)
+    pairs = segment_pairs(in_channels) if flat else -(-out_width // 2)
     columns = (pairs - 1) * min(width, PIXELS * stride_x) + width
     size = RUN * (2 * height * cuts + 1)
     size += block * (packing.TILE * (JOB_CHANNEL + 8) + height * row * operand_bytes(layer))
@@ -129,14 +135,7 @@ def operand_bytes(layer: Conv2D) -> int:
     return 8 if all(is_packed(pair) for pair in layer.candidates) else 12
 
 
-def choose_block(layer: Conv2D, source: Tensor, output: Tensor, board: Board, arena: int) -> int:
-    """Weight tiles to decode at a time: as many as pay and as the board's RAM holds; 0 if not even one fits."""
-    tiles = packing.padded(layer.channels) // packing.TILE
+def most_tiles(layer: Conv2D) -> int:
+    """Weight tiles beyond which decoding more at a time gains little."""
     tile: int = operand_bytes(layer) * layer.by_channel.shape[1]
-    room = max((region.size for region in board.regions("ram")), default=0) - arena - RESERVE
-    most = min(tiles, 255, max(1, OPERANDS // tile))
-    while most > 0 and scratch(layer, source, output, most) > room:
-        most -= 1
-    if most == 0:
-        return 0
-    return -(-tiles // -(-tiles // most))
+    return max(1, OPERANDS // tile)

@@ -11,9 +11,16 @@ import numpy as np
 from ..graph import FLAT, Concat, Tensor
 
 
+def row_sizes(layer: Concat, tensors: Mapping[str, Tensor]) -> tuple[int, list[int]]:
+    """Rows of the output, and the bytes of each input in a row."""
+    axis = 0 if layer.axis == FLAT else layer.axis
+    rows = math.prod(tensors[layer.inputs[0]].shape[:axis])
+    return rows, [math.prod(tensors[name].shape[axis:]) for name in layer.inputs]
+
+
 def parameters(layer: Concat, tensors: Mapping[str, Tensor], offsets: Mapping[str, int]) -> dict[str, Any]:
     """Fields of the ``dqt_concat`` record; ``shift`` 0 marks an input that is copied."""
-    axis = 0 if layer.axis == FLAT else layer.axis
+    rows, sizes = row_sizes(layer, tensors)
     parts = []
     for i, name in enumerate(layer.inputs):
         source = tensors[name]
@@ -22,7 +29,7 @@ def parameters(layer: Concat, tensors: Mapping[str, Tensor], offsets: Mapping[st
         parts.append(
             {
                 "input": offsets[name],
-                "size": math.prod(source.shape[axis:]),
+                "size": sizes[i],
                 "multiplier": 0 if keeps else int(rq.multiplier[i]),
                 "offset": 0 if keeps else int(layer.bias_twice[i]) - 2 * source.zero_point,
                 "shift": 0 if keeps else int(rq.shift[i]),
@@ -30,7 +37,6 @@ def parameters(layer: Concat, tensors: Mapping[str, Tensor], offsets: Mapping[st
                 "high": rq.high,
             }
         )
-    rows = math.prod(tensors[layer.inputs[0]].shape[:axis])
     return {"parts": tuple(parts), "output": offsets[layer.output], "rows": rows}
 
 

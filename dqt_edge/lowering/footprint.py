@@ -40,8 +40,7 @@ LOAD_WINDOW = 2
 class Buffers:
     """Sizes of every model-dependent buffer, in bytes (``layers``, ``candidates``, ``window``: counts)."""
 
-    arena: int
-    scratch: int
+    memory: int
     layers: int
     choices: int
     receive: int
@@ -55,7 +54,7 @@ class Buffers:
     @property
     def total(self) -> int:
         """Bytes of RAM that the buffers take, each on its own 8-byte boundary."""
-        parts = (self.arena, self.scratch, 8 * self.layers, 4 * self.layers, self.choices, 8, 4 * self.candidates)
+        parts = (self.memory, 8 * self.layers, 4 * self.layers, self.choices, 8, 4 * self.candidates)
         return sum(map(aligned, (*parts, self.receive, self.reply, self.ring)))
 
 
@@ -111,8 +110,7 @@ def make_buffers(plan: Plan) -> Buffers:
         )
     encoded = receive_max + FRAME_OVERHEAD + receive_max // 254 + 3
     return Buffers(
-        arena=aligned(plan.arena_size),
-        scratch=max(8, aligned(plan.scratch_size)),
+        memory=aligned(plan.memory_size),
         layers=layers,
         choices=aligned(max(1, plan.adaptive_count)),
         receive=aligned(receive_max + FRAME_OVERHEAD),

@@ -12,7 +12,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..boards import Board
 from ..graph import Conv2D, Dense, DepthwiseConv2D, Tensor
 from . import packing
 
@@ -21,9 +20,6 @@ LANES = 16
 
 DECODED = 16384
 """Bytes of decoded weights beyond which a larger block gains under 3 %: windows are gathered once for each block."""
-
-RESERVE = 8192
-"""Bytes of RAM kept free for stack, protocol buffers and variables when a block is chosen."""
 
 GROUP = 64
 """Bytes of a column of a depthwise patch: sixteen channels, four rows."""
@@ -69,16 +65,9 @@ def scratch(layer: Conv2D, block: int) -> int:
     return 8 * packing.TILE * block + depth * (packing.TILE * block + 2)
 
 
-def choose_block(layer: Conv2D, board: Board, arena: int) -> int:
-    """Weight tiles to decode at a time: as many as pay and as the board's RAM holds; 0 if not even one fits."""
-    tiles = packing.padded(layer.channels) // packing.TILE
-    room = max((region.size for region in board.regions("ram")), default=0) - arena - RESERVE
-    most = min(tiles, 255, max(1, DECODED // (packing.TILE * _padded(layer.by_channel.shape[1]))))
-    while most > 0 and scratch(layer, most) > room:
-        most -= 1
-    if most == 0:
-        return 0
-    return -(-tiles // -(-tiles // most))
+def most_tiles(layer: Conv2D) -> int:
+    """Weight tiles beyond which decoding more at a time does not pay."""
+    return max(1, DECODED // (packing.TILE * _padded(layer.by_channel.shape[1])))
 
 
 def dense_scratch(layer: Dense) -> int:

@@ -28,12 +28,19 @@ from ..graph import (
     Shape,
     Window,
 )
-from . import arena, base, bounds, concat, dsp, mve, packing
+from . import base, bounds, concat, dsp, mve, packing
+from .arena import aligned
+from .memory import Region, fullest, plan_memory
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
 
-PACKERS = {"_mve": mve.pack, "_base": base.pack}
+PACKERS = {
+    "_mve": mve.pack,
+    "_base": base.pack,
+    "nibbles_dsp": packing.pack_nibbles,
+    "wide_dsp": packing.pack_nibbles,
+}
 """End of the names of kernels -> what packs their weights, where that is not ``packing.pack``."""
 
 C_TYPES = {
@@ -68,6 +75,7 @@ class PlannedLayer:
         record: Kind of parameter record: ``mac``, ``pool``, ``sum`` or ``concatenation``.
         parameters: Fields of the record; a text value is the name of a constant.
         widths: Candidates, never empty; (8, 8) for layers without weights.
+        proofs: For each, what is proved of the weights at that width (``DQT_PROOF_...`` of dqt_layer.h).
         scratch: Bytes of scratch the kernel needs.
         bound: Largest accumulator magnitude, 0 for layers without one.
     """
@@ -77,6 +85,7 @@ class PlannedLayer:
     record: str
     parameters: Mapping[str, Any]
     widths: tuple[Pair, ...]
+    proofs: tuple[int, ...]
     adaptive: bool
     controller: bool
     output: int
@@ -90,16 +99,27 @@ class PlannedLayer:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A graph lowered for a board. Offsets and sizes in bytes."""
+    """A graph lowered for a board. Offsets and sizes in bytes.
+
+    Attributes:
+        memory_size: The one buffer that holds the tensors and, at its start, the scratch of the layer that runs.
+        memory_lower_bound: The least that any placement of them could reach.
+        scratch_size: Scratch of the layer during which the buffer is fullest.
+        peak: Name of that layer.
+        peak_regions: What lies in the buffer then.
+        offsets: By tensor name.
+    """
 
     name: str
     model_hash: bytes
     board: Board
     layers: tuple[PlannedLayer, ...]
     constants: tuple[Constant, ...]
-    arena_size: int
-    arena_lower_bound: int
+    memory_size: int
+    memory_lower_bound: int
     scratch_size: int
+    peak: str
+    peak_regions: tuple[Region, ...]
     input: int
     input_size: int
     output: int
@@ -110,6 +130,11 @@ class Plan:
     dial_biases: str | None = None
     dial_count: int = 0
     offsets: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def arena_size(self) -> int:
+        """Bytes of the buffer that are not scratch when it is fullest: with ``scratch_size`` the whole buffer."""
+        return self.memory_size - self.scratch_size
 
     @property
     def adaptive_count(self) -> int:
@@ -130,7 +155,7 @@ class _Builder:
         self.board = board
         self.constants: list[Constant] = []
         self.tensors = {t.name: t for t in graph.tensors}
-        self.placement = _place(graph)
+        self.memory = plan_memory(graph, board)
 
     def constant(self, layer: str, kind: str, values: npt.NDArray[Any], comment: str) -> str:
         name = f"dqt_{c_name(layer)}_{kind}"
@@ -138,7 +163,7 @@ class _Builder:
         return name
 
     def offset(self, tensor: str) -> int:
-        return self.placement.offsets[tensor]
+        return self.memory.placement.offsets[tensor]
 
 
 def c_name(name: str) -> str:
@@ -163,6 +188,9 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         last = graph.controller.layers[-1]
         decide_at = next(i for i, planned in enumerate(layers) if planned.name == last.name)
         logits = builder.offset(last.output)
+    placement = builder.memory.placement
+    at, regions = fullest(builder.memory, tuple(layer.name for layer in layers))
+    scratch = aligned(layers[at].scratch)
     dial = graph.controller.dial if graph.controller is not None else ()
     dial_targets = dial_biases = None
     if dial:
@@ -176,9 +204,11 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         board=board,
         layers=tuple(layers),
         constants=tuple(builder.constants),
-        arena_size=builder.placement.size,
-        arena_lower_bound=builder.placement.lower_bound,
-        scratch_size=arena.aligned(max(layer.scratch for layer in layers)),
+        memory_size=placement.size,
+        memory_lower_bound=placement.lower_bound,
+        scratch_size=scratch,
+        peak=layers[at].name,
+        peak_regions=regions,
         input=builder.offset(graph.input),
         input_size=graph.tensor(graph.input).size,
         output=builder.offset(graph.output),
@@ -188,23 +218,8 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         dial_targets=dial_targets,
         dial_biases=dial_biases,
         dial_count=len(dial),
-        offsets=builder.placement.offsets,
+        offsets=placement.offsets,
     )
-
-
-def _place(graph: Graph) -> arena.Arena:
-    sizes = {t.name: t.size for t in graph.tensors}
-    steps = []
-    for layer in graph.all_layers:
-        if isinstance(layer, Dense) and layer.requantize is None:
-            sizes[layer.output] = 4 * layer.channels
-        in_place: tuple[str, ...] = ()
-        if isinstance(layer, Add):
-            in_place = layer.inputs
-        elif isinstance(layer, Conv2D) and layer.residual is not None and layer.residual != layer.input:
-            in_place = (layer.residual,)
-        steps.append(arena.Step(layer.inputs, layer.output, in_place))
-    return arena.place(sizes, steps, graph.input, graph.output)
 
 
 def _window(source: Shape, zero_point: int, shape: Shape, window: Window) -> dict[str, int]:
@@ -239,32 +254,38 @@ def _requantize(builder: _Builder, name: str, rq: Requantize | None) -> dict[str
 
 def _lower(builder: _Builder, layer: Layer, adaptive: bool, controller: bool) -> PlannedLayer:
     first = len(builder.constants)
+    choice = builder.memory.choices[layer.name]
     if isinstance(layer, MacLayer):
-        kernel, record, parameters, shape, scratch, bound = _lower_mac(builder, layer)
+        record, parameters, shape, bound = _lower_mac(builder, layer)
         widths = layer.candidates
     else:
-        kernel, record, parameters, shape, scratch, bound = _lower_other(builder, layer)
+        record, parameters, shape, bound = _lower_other(builder, layer)
         widths = ((8, 8),)
+    proofs = (0,) * len(widths)
+    if choice.kernel == "conv2d_dsp" and isinstance(layer, Conv2D):
+        proofs = tuple(dsp.proof(layer, pair) for pair in widths)
     element = 4 if isinstance(layer, Dense) and layer.requantize is None else 1
     return PlannedLayer(
         name=layer.name,
-        kernel=kernel,
+        kernel=choice.kernel,
         record=record,
         parameters=parameters,
         widths=widths,
+        proofs=proofs,
         adaptive=adaptive,
         controller=controller,
         output=builder.offset(layer.output),
         output_size=element * shape[0] * shape[1] * shape[2],
         shape=shape,
         macs=builder.graph.macs(layer),
-        scratch=scratch,
+        scratch=choice.scratch,
         bound=bound,
         weight_bytes=sum(c.values.nbytes for c in builder.constants[first:]),
     )
 
 
-_Lowered = tuple[str, str, dict[str, Any], Shape, int, int]
+_Lowered = tuple[str, dict[str, Any], Shape, int]
+"""Kind of record, its fields, shape of the output, bound of the accumulator."""
 
 
 def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _Lowered:
@@ -296,16 +317,24 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         "residual_multiplier": None,
         "residual_zero": 0,
         "block": 0,
+        "strip": 0,
         "bias_stride": 0 if len(rows) == 1 else layer.channels,
     }
-    kernel, scratch, parameters["block"] = _choose(builder, layer)
+    parameters["block"] = builder.memory.choices[layer.name].block
+    parameters["strip"] = builder.memory.choices[layer.name].strip
     if isinstance(layer, DepthwiseConv2D):
         taps = layer.by_channel.T
         parameters["masters"] = builder.constant(layer.name, "masters", taps, "weights [tap][channel]")
     else:
-        planes = PACKERS.get(kernel[kernel.rfind("_") :], packing.pack)(layer.by_channel)
-        parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, "bits 7-6 of the weights")
-        if any(w > 2 for w, _ in layer.candidates):
+        kernel = builder.memory.choices[layer.name].kernel
+        weights = layer.by_channel
+        if kernel == "conv2d_dsp" and isinstance(layer, Conv2D):
+            weights = dsp.window_order(layer)
+        pack = next((pack for ending, pack in PACKERS.items() if kernel.endswith(ending)), packing.pack)
+        planes = pack(weights)
+        top = "bits 7-6" if planes.b.size else "bits 7-4"
+        parameters["plane_a"] = builder.constant(layer.name, "plane_a", planes.a, f"{top} of the weights")
+        if any(w > 2 for w, _ in layer.candidates) and planes.b.size:
             parameters["plane_b"] = builder.constant(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
         if any(w > 4 for w, _ in layer.candidates):
             parameters["plane_l"] = builder.constant(layer.name, "plane_l", planes.low, "bits 3-0 of the weights")
@@ -321,53 +350,7 @@ def _lower_mac(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> _L
         )
     parameters["bias_twice"] = builder.constant(layer.name, "bias_twice", rows, "twice the bias, [row][channel]")
     parameters["requantize"] = _requantize(builder, layer.name, layer.requantize)
-    return kernel, "mac", parameters, shape, scratch, bound
-
-
-def _choose(builder: _Builder, layer: Conv2D | DepthwiseConv2D | Dense) -> tuple[str, int, int]:
-    """Kernel of a layer with weights, its bytes of scratch, and the weight tiles that it decodes at a time."""
-    cpu = builder.board.cpu
-    depth = packing.padded(layer.by_channel.shape[1])
-    block = 0
-    if isinstance(layer, DepthwiseConv2D):
-        kernel, scratch, output = "depthwise_conv2d", 0, builder.tensors[layer.output]
-        if cpu.mve and mve.takes_depthwise(layer):
-            kernel, scratch = "depthwise_conv2d_mve", mve.depthwise_scratch(layer, output)
-        elif cpu.dsp and dsp.takes_depthwise(layer):
-            kernel = "depthwise_conv2d_dsp" if dsp.plain_codes(layer) else "depthwise_conv2d_raw_dsp"
-            scratch, block = dsp.depthwise_scratch(layer, output), int(dsp.by_column(layer, output))
-        elif base.serves(builder.board) and base.takes_depthwise(layer):
-            kernel, scratch = "depthwise_conv2d_base", base.depthwise_scratch(layer, output)
-    elif isinstance(layer, Dense):
-        kernel, scratch = "dense" if layer.requantize else "dense_accumulate", (packing.TILE + 1) * depth
-        if cpu.mve:
-            kernel, scratch = f"{kernel}_mve", mve.dense_scratch(layer)
-        elif cpu.dsp:
-            kernel, scratch = f"{kernel}_dsp", dsp.dense_scratch(layer)
-        elif base.serves(builder.board):
-            kernel, scratch = f"{kernel}_base", base.dense_scratch(layer)
-    else:
-        kernel, scratch, block = _choose_conv2d(builder, layer)
-    return kernel, scratch, block
-
-
-def _choose_conv2d(builder: _Builder, layer: Conv2D) -> tuple[str, int, int]:
-    cpu, arena_size = builder.board.cpu, builder.placement.size
-    source, output = builder.tensors[layer.input], builder.tensors[layer.output]
-    if cpu.mve:
-        block = mve.choose_block(layer, builder.board, arena_size)
-        if block > 0:
-            return "conv2d_mve", mve.scratch(layer, block), block
-    elif cpu.dsp:
-        block = dsp.choose_block(layer, source, output, builder.board, arena_size)
-        if block > 0:
-            return "conv2d_dsp", dsp.scratch(layer, source, output, block), block
-    elif base.serves(builder.board):
-        block = base.choose_block(layer, source, output, builder.board, arena_size)
-        if block > 0:
-            return "conv2d_base", base.scratch(layer, source, output, block), block
-    kernel = "conv2d" if layer.residual is None else "conv2d_residual"
-    return kernel, (packing.TILE + 1) * packing.padded(layer.by_channel.shape[1]), 0
+    return "mac", parameters, shape, bound
 
 
 def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D | Concat) -> _Lowered:
@@ -384,10 +367,10 @@ def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D | Con
             "low": layer.low,
             "high": layer.high,
         }
-        return "add", "sum", parameters, shape, 0, 0
+        return "sum", parameters, shape, 0
     if isinstance(layer, Concat):
-        parameters = concat.parameters(layer, builder.tensors, builder.placement.offsets)
-        return "concat", "concatenation", parameters, shape, 0, concat.bound(layer)
+        parameters = concat.parameters(layer, builder.tensors, builder.memory.placement.offsets)
+        return "concatenation", parameters, shape, concat.bound(layer)
     parameters = {
         "window": _window(source.shape, source.zero_point, shape, layer.window),
         "input": builder.offset(layer.input),
@@ -398,11 +381,11 @@ def _lower_other(builder: _Builder, layer: Add | MaxPool2D | AveragePool2D | Con
         "requantize": {"multiplier": None, "shift": None, "low": 0, "high": 255},
     }
     if isinstance(layer, MaxPool2D):
-        return "max_pool2d", "pool", parameters, shape, 0, 0
+        return "pool", parameters, shape, 0
     counts = np.array(layer.counts, np.uint16)
     parameters["counts"] = builder.constant(layer.name, "counts", counts, "elements under a window")
     parameters["count_count"] = len(counts)
     parameters["bias_twice"] = builder.constant(layer.name, "bias_twice", layer.bias_twice, "twice the bias by count")
     parameters["requantize"] = _requantize(builder, layer.name, layer.requantize)
     bound = 2 * 255 * max(layer.counts) + int(np.abs(layer.bias_twice.astype(np.int64)).max())
-    return "average_pool2d", "pool", parameters, shape, 0, bound
+    return "pool", parameters, shape, bound

@@ -124,3 +124,30 @@ def overview_chart(sessions: Sequence[Session]) -> str | None:
         .properties(width=WIDTH, height=280)
     )
     return _svg(chart)
+
+
+def curve_chart(rows: Sequence[dict[str, Any]], unit: str) -> tuple[str, bytes] | None:
+    """Accuracy against cost, as SVG and PNG: a line through what was searched, labelled points beside it.
+
+    Args:
+        rows: Points with ``cost``, ``accuracy, %``, ``widths`` (the series) and ``label``.
+        unit: Title of the cost axis.
+    """
+    altair = _altair()
+    if altair is None:
+        return None
+    import vl_convert  # noqa: PLC0415
+
+    base = altair.Chart(altair.Data(values=list(rows))).encode(
+        x=altair.X("cost:Q", title=unit, scale=altair.Scale(zero=False)),
+        y=altair.Y("accuracy, %:Q", scale=altair.Scale(zero=False)),
+    )
+    colours = altair.Scale(range=["#35618f", "#b5651d"])
+    line = base.mark_line(color="#35618f").transform_filter("datum.widths == 'found by search'")
+    points = base.mark_point(size=80, filled=True).encode(
+        color=altair.Color("widths:N", scale=colours, title=None, legend=altair.Legend(orient="bottom"))
+    )
+    labels = base.mark_text(dx=8, align="left").encode(text="label:N")
+    chart = (line + points + labels).properties(width=WIDTH, height=320)
+    text = chart.properties(padding={"left": 20, "right": 40, "top": 10, "bottom": 10}).to_json()
+    return str(vl_convert.vegalite_to_svg(text)), bytes(vl_convert.vegalite_to_png(text, scale=2))

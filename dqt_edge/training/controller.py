@@ -1,6 +1,6 @@
 """The controller: decides every adaptive layer's width once for each input, right behind the stem.
 
-Mean over the stem's output -> dense -> ReLU -> dense to layers x candidates. In training a straight-through
+Means over fields of the stem's output -> dense -> ReLU -> dense to layers x candidates. In training a straight-through
 Gumbel sample picks; in evaluation the largest logit does, without noise. All of it stays at 8 bits.
 """
 
@@ -11,10 +11,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from ..graph import Shape
-from .layers import NestedDense, Run
-from .quantizers import Array, EmaScale
-from .spec import Fully
+from ..graph import Shape, Window
+from .layers import NestedDense, Pool, Run
+from .quantizers import Array
+from .replicas import own_share, replicas
+from .spec import AveragePool, Fully
 
 
 class NestedController(keras.layers.Layer):  # type: ignore[misc]
@@ -25,14 +26,19 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
         signed: Whether that tensor has a zero point.
         hidden: Units of the hidden layer.
         layers, candidates: What it decides.
+        window: Fields of the stem's output whose means it sees.
     """
 
-    def __init__(self, source: Shape, signed: bool, hidden: int, layers: int, candidates: int) -> None:
+    def __init__(self, source: Shape, signed: bool, hidden: int, layers: int, candidates: int, window: Window) -> None:
         super().__init__(name="controller")
         self.decided, self.options = layers, candidates
-        flat = (1, 1, source[2])
-        self.pool = EmaScale("controller_pool_range", signed)
-        self.hidden = NestedDense(Fully("controller_hidden", "", hidden, relu=True), flat)
+        pooling = AveragePool("controller_pool", "", window.kernel, window.stride, window.padding)
+        self.fields = Pool(pooling, source, signed)
+        flat = (*window.output_size(*source[:2]), source[2])
+        pool = self.fields.output_quantizer
+        assert pool is not None
+        self.pool = pool
+        self.hidden = NestedDense(Fully("controller_hidden", "", hidden, relu=True, norm=True), flat)
         self.logits = NestedDense(Fully("controller_logits", "", layers * candidates), (1, 1, hidden), per_tensor=True)
         self.built = True
 
@@ -44,11 +50,24 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
                 quantizer.calibrate(real)
             return quantizer(real, nested=run.nested, follow=run.follow)
 
-        pooled = settle(self.pool, tf.reduce_mean(value, axis=(1, 2), keepdims=True))
+        pooled = settle(self.pool, self.fields(value))
+        if run.calibrate:
+            self._centre(pooled)
         hidden = self.hidden(pooled, scale=self.pool.scale(), run=run)
         hidden = settle(self.hidden.output_quantizer, hidden)
         logits = self.logits(hidden, scale=self.hidden.output_quantizer.scale(), run=run)
-        return tf.reshape(logits, [-1, self.decided, self.options])
+        logits = tf.reshape(logits, [-1, self.decided, self.options])
+        return logits if run.bias is None else logits + run.bias
+
+    def _centre(self, pooled: Array) -> None:
+        """Give the hidden layer's norm the statistics of these inputs.
+
+        All inputs have most of their mean in common. Without this a unit is on, or off, for every input, and the
+        controller never comes to tell them apart.
+        """
+        mean, variance = tf.nn.moments(self.hidden.product(pooled, self.hidden.kernel), axes=(0, 1, 2))
+        self.hidden.norm.moving_mean.assign(mean)
+        self.hidden.norm.moving_variance.assign(variance)
 
 
 def gumbel_gate(logits: Array, tau: Array, seed: Array) -> Array:
@@ -59,7 +78,8 @@ def gumbel_gate(logits: Array, tau: Array, seed: Array) -> Array:
         tau: Temperature; high spreads the gradient over all candidates.
         seed: int32 [2]; equal seeds give equal noise.
     """
-    uniform = tf.random.stateless_uniform(tf.shape(logits), seed, minval=1e-7, maxval=1.0)
+    shape = tf.shape(logits) * [replicas(), 1, 1]
+    uniform = own_share(tf.random.stateless_uniform(shape, seed, minval=1e-7, maxval=1.0))
     soft = tf.nn.softmax((logits - tf.math.log(-tf.math.log(uniform))) / tau)
     return tf.stop_gradient(hard_gate(soft) - soft) + soft
 

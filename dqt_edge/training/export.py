@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from .. import nested
+from ..dial import DialPoint
 from ..errors import UnsupportedError
 from ..graph import (
     Add,
@@ -27,7 +29,7 @@ from ..graph import (
 )
 from .layers import MacLayer
 from .network import NestedModel
-from .spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Spec, Sum, window_of
+from .spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Spec, Sum, control_window, window_of
 
 
 def tensor_name(node: str) -> str:
@@ -35,18 +37,30 @@ def tensor_name(node: str) -> str:
     return INPUT if node == INPUT else f"{node}_out"
 
 
-def to_graph(model: NestedModel, name: str, provenance: Mapping[str, Any] | None = None) -> Graph:
+def to_graph(
+    model: NestedModel,
+    name: str,
+    provenance: Mapping[str, Any] | None = None,
+    dial: tuple[DialPoint, ...] = (),
+) -> Graph:
     """Lower a trained network.
 
     Args:
         model: The network; its scales must be calibrated.
         name: Name of the graph.
         provenance: Plain JSON values that say how it was made.
+        dial: Points of the controller's dial.
 
     Raises:
         UnsupportedError: A scale or accumulator that the integer arithmetic cannot hold, by layer.
     """
-    return _Lowering(model, name, dict(provenance or {})).graph()
+    if model.view != "centred":
+        raise UnsupportedError(
+            f"views of kind {model.view!r} have no integer path",
+            where=f"model {name!r}",
+            next_step="train with --view centred; the other views are for comparison",
+        )
+    return _Lowering(model, name, dict(provenance or {}), dial).graph()
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
@@ -56,8 +70,8 @@ def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
 class _Lowering:
     """One conversion: keeps the fused additions and the tensors made so far."""
 
-    def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any]) -> None:
-        self.model, self.name, self.provenance = model, name, provenance
+    def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any], dial: tuple[DialPoint, ...]) -> None:
+        self.model, self.name, self.provenance, self.dial = model, name, provenance, dial
         self.spec: Spec = model.spec
         self.tensors: list[Tensor] = []
         self.fused: dict[str, tuple[str, str]] = {}
@@ -90,7 +104,16 @@ class _Lowering:
 
     def _described(self, node: str) -> Tensor:
         zero = self.model.zero_point(node)
-        return Tensor(tensor_name(node), self.model.shapes[node], self._scale(node), zero)
+        # The host quantises with the data's own scale; the network's unit is that of training alone.
+        scale = self.model.input_scale if self._holds_inputs(node) else self._scale(node)
+        return Tensor(tensor_name(node), self.model.shapes[node], scale, zero)
+
+    def _holds_inputs(self, node: str) -> bool:
+        """Whether a node's output is made of the model's input codes, unchanged."""
+        if node == INPUT:
+            return True
+        made_by = self.model.parts[node].node
+        return isinstance(made_by, MaxPool) and self._holds_inputs(made_by.input)
 
     def _tensor(self, node: str) -> str:
         """Define the tensor of a node; its name."""
@@ -106,7 +129,7 @@ class _Lowering:
             window = window_of(node, self.model.shapes[node.input])
             return MaxPool2D(node.name, tensor_name(node.input), self._tensor(node.name), window)
         if isinstance(node, AveragePool):
-            source = self._described(node.input)
+            source = replace(self._described(node.input), scale=self._scale(node.input))
             self._tensor(node.name)
             return average_pool(node.name, source, self.tensors[-1], window_of(node, source.shape))
         return self._mac(node)
@@ -148,9 +171,9 @@ class _Lowering:
         controller = self.model.controller
         assert controller is not None
         pool, hidden = controller.pool, controller.hidden.output_quantizer
-        channels, units = controller.hidden.kernel.shape
+        units = controller.hidden.kernel.shape[1]
         return (
-            Tensor("controller_pool_out", (1, 1, channels), _number(pool.scale()), pool.zero_point),
+            Tensor("controller_pool_out", controller.hidden.source, _number(pool.scale()), pool.zero_point),
             Tensor("controller_hidden_out", (1, 1, units), _number(hidden.scale())),
         )
 
@@ -161,7 +184,7 @@ class _Lowering:
         assert self.spec.control is not None
         pooled, hidden = self._controller_tensors()
         stem = self._described(self.spec.control)
-        pool = average_pool("controller_pool", stem, pooled, Window(stem.shape[:2]))
+        pool = average_pool("controller_pool", stem, pooled, control_window(self.spec, stem.shape))
         first = mac_fields(controller.hidden, pooled.scale, hidden.scale, 0)
         last = mac_fields(controller.logits, hidden.scale, None, 0)
         layers = (
@@ -169,7 +192,7 @@ class _Lowering:
             Dense(name="controller_hidden", input=pooled.name, output=hidden.name, **first),
             Dense(name="controller_logits", input=hidden.name, output="controller_logits_out", **last),
         )
-        return Controller(self.spec.control, layers, tuple(self.model.adaptive))
+        return Controller(self.spec.control, layers, tuple(self.model.adaptive), self.dial)
 
 
 def _refuse(layer: str, reason: str) -> UnsupportedError:

@@ -6,6 +6,7 @@ comes between the two.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ..graph import FULL, Pair, Shape
-from .quantizers import CLIP_SIGMAS, SCALE_MIN, Array, EmaScale, Pact, activation_view, weight_view
+from ..graph import FULL, Pair, Shape, window_counts
+from .initial import GAMMA_MIN
+from .quantizers import CLIP_SIGMAS, SCALE_MIN, Array, EmaScale, Pact, View, activation_view, weight_view
 from .spec import AveragePool, Conv, Depthwise, Fully, MaxPool, window_of
-
-GAMMA_MIN = 1e-2
-"""BatchNorm's factor stays positive: folded into a weight scale it must keep the floor view's direction."""
 
 BIAS_MAX = 2.0**27
 """A channel whose folded weights almost vanish gets a coarser scale, so that its bias stays within int32."""
@@ -39,6 +38,7 @@ class Run:
             but the 8-bit one, which alone may move them.
         choice: Candidate of each adaptive layer, int32 [layers]; None with ``gates``.
         gates: One-hot candidate of each adaptive layer for each sample, float [samples, layers, candidates].
+        bias: Added to the controller's logits, float [candidates]: where the dial stands.
     """
 
     nested: bool
@@ -47,6 +47,22 @@ class Run:
     follow: Array = None
     choice: Array = None
     gates: Array = None
+    bias: Array = None
+
+
+def pad(value: Array, padding: tuple[int, int, int, int], fill: float = 0.0) -> Array:
+    """[samples, height, width, channels] with (top, left, bottom, right) rows and columns of ``fill`` around it."""
+    if not any(padding):
+        return value
+    top, left, bottom, right = padding
+    return tf.pad(value, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
+
+
+def padded(value: Array, node: Conv | Depthwise) -> tuple[Array, str]:
+    """A convolution's input and TensorFlow's name for the padding that is left to do."""
+    if isinstance(node.padding, str):
+        return value, node.padding.upper()
+    return pad(value, node.padding), "VALID"
 
 
 class MinimumConstraint(keras.constraints.Constraint):  # type: ignore[misc]
@@ -70,6 +86,8 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         candidates: Its width pairs.
         position: Its index among the adaptive layers; None for a layer fixed at 8x8.
         per_tensor: One weight scale for all channels (the controller's logits).
+        view: How narrow views are made.
+        learned: Whether scales and clips are trained.
     """
 
     def __init__(
@@ -81,8 +99,11 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         candidates: tuple[Pair, ...] = (FULL,),
         position: int | None = None,
         per_tensor: bool = False,
+        view: View = "centred",
+        learned: bool = True,
     ) -> None:
         super().__init__(name=node.name)
+        self.view = view
         self.node: Conv | Depthwise | Fully = node
         self.source = source
         self.candidates, self.position = candidates, position
@@ -92,18 +113,23 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         start = keras.initializers.RandomNormal(stddev=float(np.sqrt((2 if node.relu else 1) / fan_in)))
         self.kernel = self.add_weight(name="kernel", shape=kernel_shape, initializer=start)
         self.log_scale = self.add_weight(
-            name="log_scale", shape=(1 if per_tensor else self.channels,), initializer="zeros"
+            name="log_scale", shape=(1 if per_tensor else self.channels,), initializer="zeros", trainable=learned
         )
         self.bias: Any = None
         self.norm: Any = None
         if node.norm:
             self.norm = keras.layers.BatchNormalization(
-                momentum=0.9, gamma_constraint=MinimumConstraint(GAMMA_MIN), name=f"{node.name}_norm"
+                momentum=0.9,
+                gamma_constraint=MinimumConstraint(GAMMA_MIN),
+                name=f"{node.name}_norm",
+                synchronized=tf.distribute.get_strategy().num_replicas_in_sync > 1,
             )
             self.norm.build((None, None, None, self.channels))
         else:
             self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
-        self.output_quantizer = Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
+        self.output_quantizer = (
+            Pact(f"{node.name}_pact", learned, node.limit) if node.relu else EmaScale(f"{node.name}_range", signed=True)
+        )
         self.built = True  # all shapes were known above
         self._steps = np.array([[2.0 ** (8 - w), 2.0 ** (8 - a)] for w, a in candidates], np.float32)
 
@@ -146,27 +172,39 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         """Linear output, norm or bias included; ``scale`` is the input's real size of one code."""
         if run.calibrate:
             self.calibrate()
-        out = self._nested(value, scale, run) if run.nested else self.product(value, self.kernel)
-        if self.norm is not None:
-            return self.norm(out, training=run.batch_statistics)
-        return out + self.bias
+        if run.nested:
+            return self._nested(value, scale, run)
+        out = self.product(value, self.kernel)
+        return out + self.bias if self.norm is None else self.norm(out, training=run.batch_statistics)
 
     def _nested(self, value: Array, scale: Array, run: Run) -> Array:
+        factor, bias = self._affine()
+
         def at(weight_step: Array, activation_step: Array) -> Array:
-            view = activation_view(value, scale, activation_step)
-            return self.product(view, weight_view(self.kernel, self.log_scale, weight_step, self.count))
+            narrow = activation_view(value, scale, activation_step, self.view)
+            kernel = weight_view(self.kernel, self.log_scale, weight_step, self.count, self.view)
+            return self.product(narrow, kernel * factor)
 
         if self.position is None:
-            return self.product(value, weight_view(self.kernel, self.log_scale, 1.0, self.count))
+            kernel = weight_view(self.kernel, self.log_scale, 1.0, self.count)
+            return self.product(value, kernel * factor) + bias
         if run.gates is None:
             weight_step, activation_step = tf.unstack(tf.gather(self._steps, run.choice[self.position]))
-            return at(weight_step, activation_step)
+            return at(weight_step, activation_step) + bias
         gates = run.gates[:, self.position]
-        total = 0.0
+        total = bias
         for index, (weight_step, activation_step) in enumerate(self._steps):
             out = at(float(weight_step), float(activation_step))
             total += tf.reshape(gates[:, index], [-1] + [1] * (len(out.shape) - 1)) * out
         return total
+
+    def _affine(self) -> tuple[Array, Array]:
+        """Factor of each channel's weights, and its bias: the norm with the statistics it has, as export folds it."""
+        if self.norm is None:
+            return 1.0, tf.convert_to_tensor(self.bias)
+        norm = self.norm
+        factor = norm.gamma * tf.math.rsqrt(norm.moving_variance + norm.epsilon)
+        return factor, norm.beta - norm.moving_mean * factor
 
 
 class NestedConv2D(MacLayer):
@@ -179,7 +217,8 @@ class NestedConv2D(MacLayer):
 
     def product(self, value: Array, kernel: Array) -> Array:
         """Convolution of [samples, height, width, in]."""
-        return tf.nn.conv2d(value, kernel, self.node.stride, self.node.padding.upper())
+        value, padding = padded(value, self.node)
+        return tf.nn.conv2d(value, kernel, self.node.stride, padding)
 
 
 class NestedDepthwiseConv2D(MacLayer):
@@ -195,12 +234,10 @@ class NestedDepthwiseConv2D(MacLayer):
         # TensorFlow's depthwise kernel takes equal strides only; the full one is cut to the wanted places.
         kernel = tf.convert_to_tensor(kernel)[..., None]
         vertical, horizontal = self.node.stride
-        padding = self.node.padding.upper()
         if vertical == horizontal:
+            value, padding = padded(value, self.node)
             return tf.nn.depthwise_conv2d(value, kernel, (1, vertical, horizontal, 1), padding)
-        if padding == "SAME":
-            top, left, bottom, right = window_of(self.node, self.source).padding
-            value = tf.pad(value, ((0, 0), (top, bottom), (left, right), (0, 0)))
+        value = pad(value, window_of(self.node, self.source).padding)
         return tf.nn.depthwise_conv2d(value, kernel, (1, 1, 1, 1), "VALID")[:, ::vertical, ::horizontal]
 
 
@@ -230,6 +267,12 @@ class Pool(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, value: Array) -> Array:
         """Pool [samples, height, width, channel]."""
-        kernel = self.node.kernel or self.source[:2]
-        pool = tf.nn.avg_pool2d if isinstance(self.node, AveragePool) else tf.nn.max_pool2d
-        return pool(value, kernel, self.node.stride, self.node.padding.upper())
+        window = window_of(self.node, self.source)
+        if isinstance(self.node, MaxPool):
+            value = pad(value, window.padding, -math.inf)
+            return tf.nn.max_pool2d(value, window.kernel, window.stride, "VALID")
+        if not any(window.padding):
+            return tf.nn.avg_pool2d(value, window.kernel, window.stride, "VALID")
+        counts = tf.constant(window_counts(window, *self.source[:2])[None, :, :, None], tf.float32)
+        area = window.kernel[0] * window.kernel[1]
+        return tf.nn.avg_pool2d(pad(value, window.padding), window.kernel, window.stride, "VALID") * area / counts

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,29 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ..errors import DqtError, UsageError
-from . import losses
-from .data import Dataset, Images, Labels, load_data, require_training
+from . import dial
+from .data import Dataset, load_data, require_training
+from .distribution import Devices, check_batch
+from .initial import Earlier, Initial, load_initial
 from .layers import Run
 from .models import spec_of
 from .network import NestedModel
 from .options import Options
 from .quantizers import EMA_RATE, Array
+from .sources import Variation, ahead
 from .state import State, load_state, save_state, state_file
 from .steps import Steps
+from .validation import Row, samples_at_once, validate
+
+__all__ = ["Outcome", "Row", "StoppedError", "Trainer", "build_model", "train"]
 
 TAU = (5.0, 0.5)
 CALIBRATION_SAMPLES = 512
-EVALUATION_BATCH = 256
+SAVE_EVERY = 5.0
+"""Minutes between two savings of the state within an epoch."""
 
-Row = dict[str, Any]
-"""One epoch: phase, losses, accuracies and cost ratio."""
+ORDER, VARIATION, DRAW = 1, 2, 3
+"""First number of the key of each kind of randomness; seed, epoch and, for the last two, step follow."""
 
 
 class StoppedError(DqtError):
@@ -57,110 +65,161 @@ class Outcome:
 
 
 def train(
-    options: Options, out: Path, *, resume: bool = False, on_epoch: Callable[[Row], None] | None = None
+    options: Options,
+    out: Path,
+    *,
+    initial: Initial | Earlier | None = None,
+    resume: bool = False,
+    on_epoch: Callable[[Row], None] | None = None,
+    devices: Devices | None = None,
+    save_every: float = SAVE_EVERY,
 ) -> Outcome:
-    """Train; the state lies in ``<out>.state/`` after every epoch.
+    """Train; the state lies in ``<out>.state/`` after every epoch, and within long ones too.
 
     Args:
         options: What to train.
         out: The checkpoint to be, from which the names of state and log follow; it is not written here.
+        initial: What ``options.init`` names: the weights to start with, and the structure where ``options.model`` is a
+            file; or the network of an earlier run.
         resume: Go on from the state, if there is one.
         on_epoch: Called with each epoch's row, after its state is saved.
+        devices: What trains, see ``distribution.find_devices``; None is one device. Of several workers only the chief
+            writes, and all must see its files.
+        save_every: Minutes after which the state is saved within an epoch; 0 is after every step.
 
     Raises:
-        StoppedError: Ctrl-C; the state of the last whole epoch is on disk.
+        StoppedError: Ctrl-C; the last state that was saved is on disk.
     """
-    dataset = load_data(options.data)
+    devices = devices or Devices()
+    dataset = load_data(options.data, options.validation, shape=options.image_shape, crop_area=options.crop_area)
     require_training(dataset)
     path = state_file(out)
-    saved = load_state(path, options) if resume else None
+    saved = load_state(path, options, len(dataset.y_train)) if resume else None
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
-    trainer = Trainer(options, dataset)
-    if saved is not None:
-        trainer.restore(saved)
-    state = trainer.state
-    try:
-        while state.epoch < options.epochs:
-            row = trainer.epoch(state.epoch)
-            trainer.snapshot(row)
-            save_state(path, state, options)
-            if on_epoch is not None:
-                on_epoch(row)
-    except KeyboardInterrupt as error:
-        raise StoppedError(
-            f"training was stopped after epoch {state.epoch} of {options.epochs}",
-            where=str(path.parent),
-            next_step="give the same command with --resume to go on",
-        ) from error
-    trainer.assign(state.best)
+    with devices.scope():
+        trainer = Trainer(options, dataset, initial, devices)
+        if saved is not None:
+            trainer.restore(saved)
+        state = trainer.state
+        if not devices.agree(state.epoch, state.step):
+            raise UsageError(
+                "the workers do not find the same training state",
+                where=str(path),
+                next_step="give all workers the same --out, in a folder that all of them see",
+            )
+        saver = _Saver(trainer, path, save_every)
+        try:
+            while state.epoch < options.epochs:
+                row = trainer.epoch(state.epoch, saver.after_step)
+                trainer.snapshot(row)
+                saver.save()
+                if on_epoch is not None:
+                    on_epoch(row)
+        except KeyboardInterrupt as error:
+            within = f" and step {saver.step} of {trainer.steps}" if saver.step else ""
+            raise StoppedError(
+                f"training was stopped after epoch {saver.epoch} of {options.epochs}{within}",
+                where=str(path.parent),
+                next_step="give the same command with --resume to go on",
+            ) from error
+        trainer.assign(state.best)
     best = max(row["epoch"] for row in state.log if row["best"])
     return Outcome(trainer.model, dataset, state.log, best)
 
 
-def build_model(options: Options, dataset: Dataset) -> NestedModel:
-    """Make the untrained network of a run."""
-    spec = spec_of(options.model, len(dataset.classes))
-    return NestedModel(
+def build_model(options: Options, dataset: Dataset, initial: Initial | None = None) -> NestedModel:
+    """Make the network of a run, with its first weights."""
+    if initial is not None and options.model == options.init:
+        spec = initial.spec
+    else:
+        spec = spec_of(options.model, len(dataset.classes))
+    model = NestedModel(
         spec,
         dataset.shape,
         dataset.classes,
         candidates=options.candidates,
         input_scale=dataset.input_scale,
         input_zero_point=dataset.input_zero_point,
+        view=options.view,
+        learned=options.scales == "learned",
     )
+    if initial is not None:
+        load_initial(model, initial.for_spec(spec))
+    return model
 
 
-def shifted(x: Images, largest: int, rng: np.random.Generator) -> Images:
-    """Each image moved by up to ``largest`` pixels along both axes, zeros moving in."""
-    if largest == 0:
-        return x
-    _, height, width, _ = x.shape
-    padded = np.pad(x, ((0, 0), (largest, largest), (largest, largest), (0, 0)))
-    views = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
-    rows, columns = rng.integers(0, 2 * largest + 1, (2, len(x)))
-    return np.ascontiguousarray(views[np.arange(len(x)), rows, columns].transpose(0, 2, 3, 1))
+class _Saver:
+    """Writes a trainer's state now and then, where its process is the one that does."""
+
+    def __init__(self, trainer: Trainer, path: Path, minutes: float) -> None:
+        self.trainer, self.path, self.seconds = trainer, path, 60 * minutes
+        self.last = time.monotonic()
+        self.epoch, self.step = trainer.state.epoch, trainer.state.step
+
+    def save(self) -> None:
+        """Write the state as it stands."""
+        state = self.trainer.state
+        if self.trainer.devices.chief:
+            save_state(self.path, state, self.trainer.options, len(self.trainer.dataset.y_train))
+        self.last = time.monotonic()
+        self.epoch, self.step = state.epoch, state.step
+
+    def after_step(self, done: int, totals: list[float]) -> None:
+        """Save after a step if it is time to; ``done`` steps of the epoch have these sums."""
+        if self.trainer.devices.chief and time.monotonic() - self.last >= self.seconds and done < self.trainer.steps:
+            self.trainer.keep()
+            self.trainer.state.step, self.trainer.state.totals = done, list(totals)
+            self.save()
 
 
 class Trainer:
     """Epochs of one run, and its state."""
 
-    def __init__(self, options: Options, dataset: Dataset) -> None:
-        self.options, self.dataset = options, dataset
-        if options.pixels >= min(dataset.shape[:2]):
+    def __init__(
+        self,
+        options: Options,
+        dataset: Dataset,
+        initial: Initial | Earlier | None = None,
+        devices: Devices | None = None,
+    ) -> None:
+        self.options, self.dataset, self.devices = options, dataset, devices or Devices()
+        if any(1 < n <= options.pixels for n in dataset.shape[:2]):
             raise UsageError(
                 f"a shift of {options.pixels} pixels moves images of shape {dataset.shape} out of sight",
                 where="option --shift",
                 next_step="give a smaller shift, or 0",
             )
-        self.model = build_model(options, dataset)
+        self.batch = min(options.batch, len(dataset.y_train))
+        check_batch(self.batch, self.devices)
+        self.earlier = initial if isinstance(initial, Earlier) else None
+        self.model = build_model(options, dataset, initial if isinstance(initial, Initial) else None)
         self.state = State()
-        self.batch = min(options.batch, len(dataset.x_train))
-        self.steps = len(dataset.x_train) // self.batch
-        self.step = Steps(self.model, options, self.steps)
+        self.steps = len(dataset.y_train) // self.batch
+        self.step = Steps(self.model, options, self.steps, self.devices)
 
     # --- Epochs ---------------------------------------------------------------------------------------------
 
-    def epoch(self, index: int) -> Row:
-        """Train one epoch (from 0) and measure the validation set."""
-        options = self.options
-        if index == options.warmup:
+    def epoch(self, index: int, after_step: Callable[[int, list[float]], None] = lambda *_: None) -> Row:
+        """Train one epoch (from 0), or what the state has left of it, and measure the validation set."""
+        options, first = self.options, self.state.step
+        on_integers = index >= options.floating
+        if on_integers and not self.state.nested:
             self._calibrate()
-        nested = index >= options.warmup
-        rng = np.random.default_rng((options.seed, index))
-        progress = (index - options.warmup) / max(1, options.epochs - options.warmup - 1)
+        progress = (index - options.floating) / max(1, options.epochs - options.floating - 1)
         tau = tf.constant(TAU[0] * (TAU[1] / TAU[0]) ** max(progress, 0.0), tf.float32)
         follow = tf.constant(EMA_RATE if index < options.frozen else 0.0, tf.float32)
-        totals = np.zeros(2, np.float64)
-        for step, (x, y) in enumerate(self._batches(rng)):
-            if nested:
-                choice = rng.integers(0, len(options.candidates), len(self.model.adaptive)).astype(np.int32)
-                seed = tf.constant([options.seed, index * self.steps + step], tf.int32)
-                values = self.step.nested_step(x, y, choice=tf.constant(choice), tau=tau, follow=follow, seed=seed)
-            else:
-                values = self.step.float_step(x, y)
-            totals += [float(v) for v in values]
-        loss, accuracy = (float(total) / self.steps for total in totals)
+        totals = list(self.state.totals) if first else [0.0, 0.0]
+        with closing(ahead(self._batches(index, first))) as batches:
+            for step, (codes, labels) in enumerate(batches, first):
+                x, y = self.devices.place(self.model.of_codes(codes)), self.devices.place(labels)
+                if on_integers:
+                    values = self.step.nested_step(x, y, tau=tau, follow=follow, **self._draw(index, step))
+                else:
+                    values = self.step.float_step(x, y)
+                totals = [total + float(value) for total, value in zip(totals, values, strict=True)]
+                after_step(step + 1, totals)
+        loss, accuracy = (total / self.steps for total in totals)
         if not math.isfinite(loss):
             raise DqtError(
                 f"the loss became {loss} in epoch {index + 1}",
@@ -169,55 +228,64 @@ class Trainer:
             )
         row: Row = {
             "epoch": index + 1,
-            "phase": "nested" if nested else "float",
+            "phase": "nested" if on_integers else "float",
             "loss": loss,
             "accuracy": accuracy,
         }
-        return {**row, **self._validate(nested)}
+        return {**row, **validate(self.step, self.dataset.validation, self.devices, on_integers)}
 
-    def _batches(self, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-        order = rng.permutation(len(self.dataset.x_train))[: self.steps * self.batch]
-        x = shifted(self.dataset.x_train[order], self.options.pixels, rng)
-        x, y = self.model.on_codes(x), self.dataset.y_train[order]
-        for start in range(0, len(order), self.batch):
-            part = slice(start, start + self.batch)
-            yield tf.constant(x[part]), tf.constant(y[part])
+    def _draw(self, epoch: int, step: int) -> dict[str, Array]:
+        """What is random in a step: a width vector, the dial (at the budget every other time), the gates' noise."""
+        options = self.options
+        rng = np.random.default_rng((DRAW, options.seed, epoch, step))
+        choice = rng.integers(0, len(options.candidates), len(self.model.adaptive)).astype(np.int32)
+        anywhere, position = rng.integers(0, 2), rng.random()
+        if not anywhere:
+            position = self.step.budget_position
+        return {
+            "choice": tf.constant(choice),
+            "position": tf.constant(position, tf.float32),
+            "bias": tf.constant(dial.training_bias(position, options.candidates)),
+            "seed": tf.constant([options.seed, epoch * self.steps + step], tf.int32),
+        }
+
+    def _batches(self, epoch: int, first: int) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+        """Codes and labels of this process's share of each batch from step ``first`` on."""
+        options, source = self.options, self.dataset.train
+        variation, part = Variation(options.pixels, options.flip), self.devices.share(self.batch)
+        order = np.random.default_rng((ORDER, options.seed, epoch)).permutation(len(source.labels))
+        for step in range(first, self.steps):
+            batch = order[step * self.batch : (step + 1) * self.batch]
+            codes = source.varied(batch, variation, (VARIATION, options.seed, epoch, step), part)
+            yield codes, source.labels[batch[part]]
 
     def _calibrate(self) -> None:
         """Set every scale from a float pass with the norms' statistics, and change to the nested optimizers."""
-        x = self.model.on_codes(self.dataset.x_train[:CALIBRATION_SAMPLES])
+        source = self.dataset.train
+        count = min(len(source.labels), samples_at_once(source.shape, CALIBRATION_SAMPLES))
+        # Spread over the data, which may be sorted by class.
+        indices = np.linspace(0, len(source.labels) - 1, count).astype(np.int64)
+        x = self.model.of_codes(source.codes(indices))
         self.model(tf.constant(x), run=Run(nested=False, calibrate=True))
+        if self.devices.replicas > 1:
+            self.step.make_equal()
+        if self.earlier is not None:
+            self.earlier.load(self.model)
         self.model.settle_fusion()
+        self._begin_nested()
+
+    def _begin_nested(self) -> None:
         self.step.begin_nested()
-
-    def _validate(self, nested: bool) -> Row:
-        """Validation accuracy of each policy in per cent, their mean loss, and the dynamic BitOPs ratio."""
-        x, y = self.model.on_codes(self.dataset.x_val), self.dataset.y_val
-        if not nested:
-            (logits,) = self._in_parts(lambda part: (self.model(part, run=Run(nested=False))[0],), x)
-            return {"val_float": share(y, logits)}
-        step = self.step
-        row: Row = {}
-        every = []
-        for name, index in (("full", step.full), ("least", step.least)):
-            (logits,) = self._in_parts(partial(step.predict_fixed, step.all_at(index)), x)
-            every.append(logits)
-            row[f"val_{name}"] = share(y, logits)
-        if self.model.controller is not None:
-            logits, choices = self._in_parts(step.predict_dynamic, x)
-            every.append(logits)
-            row["val_dynamic"] = share(y, logits)
-            row["val_cost"] = float(step.fixed + step.table[np.arange(choices.shape[1]), choices].sum(axis=1).mean())
-            row["vectors"] = len(np.unique(choices, axis=0))
-        row["val_loss"] = float(np.mean([losses.hard_loss(y, logits) for logits in every]))
-        return row
-
-    @staticmethod
-    def _in_parts(function: Callable[[Array], tuple[Array, ...]], x: Images) -> list[npt.NDArray[Any]]:
-        parts = [function(tf.constant(x[i : i + EVALUATION_BATCH])) for i in range(0, len(x), EVALUATION_BATCH)]
-        return [np.concatenate([np.asarray(value) for value in values]) for values in zip(*parts, strict=True)]
+        self.state.nested = True
 
     # --- State ----------------------------------------------------------------------------------------------
+
+    def keep(self) -> None:
+        """Take all values into the state."""
+        state = self.state
+        state.variables = self._values()
+        state.optimizer = {str(i): v.numpy() for i, v in enumerate(self._optimizer_variables())}
+        state.fused = sorted(self.model.fused)
 
     def snapshot(self, row: Row) -> None:
         """Take the epoch into the state; keep the best of the epochs with frozen scales.
@@ -226,10 +294,8 @@ class Trainer:
         a controller of least and 8x8), then the lower loss.
         """
         state = self.state
-        state.epoch = row["epoch"]
-        state.variables = self._values()
-        state.optimizer = {str(i): v.numpy() for i, v in enumerate(self._optimizer_variables())}
-        state.fused = sorted(self.model.fused)
+        self.keep()
+        state.epoch, state.step, state.totals = row["epoch"], 0, []
         row["best"] = False
         if row["epoch"] > self.options.frozen:
             feasible = row.get("val_cost", 0.0) <= self.options.budget
@@ -245,7 +311,7 @@ class Trainer:
         self.state = state
         self.model.fused = set(state.fused)
         self.assign(state.variables)
-        if state.epoch > self.options.warmup:
+        if state.nested:
             self.step.begin_nested()
         for index, variable in enumerate(self._optimizer_variables()):
             variable.assign(state.optimizer[str(index)])
@@ -260,8 +326,3 @@ class Trainer:
         """Set the model's variables."""
         for variable, name in zip(self.model.variables, self._values(), strict=True):
             variable.assign(values[name])
-
-
-def share(y: Labels, logits: npt.NDArray[Any]) -> float:
-    """Accuracy in per cent."""
-    return 100 * float(np.mean(logits.argmax(-1) == y))

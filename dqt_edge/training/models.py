@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from functools import partial
 
 from ..errors import UsageError
-from .spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Spec, Sum
+from .spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Node, Spec, Sum
 
 
 def _tiny(classes: int) -> Spec:
@@ -41,7 +42,102 @@ def _tiny_plain(classes: int) -> Spec:
     )
 
 
-MODELS: dict[str, Callable[[int], Spec]] = {"tiny": _tiny, "tiny-plain": _tiny_plain}
+def _resnet8(classes: int) -> Spec:
+    """ResNet-8 of MLPerf Tiny; 12.5M MACs on 32x32x3 images."""
+    return _resnet("resnet8", classes, ((16, 1), (32, 1), (64, 1)))
+
+
+def _resnet18(classes: int, width: int = 64) -> Spec:
+    """ResNet-18 for small images: a 3x3 stem of stride 1 and no pooling behind it (He et al., arXiv 1512.03385)."""
+    name = "resnet18" if width == 64 else f"resnet18-{width}"
+    return _resnet(name, classes, tuple((width << i, 2) for i in range(4)))
+
+
+def _resnet(name: str, classes: int, stages: tuple[tuple[int, int], ...]) -> Spec:
+    """Stem, basic blocks by stage (channels, blocks), the first of each later stage at stride 2, mean, classifier.
+
+    A shortcut that changes shape is a 1x1 convolution.
+    """
+    nodes: list[Node] = [Conv("stem", INPUT, stages[0][0], adaptive=False)]
+    last, channels = "stem", stages[0][0]
+    for i, (width, blocks) in enumerate(stages):
+        for j in range(blocks):
+            step = 2 if i > 0 and j == 0 else 1
+            at = f"stage{i + 1}" if blocks == 1 else f"stage{i + 1}_{j + 1}"
+            nodes.append(Conv(f"{at}_conv1", last, width, stride=(step, step)))
+            shortcut = last
+            second = Conv(f"{at}_conv2", f"{at}_conv1", width, relu=False)
+            if step > 1 or width != channels:
+                shortcut = f"{at}_shortcut"
+                nodes += [second, Conv(shortcut, last, width, (1, 1), (step, step), relu=False)]
+            else:
+                nodes.append(second)
+            nodes.append(Sum(f"{at}_sum", (shortcut, second.name)))
+            last, channels = f"{at}_sum", width
+    nodes += [AveragePool("pool", last), Fully("classifier", "pool", classes)]
+    return Spec(name, tuple(nodes), control="stem", hidden=32, grid=4)
+
+
+def _resnet50(classes: int, width: int = 64, blocks: tuple[int, ...] = (3, 4, 6, 3)) -> Spec:
+    """ResNet-50 for images of about 224x224 (He et al., arXiv 1512.03385); 4.1G MACs on 224x224x3.
+
+    Bottleneck blocks with the stride on the 3x3 convolution. The controller sees the stem's output behind the pooling.
+    """
+    nodes: list[Node] = [
+        Conv("stem", INPUT, width, (7, 7), (2, 2), padding=(3, 3, 3, 3), adaptive=False),
+        MaxPool("stem_pool", "stem", (3, 3), (2, 2), padding=(1, 1, 1, 1)),
+    ]
+    last = "stem_pool"
+    for i, count in enumerate(blocks):
+        inner, outer = width << i, 4 * width << i
+        for j in range(count):
+            step = 2 if i > 0 and j == 0 else 1
+            at, shortcut = f"stage{i + 1}_{j + 1}", last
+            nodes += [
+                Conv(f"{at}_conv1", last, inner, (1, 1)),
+                Conv(f"{at}_conv2", f"{at}_conv1", inner, (3, 3), (step, step), padding=(1, 1, 1, 1)),
+                Conv(f"{at}_conv3", f"{at}_conv2", outer, (1, 1), relu=False),
+            ]
+            if j == 0:
+                shortcut = f"{at}_shortcut"
+                nodes.append(Conv(shortcut, last, outer, (1, 1), (step, step), relu=False))
+            nodes.append(Sum(f"{at}_sum", (shortcut, f"{at}_conv3")))
+            last = f"{at}_sum"
+    nodes += [AveragePool("pool", last), Fully("classifier", "pool", classes)]
+    name = "resnet50" if (width, blocks) == (64, (3, 4, 6, 3)) else f"resnet50-{width}x{sum(blocks)}"
+    return Spec(name, tuple(nodes), control="stem_pool", grid=4)
+
+
+def _ecg(classes: int) -> Spec:
+    """1-D convolutions along the first axis, for [samples, 1, channels] signals; 0.75M MACs on 128x1x3."""
+    return Spec(
+        "ecg",
+        (
+            Conv("stem", INPUT, 16, (7, 1), (2, 1), adaptive=False),
+            Conv("conv1", "stem", 32, (5, 1), (2, 1)),
+            Conv("conv2", "conv1", 32, (5, 1)),
+            Conv("conv3", "conv2", 32, (5, 1), relu=False),
+            Sum("sum", ("conv1", "conv3")),
+            Conv("conv4", "sum", 64, (5, 1), (2, 1)),
+            Conv("conv5", "conv4", 64, (5, 1), (2, 1)),
+            AveragePool("pool", "conv5"),
+            Fully("classifier", "pool", classes),
+        ),
+        control="stem",
+        hidden=32,
+        grid=8,
+    )
+
+
+MODELS: dict[str, Callable[[int], Spec]] = {
+    "tiny": _tiny,
+    "tiny-plain": _tiny_plain,
+    "resnet8": _resnet8,
+    "resnet18": _resnet18,
+    "resnet18-16": partial(_resnet18, width=16),
+    "resnet50": _resnet50,
+    "ecg": _ecg,
+}
 
 
 def spec_of(name: str, classes: int) -> Spec:

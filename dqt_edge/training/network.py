@@ -15,8 +15,12 @@ from ..errors import UsageError
 from ..graph import FULL, Pair, Shape, pair_text
 from .controller import NestedController
 from .layers import NestedConv2D, NestedDense, NestedDepthwiseConv2D, Pool, Run
-from .quantizers import Array, EmaScale, Pact
-from .spec import INPUT, Conv, Depthwise, Fully, MacNode, Node, Spec, Sum, inputs_of, shapes
+from .quantizers import Array, EmaScale, Pact, View
+from .spec import INPUT, Conv, Depthwise, Fully, MacNode, Node, Spec, Sum, control_window, inputs_of, shapes
+
+UNIT = 1 / 255
+"""Real size of an input code in training. Whatever units the data has, the network sees about 0..1: Adam's steps suit
+weights of the order 1, and a stem made for 0..255 would have weights of 1e-3."""
 
 Gate = Callable[[Array], Array]
 """From controller logits to one-hot gates."""
@@ -25,10 +29,12 @@ Gate = Callable[[Array], Array]
 class Addition(keras.layers.Layer):  # type: ignore[misc]
     """Sum of two tensors, with a quantiser of its own behind it."""
 
-    def __init__(self, node: Sum) -> None:
+    def __init__(self, node: Sum, learned: bool) -> None:
         super().__init__(name=node.name)
         self.node = node
-        self.output_quantizer = Pact(f"{node.name}_pact") if node.relu else EmaScale(f"{node.name}_range", signed=True)
+        self.output_quantizer = (
+            Pact(f"{node.name}_pact", learned, node.limit) if node.relu else EmaScale(f"{node.name}_range", signed=True)
+        )
         self.built = True
 
     def call(self, first: Array, second: Array) -> Array:
@@ -46,6 +52,8 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         candidates: Width pairs of the adaptive layers. A layer that reads a signed tensor takes them with
             8-bit activations.
         input_scale, input_zero_point: Of the input codes.
+        view: How narrow views are made; all but ``centred`` are for comparison and cannot be exported.
+        learned: Whether scales and clips are trained; else they follow what the 8-bit pass shows.
 
     Attributes:
         fused: Names of the additions that the convolution before them absorbs; settled at calibration.
@@ -60,8 +68,11 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         candidates: tuple[Pair, ...],
         input_scale: float,
         input_zero_point: int,
+        view: View = "centred",
+        learned: bool = True,
     ) -> None:
         super().__init__(name=spec.name.replace("-", "_"))
+        self.view, self.learned = view, learned
         self.spec, self.classes, self.candidates = spec, classes, candidates
         self.input_scale, self.input_zero_point = input_scale, input_zero_point
         self.shapes = shapes(spec, input_shape)
@@ -81,7 +92,12 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         if spec.control is not None and self.adaptive:
             signed = self._zero_points[spec.control] != 0
             self.controller = NestedController(
-                self.shapes[spec.control], signed, spec.hidden, len(self.adaptive), len(candidates)
+                self.shapes[spec.control],
+                signed,
+                spec.hidden,
+                len(self.adaptive),
+                len(candidates),
+                control_window(spec, self.shapes[spec.control]),
             )
         self.built = True
 
@@ -89,7 +105,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         source = self.shapes[inputs_of(node)[0]]
         signed = self._zero_points[inputs_of(node)[0]] != 0
         if isinstance(node, Sum):
-            return Addition(node)
+            return Addition(node, self.learned)
         if not isinstance(node, MacNode):
             return Pool(node, source, signed)
         pairs: tuple[Pair, ...] = (FULL,)
@@ -106,7 +122,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
             position = len(self.adaptive)
             self.adaptive.append(node.name)
         kind = {Conv: NestedConv2D, Depthwise: NestedDepthwiseConv2D, Fully: NestedDense}[type(node)]
-        return kind(node, source, candidates=pairs, position=position)
+        return kind(node, source, candidates=pairs, position=position, view=self.view, learned=self.learned)
 
     # --- Forward --------------------------------------------------------------------------------------------
 
@@ -117,7 +133,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
     def scale(self, name: str) -> Array:
         """Real size of one code of a node's output, or of ``input``."""
         if name == INPUT:
-            return tf.constant(self.input_scale, tf.float32)
+            return tf.constant(UNIT, tf.float32)
         quantizer = self.parts[name].output_quantizer
         return self.scale(inputs_of(self.parts[name].node)[0]) if quantizer is None else quantizer.scale()
 
@@ -158,8 +174,8 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         return value if absorbed else settled
 
     def real_scale(self, name: str) -> float:
-        """Like :meth:`scale`, for export; the input's not through float32: the host quantises with it."""
-        return self.input_scale if name == INPUT else float(np.asarray(self.scale(name), np.float64))
+        """Like :meth:`scale`, for export, in double precision."""
+        return UNIT if name == INPUT else float(np.asarray(self.scale(name), np.float64))
 
     def lift(self, name: str) -> float:
         """Real size of the zero point of a node's output."""
@@ -182,9 +198,12 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         self.fused = {total for total in self.fusible if self.fits_fused(total)}
 
     def on_codes(self, x: np.ndarray) -> np.ndarray:
-        """Real inputs moved to the codes that the device sees, float32."""
-        codes = nested.quantize(x, self.input_scale, self.input_zero_point).astype(np.float32)
-        return np.asarray((codes - self.input_zero_point) * np.float32(self.input_scale), np.float32)
+        """What the network sees of inputs in the data's units: the codes that the device gets, as float32."""
+        return self.of_codes(nested.quantize(x, self.input_scale, self.input_zero_point))
+
+    def of_codes(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """What the network sees of input codes."""
+        return (codes.astype(np.float32) - self.input_zero_point) * np.float32(UNIT)
 
     def macs(self) -> dict[str, int]:
         """Multiply-accumulates of each node that has any, as ``Graph.macs`` counts them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..errors import UsageError
 from ..graph import FULL, Pair, pair_text, vector_text
@@ -52,6 +52,17 @@ class Options:
         focus: Weight of the term that spends precision on the inputs which narrowing distorts most.
         diversity: Weight of the term that keeps choices sure for an input and different between inputs.
         shift: Largest random shift of a training image, pixels; None is 1 for digits and 0 for other data.
+        flip: Mirror every other training image, at random.
+        init: Model file whose weights the network starts with; None for random ones.
+        warmup: Epochs in floating point before the nested phase; None is a quarter of them, with ``init`` none.
+        validation: Part of the training samples that only serves to choose the epoch, the best static vector and the
+            dial, 0..0.5.
+        narrow_share: Part of each batch that the narrow passes see, 0..1: less is faster.
+        view: How narrow views are made, see ``quantizers.View``; all but ``centred`` only for comparison.
+        scales: ``learned``, or ``ema``: averages of what the 8-bit pass shows.
+        image_size: Height and width that the images of a folder get, pixels; None for other data.
+        channels: Of the images of a folder: 1 for grey, 3 for colour.
+        crop_area: Least part of a folder's training image that a random crop shows; 1 crops none.
     """
 
     data: str = "digits"
@@ -67,11 +78,21 @@ class Options:
     focus: float = 0.3
     diversity: float = 0.05
     shift: int | None = None
+    flip: bool = False
+    init: str | None = None
+    warmup: int | None = None
+    validation: float = 0.15
+    narrow_share: float = 1.0
+    view: Literal["centred", "paper", "plain"] = "centred"
+    scales: Literal["learned", "ema"] = "learned"
+    image_size: int | None = None
+    channels: int = 3
+    crop_area: float = 1.0
 
     def __post_init__(self) -> None:
         limits = {
             "budget": (0.0, 1.0),
-            "epochs": (4, 100_000),
+            "epochs": (1 if self.init else 4, 100_000),
             "seed": (0, 2**31 - 1),
             "batch": (1, 65_536),
             "learning_rate": (1e-7, 1.0),
@@ -80,6 +101,12 @@ class Options:
             "focus": (0.0, 1e6),
             "diversity": (0.0, 1e6),
             "shift": (0, 64),
+            "warmup": (0, self.epochs - 1),
+            "validation": (0.001, 0.5),
+            "narrow_share": (0.01, 1.0),
+            "image_size": (4, 1024),
+            "channels": (1, 3),
+            "crop_area": (0.01, 1.0),
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
@@ -90,20 +117,32 @@ class Options:
                     next_step="give a value within the range",
                 )
 
+        if self.channels == 2:
+            raise UsageError(
+                "an image has 1 or 3 channels", where="option --channels", next_step="give 1 for grey, 3 for colour"
+            )
+
     @property
     def pixels(self) -> int:
         """The shift, settled."""
         return self.shift if self.shift is not None else int(self.data == "digits")
 
     @property
-    def warmup(self) -> int:
-        """Epochs in floating point before the nested phase."""
-        return max(1, self.epochs // 4)
+    def image_shape(self) -> tuple[int, int, int] | None:
+        """(height, width, channels) of a folder's images, where a size is given."""
+        return None if self.image_size is None else (self.image_size, self.image_size, self.channels)
+
+    @property
+    def floating(self) -> int:
+        """Epochs in floating point, settled."""
+        if self.warmup is not None:
+            return self.warmup
+        return 0 if self.init else max(1, self.epochs // 4)
 
     @property
     def frozen(self) -> int:
         """First epoch (from 0) whose tracked scales stay as they are."""
-        return max(self.warmup + 1, self.epochs - max(1, self.epochs // 5))
+        return min(max(self.floating + 1, self.epochs - max(1, self.epochs // 5)), self.epochs - 1)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, for provenance and for the check on ``--resume``."""

@@ -9,17 +9,25 @@ size, and a fixed step on a scale of 1e-3 would destroy it.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
 
+from .replicas import across, replicas
+
 Array = Any  # a tf.Tensor; TensorFlow ships no types
+
+View = Literal["centred", "paper", "plain"]
+"""How a narrow view is made: ``centred`` is this project's arithmetic, the only one with an integer path. ``paper``
+rounds both operands, weights as unsigned codes (Eq. 4 of DQT); ``plain`` cuts both and centres nothing."""
 
 CLIP_SIGMAS = 2.75
 EMA_RATE = 0.01
 """A decay of 0.99."""
 PERCENTILE_REST = 0.001
+PERCENTILE_SAMPLE = 1 << 17
+"""Of larger tensors an even sample of at least half as many values stands for all."""
 SCALE_MIN = 1e-6
 
 
@@ -33,45 +41,96 @@ def round_half_up(value: Array) -> Array:
     return tf.floor(value + 0.5)
 
 
-def weight_view(kernel: Array, log_scale: Array, step: Array, count: int) -> Array:
-    """Centred floor view of weights, in real units (section 1 of the arithmetic).
+def weight_view(kernel: Array, log_scale: Array, step: Array, count: int, view: View = "centred") -> Array:
+    """View of weights, in real units: the centred floor (section 1 of the arithmetic) unless told otherwise.
 
     Args:
         kernel: Real weights; the last axis is the channel, or is the scale's own.
         log_scale: Logarithm of the master scale, broadcast against ``kernel``.
         step: ``2^(8 - bits)``.
         count: Weights that share one scale, for LSQ's gradient scale ``1/sqrt(N*127)``.
+        view: How a narrow view is made.
     """
     lsq = 1 / math.sqrt(count * 127)
     scale = tf.exp(log_scale * lsq + tf.stop_gradient(log_scale * (1 - lsq)))
     clipped = tf.clip_by_value(kernel / scale, -128.0, 127.0)
-    view = tf.floor(round_half_up(clipped) / step) * step + (step - 1) / 2
-    return scale * straight_through(clipped, view)
+    master = round_half_up(clipped)
+    if view == "paper":
+        codes = tf.minimum(round_half_up((master + 128) / step), 256 / step - 1) * step - 128
+    else:
+        codes = tf.floor(master / step) * step
+        if view == "centred":
+            codes += (step - 1) / 2
+    return scale * straight_through(clipped, codes)
 
 
-def activation_view(value: Array, scale: Array, step: Array) -> Array:
-    """View, rounded and saturating, of a tensor of zero point 0, in real units (section 2 of the arithmetic)."""
+def activation_view(value: Array, scale: Array, step: Array, view: View = "centred") -> Array:
+    """View of a tensor of zero point 0, in real units: rounded and saturating (section 2), or cut if ``plain``.
+
+    The gradient passes to ``value`` alone.
+    """
+    half = 0.0 if view == "plain" else step / 2
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def narrow(value: Array) -> tuple[Array, Any]:
+        return _narrowed(value, tf.stop_gradient(scale), step, half), lambda upstream: upstream
+
+    return narrow(value)
+
+
+# One pass over memory instead of six: these tensors are as large as what the convolutions take and make.
+@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+def _narrowed(value: Array, scale: Array, step: Array, half: Array) -> Array:
     codes = round_half_up(value / scale)
-    view = tf.minimum(tf.floor((codes + step / 2) / step), 256 / step - 1) * step
-    return straight_through(value, view * scale)
+    return tf.minimum(tf.floor((codes + half) / step), 256 / step - 1) * (step * scale)
+
+
+@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+def _coded(value: Array, alpha: Array) -> Array:
+    """ReLU clipped at alpha, on its 256 codes."""
+    size = alpha / 255
+    return round_half_up(tf.clip_by_value(value, 0.0, alpha) / size) * size
+
+
+@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+def _clip_gradients(value: Array, alpha: Array, upstream: Array) -> tuple[Array, Array]:
+    """Gradients of ``min(relu(value), alpha)`` by value and alpha."""
+    over = value > alpha
+    inside = tf.logical_and(value > 0.0, tf.logical_not(over))
+    return tf.where(inside, upstream, 0.0), tf.reduce_sum(tf.where(over, upstream, 0.0))
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def pact(value: Array, alpha: Array) -> tuple[Array, Any]:
+    """Codes of PACT in real units; the gradient passes between 0 and alpha to ``value``, above to ``alpha``."""
+    return _coded(value, alpha), lambda upstream: _clip_gradients(value, alpha, upstream)
 
 
 def upper_percentile(value: Array) -> Array:
-    """99.9th percentile of ``|value|``."""
+    """99.9th percentile of ``|value|``, of all replicas together."""
     flat = tf.reshape(tf.abs(value), [-1])
-    rank = tf.cast(tf.math.ceil(tf.cast(tf.size(flat), tf.float32) * PERCENTILE_REST), tf.int32)
-    return tf.maximum(tf.math.top_k(flat, k=tf.maximum(rank, 1)).values[-1], 255 * SCALE_MIN)
+    flat = flat[:: tf.maximum(tf.size(flat) * replicas() // PERCENTILE_SAMPLE, 1)]
+    size = tf.cast(tf.size(flat) * replicas(), tf.float32)
+    rank = tf.maximum(tf.cast(tf.math.ceil(size * PERCENTILE_REST), tf.int32), 1)
+    largest = tf.math.top_k(flat, k=tf.minimum(rank, tf.size(flat))).values
+    if replicas() > 1:
+        largest = tf.math.top_k(across(largest), k=rank).values
+    return tf.maximum(largest[-1], 255 * SCALE_MIN)
 
 
 class Pact(keras.layers.Layer):  # type: ignore[misc]
-    """ReLU with a learned clip alpha, to codes of scale ``alpha / 255`` and zero point 0."""
+    """ReLU with a learned clip alpha, to codes of scale ``alpha / 255`` and zero point 0.
+
+    With ``learned`` False alpha is an average of 99.9th percentiles instead, as in :class:`EmaScale`.
+    """
 
     zero_point = 0
     signed = False
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, learned: bool = True, limit: float | None = None) -> None:
         super().__init__(name=name)
-        self.log_alpha = self.add_weight(name="log_alpha", shape=(), initializer="zeros")
+        self.learned, self.limit = learned, limit
+        self.log_alpha = self.add_weight(name="log_alpha", shape=(), initializer="zeros", trainable=learned)
         self.built = True
 
     def scale(self) -> Array:
@@ -80,17 +139,19 @@ class Pact(keras.layers.Layer):  # type: ignore[misc]
 
     def calibrate(self, value: Array) -> None:
         """Start alpha at the 99.9th percentile of what a float pass shows."""
-        self.log_alpha.assign(tf.math.log(upper_percentile(tf.nn.relu(value))))
+        self.log_alpha.assign(tf.math.log(upper_percentile(self._floating(value))))
+
+    def _floating(self, value: Array) -> Array:
+        return tf.nn.relu(value) if self.limit is None else tf.clip_by_value(value, 0.0, self.limit)
 
     def call(self, value: Array, *, nested: bool, follow: Array = None) -> Array:
-        """Quantise to 8 bits; a plain ReLU in a float pass."""
-        del follow
+        """Quantise to 8 bits; a plain, or bounded, ReLU in a float pass."""
         if not nested:
-            return tf.nn.relu(value)
-        alpha = tf.exp(tf.convert_to_tensor(self.log_alpha))
-        clipped = tf.minimum(tf.nn.relu(value), alpha)
-        step = tf.stop_gradient(alpha / 255)
-        return straight_through(clipped, round_half_up(clipped / step) * step)
+            return self._floating(value)
+        if follow is not None and not self.learned:
+            seen = tf.math.log(tf.stop_gradient(upper_percentile(self._floating(value))))
+            self.log_alpha.assign((1 - follow) * self.log_alpha + follow * seen)
+        return pact(value, tf.exp(tf.convert_to_tensor(self.log_alpha)))
 
 
 class EmaScale(keras.layers.Layer):  # type: ignore[misc]

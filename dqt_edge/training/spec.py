@@ -11,12 +11,16 @@ from typing import Literal, Union
 from ..errors import UnsupportedError
 from ..graph import WINDOW_MAX, Shape, Window
 
-Padding = Literal["same", "valid"]
+Padding = Union[Literal["same", "valid"], tuple[int, int, int, int]]  # noqa: UP007 - used at run time on 3.10
+"""TensorFlow's names, or rows and columns of zeros (top, left, bottom, right)."""
 
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolution, then BatchNorm if ``norm`` (else a bias), then PACT if ``relu``."""
+    """Convolution, then BatchNorm if ``norm`` (else a bias), then PACT if ``relu``.
+
+    ``limit`` is the largest value behind a bounded ReLU, 6 for ReLU6: PACT's clip starts there at most.
+    """
 
     name: str
     input: str
@@ -27,6 +31,7 @@ class Conv:
     relu: bool = True
     norm: bool = True
     adaptive: bool = True
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Depthwise:
     relu: bool = True
     norm: bool = True
     adaptive: bool = True
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Fully:
     relu: bool = False
     norm: bool = False
     adaptive: bool = False
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class Sum:
     name: str
     inputs: tuple[str, str]
     relu: bool = True
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,12 +108,14 @@ class Spec:
         nodes: A node's inputs are names of earlier nodes, or ``input``.
         control: Node behind which the controller runs; None for a model without one.
         hidden: Units of the controller's hidden layer.
+        grid: The controller sees means over at most ``grid`` x ``grid`` fields of that node's output; 1 is one mean.
     """
 
     name: str
     nodes: tuple[Node, ...]
     control: str | None = None
     hidden: int = 64
+    grid: int = 1
 
     def fused(self) -> dict[str, tuple[str, str]]:
         """Additions that a convolution can absorb: sum name -> (convolution, the other operand).
@@ -135,7 +145,15 @@ def window_of(node: Conv | Depthwise | MaxPool | AveragePool, source: Shape) -> 
     """Sliding window of a node on an input of that shape."""
     size = source[:2]
     kernel = node.kernel or size
-    return Window.same(size, kernel, node.stride) if node.padding == "same" else Window(kernel, node.stride)
+    if node.padding == "same":
+        return Window.same(size, kernel, node.stride)
+    return Window(kernel, node.stride, (0, 0, 0, 0) if node.padding == "valid" else node.padding)
+
+
+def control_window(spec: Spec, source: Shape) -> Window:
+    """Window with which the controller pools the output, of shape ``source``, of the node that it runs behind."""
+    height, width = (-(-n // spec.grid) for n in source[:2])
+    return Window.same(source[:2], (height, width), (height, width))
 
 
 def shapes(spec: Spec, input_shape: Shape) -> dict[str, Shape]:
@@ -166,7 +184,7 @@ def shapes(spec: Spec, input_shape: Shape) -> dict[str, Shape]:
                     next_step="use larger images, or another model",
                 )
             known[node.name] = (height, width, node.filters if isinstance(node, Conv) else source[2])
-    if spec.control is not None and max(known[spec.control][:2]) > WINDOW_MAX:
+    if spec.control is not None and -(-max(known[spec.control][:2]) // spec.grid) > WINDOW_MAX:
         raise UnsupportedError(
             f"the controller would pool a tensor of {known[spec.control][0]}x{known[spec.control][1]}, "
             f"and a window has at most {WINDOW_MAX} rows and columns",

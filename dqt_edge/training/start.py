@@ -17,7 +17,6 @@ def start_tensorflow() -> None:
         ToolchainError: They are not installed, or another Keras backend is configured.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its results differ from processor to processor
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
         with _silent_stderr():

@@ -1,6 +1,6 @@
-"""What a training run needs to go on after a stop: one file, written whole or not at all, after every epoch.
+"""What a training run needs to go on after a stop: one file, written whole or not at all, every few minutes.
 
-All randomness of an epoch follows from the seed and the epoch's number, so weights, optimizer, log and
+All randomness of a step follows from the seed and the numbers of epoch and step, so weights, optimizer, log and
 position are the whole state, and a resumed run ends with the same bits as one that was never stopped.
 """
 
@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from ..errors import BadFileError, UsageError
 from ..files import write_atomically
+from .initial import Earlier
 from .options import Options
 
 Arrays = dict[str, npt.NDArray[Any]]
-FORMAT = 1
+FORMAT = 2
 FILE_MAX = 4 << 30
 
 
@@ -35,6 +36,9 @@ class State:
         best_score: Its score; compared as a list.
         fused: Additions that are fused.
         log: One row for each epoch done.
+        step: Steps done of the epoch behind those.
+        totals: Loss and accuracy summed over these steps.
+        nested: Whether the nested phase has begun: scales are set, and the optimizers are its own.
     """
 
     epoch: int = 0
@@ -44,6 +48,9 @@ class State:
     best_score: list[float] = field(default_factory=list)
     fused: list[str] = field(default_factory=list)
     log: list[dict[str, Any]] = field(default_factory=list)
+    step: int = 0
+    totals: list[float] = field(default_factory=list)
+    nested: bool = False
 
 
 def state_file(out: Path) -> Path:
@@ -51,8 +58,14 @@ def state_file(out: Path) -> Path:
     return out.with_name(f"{out.name}.state") / "state.safetensors"
 
 
-def save_state(path: Path, state: State, options: Options) -> None:
+def save_state(path: Path, state: State, options: Options, samples: int) -> None:
     """Write atomically.
+
+    Args:
+        path: See :func:`state_file`.
+        state: What to write.
+        options: Of the run.
+        samples: Size of the training set.
 
     Raises:
         BadFileError: The folder cannot be made or written.
@@ -72,6 +85,10 @@ def save_state(path: Path, state: State, options: Options) -> None:
     manifest = {
         "format": FORMAT,
         "options": options.as_json(),
+        "samples": samples,
+        "step": state.step,
+        "totals": state.totals,
+        "nested": state.nested,
         "epoch": state.epoch,
         "best_score": state.best_score,
         "fused": state.fused,
@@ -80,12 +97,12 @@ def save_state(path: Path, state: State, options: Options) -> None:
     write_atomically(path, save(arrays, {"dqt_edge_state": json.dumps(manifest, sort_keys=True)}))
 
 
-def load_state(path: Path, options: Options) -> State | None:
-    """State of an earlier run with the same options; None where there is none.
+def load_state(path: Path, options: Options, samples: int) -> State | None:
+    """State of an earlier run with the same options on as many training samples; None where there is none.
 
     Raises:
         BadFileError: The file is damaged.
-        UsageError: It belongs to a run with other options.
+        UsageError: It belongs to a run with other options, or other data.
     """
     from safetensors import safe_open  # noqa: PLC0415 - keeps the command line's start fast
 
@@ -108,7 +125,11 @@ def load_state(path: Path, options: Options) -> State | None:
             best_score=[float(v) for v in manifest["best_score"]],
             fused=[str(v) for v in manifest["fused"]],
             log=list(manifest["log"]),
+            step=int(manifest["step"]),
+            totals=[float(v) for v in manifest["totals"]],
+            nested=bool(manifest["nested"]),
         )
+        seen = int(manifest["samples"])
     except Exception as error:  # safetensors raises its own, undocumented types
         raise BadFileError(
             f"the training state is damaged ({type(error).__name__}: {error})",
@@ -123,4 +144,42 @@ def load_state(path: Path, options: Options) -> State | None:
             where=str(path),
             next_step="resume with the same options, or train from the start without --resume",
         )
+    if seen != samples:
+        raise UsageError(
+            f"the stopped run had {seen:,} training samples, now there are {samples:,}",
+            where=str(path),
+            next_step="give the same data, or train from the start without --resume",
+        )
     return state
+
+
+def read_earlier(out: Path) -> Earlier:
+    """The network of the finished run that wrote a checkpoint, from the state beside it.
+
+    Raises:
+        BadFileError: The state is missing, damaged, or has no best epoch yet.
+    """
+    from safetensors import safe_open  # noqa: PLC0415 - keeps the command line's start fast
+
+    path = state_file(out)
+    if not path.is_file():
+        raise BadFileError(
+            "there is no training state beside this checkpoint",
+            where=str(path),
+            next_step="give the --out of a training run of this machine, with its folder OUT.state",
+        )
+    try:
+        with safe_open(path, framework="numpy") as file:
+            best = [name for name in file.keys() if name.startswith("best/")]  # noqa: SIM118 - not a mapping
+            values = {name.partition(".")[2]: file.get_tensor(name) for name in best}
+    except Exception as error:  # safetensors raises its own, undocumented types
+        raise BadFileError(
+            f"the training state is damaged ({type(error).__name__}: {error})",
+            where=str(path),
+            next_step="train that run again",
+        ) from error
+    if not values:
+        raise BadFileError(
+            "the earlier run is not finished: it has no best epoch", where=str(path), next_step="--resume it first"
+        )
+    return Earlier(str(out), values)

@@ -1,7 +1,8 @@
 """One gradient step of either phase, compiled; and the forward passes that validation needs.
 
 A step of the nested phase runs four passes: 8x8 (labels; its output teaches the others), the least width, one
-random width vector, and the dynamic pass under the controller's gates.
+random width vector, and the dynamic pass under the controller's gates, with the dial at a random place. The last
+three may see a part of the batch only.
 """
 
 from __future__ import annotations
@@ -9,21 +10,22 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from ..errors import UsageError
 from ..graph import FULL, Pair
 from . import losses
 from .controller import gumbel_gate, hard_gate
+from .distribution import Devices
 from .layers import Run
 from .network import NestedModel
 from .options import Options
 from .quantizers import Array
+from .replicas import across, mean
 
 NESTED_RATE = 0.3
 """The nested phase starts from a trained network, and its gradients pass through roundings: smaller steps."""
-BUDGET_FILL = 0.8
-"""Part of the budget that the loss aims at: costs expected in training and chosen in evaluation differ."""
 
 
 def least(candidates: tuple[Pair, ...]) -> int:
@@ -31,10 +33,17 @@ def least(candidates: tuple[Pair, ...]) -> int:
     return min(range(len(candidates)), key=lambda i: candidates[i][0] * candidates[i][1])
 
 
+class AveragedAdam(keras.optimizers.Adam):  # type: ignore[misc]
+    """Adam on gradients that already are those of the whole batch, so that it clips what one device would clip."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:  # noqa: ANN401 - Keras's own
+        return grads_and_vars
+
+
 def adam(rate: float, steps: int, last: float, variables: list[Any]) -> tuple[keras.optimizers.Optimizer, list[Any]]:
     """Adam whose rate falls as a cosine to ``last`` times itself, ready for those variables."""
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps, alpha=last)
-    optimizer = keras.optimizers.Adam(schedule, global_clipnorm=5.0)
+    optimizer = AveragedAdam(schedule, global_clipnorm=5.0)
     optimizer.build(variables)
     return optimizer, variables
 
@@ -46,13 +55,14 @@ class Steps:
         model: The network.
         options: Of the run.
         steps: Steps of an epoch, for the learning-rate schedule.
+        devices: What runs them; each replica takes its share of a batch.
 
     Attributes:
         optimizers: Those of the current phase, with their variables.
         table, fixed: Costs, see ``losses.cost_table``.
     """
 
-    def __init__(self, model: NestedModel, options: Options, steps: int) -> None:
+    def __init__(self, model: NestedModel, options: Options, steps: int, devices: Devices) -> None:
         self.model, self.options, self.steps = model, options, steps
         self.full, self.least = options.candidates.index(FULL), least(options.candidates)
         pairs = {name: model.parts[name].candidates for name in model.adaptive}
@@ -69,14 +79,23 @@ class Steps:
         self.network = [v for v in model.trainable_variables if id(v) not in chosen]
         self.float_network = [v for v in self.network if v.name not in ("log_scale", "log_alpha")]
         self.optimizers = self._optimizers(nested=False)
-        self.float_step = tf.function(self._float_step)
-        self.nested_step = tf.function(self._nested_step)
-        self.predict_fixed = tf.function(self._predict_fixed)
-        self.predict_dynamic = tf.function(self._predict_dynamic)
+        self.float_step = devices.compiled(self._float_step)
+        self.nested_step = devices.compiled(self._nested_step)
+        self.predict_float = devices.compiled(self._predict_float)
+        self.predict_fixed = devices.compiled(self._predict_fixed)
+        self.predict_dynamic = devices.compiled(self._predict_dynamic)
+        self.decide = devices.compiled(self._decide)
+        self.make_equal = devices.compiled(self._make_equal)
 
     def cost_at(self, index: int) -> float:
         """BitOPs ratio with one candidate in all adaptive layers."""
         return self.fixed + float(self.table[:, index].sum()) if len(self.table) else self.fixed
+
+    @property
+    def budget_position(self) -> float:
+        """Where the dial stands for the budget: 0 at the least cost, 1 at 8x8."""
+        low, high = self.cost_at(self.least), self.cost_at(self.full)
+        return float(np.clip((self.options.budget - low) / max(high - low, 1e-9), 0, 1))
 
     def all_at(self, index: int) -> Array:
         """Choice of one candidate in all adaptive layers."""
@@ -90,59 +109,77 @@ class Steps:
         """Optimizers of a phase with their variables: of the network, in the nested phase of the controller too."""
         rate, options = self.options.learning_rate, self.options
         if not nested:
-            return [adam(rate, options.warmup * self.steps, 0.2, self.float_network)]
-        steps = (options.epochs - options.warmup) * self.steps
+            return [adam(rate, max(options.floating, 1) * self.steps, 0.2, self.float_network)]
+        steps = (options.epochs - options.floating) * self.steps
         found = [adam(rate * NESTED_RATE, steps, 0.01, self.network)]
         return [*found, adam(rate, steps, 0.01, self.choosing)] if self.choosing else found
 
     def _descend(self, tape: tf.GradientTape, loss: Array) -> None:
-        groups = [variables for _, variables in self.optimizers]
-        for (optimizer, variables), gradients in zip(self.optimizers, tape.gradient(loss, groups), strict=True):
-            optimizer.apply(gradients, variables)
+        """Follow the gradient of the mean loss of all replicas."""
+        gradients = mean(tape.gradient(loss, [v for _, variables in self.optimizers for v in variables]))
+        for optimizer, variables in self.optimizers:
+            optimizer.apply(gradients[: len(variables)], variables)
+            gradients = gradients[len(variables) :]
 
     def _float_step(self, x: Array, y: Array) -> tuple[Array, Array]:
         with tf.GradientTape() as tape:
             logits, _ = self.model(x, run=Run(nested=False, batch_statistics=True))
             loss = losses.hard_loss(y, logits)
         self._descend(tape, loss)
-        return loss, losses.accuracy(y, logits)
+        return tuple(mean([loss, losses.accuracy(y, logits)]))
 
     def _nested_step(
-        self, x: Array, y: Array, *, choice: Array, tau: Array, follow: Array, seed: Array
+        self, x: Array, y: Array, *, choice: Array, position: Array, bias: Array, tau: Array, follow: Array, seed: Array
     ) -> tuple[Array, Array]:
         model, options = self.model, self.options
         with tf.GradientTape() as tape:
             full, _ = model(x, run=Run(nested=True, follow=follow, choice=self.all_at(self.full)))
             fixed = [losses.hard_loss(y, full)]
-            narrow = full
+            part = max(1, round(options.narrow_share * x.shape[0]))
+            narrow = full[:part]
             if model.adaptive:
-                narrow, _ = model(x, run=Run(nested=True, choice=self.all_at(self.least)))
-                mixed, _ = model(x, run=Run(nested=True, choice=choice))
-                fixed += [losses.soft_loss(full, narrow), losses.soft_loss(full, mixed)]
+                narrow, _ = model(x[:part], run=Run(nested=True, choice=self.all_at(self.least)))
+                mixed, _ = model(x[-part:], run=Run(nested=True, choice=choice))
+                fixed += [losses.soft_loss(full[:part], narrow), losses.soft_loss(full[-part:], mixed)]
             loss = options.consistency * tf.add_n(fixed) / len(fixed)
             if model.controller is not None:
-                loss += self._dynamic_loss(x, y, (full, narrow), tau, seed)
+                dial = {"position": position, "bias": bias, "tau": tau, "seed": seed}
+                loss += self._dynamic_loss(x[:part], y[:part], full[:part], narrow, **dial)
         self._descend(tape, loss)
-        return loss, losses.accuracy(y, full)
+        return tuple(mean([loss, losses.accuracy(y, full)]))
 
-    def _dynamic_loss(self, x: Array, y: Array, fixed: tuple[Array, Array], tau: Array, seed: Array) -> Array:
-        """Task loss under the controller's gates, the budget, and the terms that make it choose."""
-        options, (full, narrow) = self.options, fixed
-        logits, decided = self.model(x, run=Run(nested=True), gate=lambda z: gumbel_gate(z, tau, seed))
+    def _dynamic_loss(
+        self, x: Array, y: Array, full: Array, narrow: Array, *, position: Array, bias: Array, tau: Array, seed: Array
+    ) -> Array:
+        """Task loss under the controller's gates, the cost that the dial asks for, and what makes it choose.
+
+        The last two compare inputs of the whole batch, so they see those of all replicas.
+        """
+        options = self.options
+        logits, decided = self.model(x, run=Run(nested=True, bias=bias), gate=lambda z: gumbel_gate(z, tau, seed))
         task = (losses.hard_loss(y, logits) + losses.soft_loss(full, logits)) / 2
-        chances = tf.nn.softmax(decided)
+        chances = across(tf.nn.softmax(decided))
         costs = losses.expected_cost(chances, self.table, self.fixed)
-        target = BUDGET_FILL * options.budget
         low, high = self.cost_at(self.least), self.cost_at(self.full)
-        affordable = min(max((target - low) / (high - low), 0.0), 1.0)
-        budget = tf.nn.relu(tf.reduce_mean(costs) - target)
-        focus = losses.focus(full, narrow, costs, affordable)
+        off_target = tf.abs(tf.reduce_mean(costs) - (low + position * (high - low)))
+        focus = losses.focus(across(full), across(narrow), costs, position)
         information = losses.mutual_information(chances, self.table)
-        return task + options.beta * budget - options.focus * focus - options.diversity * information
+        return task + options.beta * off_target - options.focus * focus - options.diversity * information
+
+    def _predict_float(self, x: Array) -> tuple[Array]:
+        return (across(self.model(x, run=Run(nested=False))[0]),)
 
     def _predict_fixed(self, choice: Array, x: Array) -> tuple[Array]:
-        return (self.model(x, run=Run(nested=True, choice=choice))[0],)
+        return (across(self.model(x, run=Run(nested=True, choice=choice))[0]),)
 
-    def _predict_dynamic(self, x: Array) -> tuple[Array, Array]:
-        logits, decided = self.model(x, run=Run(nested=True), gate=hard_gate)
-        return logits, tf.argmax(decided, axis=-1)
+    def _predict_dynamic(self, bias: Array, x: Array) -> tuple[Array, Array]:
+        logits, decided = self.model(x, run=Run(nested=True, bias=bias), gate=hard_gate)
+        return across(logits), across(tf.argmax(decided, axis=-1))
+
+    def _decide(self, x: Array) -> tuple[Array]:
+        return (across(self.model(x, run=Run(nested=True), gate=hard_gate)[1]),)
+
+    def _make_equal(self) -> None:
+        """Give all replicas the mean of their variables: workers of different make may have rounded differently."""
+        for variable in self.model.variables:
+            variable.assign(mean([tf.convert_to_tensor(variable)])[0])

@@ -7,9 +7,16 @@
 
 #include <stdint.h>
 
+/* What the exporter has proved of the weights of a layer at a width, for every channel and any activations: the sum of
+ * a top field over a whole window fits its field (conv2d_dsp: docs/kernels.md); and that of a low field does too. */
+#define DQT_PROOF_NONE 0u
+#define DQT_PROOF_TOP 1u
+#define DQT_PROOF_BOTH 2u
+
 /* A candidate: bits of the weight view and of the activation view, each 2..8. */
 typedef struct {
-    uint8_t weight_bits;
+    uint8_t weight_bits : 4;
+    uint8_t proof : 4; /* DQT_PROOF_..., for kernels that ask */
     uint8_t activation_bits;
 } dqt_width;
 
@@ -63,7 +70,8 @@ typedef struct {
     dqt_requantize requantize;
     uint8_t residual_zero;
     uint8_t block; /* convolutions: weight tiles decoded at a time, 1..255; depthwise_dsp: 1 by column; else 0 */
-    uint8_t reserved[2];
+    uint8_t strip; /* conv2d_dsp: pairs of pixels whose operands lie in scratch at a time, 1..255 */
+    uint8_t reserved;
 } dqt_mac;
 
 #define DQT_NONE 0xFFFFFFFFu

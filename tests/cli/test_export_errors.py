@@ -176,3 +176,13 @@ def test_full_disk_at_export(dqt, here: Path, model_file: Path, monkeypatch) -> 
         "nothing was left",
     )
     assert sorted(p.name for p in here.rglob("*")) == before
+
+
+def test_check_says_what_lies_in_memory_when_it_is_fullest(dqt, model_file: Path) -> None:
+    done = dqt("check", model_file, "--board", "qemu-m4", "--json")
+    facts = json.loads(done.out)["predicted"]
+    regions = facts["peak"]["map"]
+    assert max(r["offset"] + r["size"] for r in regions) <= facts["arena"] + facts["scratch"]
+    assert [r["offset"] for r in regions] == sorted(r["offset"] for r in regions)
+    assert facts["scratch"] == next((-(-r["size"] // 8) * 8 for r in regions if r["what"] == "scratch"), 0)
+    assert facts["peak"]["layer"] in dqt("check", model_file, "--board", "qemu-m4").out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,7 @@ def test_compare_prints_layers_and_agreement(here: Path) -> None:
     assert "given equal inputs: 1 codes" in done.output or "given equal inputs: 0 codes" in done.output
     assert "of 20 samples" in done.output
     assert "accuracy: dqt-edge" in done.output
+    assert re.search(r"first layer that differs: (none|\w+, by up to \d+ codes?)\n", done.output)
     done = run("compare", "s.safetensors", model, "--n", 7, "--json")
     told = json.loads(done.output)
     assert (told["samples"], told["accuracy"], len(told["layers"])) == (7, None, 8)

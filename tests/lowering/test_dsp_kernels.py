@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
+from dqt_edge.graph import Dense, Graph, Tensor
+from dqt_edge.lowering import dsp
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.measure.session import layer_checksums
-from tests.support.kernel_cases import cases, extreme_codes
+from tests.support.kernel_cases import cases, extreme_codes, spread
+from tests.support.random_graphs import ALL_PAIRS
 
-KERNELS = {"conv": "conv2d_dsp", "depthwise": "depthwise_conv2d_dsp", "dense": "dense_dsp"}
+KERNELS = {"conv": "conv2d_dsp", "depthwise": "depthwise_conv2d_dsp", "dense": "dense_nibbles_dsp"}
 SHAPES = [
     ("conv", (5, 7, 4), 60, 0),
     ("conv", (9, 6, 3), 60, 0),
@@ -77,3 +82,58 @@ def test_depthwise_cases_cover_both_directions_and_both_requantisations() -> Non
                     found.add((layer.kernel, by_column, stride))
     kernels = ("depthwise_conv2d_dsp", "depthwise_conv2d_raw_dsp")
     assert found == {(kernel, by_column, stride) for kernel in kernels for by_column in (0, 1) for stride in (1, 2)}
+
+
+@pytest.mark.parametrize(
+    ("candidates", "kind"),
+    [
+        (((8, 8),), "wide"),
+        (((8, 8), (4, 4), (2, 4)), "nibbles"),
+        (((4, 8),), "nibbles"),
+        (((2, 8),), "planes"),
+        (((8, 8), (2, 8)), "planes"),
+        (((2, 4),), "nibbles"),
+    ],
+)
+def test_dense_layers_get_the_planes_that_their_candidates_gain_from(candidates, kind: str) -> None:
+    layer = cases("dense", 1, (1, 1, 8), 1).layers[0]
+    assert isinstance(layer, Dense)
+    assert dsp.dense_kind(replace(layer, candidates=candidates)) == kind
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("kind", ["nibbles", "planes"])
+def test_dense_layers_agree_at_every_pair_and_bound(kind: str, tmp_path: Path, monkeypatch) -> None:
+    """All 49 pairs on either planes, K at 256 (the longest run) and one past, every sum at its extremes."""
+    monkeypatch.setattr(dsp, "dense_kind", lambda layer: kind)
+    depths = (256, 257)
+    for k in depths:
+        rng = np.random.default_rng(k)
+        source, layers, tensors = Tensor("input", (1, 1, k), 0.02), [], []
+        weights = np.array([[-128] * k, [127] * k, [127, -128] * (k // 2) + [127] * (k % 2), [-128] * k, [127] * k])
+        for i in range(0, len(ALL_PAIRS), 7):
+            bias, requantize = spread(rng, weights.astype(np.int8), 0)
+            pairs = tuple(sorted(ALL_PAIRS[i : i + 7], reverse=True))
+            layers.append(Dense(f"d{i}", "input", f"d{i}.out", weights.astype(np.int8), bias, requantize, pairs))
+            tensors.append(Tensor(f"d{i}.out", (1, 1, len(weights)), 0.02))
+        graph = Graph(f"bounds{k}", (source, *tensors), tuple(layers), "input", tensors[-1].name)
+        made, plan, _ = project.export(graph, load_board("qemu-m4"), tmp_path / str(k))
+        assert {layer.kernel for layer in plan.layers} == {f"dense_{kind}_dsp"}
+        toolchain.build(made.folder, cross=True)
+        with open_client(made.board, made.elf, made.model_hash) as client:
+            for sample in extreme_codes(k, (1, 1, k), 2):
+                for turn in range(7):
+                    vector = [layer.candidates[turn] for layer in graph.adaptive]
+                    got = client.infer(sample.tobytes(), (turn,) * len(layers), checksums=True)
+                    assert list(got.checksums or ()) == layer_checksums(graph, sample, vector), f"K {k}, {vector}"
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("strip", [1, 2])
+@pytest.mark.parametrize(("shape", "zero"), [((5, 7, 4), 0), ((4, 9, 8), 131), ((7, 6, 3), 0), ((6, 5, 12), 0)])
+def test_strips_of_any_width_agree_with_the_interpreter(
+    strip: int, shape, zero: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows cut into strips of one or two pairs of pixels, in scratch of the size that goes with it."""
+    monkeypatch.setattr(dsp, "strips", lambda *_: [strip])
+    test_kernels_agree_with_the_interpreter("conv", shape, 30, zero, tmp_path)

@@ -47,13 +47,13 @@ GUARDED = """        const uint32_t scratch_size = scratch_sizes[i];
         const uint32_t output_end = layer->output + layer->output_size;
         uint8_t *arena = buffers->arena;
         for (uint32_t k = 0; k < ZONE; ++k) {
-            buffers->scratch[scratch_size + k] = (uint8_t)(k ^ 0x5Au);
+            guarded_scratch[scratch_size + k] = (uint8_t)(k ^ 0x5Au);
         }
         const uint32_t before = dqt_crc32(0u, arena, layer->output);
         const uint32_t after = dqt_crc32(0u, arena + output_end, ARENA_SIZE - output_end);
-        layer->run(layer, arena, buffers->scratch, candidate);
+        layer->run(layer, arena, guarded_scratch, candidate);
         for (uint32_t k = 0; k < ZONE; ++k) {
-            if (buffers->scratch[scratch_size + k] != (uint8_t)(k ^ 0x5Au)) {
+            if (guarded_scratch[scratch_size + k] != (uint8_t)(k ^ 0x5Au)) {
                 __builtin_trap();
             }
         }
@@ -66,15 +66,19 @@ ZONE = 64
 
 
 def add_red_zones(folder: Path, plan: Plan) -> None:
-    """Change the sources of a project: 64 bytes more of scratch, checked with the rest of the arena at each layer."""
-    run, model = folder / "runtime" / "dqt_run.c", folder / "model" / "dqt_model.c"
-    text, size = run.read_text(), max(8, -(-plan.scratch_size // 8) * 8)
-    declaration = f"uint8_t dqt_scratch[{size}];"
-    assert text.count(CALL) == model.read_text().count(declaration) == 1
+    """Change the sources of a project: scratch of its own with 64 bytes behind it, checked as the arena is."""
+    run = folder / "runtime" / "dqt_run.c"
+    text = run.read_text()
+    assert text.count(CALL) == 1
     sizes = ", ".join(str(layer.scratch) for layer in plan.layers)
-    constants = f"#define ZONE {ZONE}u\n#define ARENA_SIZE {plan.arena_size}u\nstatic const uint32_t scratch_sizes[]"
-    run.write_text(f"#include <stdint.h>\n{constants} = {{{sizes}}};\n" + text.replace(CALL, GUARDED))
-    model.write_text(model.read_text().replace(declaration, f"uint8_t dqt_scratch[{size + ZONE}];"))
+    most = max(layer.scratch for layer in plan.layers)
+    head = (
+        "#include <stdint.h>\n"
+        f"#define ZONE {ZONE}u\n#define ARENA_SIZE {plan.memory_size}u\n"
+        f"static const uint32_t scratch_sizes[] = {{{sizes}}};\n"
+        f"static uint8_t guarded_scratch[{most} + ZONE] __attribute__((aligned(8)));\n"
+    )
+    run.write_text(head + text.replace(CALL, GUARDED))
 
 
 @pytest.mark.qemu

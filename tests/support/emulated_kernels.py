@@ -57,7 +57,7 @@ class EmulatedKernels:
         machine.mem_map(0, -(-top // PAGE) * PAGE, UC_PROT_ALL)
         for address, content, _ in self.segments:
             machine.mem_write(address, content)
-        arena = np.random.default_rng(index).integers(0, 256, self.plan.arena_size).astype(np.uint8)
+        arena = np.random.default_rng(index).integers(0, 256, self.plan.memory_size).astype(np.uint8)
         for name, content in tensors.items():
             at = self.plan.offsets[name]
             arena[at : at + len(content)] = np.frombuffer(content, np.uint8)

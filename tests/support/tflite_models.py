@@ -24,6 +24,7 @@ OPTIONS = {
     "RESHAPE": "ReshapeOptions",
     "CONCATENATION": "ConcatenationOptions",
 }
+VERSIONS = {"RESHAPE": 1, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}
 DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "FLOAT32": np.float32}
 WINDOW = {"StrideH": 1, "StrideW": 1, "Padding": 0}
 DILATION = {"DilationHFactor": 1, "DilationWFactor": 1}
@@ -31,11 +32,15 @@ DILATION = {"DilationHFactor": 1, "DilationWFactor": 1}
 
 @dataclasses.dataclass
 class ModelFile:
-    """A model that grows by :meth:`tensor` and :meth:`op`; its output is that of the last operator."""
+    """A model that grows by :meth:`tensor` and :meth:`op`; its output is that of the last operator.
+
+    ``any_batch``: tensors say, as converters write it, that their first dimension may be anything.
+    """
 
     tensors: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     ops: list[tuple[str, list[int], list[int], dict[str, Any]]] = dataclasses.field(default_factory=list)
     inputs: list[int] = dataclasses.field(default_factory=lambda: [0])
+    any_batch: bool = True
 
     def tensor(
         self,
@@ -74,7 +79,7 @@ class ModelFile:
             tflite.OperatorCodeStart(b)
             tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(number, 127))
             tflite.OperatorCodeAddBuiltinCode(b, number)
-            tflite.OperatorCodeAddVersion(b, 1 if kind == "RESHAPE" else 2)
+            tflite.OperatorCodeAddVersion(b, VERSIONS.get(kind, 2))
             codes.append(tflite.OperatorCodeEnd(b))
         parts = {
             "Tensors": _offsets(b, tensors),
@@ -121,7 +126,7 @@ class ModelFile:
         tflite.TensorStart(b)
         tflite.TensorAddName(b, name)
         tflite.TensorAddShape(b, shape)
-        if t["data"] is None:
+        if t["data"] is None and self.any_batch:
             tflite.TensorAddShapeSignature(b, signature)
         tflite.TensorAddType(b, getattr(tflite.TensorType, t["kind"]))
         tflite.TensorAddBuffer(b, 0 if t["data"] is None else index + 1)

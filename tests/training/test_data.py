@@ -150,11 +150,6 @@ def test_a_missing_file_is_named() -> None:
         load_data("nowhere/data.npz")
 
 
-def test_a_folder_is_no_data_file(tmp_path: Path) -> None:
-    with pytest.raises(BadFileError, match="cannot read"):
-        load_data(str(tmp_path))
-
-
 def test_a_misspelt_name_gets_a_suggestion() -> None:
     with pytest.raises(UsageError) as caught:
         load_data("digit")
@@ -179,7 +174,7 @@ def test_codes_are_the_graphs_own_and_a_wrong_shape_is_named(graph: Graph) -> No
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("dqt_edge.training.data.UNPACKED_MAX", 1000)
+    monkeypatch.setattr("dqt_edge.training.npz.UNPACKED_MAX", 1000)
     with pytest.raises(BadFileError, match="unpack to"):
         load_data(npz(tmp_path / "bomb.npz", x=X, y=Y))
 

@@ -23,7 +23,10 @@ def command(out: Path, *more: str) -> list[str]:
 def test_sigkill_and_resume(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole.safetensors", tmp_path / "killed.safetensors"
     subprocess.run(command(whole), check=True, capture_output=True)
-    process = subprocess.Popen(command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Saved after every step, it dies within its first epoch.
+    process = subprocess.Popen(
+        command(killed, "--save-every", "0"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     states = tmp_path / "killed.safetensors.state"
     deadline = time.monotonic() + 300
     while process.poll() is None and not (states.is_dir() and any(p.stat().st_size for p in states.iterdir())):

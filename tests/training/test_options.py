@@ -44,6 +44,10 @@ def test_bad_candidates_are_refused(text: str, reason: str) -> None:
         ("focus", -1.0),
         ("diversity", -1.0),
         ("shift", -1),
+        ("image_size", 3),
+        ("channels", 2),
+        ("channels", 4),
+        ("crop_area", 0.0),
     ],
 )
 def test_values_outside_their_range_are_refused(name: str, value: float) -> None:
@@ -52,8 +56,12 @@ def test_values_outside_their_range_are_refused(name: str, value: float) -> None
     assert caught.value.where == f"option --{name.replace('_', '-')}"
 
 
+# Those that do not change what is trained, and those whose default depends on others.
+NOT_OPTIONS = ("out", "resume", "shift", "image_size", "distribute", "save_every", "recipe", "init", "warmup")
+
+
 def test_the_commands_defaults_are_the_librarys() -> None:
-    given = {p.name: p.default for p in command.params if p.name not in ("out", "resume", "shift")}
+    given = {p.name: p.default for p in command.params if p.name not in NOT_OPTIONS}
     given["candidates"] = parse_candidates(given["candidates"])
     assert Options(**given) == Options()
 
@@ -61,7 +69,7 @@ def test_the_commands_defaults_are_the_librarys() -> None:
 @pytest.mark.parametrize("epochs", [4, 5, 7, 20, 150])
 def test_every_run_has_all_phases(epochs: int) -> None:
     options = Options(epochs=epochs)
-    assert 1 <= options.warmup < options.frozen < epochs
+    assert 1 <= options.floating < options.frozen < epochs
 
 
 def test_only_digits_are_shifted_unless_asked() -> None:

@@ -1,0 +1,107 @@
+"""How to compute each layer and where each tensor lies, chosen together: scratch and tensors share one buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..boards import Board
+from ..graph import Dense, Graph
+from . import arena
+from .choose import Choice, choices
+from .reuse import overlaps
+
+RESERVE = 8192
+"""Bytes of RAM kept free for stack, protocol buffers and variables when a leaner way is looked for."""
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """How each layer is computed (by name), where everything lies, and the bytes of each tensor."""
+
+    choices: Mapping[str, Choice]
+    placement: arena.Arena
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Region:
+    """Part of the buffer at one step: a tensor, or the layer's scratch; offset and size in bytes."""
+
+    what: str
+    offset: int
+    size: int
+
+
+def plan_memory(graph: Graph, board: Board) -> MemoryPlan:
+    """The fastest ways; where the buffer is fullest, leaner ones that are cheap, or any if the RAM is short."""
+    tensors = {t.name: t for t in graph.tensors}
+    ways = {layer.name: choices(layer, tensors, board) for layer in graph.all_layers}
+    room = max((region.size for region in board.regions("ram")), default=0) - RESERVE
+    taken = dict.fromkeys(ways, 0)
+    best = _place(graph, ways, taken)
+    while leaner := _leaner(graph, ways, taken, best, cheap=best.placement.size <= room):
+        taken, best = leaner
+    return best
+
+
+def _leaner(
+    graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[str, int], now: MemoryPlan, *, cheap: bool
+) -> tuple[dict[str, int], MemoryPlan] | None:
+    """Leaner ways for the layers that make the buffer as large as it is; None if that gains nothing.
+
+    cheap: Take only ways that take hardly longer.
+    """
+    found, trial = now, dict(taken)
+    while found.placement.size >= now.placement.size:
+        following = {name: ways[name][trial[name] + 1 :] for name in _culprits(graph, found)}
+        moved = [name for name, more in following.items() if more and (more[0].cheap or not cheap)]
+        if not moved:
+            return None
+        for name in moved:
+            trial[name] += 1
+        found = _place(graph, ways, trial)
+    for name in [name for name, n in trial.items() if n > taken[name]]:  # those that did not matter go back
+        kept = _place(graph, ways, {**trial, name: taken[name]})
+        if kept.placement.size <= found.placement.size:
+            trial[name], found = taken[name], kept
+    return trial, found
+
+
+def _culprits(graph: Graph, memory: MemoryPlan) -> list[str]:
+    """Layers whose scratch keeps up a tensor that is needed when the buffer is fullest, and those that run then."""
+    placement, layers = memory.placement, graph.all_layers
+    full = [i for i, extent in enumerate(placement.extents) if extent == placement.size]
+    there = {name for i in full for name in placement.live[i]}
+    near = [i for i, live in enumerate(placement.live) if i in full or there.intersection(live)]
+    scratch = {i: memory.choices[layers[i].name].scratch for i in near}
+    most = max(scratch.values(), default=0)
+    return [layers[i].name for i in near if i in full or scratch[i] == most]
+
+
+def _place(graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[str, int]) -> MemoryPlan:
+    chosen = {name: ways[name][n] for name, n in taken.items()}
+    tensors = {t.name: t for t in graph.tensors}
+    sizes = {t.name: t.size for t in graph.tensors}
+    steps = []
+    for layer in graph.all_layers:
+        if isinstance(layer, Dense) and layer.requantize is None:
+            sizes[layer.output] = 4 * layer.channels
+        choice = chosen[layer.name]
+        steps.append(arena.Step(layer.inputs, layer.output, overlaps(layer, choice, tensors), choice.scratch))
+    return MemoryPlan(chosen, arena.place(sizes, steps, graph.input, graph.output), sizes)
+
+
+def fullest(memory: MemoryPlan, layers: tuple[str, ...]) -> tuple[int, tuple[Region, ...]]:
+    """Index of the layer (``layers``: their names) during which the buffer is fullest, and what lies there then."""
+    placement, sizes = memory.placement, memory.sizes
+    scratch = [memory.choices[name].scratch for name in layers]
+    needs = [
+        (extent, clobbered + sum(sizes[name] for name in live))
+        for extent, clobbered, live in zip(placement.extents, scratch, placement.live, strict=True)
+    ]
+    at = max(range(len(layers)), key=needs.__getitem__)
+    regions = [Region(name, placement.offsets[name], sizes[name]) for name in placement.live[at]]
+    if scratch[at]:
+        regions.append(Region("scratch", 0, scratch[at]))
+    return at, tuple(sorted(regions, key=lambda region: (region.offset, region.what)))

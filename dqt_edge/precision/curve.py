@@ -1,0 +1,224 @@
+"""Fixed widths for many budgets: what they cost, and how good they are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import interpreter
+from ..errors import UsageError
+from ..graph import Graph, MacLayer, Pair
+from . import biases
+from .assign import Option, front, within
+from .evaluate import LOSSES, Evaluator
+from .instructions import Counts
+from .sensitivity import Sensitivity
+from .widths import nearest
+
+Vector = tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """A width vector.
+
+    Attributes:
+        origin: ``search`` (the best found for ``budget``), or ``uniform`` (one pair for all layers that have it).
+        budget: In the unit of the search: a part of the 8x8 BitOPs, or a count.
+        bitops_ratio: BitOPs, as a part of all layers at 8x8.
+        count: Predicted count of one inference, if a board was measured.
+        loss: Difference from the widest candidates on the calibration samples.
+        settled: Whether the biases were corrected for this vector as a whole, because that lowered the loss.
+        accuracy: On the test samples; None without labels.
+    """
+
+    origin: str
+    budget: float | None
+    pairs: Vector
+    bitops_ratio: float
+    count: float | None
+    loss: float
+    settled: bool = False
+    accuracy: float | None = None
+
+
+class Search:
+    """Assigns widths by measured sensitivities.
+
+    Args:
+        graph: As :func:`sensitivity.measure` returned it, with the biases that were kept.
+        codes: Calibration inputs.
+        sensitivities: Of the same graph.
+        loss: Which loss they are in.
+        counts: Counts of the layers on a board; None: the budget is in BitOPs.
+        correct: Correct the biases of each vector that is found.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        codes: npt.NDArray[np.uint8],
+        sensitivities: Sequence[Sensitivity],
+        *,
+        loss: str = "kl",
+        counts: Counts | None = None,
+        correct: bool = True,
+    ) -> None:
+        self.graph, self.counts, self.correct = graph, counts, correct
+        self.settled: dict[Vector, Graph] = {}
+        self.difference = LOSSES[loss]
+        self.evaluator = Evaluator(graph, codes)
+        self.reference = self.evaluator.logits(self.evaluator.base)
+        self.losses: dict[Vector, float] = {self.evaluator.base: 0.0}
+        alone = {(s.layer, s.pair): s.loss for s in sensitivities}
+        self.fixed_cost, rows = costs(graph, counts)
+        self.options = [
+            [
+                Option(cost, max(alone.get((layer.name, pair), 0.0), 0.0))
+                for pair, cost in zip(layer.candidates, row, strict=True)
+            ]
+            for layer, row in zip(graph.adaptive, rows, strict=True)
+        ]
+        self.front = front(self.options)
+
+    def bitops_ratio(self, pairs: Vector) -> float:
+        """BitOPs of a width vector, as a part of all layers at 8x8."""
+        choices = np.array([interpreter.fixed_choices(self.graph, pairs)])
+        return float(interpreter.bitops(self.graph, choices)[0])
+
+    def loss_of(self, pairs: Vector) -> float:
+        """True loss of a width vector on the calibration samples."""
+        if pairs not in self.losses:
+            self.losses[pairs] = self.difference(self.reference, self.evaluator.logits(pairs))
+        return self.losses[pairs]
+
+    def solve(self, budget: float, trials: int, progress: Callable[[], None] = lambda: None) -> CurvePoint:
+        """The best width vector within a budget.
+
+        Losses of single layers are added up to find a start that is best by that model. The true loss of its
+        neighbours, the most promising first, then decides: vectors that differ in one layer or in two.
+
+        Args:
+            budget: Part of the 8x8 BitOPs, or a count.
+            trials: How many neighbours may be run.
+            progress: Called after each run.
+
+        Raises:
+            UsageError: Even the cheapest vector costs more.
+        """
+        require(self.graph, [budget], self.counts)
+        room = budget - self.fixed_cost
+        start = within(self.front, room)
+        assert start is not None
+        choices = start.choices
+        best = self.loss_of(self._pairs(choices))
+        seen = {choices}
+        progress()
+        for _ in range(trials):
+            neighbour = next((n for n in self._neighbours(choices, room) if n not in seen), None)
+            if neighbour is None:
+                break
+            seen.add(neighbour)
+            found = self.loss_of(self._pairs(neighbour))
+            if found < best:
+                choices, best = neighbour, found
+            progress()
+        return self.point("search", self._pairs(choices), budget)
+
+    def point(self, origin: str, pairs: Vector, budget: float | None = None) -> CurvePoint:
+        """Facts of a width vector, but for its accuracy."""
+        count = None if self.counts is None else self.counts.total(self.graph, pairs)
+        self._settle(pairs)
+        return CurvePoint(
+            origin, budget, pairs, self.bitops_ratio(pairs), count, self.loss_of(pairs), pairs in self.settled
+        )
+
+    def graph_of(self, pairs: Vector) -> Graph:
+        """The graph with the biases for a vector that was settled, else the one for all vectors."""
+        return self.settled.get(pairs, self.graph)
+
+    def _settle(self, pairs: Vector) -> None:
+        """Correct the biases of a vector on every other sample, and keep that if it helps on those between."""
+        codes = self.evaluator.codes
+        if not self.correct or pairs == self.evaluator.base or pairs in self.settled or len(codes) < 2:
+            return
+        graph = biases.settle(self.graph, pairs, codes[::2])
+        plain, own = (self.evaluator.logits(pairs, g)[1::2] for g in (self.graph, graph))
+        reference = self.reference[1::2]
+        if self.difference(reference, own) < self.difference(reference, plain):
+            self.settled[pairs] = graph
+            self.losses[pairs] = self.difference(self.reference, self.evaluator.logits(pairs, graph))
+
+    def uniform(self) -> list[CurvePoint]:
+        """One pair for all layers, as far as they have it, for each pair; equal vectors once."""
+        pairs = dict.fromkeys(pair for layer in self.graph.adaptive for pair in layer.candidates)
+        vectors = dict.fromkeys(tuple(nearest(layer, pair) for layer in self.graph.adaptive) for pair in pairs)
+        return [self.point("uniform", vector) for vector in vectors]
+
+    def _pairs(self, choices: Sequence[int]) -> Vector:
+        return tuple(layer.candidates[k] for layer, k in zip(self.graph.adaptive, choices, strict=True))
+
+    def _neighbours(self, choices: tuple[int, ...], room: float) -> list[tuple[int, ...]]:
+        """Vectors within the budget that differ in one or two layers, by the sum of their layers' losses."""
+        cost = sum(options[k].cost for options, k in zip(self.options, choices, strict=True))
+        moves = [
+            (i, k, option.cost - options[choices[i]].cost, option.loss - options[choices[i]].loss)
+            for i, options in enumerate(self.options)
+            for k, option in enumerate(options)
+            if k != choices[i]
+        ]
+        found: list[tuple[float, tuple[tuple[int, int], ...]]]
+        found = [(loss, ((i, k),)) for i, k, more, loss in moves if cost + more <= room * (1 + 1e-9)]
+        for (i, k, more, loss), (j, m, more_too, loss_too) in itertools.combinations(moves, 2):
+            if i != j and cost + more + more_too <= room * (1 + 1e-9):
+                found.append((loss + loss_too, ((i, k), (j, m))))
+        changed = []
+        for _, changes in sorted(found):
+            vector = list(choices)
+            for i, k in changes:
+                vector[i] = k
+            changed.append(tuple(vector))
+        return changed
+
+
+def costs(graph: Graph, counts: Counts | None) -> tuple[float, list[list[float]]]:
+    """Cost of what cannot be chosen, and of each candidate of each adaptive layer: parts of 8x8 BitOPs, or counts."""
+    if counts is not None:
+        return counts.fixed, [[counts.layers[x.name, pair] for pair in x.candidates] for x in graph.adaptive]
+    total = 64 * sum(graph.macs(layer) for layer in graph.layers)
+    chosen = {layer.name for layer in graph.adaptive}
+    fixed = [layer for layer in graph.layers if isinstance(layer, MacLayer) and layer.name not in chosen]
+    constant = sum(graph.macs(x) * x.candidates[0][0] * x.candidates[0][1] / total for x in fixed)
+    return constant, [[graph.macs(x) * w * a / total for w, a in x.candidates] for x in graph.adaptive]
+
+
+def require(graph: Graph, budgets: Sequence[float], counts: Counts | None) -> None:
+    """Raise UsageError if a budget is less than the cheapest width vector costs."""
+    constant, rows = costs(graph, counts)
+    least = constant + sum(map(min, rows))
+    if min(budgets) < least * (1 - 1e-9):
+        raise UsageError(
+            f"no width vector costs {min(budgets):,.4g} or less; the cheapest costs {least:,.4g}",
+            where=f"search on graph {graph.name!r}",
+            next_step="raise the budget, or offer narrower --candidates",
+        )
+
+
+def accuracy(
+    graph: Graph,
+    codes: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.int64],
+    pairs: Vector,
+    progress: Callable[[int], None] = lambda _: None,
+) -> float:
+    """Share of right answers at a width vector; ``progress`` gets the number of samples done."""
+    right = 0
+    for start in range(0, len(codes), 100):
+        answers = interpreter.run(graph, codes[start : start + 100], pairs).outputs.argmax(axis=1)
+        right += int((answers == labels[start : start + 100]).sum())
+        progress(len(answers))
+    return right / len(codes)

@@ -1,0 +1,82 @@
+"""How much the network's answers move when one layer alone is narrowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..graph import Graph, Pair
+from . import biases
+from .evaluate import LOSSES, Evaluator
+from .widths import widest
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """One layer at one candidate, all others at their widest.
+
+    Attributes:
+        loss: Difference of the outputs from those at the widest candidates (see ``evaluate.LOSSES``); with its own bias
+            if that is kept.
+        plain_loss: The same with the bias that all widths share.
+        corrected: Whether the candidate keeps a bias of its own, because it lowers the loss.
+    """
+
+    layer: str
+    pair: Pair
+    loss: float
+    plain_loss: float
+    corrected: bool
+
+
+def evaluations(graph: Graph, *, correct: bool) -> int:
+    """Number of runs over the samples that :func:`measure` takes."""
+    return (1 + correct) * sum(len(layer.candidates) - 1 for layer in graph.adaptive)
+
+
+def measure(
+    graph: Graph,
+    codes: npt.NDArray[np.uint8],
+    *,
+    loss: str = "kl",
+    correct: bool = True,
+    progress: Callable[[], None] = lambda: None,
+) -> tuple[Graph, tuple[Sensitivity, ...]]:
+    """Narrow each layer alone to each of its candidates.
+
+    Args:
+        graph: The network, without a controller.
+        codes: Typical inputs, uint8 [samples, height, width, channels]; no labels are needed.
+        loss: ``kl`` for class scores, ``mse`` for other outputs.
+        correct: Try a bias for each width too. It is estimated on every other sample and judged on those between.
+        progress: Called after each run.
+
+    Returns:
+        The graph with the biases that were kept, and one entry for each adaptive layer and narrower candidate.
+    """
+    difference = LOSSES[loss]
+    corrections = biases.drifts(graph, codes[::2]) if correct and len(codes) > 1 else {}
+    judged = codes[1::2] if corrections else codes
+    evaluator = Evaluator(graph, judged)
+    reference = evaluator.logits(evaluator.base)
+    corrected = biases.apply(graph, corrections)
+    found, kept = [], {}
+    for i, layer in enumerate(graph.adaptive):
+        for pair in layer.candidates:
+            if pair == widest(layer):
+                continue
+            vector = (*evaluator.base[:i], pair, *evaluator.base[i + 1 :])
+            plain = difference(reference, evaluator.logits(vector))
+            progress()
+            own = plain
+            if corrections:
+                own = difference(reference, evaluator.logits(vector, corrected))
+                progress()
+            better = own < plain
+            if better:
+                kept[layer.name, pair] = corrections[layer.name, pair]
+            found.append(Sensitivity(layer.name, pair, min(own, plain), plain, better))
+    return biases.apply(graph, kept), tuple(found)

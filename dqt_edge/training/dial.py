@@ -1,0 +1,67 @@
+"""The dial: one bias for each candidate on the controller's logits moves all its choices up or down in cost.
+
+The bias of a candidate is its BitOPs, ``b_w * b_a / 64``, times a *lift*: the larger the lift, the more precision is
+chosen, for every input and layer. The choices' mean cost never falls when the lift grows, so a target cost has a lift,
+found by halving. Imports without TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..graph import Pair
+
+SPAN = 8.0
+"""Training moves the lift over -SPAN..SPAN (nats): wide enough that either end settles most choices by itself."""
+HALVINGS = 60
+
+Floats = npt.NDArray[np.floating]
+
+
+def direction(candidates: Sequence[Pair]) -> npt.NDArray[np.float64]:
+    """Bias of each candidate at a lift of 1, mean 0."""
+    costs = np.array([w * a / 64 for w, a in candidates])
+    return np.asarray(costs - costs.mean(), np.float64)
+
+
+def training_bias(position: float, candidates: Sequence[Pair]) -> npt.NDArray[np.float32]:
+    """Bias in training where the dial stands at ``position``: 0 for the least cost, 1 for 8x8."""
+    return np.asarray(SPAN * (2 * position - 1) * direction(candidates), np.float32)
+
+
+def mean_cost(logits: npt.NDArray[np.number], bias: npt.NDArray[np.number], table: Floats, fixed: float) -> float:
+    """BitOPs ratio of what is chosen, averaged over inputs.
+
+    Args:
+        logits: Of the controller, [samples, layers, candidates].
+        bias: Added to them, [candidates].
+        table: See ``losses.cost_table``.
+        fixed: The same.
+    """
+    choices = (logits + bias).argmax(axis=-1)
+    return float(fixed + table[np.arange(len(table)), choices].sum(axis=1).mean())
+
+
+def lift_for(
+    logits: npt.NDArray[np.number], candidates: Sequence[Pair], table: Floats, fixed: float, target: float
+) -> float:
+    """Greatest lift whose mean cost stays within the target, to the precision of the halving; see :func:`mean_cost`.
+
+    Beyond the ends of what the dial can reach, a lift at which every choice is the cheapest, or the dearest.
+    """
+    along = direction(candidates)
+    gaps = np.abs(np.subtract.outer(along, along))
+    reach = float(np.ptp(logits, axis=-1).max() + 1) / float(gaps[gaps > 0].min()) if gaps.any() else 1.0
+    low, high = -reach, reach
+    if mean_cost(logits, high * along, table, fixed) <= target:
+        return high
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        if mean_cost(logits, middle * along, table, fixed) <= target:
+            low = middle
+        else:
+            high = middle
+    return low

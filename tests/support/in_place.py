@@ -1,0 +1,103 @@
+"""Projects in which each layer overwrites the input that all layers read, at a distance of our choice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dqt_edge import project
+from dqt_edge.boards import Board
+from dqt_edge.graph import AveragePool2D, Graph, MaxPool2D, Tensor, window_counts
+from dqt_edge.lowering import plan as lowering
+from dqt_edge.lowering.arena import Arena, Overlap, aligned
+from dqt_edge.lowering.memory import MemoryPlan, plan_memory
+from dqt_edge.lowering.reuse import overlaps
+
+from .kernel_cases import window_of
+from .random_graphs import random_requantize
+
+CALL = "        layer->run(layer, buffers->arena, buffers->scratch, candidate);\n"
+RESTORED = """        for (uint32_t k = 0; k < dqt_model.input_size; ++k) {
+            buffers->arena[dqt_model.input + k] = saved[k];
+        }
+"""
+SAVED = """    static uint8_t saved[INPUT_SIZE];
+    for (uint32_t k = 0; k < dqt_model.input_size; ++k) {
+        saved[k] = dqt_model.buffers.arena[dqt_model.input + k];
+    }
+"""
+BEGIN = "    const dqt_buffers *buffers = &dqt_model.buffers;\n    uint64_t total = 0;\n"
+
+
+def pools(seed: int, shape: tuple[int, int, int], count: int, average: bool) -> Graph:
+    """Pooling layers that all read the input."""
+    rng = np.random.default_rng((seed, 11))
+    source = Tensor("input", shape, 0.02, 3)
+    tensors, layers = [source], []
+    for i in range(count):
+        window = window_of(rng, shape)
+        name = f"pool{i}"
+        tensors.append(Tensor(f"{name}.out", (*window.output_size(*shape[:2]), shape[2]), 0.02, 3))
+        if average:
+            counts = tuple(sorted({int(c) for c in window_counts(window, *shape[:2]).ravel()}))
+            rq = random_requantize(rng, len(counts), 0.5 / max(counts))
+            bias = rng.integers(-300, 300, len(counts)).astype(np.int32)
+            layers.append(AveragePool2D(name, "input", f"{name}.out", window, counts, bias, rq))
+        else:
+            layers.append(MaxPool2D(name, "input", f"{name}.out", window))
+    return Graph(f"pools{seed}", tuple(tensors), tuple(layers), "input", tensors[-1].name)
+
+
+def distances(graph: Graph, memory: MemoryPlan) -> dict[str, tuple[Overlap, int]]:
+    """By layer that may overlap its input: the rule, and the least distance that keeps to it."""
+    tensors = {t.name: t for t in graph.tensors}
+    found = {}
+    for layer in graph.layers:
+        rule = overlaps(layer, memory.choices[layer.name], tensors).get(graph.input)
+        if rule is not None:
+            least = max(rule.distance, -tensors[graph.input].size)
+            found[layer.name] = rule, least + -least % rule.step
+    return found
+
+
+def overlapping(shift: Callable[[Overlap], int]) -> Callable[[Graph, Board], MemoryPlan]:
+    """A planner that puts each output the least distance, less ``shift`` of the rule, before the end of the scratch."""
+
+    def plan(graph: Graph, board: Board) -> MemoryPlan:
+        memory = plan_memory(graph, board)
+        least = distances(graph, memory)
+        scratch = aligned(max(choice.scratch for choice in memory.choices.values()))
+        most = max([0, *(distance for _, distance in least.values())]) + max(memory.sizes.values())
+        start = scratch + aligned(most)
+        offsets = {graph.input: start}
+        free = aligned(start + 2 * max(memory.sizes.values()) + 64)
+        for layer in graph.layers:
+            offsets[layer.output] = free
+            if layer.name in least:
+                rule, distance = least[layer.name]
+                offsets[layer.output] = start - distance + shift(rule)
+        extents = (free + max(memory.sizes.values()),) * len(graph.layers)
+        live = ((graph.input,),) * len(graph.layers)
+        return MemoryPlan(memory.choices, Arena(offsets, extents[0], 0, extents, live), memory.sizes)
+
+    return plan
+
+
+def export(
+    graph: Graph, board: Board, folder: Path, patch: pytest.MonkeyPatch, shift: Callable[[Overlap], int]
+) -> project.Project:
+    """Write the project; the input is restored before each layer."""
+    patch.setattr(lowering, "plan_memory", overlapping(shift))
+    made, _, _ = project.export(graph, board, folder)
+    patch.undo()
+    run = folder / "runtime" / "dqt_run.c"
+    text = run.read_text()
+    assert text.count(CALL) == text.count(BEGIN) == 1
+    size = math.prod(graph.tensor(graph.input).shape)
+    text = text.replace(CALL, RESTORED + CALL).replace(BEGIN, SAVED + BEGIN)
+    run.write_text(f"#define INPUT_SIZE {size}u\n" + text)
+    return made

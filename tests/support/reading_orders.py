@@ -1,0 +1,165 @@
+"""The kernels' order of reading and writing, byte by byte, written down from their C."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dqt_edge.graph import FLAT, Add, Concat, Conv2D, Dense, Tensor
+from dqt_edge.lowering import base, dsp
+from dqt_edge.lowering.choose import Choice
+
+Turn = tuple[dict[str, np.ndarray], np.ndarray]
+"""Bytes of each tensor that are read, then bytes of the output that are written."""
+
+NONE = np.zeros(0, np.int64)
+
+
+class Reader:
+    """Input and output of a layer with a window as arrays of byte numbers."""
+
+    def __init__(self, layer, source: Tensor, target: Tensor, block: int) -> None:
+        self.block, self.layer, self.source, self.target = block, layer, source.shape, target.shape
+        self.bytes = np.arange(source.size).reshape(source.shape)
+        self.out = np.arange(target.size).reshape(target.shape)
+
+    def rows(self, y: int, count: int | None = None) -> list[int]:
+        """Input rows of the windows of output row ``y``; ``count``: so many instead of the kernel's."""
+        top = y * self.layer.window.stride[0] - self.layer.window.padding[0]
+        end = top + (count or self.layer.window.kernel[0])
+        return [row for row in range(top, end) if 0 <= row < self.source[0]]
+
+    def window(self, y: int, x: int) -> np.ndarray:
+        """Byte numbers [rows, columns, channels] under a window."""
+        left = x * self.layer.window.stride[1] - self.layer.window.padding[1]
+        end = left + self.layer.window.kernel[1]
+        columns = [c for c in range(left, end) if 0 <= c < self.source[1]]
+        return self.bytes[np.ix_(self.rows(y), columns)]
+
+    def pixels(self) -> list[tuple[int, int]]:
+        return [(y, x) for y in range(self.target[0]) for x in range(self.target[1])]
+
+    def groups(self, group: list[tuple[int, int]]) -> tuple[np.ndarray, list[np.ndarray]]:
+        """All windows of some pixels, and the outputs of each."""
+        read = [self.window(y, x).ravel() for y, x in group]
+        return np.concatenate(read) if read else NONE, [self.out[y, x] for y, x in group]
+
+
+def turns(layer, choice: Choice, tensors: dict[str, Tensor]) -> Iterator[Turn]:
+    """Every turn of a layer; what has been read in one turn is not read again unless a later turn says so."""
+    if isinstance(layer, Dense):
+        # Accumulators are 4 bytes; the arena test only asks for those of codes.
+        yield {layer.input: np.arange(tensors[layer.input].size)}, np.arange(tensors[layer.output].size)
+        return
+    if isinstance(layer, Add):
+        for i in range(tensors[layer.output].size):
+            yield dict.fromkeys(layer.inputs, np.array([i])), np.array([i])
+        return
+    if isinstance(layer, Concat):
+        sizes = [int(np.prod(tensors[name].shape[layer.axis % FLAT :])) for name in layer.inputs]
+        written = 0
+        for row in range(tensors[layer.output].size // sum(sizes)):
+            for name, size in zip(layer.inputs, sizes, strict=True):
+                for i in range(size):
+                    yield {name: np.array([row * size + i])}, np.array([written])
+                    written += 1
+        return
+    reader = Reader(layer, tensors[layer.input], tensors[layer.output], choice.block)
+    order = ORDERS[choice.kernel]
+    passes = [slice(None)]
+    if isinstance(layer, Conv2D):
+        wide = 4 * max(1, choice.block)
+        passes = [slice(first, first + wide) for first in range(0, layer.channels, wide)]
+    for channels in passes:
+        for read, written in order(reader):
+            if isinstance(layer, Conv2D):
+                places = np.concatenate([w[channels] for w in written]) if written else NONE
+                if layer.residual is None:
+                    yield {layer.input: read}, places
+                    continue
+                yield {layer.input: read}, NONE
+                for place in places:
+                    yield {layer.residual: np.array([place])}, np.array([place])
+            else:
+                yield {layer.input: read}, np.concatenate(written)
+
+
+def by_pixel(r: Reader):
+    for pixel in r.pixels():
+        yield r.groups([pixel])
+
+
+def by_element(r: Reader):
+    for y, x in r.pixels():
+        for c in range(r.target[2]):
+            yield r.window(y, x)[..., c].ravel(), [r.out[y, x, c : c + 1]]
+
+
+def by_pair(r: Reader):
+    """The pixels of a pair follow each other in the output, whatever their rows."""
+    pixels = r.pixels()
+    for i in range(0, len(pixels), 2):
+        yield r.groups(pixels[i : i + 2])
+
+
+def by_segment(r: Reader, count: int):
+    pixels = r.pixels()
+    for i in range(0, len(pixels), count):
+        yield r.groups(pixels[i : i + count])
+
+
+def by_row(r: Reader):
+    known = 0
+    for y in range(r.target[0]):
+        new = [row for row in r.rows(y) if row >= known]
+        known = max([known, *(row + 1 for row in new)])
+        yield r.bytes[new].ravel(), list(r.out[y])
+
+
+def conv2d_base(r: Reader):
+    flat = base.is_flat(r.source, r.target, r.layer.window)
+    return by_segment(r, 2 * base.segment_pairs(r.source[2])) if flat else by_row(r)
+
+
+def conv2d_dsp(r: Reader):
+    """Not by row: the kernel may take more pixels at a time, and then reads earlier than this."""
+    rows = r.source[2] % 4 == 0 and not dsp.is_flat(r.source, r.target, r.layer.window)
+    return by_row(r) if rows else by_pixel(r)
+
+
+def depthwise_ring(r: Reader):
+    """Four channels at a time: rows in a ring, or of the DSP kernels with a block of 1 columns."""
+    axis = 1 if r.block else 0
+    size, stride, pad = r.source[axis], r.layer.window.stride[axis], r.layer.window.padding[axis]
+    for first in range(0, r.target[2], 4):
+        known = 0
+        for i in range(r.target[axis]):
+            new = list(range(max(i * stride - pad, known, 0), min(i * stride - pad + 3, size)))
+            known = max([known, *(k + 1 for k in new)])
+            read = r.bytes[..., first : first + 4].take(new, axis=axis)
+            yield read.ravel(), [r.out[..., first : first + 4].take(i, axis=axis).ravel()]
+
+
+def depthwise_mve(r: Reader):
+    rows = 2 if r.layer.window.stride == (1, 1) else 1
+    for first in range(0, r.target[2], 16):
+        for y in range(0, r.target[0], rows):
+            read = r.bytes[r.rows(y, 4)][..., first : first + 16]
+            yield read.ravel(), [r.out[y : y + rows, :, first : first + 16].ravel()]
+
+
+ORDERS = {
+    "conv2d": by_pixel,
+    "conv2d_residual": by_pixel,
+    "conv2d_base": conv2d_base,
+    "conv2d_dsp": conv2d_dsp,
+    "conv2d_mve": by_pair,
+    "depthwise_conv2d": by_element,
+    "depthwise_conv2d_base": depthwise_ring,
+    "depthwise_conv2d_dsp": depthwise_ring,
+    "depthwise_conv2d_raw_dsp": depthwise_ring,
+    "depthwise_conv2d_mve": depthwise_mve,
+    "max_pool2d": by_element,
+    "average_pool2d": by_element,
+}
