@@ -70,7 +70,11 @@ static void mix_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t 
     }
 }
 
-static const dqt_width widths[] = {{8, 8}, {4, 4}, {2, 4}};
+static const dqt_width widths[] = {
+    {.weight_bits = 8, .activation_bits = 8},
+    {.weight_bits = 4, .activation_bits = 4},
+    {.weight_bits = 2, .activation_bits = 4},
+};
 
 static const dqt_layer layers[] = {
     {logits_kernel, 0, widths, 1, 0, 1, LOGITS, 24},
