@@ -109,6 +109,8 @@ def test_the_distance_is_safe_and_the_least_one(kernel: str, data) -> None:
     if rule.distance > -tensors["x"].size:
         assert overwritten(layer, choice, tensors, least - rule.step)
     elif (kernel[-4:], block) == ("_dsp", 1) and min(*tensors["x"].shape[:2], *tensors["y"].shape[:2]) > 2:
+        if tensors["x"].shape[1] + layer.window.padding[1] <= 3:
+            return  # the first column of outputs needs all columns: none is read later
         assert overwritten(layer, choice, tensors, tensors["x"].shape[2])  # any number of rows, but not a pixel
 
 
