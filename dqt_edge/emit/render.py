@@ -10,6 +10,7 @@ import jinja2
 
 from ..boards import Board
 from ..device.c_header import messages_header
+from ..lowering import base
 from ..lowering.footprint import Buffers, Footprint
 from ..lowering.plan import Plan
 from ..resources import data_folder
@@ -32,6 +33,9 @@ KERNEL_TEMPLATES = {
     "dense_mve": ("dense_mve", "plain"),
     "dense_accumulate_mve": ("dense_mve", "accumulate"),
     "conv2d_base": ("conv2d_base", "plain"),
+    "depthwise_conv2d_base": ("depthwise_conv2d_base", "plain"),
+    "dense_base": ("dense_base", "plain"),
+    "dense_accumulate_base": ("dense_base", "accumulate"),
     "add": ("add", "plain"),
     "concat": ("concat", "plain"),
     "max_pool2d": ("pool2d", "max"),
@@ -40,7 +44,7 @@ KERNEL_TEMPLATES = {
 """Kernel -> (template, variant)."""
 
 UNITS = {
-    "_base": ("base_multiply", "base_operands", "base_rows"),
+    "_base": ("base_dense", "base_multiply", "base_operands", "base_rows"),
     "_dsp": (
         "dsp_dense_nibbles",
         "dsp_dense_planes",
@@ -87,7 +91,7 @@ def environment() -> jinja2.Environment:
 def kernels_for(board: Board) -> tuple[str, ...]:
     """Every kernel that the core of a board can run."""
     cpu = board.cpu
-    has = {"_base": not (cpu.dsp or cpu.mve or board.is_host), "_dsp": cpu.dsp, "_mve": cpu.mve}
+    has = {"_base": base.serves(board), "_dsp": cpu.dsp, "_mve": cpu.mve}
     return tuple(kernel for kernel in KERNEL_TEMPLATES if has.get(kernel[kernel.rfind("_") :], True))
 
 

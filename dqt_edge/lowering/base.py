@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Conv2D, Pair, Shape, Tensor, Window
+from ..boards import Board
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
 from . import packing
 
 PIXELS = 2
@@ -23,11 +24,23 @@ cut into (the same names in the kernel)."""
 OPERANDS = 24576
 """Bytes of decoded weights beyond which a larger block gains little: the input rows are expanded once a block."""
 
-RUN = 16
-"""Bytes of dqt_base_run on a 32-bit core."""
+RUN, JOB_CHANNEL = 16, 12
+"""Bytes of dqt_base_run and dqt_base_channel on a 32-bit core."""
 
 TABLE = 256
 """Bytes of the table of activation views."""
+
+
+OUTPUTS = 6
+"""Outputs that depthwise_conv2d_base makes at a time."""
+
+CHANNEL = 44
+"""Bytes of a channel of depthwise_conv2d_base: weights, bias, multiplier."""
+
+
+def serves(board: Board) -> bool:
+    """Whether a board runs these kernels: a Cortex-M without DSP extension and MVE."""
+    return not (board.is_host or board.cpu.dsp or board.cpu.mve)
 
 
 def pack(weights: npt.NDArray[np.int8]) -> packing.Planes:
@@ -67,8 +80,8 @@ def is_packed(pair: Pair) -> bool:
 
 
 def run_limit(pair: Pair) -> int:
-    """K until a field of 16 bits (packed) or of 24 bits (wide) could overflow."""
-    return 1 << ((16 if is_packed(pair) else 24) - sum(pair))
+    """K until a field of 16 bits (packed) or of 24 bits (wide: views at the place of the master) could overflow."""
+    return 1 << (16 - sum(pair)) if is_packed(pair) else 256
 
 
 def is_flat(source: Shape, output: Shape, window: Window) -> bool:
@@ -92,11 +105,29 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
     pairs = segment_pairs(in_channels) if flat else -(-out_width // 2)
     columns = (pairs - 1) * min(width, PIXELS * stride_x) + width
     size = RUN * (2 * height * cuts + 1)
-    size += block * height * row * operand_bytes(layer)
-    size += height * columns * in_channels * 8 + (height + (height > 1)) * pairs * 8 + columns * 4
+    size += block * (packing.TILE * (JOB_CHANNEL + 8) + height * row * operand_bytes(layer))
+    size += height * columns * in_channels * 8 + (height + (height > 1)) * pairs * 8 + (columns + stride_x) * 4
     if source.zero_point != 0:
         return size + row * 8
     return size + (TABLE if any(pair[1] < 8 for pair in layer.candidates) else 0)
+
+
+def takes_depthwise(layer: DepthwiseConv2D) -> bool:
+    """Whether depthwise_conv2d_base computes the layer: 3x3, horizontal stride 1 or 2."""
+    return layer.window.kernel == (3, 3) and layer.window.stride[1] <= 2
+
+
+def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
+    """Bytes of scratch of depthwise_conv2d_base: a tile's channels and three rows of its planes, and a table."""
+    stride = layer.window.stride[1]
+    columns = 3 - stride + stride * OUTPUTS * -(-output.shape[1] // OUTPUTS)
+    size = packing.TILE * (CHANNEL + 3 * columns)
+    return size + (TABLE if any(pair[1] < 8 for pair in layer.candidates) else 0)
+
+
+def dense_scratch(layer: Dense) -> int:
+    """Bytes of scratch of dense_base and dense_accumulate_base: a word for each K."""
+    return 4 * packing.padded(layer.by_channel.shape[1])
 
 
 def operand_bytes(layer: Conv2D) -> int:

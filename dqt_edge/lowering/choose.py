@@ -63,7 +63,7 @@ def _conv2d(layer: Conv2D, tensors: Mapping[str, Tensor], board: Board) -> tuple
         found = _blocks(tiles, dsp.most_tiles(layer))
         blocks = sorted({min(n + n % 2, tiles) if n > 1 else n for n in found}, reverse=True)
         return (*_dsp_ways(layer, source, output, blocks), plain)
-    if not board.is_host:
+    if base.serves(board):
         blocks = _blocks(tiles, base.most_tiles(layer))
         return (*(Choice("conv2d_base", base.scratch(layer, source, output, n), n) for n in blocks), plain)
     return (plain,)
@@ -99,6 +99,8 @@ def _depthwise(layer: DepthwiseConv2D, output: Tensor, board: Board) -> Choice:
     if board.cpu.dsp and dsp.takes_depthwise(layer):
         kernel = "depthwise_conv2d_dsp" if dsp.plain_codes(layer) else "depthwise_conv2d_raw_dsp"
         return Choice(kernel, dsp.depthwise_scratch(layer, output), int(dsp.by_column(layer, output)))
+    if base.serves(board) and base.takes_depthwise(layer):
+        return Choice("depthwise_conv2d_base", base.depthwise_scratch(layer, output))
     return Choice("depthwise_conv2d")
 
 
@@ -108,4 +110,6 @@ def _dense(layer: Dense, board: Board) -> Choice:
         return Choice(f"{kernel}_mve", mve.dense_scratch(layer))
     if board.cpu.dsp:
         return Choice(f"dense_{dsp.dense_kind(layer)}_dsp", dsp.dense_scratch(layer))
+    if base.serves(board):
+        return Choice(f"{kernel}_base", base.dense_scratch(layer))
     return Choice(kernel, _plain_scratch(layer))

@@ -129,15 +129,19 @@ def _conv2d_dsp(g: Geometry) -> Overlap:
     return _by_row(g)
 
 
+def _depthwise_by_row(g: Geometry) -> Overlap:
+    """Four channels at a time, rows in a ring."""
+    return Overlap(_distance(_new_rows(g), _ends(g.target[0], g.target[1] * g.target[2])), g.target[2])
+
+
 def _depthwise_dsp(g: Geometry) -> Overlap | None:
     """Four channels at a time, rows in a ring, or columns.
 
     After a column of all rows nothing of it is needed: it may be overwritten by one that begins any rows away.
     """
-    _, width, channels = g.target
     if g.block == 0:
-        return Overlap(_distance(_new_rows(g), _ends(g.target[0], width * channels)), channels)
-    return Overlap(-g.source[0] * g.row, g.row) if width == g.source[1] and g.window.stride[1] == 1 else None
+        return _depthwise_by_row(g)
+    return Overlap(-g.source[0] * g.row, g.row) if g.target[1] == g.source[1] and g.window.stride[1] == 1 else None
 
 
 def _depthwise_mve(g: Geometry) -> Overlap:
@@ -156,6 +160,7 @@ _ORDERS: Mapping[str, Callable[[Geometry], Overlap | None]] = {
     "conv2d_dsp": _conv2d_dsp,
     "conv2d_mve": lambda g: _by_segment(g, 2),
     "depthwise_conv2d": _by_element,
+    "depthwise_conv2d_base": _depthwise_by_row,
     "depthwise_conv2d_dsp": _depthwise_dsp,
     "depthwise_conv2d_raw_dsp": _depthwise_dsp,
     "depthwise_conv2d_mve": _depthwise_mve,
@@ -165,7 +170,7 @@ _ORDERS: Mapping[str, Callable[[Geometry], Overlap | None]] = {
 """Kernel -> its order of reading and writing. A kernel that is not here never overlaps its input."""
 
 _COPIES_FIRST = frozenset(
-    [f"dense{kind}{core}" for kind in ("", "_accumulate") for core in ("", "_mve")]
+    [f"dense{kind}{core}" for kind in ("", "_accumulate") for core in ("", "_base", "_mve")]
     + [f"dense_{kind}_dsp" for kind in ("wide", "nibbles", "planes")]
 )
 """Kernels that take the whole input to scratch before they write anything."""

@@ -29,14 +29,15 @@ typedef struct {
     const uint32_t *end;
 } dqt_base_run;
 
-/* How a width pair is computed. */
+/* How a width pair is computed: twice-accumulator = (sum(u * a) << shift) - centring * sum(a) + bias. */
 typedef struct {
-    uint32_t packed;           /* 1: packed form, 0: wide */
-    uint32_t weight_bits;      /* 2..8 */
-    uint32_t activation_shift; /* 8 - bits */
-    uint32_t words;            /* of a tile's operands at one K */
-    uint32_t limit;            /* K until a field could overflow; 16 or more, a power of two */
-    uint32_t shift;            /* twice-accumulator = (sum(u * a) << shift) - centring * sum(a) + bias */
+    uint32_t packed;      /* 1: packed form; 0: wide, where views stay at the place of the master's bits */
+    uint32_t weight_bits; /* 2..8 */
+    uint32_t narrow;      /* 8 - activation bits */
+    uint32_t left;        /* activation operands are views shifted left by it */
+    uint32_t words;       /* of a tile's operands at one K */
+    uint32_t limit;       /* K until a field could overflow; 16 or more, a power of two */
+    uint32_t shift;
     uint32_t centring;
 } dqt_base_pair;
 
@@ -48,24 +49,53 @@ dqt_base_pair dqt_base_choose(uint32_t weight_bits, uint32_t activation_bits);
 void dqt_base_decode(const dqt_mac *mac, uint32_t tile, uint32_t rows, uint32_t depth, const dqt_base_pair *pair,
                      uint32_t *to);
 
-/* The views of all codes: 256 bytes. shift: 8 - bits, 1..6. */
-void dqt_base_table(uint32_t shift, uint8_t *table);
+/* The views of all codes at 8 - narrow bits, shifted left: 256 bytes. narrow: 1..6; left: 0..narrow. */
+void dqt_base_table(uint32_t narrow, uint32_t left, uint8_t *table);
 
-/* Operands of one pixel of a pair (every second word from `to`) of `columns` columns of `channels` codes; one column
- * lies `step` bytes behind the other. table: the views of the codes, or NULL where they are the codes. sums: of the
- * views of each column. */
-void dqt_base_expand(const uint8_t *codes, uint32_t channels, uint32_t columns, uint32_t step, const uint8_t *table,
-                     uint32_t *to, uint32_t *sums);
+typedef struct {
+    int32_t bias_twice; /* with the zero point of the residual folded in */
+    int32_t multiplier;
+    int32_t residual_multiplier;
+} dqt_base_channel;
 
-/* The micro-kernels: sums of products of a tile, [channel][pixel]. runs: at least one; weights: 4-byte aligned. */
-typedef void dqt_base_multiply(const dqt_base_run *runs, const uint32_t *weights,
-                               uint32_t sums[DQT_TILE * DQT_BASE_PIXELS]);
+/* Flags of dqt_base_job.mode. */
+#define DQT_BASE_RAW 1u      /* outputs are int32 twice-accumulators, not codes */
+#define DQT_BASE_FOLDED 2u   /* the table of runs has a NULL before its end */
+#define DQT_BASE_RESIDUAL 4u /* codes: a residual operand enters the accumulator */
+
+/* One call of a micro-kernel: `tiles` tiles of four channels at two pixels. */
+typedef struct {
+    const dqt_base_run *runs;         /* at least one */
+    const uint32_t *weights;          /* operands of the first tile; advanced */
+    uint32_t tile_bytes;              /* of the operands of one tile */
+    const dqt_base_channel *channels; /* four for each tile; advanced */
+    void *output[2];                  /* four elements a tile for each pixel; advanced */
+    uint32_t centre[2];               /* by pixel: centring * sum of the activations */
+    uint32_t shift;                   /* left shift of a sum */
+    uint32_t mode;
+    uint32_t tiles;    /* 1 or more; counted down to 0 */
+    uint32_t residual; /* from an output to its residual code, in bytes, modulo 2^32 */
+    uint32_t sums[8];  /* [channel][pixel]; 0 before and after */
+} dqt_base_job;
+
+#if UINTPTR_MAX == 0xFFFFFFFFu
+_Static_assert(__builtin_offsetof(dqt_base_job, channels) == 12 && __builtin_offsetof(dqt_base_job, output) == 16 &&
+                   __builtin_offsetof(dqt_base_job, centre) == 24 && __builtin_offsetof(dqt_base_job, shift) == 32 &&
+                   __builtin_offsetof(dqt_base_job, tiles) == 40 && __builtin_offsetof(dqt_base_job, sums) == 48,
+               "the micro-kernels address the job by number");
+#endif
+
+/* The micro-kernels (dqt_base_multiply.c). */
+typedef void dqt_base_multiply(dqt_base_job *job);
 dqt_base_multiply dqt_base_wide;
 dqt_base_multiply dqt_base_packed;
 
 /* Bytes of code of the inner loops for one K: 8 instructions, and 5 (10 for two K), of four bytes each. */
 #define DQT_BASE_WIDE_STEP 32u
 #define DQT_BASE_PACKED_STEP 20u
+
+/* Keeps loads of memory behind it from being moved before it, where registers are short. */
+#define DQT_BASE_BARRIER() __asm__ volatile("" : : : "memory")
 
 /* (twice * multiplier + 2^31) >> 32: with shift 32 the whole requantisation but for the clamp. */
 static inline int32_t dqt_base_scale(int32_t twice, int32_t multiplier) {

@@ -57,7 +57,7 @@ def layers(draw, kernel: str):
     size = tuple(draw(st.integers(1, min(4, n))) for n in shape[:2])
     padding = tuple(draw(st.integers(0, size[i % 2] - 1)) for i in range(4))
     stride = tuple(draw(st.integers(1, 3)) for _ in range(2))
-    if kernel.startswith("depthwise_conv2d_") and kernel.endswith("_dsp"):
+    if kernel.startswith("depthwise_conv2d_") and kernel.endswith(("_base", "_dsp")):
         size, stride = (3, 3), (stride[0], min(stride[1], 2))
         padding = tuple(draw(st.integers(0, 2)) for _ in range(4))
         shape = (max(shape[0], 3), max(shape[1], 3), shape[2])
@@ -109,6 +109,8 @@ def test_the_distance_is_safe_and_the_least_one(kernel: str, data) -> None:
     if rule.distance > -tensors["x"].size:
         assert overwritten(layer, choice, tensors, least - rule.step)
     elif (kernel[-4:], block) == ("_dsp", 1) and min(*tensors["x"].shape[:2], *tensors["y"].shape[:2]) > 2:
+        if tensors["x"].shape[1] + layer.window.padding[1] <= 3:
+            return  # the first column of outputs needs all columns: none is read later
         assert overwritten(layer, choice, tensors, tensors["x"].shape[2])  # any number of rows, but not a pixel
 
 

@@ -128,8 +128,8 @@ def conv2d_dsp(r: Reader):
     return by_row(r) if rows else by_pixel(r)
 
 
-def depthwise_dsp(r: Reader):
-    """Four channels at a time: rows in a ring, or with a block of 1 columns."""
+def depthwise_ring(r: Reader):
+    """Four channels at a time: rows in a ring, or of the DSP kernels with a block of 1 columns."""
     axis = 1 if r.block else 0
     size, stride, pad = r.source[axis], r.layer.window.stride[axis], r.layer.window.padding[axis]
     for first in range(0, r.target[2], 4):
@@ -156,8 +156,9 @@ ORDERS = {
     "conv2d_dsp": conv2d_dsp,
     "conv2d_mve": by_pair,
     "depthwise_conv2d": by_element,
-    "depthwise_conv2d_dsp": depthwise_dsp,
-    "depthwise_conv2d_raw_dsp": depthwise_dsp,
+    "depthwise_conv2d_base": depthwise_ring,
+    "depthwise_conv2d_dsp": depthwise_ring,
+    "depthwise_conv2d_raw_dsp": depthwise_ring,
     "depthwise_conv2d_mve": depthwise_mve,
     "max_pool2d": by_element,
     "average_pool2d": by_element,
