@@ -226,7 +226,7 @@ def _warn_of_budget(graph: Graph, budget: float) -> None:
     if dynamic is not None and dynamic["bitops_ratio"] > budget:
         click.echo(
             f"note: the dynamic cost {dynamic['bitops_ratio']:.3f} is above the budget {budget:g}; "
-            "a larger --beta or more --epochs enforces it",
+            "a smaller --budget or more --validation samples keeps it below",
             err=True,
         )
 
