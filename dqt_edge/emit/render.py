@@ -44,7 +44,7 @@ KERNEL_TEMPLATES = {
 """Kernel -> (template, variant)."""
 
 UNITS = {
-    "_base": ("base_dense", "base_multiply", "base_operands", "base_rows"),
+    "_base": ("base_dense", "base_dense_bytes", "base_dense_halves", "base_multiply", "base_operands", "base_rows"),
     "_dsp": (
         "dsp_dense_nibbles",
         "dsp_dense_planes",
@@ -61,6 +61,9 @@ UNITS = {
     "_mve": ("mve_depthwise", "mve_multiply", "mve_operands"),
 }
 """End of the names of the kernels for an extension -> templates of what they share."""
+
+THUMB1_UNITS = {name: f"{name}_thumb1" for name in ("base_dense_bytes", "base_dense_halves", "base_multiply")}
+"""Units of which Armv6-M has its own."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +104,15 @@ def kernel_source(kernel: str, core: str) -> str:
     return environment().get_template(f"kernels/{template}.c.j2").render(name=kernel, variant=variant, core=core)
 
 
+def units_of(kernels: Collection[str], core: str) -> list[str]:
+    """Units that kernels share, for a core."""
+    found = [u for ending, units in UNITS.items() if any(k.endswith(ending) for k in kernels) for u in units]
+    return [THUMB1_UNITS.get(unit, unit) for unit in found] if core.startswith("cortex-m0") else found
+
+
 def kernel_files(kernels: Collection[str], core: str) -> dict[str, str]:
     """Sources of kernels and of what they share, by path in the project."""
-    names = list(kernels)
-    for ending, units in UNITS.items():
-        if any(name.endswith(ending) for name in kernels):
-            names += units
+    names = [*kernels, *units_of(kernels, core)]
     return {f"kernels/dqt_{name}.c": kernel_source(name, core) for name in names}
 
 

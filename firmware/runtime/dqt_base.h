@@ -49,6 +49,20 @@ dqt_base_pair dqt_base_choose(uint32_t weight_bits, uint32_t activation_bits);
 void dqt_base_decode(const dqt_mac *mac, uint32_t tile, uint32_t rows, uint32_t depth, const dqt_base_pair *pair,
                      uint32_t *to);
 
+/* Two-bit fields of planes A and B to nibbles. */
+static inline void dqt_base_join(uint32_t *a, uint32_t *b) {
+    const uint32_t swap = (*a ^ (*b >> 2)) & 0x33333333u;
+    *a ^= swap;
+    *b ^= swap << 2;
+}
+
+/* Nibbles and nibbles of plane L to bytes. */
+static inline void dqt_base_join_low(uint32_t *high, uint32_t *low) {
+    const uint32_t swap = (*high ^ (*low >> 4)) & 0x0F0F0F0Fu;
+    *high ^= swap;
+    *low ^= swap << 4;
+}
+
 /* The views of all codes at 8 - narrow bits, shifted left: 256 bytes. narrow: 1..6; left: 0..narrow. */
 void dqt_base_table(uint32_t narrow, uint32_t left, uint8_t *table);
 
@@ -90,17 +104,26 @@ typedef void dqt_base_multiply(dqt_base_job *job);
 dqt_base_multiply dqt_base_wide;
 dqt_base_multiply dqt_base_packed;
 
-/* Bytes of code of the inner loops for one K: 8 instructions, and 5 (10 for two K), of four bytes each. */
+/* Bytes of code of the inner loops for one K: 8 instructions, and 5 (10 for two K), of four bytes each; on Armv6-M 16
+ * and 11, of two bytes each. */
 #define DQT_BASE_WIDE_STEP 32u
+#if DQT_SHORT_PRODUCTS
+#define DQT_BASE_PACKED_STEP 22u
+#else
 #define DQT_BASE_PACKED_STEP 20u
+#endif
 
 /* Keeps loads of memory behind it from being moved before it, where registers are short. */
 #define DQT_BASE_BARRIER() __asm__ volatile("" : : : "memory")
 
 /* (twice * multiplier + 2^31) >> 32: with shift 32 the whole requantisation but for the clamp. */
 static inline int32_t dqt_base_scale(int32_t twice, int32_t multiplier) {
+#if DQT_SHORT_PRODUCTS
+    return dqt_product_scale(twice, multiplier);
+#else
     const int64_t product = (int64_t)twice * multiplier;
     return (int32_t)((uint32_t)((uint64_t)product >> 32) + ((uint32_t)product >> 31));
+#endif
 }
 
 /* Saturate to 0..255. */
