@@ -32,12 +32,12 @@ dqt_base_sum_groups dqt_base_quarters;     /* of 2 bits and activations of at mo
 /* The four sums in those of `bytes`. Each line takes out of a word what the lines before it have found. */
 static inline void dqt_base_tell_bytes(uint32_t whole, uint32_t odd, uint32_t high, uint32_t *sums) {
     const uint32_t field = 0x00FFFFFFu;
-    const uint32_t even = whole - (odd << 8);                                /* p0 + (p2 << 16) */
-    const uint32_t p0 = (even - ((high & 0xFFu) << 16)) & field;             /* high is p2 + (p3 << 8) */
-    const uint32_t p2 = (even - p0) >> 16;                                   /* its low 16 bits */
-    const uint32_t p1 = (odd - ((high - p2) >> 8 << 24 >> 8)) & field;       /* odd is p1 + (p3 << 16) */
-    const uint32_t p3 = (odd - p1) >> 16;                                    /* its low 16 bits */
-    const uint32_t rest = high - p2 - (p3 << 8);                             /* (p2 >> 16 << 16) + (p3 >> 16 << 24) */
+    const uint32_t even = whole - (odd << 8);                          /* p0 + (p2 << 16) */
+    const uint32_t p0 = (even - ((high & 0xFFu) << 16)) & field;       /* high is p2 + (p3 << 8) */
+    const uint32_t p2 = (even - p0) >> 16;                             /* its low 16 bits */
+    const uint32_t p1 = (odd - ((high - p2) >> 8 << 24 >> 8)) & field; /* odd is p1 + (p3 << 16) */
+    const uint32_t p3 = (odd - p1) >> 16;                              /* its low 16 bits */
+    const uint32_t rest = high - p2 - (p3 << 8);                       /* (p2 >> 16 << 16) + (p3 >> 16 << 24) */
     sums[0] += p0;
     sums[1] += p1;
     sums[2] += p2 + (rest & 0x00FF0000u);

@@ -51,9 +51,9 @@ const uint64_t dqt_port_counter_mask = 0xFFFFFFFFu;
 
 static uint32_t sending; /* TXD holds a byte whose event has not come */
 
-/* Sleeps for a moment; masked, the interrupt of the timer ends that without being taken. QEMU 7.2 looks whether the UART
- * takes input again only when a byte has been read from it or when the core sleeps: without it, what the host sends
- * after a reset waits for ever. */
+/* Sleeps for a moment; masked, the interrupt of the timer ends that without being taken. QEMU 7.2 looks whether the
+ * UART takes input again only when a byte has been read from it or when the core sleeps: without it, what the host
+ * sends after a reset waits for ever. */
 static void sleep_once(void) {
     __asm__ volatile("cpsid i" : : : "memory");
     TIMER1_CC0 = NAP_TICKS;
