@@ -62,8 +62,12 @@ UNITS = {
 }
 """End of the names of the kernels for an extension -> templates of what they share."""
 
-THUMB1_UNITS = {name: f"{name}_thumb1" for name in ("base_dense_bytes", "base_dense_halves", "base_multiply")}
-"""Units of which Armv6-M has its own."""
+THUMB1_UNITS = {
+    "base_dense_bytes": ("base_dense_bytes_thumb1",),
+    "base_dense_halves": ("base_dense_halves_thumb1",),
+    "base_multiply": ("base_finish_thumb1", "base_multiply_thumb1"),
+}
+"""Units in whose place Armv6-M has its own."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,9 @@ def kernel_source(kernel: str, core: str) -> str:
 def units_of(kernels: Collection[str], core: str) -> list[str]:
     """Units that kernels share, for a core."""
     found = [u for ending, units in UNITS.items() if any(k.endswith(ending) for k in kernels) for u in units]
-    return [THUMB1_UNITS.get(unit, unit) for unit in found] if core.startswith("cortex-m0") else found
+    if core.startswith("cortex-m0"):
+        return [own for unit in found for own in THUMB1_UNITS.get(unit, (unit,))]
+    return found
 
 
 def kernel_files(kernels: Collection[str], core: str) -> dict[str, str]:

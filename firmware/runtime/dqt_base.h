@@ -3,8 +3,8 @@
  * A 32-bit multiplication by an activation serves several channels, because a weight operand holds several
  * offset-binary weights u, 0 or more, in fields that stay apart. Two forms, for the channels 0 to 3 of a tile:
  *
- *   wide    three words: u0 + u3 * 2^24, u1 + u3 * 2^16, u2 + u3 * 2^8. Sums of up to 24 bits: the high byte of the
- *           first word is the low byte of channel 3, which taken out of the second leaves the next byte, and so on.
+ *   wide    three words: u0 + u1 * 2^8, u1 + u2 * 2^8, u2 + u3 * 2^8. Sums of up to 24 bits: alternately added, the
+ *           words leave channel 0 and a multiple of 2^24; channel 0 taken out of the first leaves 1, and so on.
  *   packed  two words: u0 + u2 * 2^16, u1 + u3 * 2^16. Sums of up to 16 bits.
  *
  * docs/kernels.md derives the formats and every bound. */
@@ -103,6 +103,12 @@ _Static_assert(__builtin_offsetof(dqt_base_job, channels) == 12 && __builtin_off
 typedef void dqt_base_multiply(dqt_base_job *job);
 dqt_base_multiply dqt_base_wide;
 dqt_base_multiply dqt_base_packed;
+
+#define DQT_BASE_SUMS (DQT_TILE * DQT_BASE_PIXELS)
+
+/* On Armv6-M: outputs of a tile from its sums, [channel][pixel], which are overwritten. The job's channels and outputs
+ * advance. */
+void dqt_base_finish(dqt_base_job *job, uint32_t sums[DQT_BASE_SUMS]);
 
 /* Bytes of code of the inner loops for one K: 8 instructions, and 5 (10 for two K), of four bytes each; on Armv6-M 16
  * and 11, of two bytes each. */
