@@ -83,6 +83,8 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
 @click.option("--learning-rate", default=3e-3, show_default=True, help="Peak of the cosine schedule.")
 @click.option("--beta", default=2.0, show_default=True, help="Weight of the budget; 0 enforces none, as in the paper.")
 @click.option("--consistency", default=1.0, show_default=True, help="Weight of the fixed-width passes.")
+@click.option("--full-weight", default=1.0, show_default=True, help="Weight of the 8-bit pass among those.")
+@click.option("--balance", default=0.0, show_default=True, help="0 weighs all samples alike, 1 all classes.")
 @click.option("--focus", default=0.3, show_default=True, help="Reward for precision where narrowing hurts.")
 @click.option("--diversity", default=0.05, show_default=True, help="Reward for choices that differ between inputs.")
 @click.option(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +59,12 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     Raises:
         MismatchError: Keras and the interpreter disagree in a code.
     """
-    points = settle_dial(outcome, options)
+    with settled_dial(outcome, options) as points:
+        return _graph_with_facts(outcome, options, points)
+
+
+def _graph_with_facts(outcome: Outcome, options: Options, points: tuple[DialPoint, ...]) -> Graph:
+    """The network as it stands, and what each policy reaches."""
     graph = to_graph(outcome.model, outcome.model.spec.name, dial=points)
     measured = {name: measure(outcome, graph, policy) for name, policy in policies(graph).items()}
     validation = outcome.dataset.validation
@@ -95,15 +102,18 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     return to_graph(outcome.model, outcome.model.spec.name, provenance, points)
 
 
-def settle_dial(outcome: Outcome, options: Options) -> tuple[DialPoint, ...]:
+@contextmanager
+def settled_dial(outcome: Outcome, options: Options) -> Iterator[tuple[DialPoint, ...]]:
     """Set the controller to the budget, and find the dial's points, both by the validation set in integers.
 
-    The bias that keeps the budget becomes part of the controller's last layer, so that ``dynamic`` needs no bias.
+    The bias that keeps the budget becomes part of the controller's last layer, so that ``dynamic`` needs no bias,
+    for as long as this context lasts.
     """
     model, validation = outcome.model, outcome.dataset.validation
     graph = to_graph(model, model.spec.name)
     if graph.controller is None or model.controller is None:
-        return ()
+        yield ()
+        return
     count = min(len(validation.labels), max(1, ORACLE_MACS // macs(graph)))
     x = codes(validation.images(np.arange(count)), graph)
     found = run(graph, x, "dynamic").logits
@@ -120,7 +130,7 @@ def settle_dial(outcome: Outcome, options: Options) -> tuple[DialPoint, ...]:
     head = model.controller.logits
     unit = float(np.exp(head.log_scale.numpy()[0])) * float(model.controller.hidden.output_quantizer.scale()) / 2
     settled = np.tile(bias_for(DIAL_FILL * options.budget), len(graph.adaptive))
-    before = _biases(graph)
+    trained, before = head.bias.numpy(), _biases(graph)
     head.bias.assign_add((settled * unit).astype(np.float32))
     logits = logits + (_biases(to_graph(model, model.spec.name)) - before).reshape(len(graph.adaptive), -1)
     points: list[DialPoint] = []
@@ -131,7 +141,10 @@ def settle_dial(outcome: Outcome, options: Options) -> tuple[DialPoint, ...]:
         point = DialPoint(min(cost, 1.0), tuple(bias.tolist()))
         if not points or point.thousandths > points[-1].thousandths:
             points.append(point)
-    return tuple(points)
+    try:
+        yield tuple(points)
+    finally:
+        head.bias.assign(trained)
 
 
 def _biases(graph: Graph) -> npt.NDArray[np.int64]:
