@@ -254,14 +254,18 @@ def check_output(out: Path) -> None:
 def _print_results(console: Console, graph: Graph) -> None:
     from rich.table import Table
 
-    table = Table("policy", "accuracy", "BitOPs", "widths", title="Held-out samples, integer evaluation")
+    from ..accuracy import mean_recall
+
+    table = Table("policy", "accuracy", "mean recall", "BitOPs", "widths", title="Held-out samples, integer evaluation")
     for name, facts in graph.provenance["keras"].items():
         vectors = facts.get("width_vectors", {})
         widths = "; ".join(f"{count} x {vector}" for vector, count in list(vectors.items())[:3])
+        recall = mean_recall(facts.get("per_class", {}))
         more = f"; {len(vectors) - 3} more" if len(vectors) > 3 else ""
         table.add_row(
             name,
             f"{facts['accuracy']:.2%}",
+            "-" if recall is None else f"{recall:.2%}",
             f"{facts['bitops_ratio']:.3f}",
             facts.get("vector", widths + more),
         )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from .. import __version__
+from ..accuracy import per_class
 from ..dial import DialPoint
 from ..errors import MismatchError
 from ..files import write_atomically
@@ -41,6 +42,8 @@ DIAL_POINTS = 13
 """Costs, evenly spread, that a dial is asked for; those that it cannot tell apart make one point."""
 STATIC_LEAST = 16
 """Fewer validation samples say nothing about a static vector."""
+CLASSES_MAX = 100
+"""Of more classes, a checkpoint does not say how many samples of each were found."""
 
 COLUMNS = (
     "epoch", "phase", "loss", "accuracy", "val_float", "val_full", "val_least", "val_dynamic",
@@ -52,9 +55,9 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     """Lower a finished run, with what was measured on the held-out set as provenance, and no date in it.
 
     ``provenance["keras"]`` maps each policy (every candidate in all layers, ``dynamic``, ``static``) to
-    ``accuracy`` (0..1), ``samples`` and ``bitops_ratio``; ``dynamic`` also has ``width_vectors`` (vector -> count),
-    and ``static`` its ``vector``, the best at no more than the dynamic cost, chosen on the validation set; a network
-    for which that search would take days has none.
+    ``accuracy`` (0..1), ``samples``, ``per_class`` (class -> [right, samples]) and ``bitops_ratio``; ``dynamic`` also
+    has ``width_vectors`` (vector -> count), and ``static`` its ``vector``, the best at no more than the dynamic cost,
+    chosen on the validation set; a network for which that search would take days has none.
 
     Raises:
         MismatchError: Keras and the interpreter disagree in a code.
@@ -225,13 +228,15 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
             where=f"model {graph.name!r}",
             next_step="report this with the training command; the checkpoint was not written",
         )
-    every = np.concatenate(choices)
+    every, answers = np.concatenate(choices), np.concatenate(outputs).argmax(axis=1)
     facts: dict[str, Any] = {
-        "accuracy": float(np.mean(np.concatenate(outputs).argmax(axis=1) == test.labels)),
+        "accuracy": float(np.mean(answers == test.labels)),
         "samples": count,
         "compared": compared,
         "bitops_ratio": float(bitops(graph, every).mean()),
     }
+    if len(graph.classes) <= CLASSES_MAX:
+        facts["per_class"] = {name: list(of) for name, of in per_class(answers, test.labels, graph.classes).items()}
     if policy == "dynamic":
         vectors, counts = np.unique(every, axis=0, return_counts=True)
         order = np.argsort(-counts, kind="stable")
