@@ -175,7 +175,7 @@ def train(
     from ..training.distribution import find_devices
 
     devices = find_devices(distribute)  # before anything else of TensorFlow
-    initial = _initial(options.init)
+    initial = read_start(options.init)
     from ..training.loop import train as run_training
     from ..training.progress import Progress
     from ..training.report import finished_graph, write_log
@@ -210,8 +210,8 @@ def is_model_file(name: str) -> bool:
     return Path(name).suffix in (".keras", ".h5", ".tflite")
 
 
-def _initial(name: str | None) -> Initial | Earlier | None:
-    """What a run starts with."""
+def read_start(name: str | None) -> Initial | Earlier | None:
+    """What a run starts with, by the name that ``--init`` gives."""
     if name is None:
         return None
     if Path(name).suffix == ".safetensors":
