@@ -148,8 +148,9 @@ def train(
 ) -> None:
     """Train a model whose precision adapts to each input.
 
-    Beside the checkpoint OUT come a log of all epochs (OUT with the suffix .csv) and a folder OUT.state, from
-    which --resume goes on after Ctrl-C, a kill or a power cut, with the result of a run that was never stopped.
+    Beside the checkpoint OUT come a log of all epochs and a picture of them (OUT with the suffixes .csv and .svg;
+    the picture needs the extra report), and a folder OUT.state, from which --resume goes on after Ctrl-C, a kill or a
+    power cut, with the result of a run that was never stopped.
 
     \b
     Examples:
@@ -178,7 +179,7 @@ def train(
     initial = read_start(options.init)
     from ..training.loop import train as run_training
     from ..training.progress import Progress
-    from ..training.report import finished_graph, write_log
+    from ..training.report import finished_graph
 
     if not devices.chief:
         run_training(options, out, initial=initial, resume=resume, devices=devices, save_every=save_every)
@@ -194,15 +195,27 @@ def train(
             save_every=save_every,
         )
     if options.view != "centred":
-        write_log(out.with_suffix(".csv"), outcome.log)
+        _write_history(out, outcome.log, {})
         click.echo(f"views of kind {options.view} have no integer path: no checkpoint; log {out.with_suffix('.csv')}")
         return
     graph = finished_graph(outcome, options)
-    write_log(out.with_suffix(".csv"), outcome.log)
+    _write_history(out, outcome.log, graph.provenance["keras"])
     save(graph, out)
     _print_results(console, graph)
     _warn_of_budget(graph, options.budget)
     click.echo(f"wrote {out} (best epoch {outcome.best_epoch}), log {out.with_suffix('.csv')}")
+
+
+def _write_history(out: Path, log: list[dict[str, Any]], measured: dict[str, Any]) -> None:
+    """Log and picture of a run, beside its checkpoint."""
+    from ..files import write_atomically
+    from ..training.picture import run_picture
+    from ..training.report import write_log
+
+    write_log(out.with_suffix(".csv"), log)
+    picture = run_picture(log, measured)
+    if picture is not None:
+        write_atomically(out.with_suffix(".svg"), picture.encode())
 
 
 def is_model_file(name: str) -> bool:
