@@ -34,8 +34,8 @@ def class_weights(counts: list[int], balance: float) -> npt.NDArray[np.float32]:
         counts: Training samples of each class; a class without any weighs as one with a single sample.
         balance: 0 weighs all samples alike, 1 all classes.
     """
-    sizes = np.maximum(np.array(counts, np.float64), 1)
-    weights = sizes**-balance
+    sizes = np.array(counts, np.float64)
+    weights = np.maximum(sizes, 1) ** -balance
     return np.asarray(weights * sizes.sum() / (weights * sizes).sum(), np.float32)
 
 
