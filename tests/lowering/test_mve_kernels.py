@@ -139,7 +139,7 @@ WIDEST = (3, 16, 1023)
 
 @pytest.mark.qemu
 def test_depthwise_offsets_at_their_bound(tmp_path: Path) -> None:
-    graph = depthwise_graph(WIDEST, [-77], ((4, 4),))
+    graph = depthwise_graph(WIDEST, [-77], ((4, 8), (4, 4)))
     pool = MaxPool2D("pool", "y0", "top", Window((3, 16)))  # a short reply
     tensors = (*graph.tensors, Tensor("top", (1, 1, WIDEST[2]), 0.02, 0))
     graph = replace(graph, tensors=tensors, layers=(*graph.layers, pool), output="top")
