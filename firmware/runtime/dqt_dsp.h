@@ -58,6 +58,17 @@ static inline uint32_t dqt_dsp_odd_bytes(uint32_t word) {
     return halves;
 }
 
+/* The same added to the halves of `sums`. */
+static inline uint32_t dqt_dsp_add_even_bytes(uint32_t sums, uint32_t word) {
+    __asm__("uxtab16 %0, %0, %1" : "+r"(sums) : "r"(word));
+    return sums;
+}
+
+static inline uint32_t dqt_dsp_add_odd_bytes(uint32_t sums, uint32_t word) {
+    __asm__("uxtab16 %0, %0, %1, ror #8" : "+r"(sums) : "r"(word));
+    return sums;
+}
+
 /* (a * b + 2^31) >> 32: with shift 32 the whole requantisation but for the clamp. */
 static inline int32_t dqt_dsp_smmulr(int32_t a, int32_t b) {
     int32_t product;
