@@ -40,6 +40,7 @@ KERNEL_TEMPLATES = {
     "concat": ("concat", "plain"),
     "max_pool2d": ("pool2d", "max"),
     "average_pool2d": ("pool2d", "average"),
+    "average_pool2d_dsp": ("average_pool2d_dsp", "plain"),
 }
 """Kernel -> (template, variant)."""
 

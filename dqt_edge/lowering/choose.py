@@ -45,7 +45,10 @@ def choices(layer: Layer, tensors: Mapping[str, Tensor], board: Board) -> tuple[
         return (_depthwise(layer, tensors[layer.input], tensors[layer.output], board),)
     if isinstance(layer, Dense):
         return (_dense(layer, board),)
-    return (Choice(_WITHOUT_WEIGHTS[type(layer)]),)
+    kernel = _WITHOUT_WEIGHTS[type(layer)]
+    if isinstance(layer, AveragePool2D) and board.cpu.dsp and tensors[layer.output].shape[2] >= packing.TILE:
+        kernel = "average_pool2d_dsp"
+    return (Choice(kernel),)
 
 
 def _plain_scratch(layer: Conv2D | Dense) -> int:

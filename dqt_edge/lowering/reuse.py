@@ -87,11 +87,11 @@ def _by_pixel(g: Geometry) -> Overlap:
     return Overlap(_distance(first, _ends(len(first), g.target[2])))
 
 
-def _by_element(g: Geometry) -> Overlap:
-    """Pixel by pixel, and of each channel the window, then the output."""
+def _by_element(g: Geometry, at_a_time: int = 1) -> Overlap:
+    """Pixel by pixel, and of each channel, or of some at a time, the window, then the output."""
     first, channels = g.first(), g.target[2]
     found = _by_pixel(g).distance
-    if channels > 1:  # a channel is written before the next reads the same window
+    if channels > at_a_time:  # a channel is written before the next reads the same window
         found = max(found, _distance(np.append(0, first), _ends(len(first) + 1, channels) - channels))
     return Overlap(found)
 
@@ -166,6 +166,7 @@ _ORDERS: Mapping[str, Callable[[Geometry], Overlap | None]] = {
     "depthwise_conv2d_mve": _depthwise_mve,
     "max_pool2d": _by_element,
     "average_pool2d": _by_element,
+    "average_pool2d_dsp": lambda g: _by_element(g, packing.TILE),
 }
 """Kernel -> its order of reading and writing. A kernel that is not here never overlaps its input."""
 
