@@ -26,7 +26,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge.boards import board_ids
+from dqt_edge.boards import board_ids, load_board
 from dqt_edge.errors import DqtError
 from dqt_edge.files import write_atomically
 from dqt_edge.graph import pair_text
@@ -63,8 +63,8 @@ CORES = {
     "m55": Core("qemu-m55", "qemu-m55", "_mve"),
 }
 CORES = {name: core for name, core in CORES.items() if core.board in board_ids()}
-PLAIN_ONLY = ("add", "max_pool", "average_pool", "concat")
-"""Kinds that have plain kernels only."""
+WITHOUT_PAIRS = ("add", "max_pool", "average_pool", "concat")
+"""Kinds of layers without weights. They have plain kernels only, but for one."""
 
 Key = tuple[str, str, str]
 """Core, kernel, pair."""
@@ -112,16 +112,16 @@ def run_kind(
     counts: Counter[Key],
 ) -> list[str]:
     """Run chunks of a kind until every core has its cases; returns failures."""
-    cores = [core for core in options.cores if kind not in PLAIN_ONLY or core == "plain"]
+    cores = [core for core in options.cores if runs_on(kind, core)]
     # A block of layers is INPUTS cases of each pair; of a kind without pairs, every layer is INPUTS cases.
-    each = CHUNK * INPUTS if kind in PLAIN_ONLY else CHUNK // BLOCK * INPUTS
+    each = CHUNK * INPUTS if kind in WITHOUT_PAIRS else CHUNK // BLOCK * INPUTS
     least = -(-options.cases // each)
     for number in count():
         open_cores = [core for core in cores if number < least or short(core, kind, counts, options.cases)]
         if not open_cores or number >= EXTRA * least:
             return []
         first = options.first + number * CHUNK
-        wanted = min(CHUNK, -(-options.cases // INPUTS) * (1 if kind in PLAIN_ONLY else BLOCK))
+        wanted = min(CHUNK, -(-options.cases // INPUTS) * (1 if kind in WITHOUT_PAIRS else BLOCK))
         parts = [(kind, first + i, min(BLOCK * 8, wanted - i), tuple(open_cores)) for i in range(0, wanted, BLOCK * 8)]
         for found, failures in pool.map(run_chunk, parts):
             counts.update(found)
@@ -132,11 +132,19 @@ def run_kind(
     return []
 
 
+def runs_on(kind: str, core: str) -> bool:
+    """Whether a core has kernels of its own for a kind."""
+    own = kind not in WITHOUT_PAIRS or (kind == "average_pool" and load_board(CORES[core].planned_for).cpu.dsp)
+    return own or core == "plain"
+
+
 def short(core: str, kind: str, counts: Counter[Key], cases: int) -> bool:
     """Whether a kernel of the core's own for this kind still lacks cases at some pair."""
     stem = {"conv": "conv2d", "residual": "conv2d", "depthwise": "depthwise_conv2d", "accumulate": "dense_accumulate"}
     name = stem.get(kind, kind) + CORES[core].ending
     names = [f"dense_{k}_dsp" for k in ("wide", "nibbles", "planes")] if re.fullmatch("dense.*_dsp", name) else [name]
+    if kind == "average_pool" and core != "plain":
+        names = ["average_pool2d_dsp"]
     found = [n for (c, kernel, _), n in counts.items() if c == core and kernel in names]
     return bool(found) and min(found) < cases
 

@@ -40,6 +40,7 @@ KERNEL_TEMPLATES = {
     "concat": ("concat", "plain"),
     "max_pool2d": ("pool2d", "max"),
     "average_pool2d": ("pool2d", "average"),
+    "average_pool2d_dsp": ("average_pool2d_dsp", "plain"),
 }
 """Kernel -> (template, variant)."""
 
@@ -58,7 +59,15 @@ UNITS = {
         "dsp_multiply",
         "dsp_operands",
     ),
-    "_mve": ("mve_depthwise", "mve_multiply", "mve_operands"),
+    "_mve": (
+        "mve_depthwise",
+        "mve_depthwise_maps",
+        "mve_depthwise_windows",
+        "mve_map",
+        "mve_map_tables",
+        "mve_multiply",
+        "mve_operands",
+    ),
 }
 """End of the names of the kernels for an extension -> templates of what they share."""
 

@@ -30,7 +30,7 @@ from ..graph import (
     Tensor,
     Window,
 )
-from . import base, dsp, packing
+from . import base, dsp, mve, packing
 from .arena import Overlap
 from .choose import Choice
 from .concat import row_sizes
@@ -87,11 +87,11 @@ def _by_pixel(g: Geometry) -> Overlap:
     return Overlap(_distance(first, _ends(len(first), g.target[2])))
 
 
-def _by_element(g: Geometry) -> Overlap:
-    """Pixel by pixel, and of each channel the window, then the output."""
+def _by_element(g: Geometry, at_a_time: int = 1) -> Overlap:
+    """Pixel by pixel, and of each channel, or of some at a time, the window, then the output."""
     first, channels = g.first(), g.target[2]
     found = _by_pixel(g).distance
-    if channels > 1:  # a channel is written before the next reads the same window
+    if channels > at_a_time:  # a channel is written before the next reads the same window
         found = max(found, _distance(np.append(0, first), _ends(len(first) + 1, channels) - channels))
     return Overlap(found)
 
@@ -145,9 +145,9 @@ def _depthwise_dsp(g: Geometry) -> Overlap | None:
 
 
 def _depthwise_mve(g: Geometry) -> Overlap:
-    """Sixteen channels at a time, in strips of two output rows (with a stride, of one) that read their rows anew."""
+    """In strips of two output rows (with a stride, of one), or a multiple, that read their rows anew."""
     height, width, channels = g.target
-    rows = 2 if g.window.stride == (1, 1) else 1
+    rows = mve.strip_rows(g.window)
     first = np.where(g.top < g.source[0], g.top.clip(0) * g.row, _NEVER)[::rows]
     ends = np.minimum(np.arange(rows, height + rows, rows), height) * width * channels
     return Overlap(_distance(first, ends), channels)
@@ -166,6 +166,7 @@ _ORDERS: Mapping[str, Callable[[Geometry], Overlap | None]] = {
     "depthwise_conv2d_mve": _depthwise_mve,
     "max_pool2d": _by_element,
     "average_pool2d": _by_element,
+    "average_pool2d_dsp": lambda g: _by_element(g, packing.TILE),
 }
 """Kernel -> its order of reading and writing. A kernel that is not here never overlaps its input."""
 

@@ -58,6 +58,37 @@ static inline uint32_t dqt_dsp_odd_bytes(uint32_t word) {
     return halves;
 }
 
+/* The low halves of two words, and the high halves: the first word's below the second's. */
+static inline uint32_t dqt_dsp_low_halves(uint32_t below, uint32_t above) {
+    uint32_t word;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(word) : "r"(below), "r"(above));
+    return word;
+}
+
+static inline uint32_t dqt_dsp_high_halves(uint32_t below, uint32_t above) {
+    uint32_t word;
+    __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(word) : "r"(above), "r"(below));
+    return word;
+}
+
+/* The fields of `high` under the mask change places with those of `low` that lie `shift` bits above them. */
+static inline void dqt_dsp_swap(uint32_t *high, uint32_t *low, uint32_t shift, uint32_t mask) {
+    const uint32_t swap = (*high ^ (*low >> shift)) & mask;
+    *high ^= swap;
+    *low ^= swap << shift;
+}
+
+/* Even and odd bytes added to the halves of `sums`. */
+static inline uint32_t dqt_dsp_add_even_bytes(uint32_t sums, uint32_t word) {
+    __asm__("uxtab16 %0, %0, %1" : "+r"(sums) : "r"(word));
+    return sums;
+}
+
+static inline uint32_t dqt_dsp_add_odd_bytes(uint32_t sums, uint32_t word) {
+    __asm__("uxtab16 %0, %0, %1, ror #8" : "+r"(sums) : "r"(word));
+    return sums;
+}
+
 /* (a * b + 2^31) >> 32: with shift 32 the whole requantisation but for the clamp. */
 static inline int32_t dqt_dsp_smmulr(int32_t a, int32_t b) {
     int32_t product;

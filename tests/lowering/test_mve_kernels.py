@@ -5,6 +5,7 @@ Red zones lie behind each layer's scratch and around its output: a kernel that w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ import pytest
 from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device.session import open_client
+from dqt_edge.graph import DepthwiseConv2D, Graph, MaxPool2D, Tensor, Window
 from dqt_edge.lowering import mve
-from dqt_edge.lowering.plan import Plan
+from dqt_edge.lowering.plan import Plan, make_plan
 from dqt_edge.measure.session import layer_checksums
-from tests.support.kernel_cases import cases, extreme_codes
+from tests.support.kernel_cases import cases, extreme_codes, spread
 
 KERNELS = {"conv": "conv2d_mve", "depthwise": "depthwise_conv2d_mve", "dense": "dense_mve"}
 SHAPES = [
@@ -91,16 +93,62 @@ def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: 
     assert KERNELS[kind] in {layer.kernel for layer in plan.layers}
     add_red_zones(made.folder, plan)
     toolchain.build(made.folder, cross=True)
+    run(made, graph, extreme_codes(seed, shape, 3))
+
+
+def run(made: project.Project, graph: Graph, samples: np.ndarray) -> None:
+    """Compare every layer with the interpreter, at every candidate of each."""
+    turns = max(len(layer.candidates) for layer in graph.adaptive)
     with open_client(made.board, made.elf, made.model_hash) as client:
-        for sample in extreme_codes(seed, shape, 3):
-            for turn in range(3):
+        for sample in samples:
+            for turn in range(turns):
                 vector = [layer.candidates[turn % len(layer.candidates)] for layer in graph.adaptive]
                 choices = tuple(turn % len(layer.candidates) for layer in graph.adaptive)
                 got = client.infer(sample.tobytes(), choices, checksums=True)
                 want = layer_checksums(graph, sample, vector)
-                wrong = [
-                    f"{layer.name} {layer.candidates[turn % len(layer.candidates)]} {layer.weights.shape} {layer}"
-                    for layer, a, b in zip(graph.layers, got.checksums or (), want, strict=True)
-                    if a != b
-                ]
-                assert not wrong, f"seed {seed}, turn {turn}: {len(wrong)} layers differ, first {wrong[0][:200]}"
+                wrong = [layer for layer, a, b in zip(graph.layers, got.checksums or (), want, strict=True) if a != b]
+                assert not wrong, f"{graph.name}, turn {turn}: {len(wrong)} layers differ, first {str(wrong[0])[:300]}"
+
+
+def depthwise_graph(shape: tuple[int, int, int], values: list[int], pairs: tuple[tuple[int, int], ...]) -> Graph:
+    """A 3x3 depthwise layer for each value, all of whose weights are that value."""
+    rng = np.random.default_rng(sum(shape))
+    tensors, layers = [Tensor("input", shape, 0.02, 0)], []
+    for i, value in enumerate(values):
+        weights = np.full((shape[2], 3, 3), value, np.int8)
+        bias, requantize = spread(rng, weights, 0)
+        plain = replace(requantize, shift=np.full(shape[2], 32, np.uint8), low=0, high=255)
+        window = Window.same(shape[:2], (3, 3), (1, 1))
+        tensors.append(Tensor(f"y{i}", shape, 0.02, 0))
+        layers.append(DepthwiseConv2D(f"d{i}", "input", f"y{i}", weights, bias, plain, pairs, window))
+    return Graph("depthwise", tuple(tensors), tuple(layers), "input", tensors[-1].name)
+
+
+@pytest.mark.qemu
+def test_depthwise_sums_at_the_bound_of_16_bits_and_past_it(tmp_path: Path) -> None:
+    """9 * 241 * 15 = 32,535 fits 16 bits (4x4); 9 * 249 * 15 (5x4) and 9 * 241 * 31 (4x5) do not: four lanes then."""
+    graph = depthwise_graph((4, 5, 3), [-128, 127], ((8, 8), (8, 4), (5, 4), (4, 8), (4, 5), (4, 4), (2, 5), (2, 4)))
+    made, _, _ = project.export(graph, load_board("qemu-m55"), tmp_path / "p")
+    toolchain.build(made.folder, cross=True)
+    run(made, graph, extreme_codes(1, (4, 5, 3), 3))
+
+
+WIDEST = (3, 16, 1023)
+"""Four rows of 16 * 1023 bytes: offsets up to 65,471, and strips of two rows."""
+
+
+@pytest.mark.qemu
+def test_depthwise_offsets_at_their_bound(tmp_path: Path) -> None:
+    graph = depthwise_graph(WIDEST, [-77], ((4, 8), (4, 4)))
+    pool = MaxPool2D("pool", "y0", "top", Window((3, 16)))  # a short reply
+    tensors = (*graph.tensors, Tensor("top", (1, 1, WIDEST[2]), 0.02, 0))
+    graph = replace(graph, tensors=tensors, layers=(*graph.layers, pool), output="top")
+    made, plan, _ = project.export(graph, load_board("qemu-m55"), tmp_path / "p")
+    assert "depthwise_conv2d_mve" in plan.kernels
+    toolchain.build(made.folder, cross=True)
+    run(made, graph, extreme_codes(2, WIDEST, 2)[1:])
+
+
+def test_a_depthwise_layer_past_the_bound_of_offsets_takes_another_kernel() -> None:
+    graph = depthwise_graph((3, 16, 1024), [1], ((8, 8),))
+    assert "depthwise_conv2d_mve" not in make_plan(graph, load_board("qemu-m55")).kernels

@@ -90,10 +90,10 @@ def by_pixel(r: Reader):
         yield r.groups([pixel])
 
 
-def by_element(r: Reader):
+def by_element(r: Reader, at_a_time: int = 1):
     for y, x in r.pixels():
-        for c in range(r.target[2]):
-            yield r.window(y, x)[..., c].ravel(), [r.out[y, x, c : c + 1]]
+        for c in range(0, r.target[2], at_a_time):
+            yield r.window(y, x)[..., c : c + at_a_time].ravel(), [r.out[y, x, c : c + at_a_time]]
 
 
 def by_pair(r: Reader):
@@ -162,4 +162,5 @@ ORDERS = {
     "depthwise_conv2d_mve": depthwise_mve,
     "max_pool2d": by_element,
     "average_pool2d": by_element,
+    "average_pool2d_dsp": lambda r: by_element(r, 4),
 }
