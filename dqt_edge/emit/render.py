@@ -59,7 +59,15 @@ UNITS = {
         "dsp_multiply",
         "dsp_operands",
     ),
-    "_mve": ("mve_depthwise", "mve_multiply", "mve_operands"),
+    "_mve": (
+        "mve_depthwise",
+        "mve_depthwise_maps",
+        "mve_depthwise_windows",
+        "mve_map",
+        "mve_map_tables",
+        "mve_multiply",
+        "mve_operands",
+    ),
 }
 """End of the names of the kernels for an extension -> templates of what they share."""
 

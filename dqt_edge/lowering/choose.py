@@ -42,7 +42,7 @@ def choices(layer: Layer, tensors: Mapping[str, Tensor], board: Board) -> tuple[
     if isinstance(layer, Conv2D):
         return _conv2d(layer, tensors, board)
     if isinstance(layer, DepthwiseConv2D):
-        return (_depthwise(layer, tensors[layer.output], board),)
+        return (_depthwise(layer, tensors[layer.input], tensors[layer.output], board),)
     if isinstance(layer, Dense):
         return (_dense(layer, board),)
     kernel = _WITHOUT_WEIGHTS[type(layer)]
@@ -96,8 +96,8 @@ def _blocks(tiles: int, most: int) -> list[int]:
     return sorted({-(-tiles // passes) for passes in range(fewest, tiles + 1)}, reverse=True)
 
 
-def _depthwise(layer: DepthwiseConv2D, output: Tensor, board: Board) -> Choice:
-    if board.cpu.mve and mve.takes_depthwise(layer):
+def _depthwise(layer: DepthwiseConv2D, source: Tensor, output: Tensor, board: Board) -> Choice:
+    if board.cpu.mve and mve.takes_depthwise(layer, source, output):
         return Choice("depthwise_conv2d_mve", mve.depthwise_scratch(layer, output))
     if board.cpu.dsp and dsp.takes_depthwise(layer):
         kernel = "depthwise_conv2d_dsp" if dsp.plain_codes(layer) else "depthwise_conv2d_raw_dsp"

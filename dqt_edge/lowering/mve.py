@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Conv2D, Dense, DepthwiseConv2D, Tensor
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Tensor, Window
 from . import packing
 
 LANES = 16
@@ -20,6 +20,9 @@ LANES = 16
 
 DECODED = 16384
 """Bytes of decoded weights beyond which a larger block gains under 3 %: windows are gathered once for each block."""
+
+OFFSET_MAX = 65535
+"""Offset plus 1 in a table of depthwise_conv2d_mve."""
 
 GROUP = 64
 """Bytes of a column of a depthwise patch: sixteen channels, four rows."""
@@ -75,15 +78,27 @@ def dense_scratch(layer: Dense) -> int:
     return _padded(layer.by_channel.shape[1])
 
 
-def takes_depthwise(layer: DepthwiseConv2D) -> bool:
-    """Whether depthwise_conv2d_mve computes the layer: up to 3x3, horizontal stride 1 or 2, one shift of 32 for all."""
+def takes_depthwise(layer: DepthwiseConv2D, source: Tensor, output: Tensor) -> bool:
+    """Whether depthwise_conv2d_mve computes the layer.
+
+    Up to 3x3, horizontal stride 1 or 2, one shift of 32 for all, and the offsets into a strip of the fewest rows fit
+    16 bits.
+    """
     window, requantize = layer.window, layer.requantize
     plain = requantize is not None and bool((requantize.shift == 32).all())
-    return plain and max(window.kernel) <= 3 and window.stride[1] <= 2
+    rows = min(output.shape[0], strip_rows(window))
+    span = (rows + (window.kernel[0] - 1) // window.stride[0]) * window.stride[0] * source.shape[1] * source.shape[2]
+    fits = max(span, rows * output.shape[1] * output.shape[2]) <= OFFSET_MAX
+    return plain and fits and max(window.kernel) <= 3 and window.stride[1] <= 2
+
+
+def strip_rows(window: Window) -> int:
+    """Output rows of a strip of depthwise_conv2d_mve, or what they are a multiple of."""
+    return 2 if window.stride == (1, 1) else 1
 
 
 def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
-    """Bytes of scratch of depthwise_conv2d_mve: four tables of weights, a vector of padding, and the patch."""
+    """Bytes of scratch of depthwise_conv2d_mve: two tables of weights, a vector of padding, and the patch."""
     width = output.shape[1]
     columns = -(-width // 2) * 2 + 2 if layer.window.stride[1] == 1 else -(-width // 4) * 8 + 2
-    return GROUP * (4 * 5 + columns) + LANES
+    return GROUP * (2 * 5 + columns) + LANES

@@ -30,7 +30,7 @@ from ..graph import (
     Tensor,
     Window,
 )
-from . import base, dsp, packing
+from . import base, dsp, mve, packing
 from .arena import Overlap
 from .choose import Choice
 from .concat import row_sizes
@@ -145,9 +145,9 @@ def _depthwise_dsp(g: Geometry) -> Overlap | None:
 
 
 def _depthwise_mve(g: Geometry) -> Overlap:
-    """Sixteen channels at a time, in strips of two output rows (with a stride, of one) that read their rows anew."""
+    """In strips of two output rows (with a stride, of one), or a multiple, that read their rows anew."""
     height, width, channels = g.target
-    rows = 2 if g.window.stride == (1, 1) else 1
+    rows = mve.strip_rows(g.window)
     first = np.where(g.top < g.source[0], g.top.clip(0) * g.row, _NEVER)[::rows]
     ends = np.minimum(np.arange(rows, height + rows, rows), height) * width * channels
     return Overlap(_distance(first, ends), channels)

@@ -5,8 +5,7 @@
  * horizontal stride 1 four of them, 2x2, told apart by where the weights lie in theirs.
  *
  * Weights lie in tables of five columns, 0, w0, w1, w2, 0: from the second column on for a window at the left, from
- * the first for one at the right. Table 0 has the kernel's rows at the top, table 1 one lower. Twice a centred narrow
- * weight, 2 * (w & ~m) + m, has nine bits and is split in two halves; tables 2 and 3 hold the second. */
+ * the first for one at the right. Table 0 has the kernel's rows at the top, table 1 one lower. */
 #ifndef DQT_MVE_DEPTHWISE_H
 #define DQT_MVE_DEPTHWISE_H
 
@@ -14,6 +13,20 @@
 
 #define DQT_MVE_COLUMN 64u
 #define DQT_MVE_TABLE (5u * DQT_MVE_COLUMN)
+
+/* Columns of the patch: pairs of outputs at horizontal stride 1, else fours. */
+static inline uint32_t dqt_mve_patch_columns(const dqt_window *window) {
+    const uint32_t width = window->out_width;
+    return window->stride_x == 1u ? (width + 1u) / 2u * 2u + 2u : (width + 3u) / 4u * 8u + 2u;
+}
+
+/* Bytes of scratch: two tables, a vector of padding, and the patch. */
+static inline uint32_t dqt_mve_depthwise_scratch(const dqt_window *window) {
+    return 2u * DQT_MVE_TABLE + DQT_MVE_LANES + dqt_mve_patch_columns(window) * DQT_MVE_COLUMN;
+}
+
+/* Output width from which this way takes fewer instructions than that of dqt_mve_map.h, at 8 bits of weights. */
+#define DQT_MVE_WINDOWS_WIDTH 9u
 
 /* Four rows of codes, and the bytes from one pixel to the next; 0 in the padding. */
 typedef struct {
@@ -34,7 +47,6 @@ typedef struct {
     uint32_t count; /* fours, 0 or more, with `mask` */
     uint32_t mask;
     uint32_t last;      /* mask of one more four, or 0 for none */
-    uint32_t narrow;    /* 1: two halves of weights */
     int32_t bias_twice; /* with what 128 * (sum of weights) adds */
     int32_t multiplier; /* shift 32 */
 } dqt_mve_depthwise;
@@ -42,5 +54,8 @@ typedef struct {
 /* pair: fours are 2x2 at stride 1; wide: four in a row at horizontal stride 2. Codes are 0..255. */
 void dqt_mve_depthwise_pair(const dqt_mve_depthwise *job);
 void dqt_mve_depthwise_wide(const dqt_mve_depthwise *job);
+
+/* The layer, at 8 bits of weights and any of activations. scratch: dqt_mve_depthwise_scratch bytes, 8-byte aligned. */
+void dqt_mve_depthwise_windows(const dqt_layer *layer, uint8_t *arena, uint8_t *scratch, uint32_t candidate);
 
 #endif

@@ -5,14 +5,19 @@ Red zones lie behind each layer's scratch and around its output: a kernel that w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dqt_edge import project, toolchain
+from dqt_edge.boards import load_board
+from dqt_edge.graph import DepthwiseConv2D, Graph, MaxPool2D, Tensor, Window
 from dqt_edge.lowering import mve
-from dqt_edge.lowering.plan import Plan
-from tests.support.device_kernels import assert_cases_agree
+from dqt_edge.lowering.plan import Plan, make_plan
+from tests.support.device_kernels import assert_cases_agree, differing
+from tests.support.kernel_cases import extreme_codes, spread
 
 KERNELS = {"conv": "conv2d_mve", "depthwise": "depthwise_conv2d_mve", "dense": "dense_mve"}
 SHAPES = [
@@ -81,3 +86,47 @@ def add_red_zones(folder: Path, plan: Plan) -> None:
 @pytest.mark.parametrize(("kind", "shape", "count", "zero"), SHAPES)
 def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: int, tmp_path: Path) -> None:
     assert_cases_agree("qemu-m55", KERNELS[kind], kind, shape, count, zero, tmp_path / "p", add_red_zones)
+
+
+def depthwise_graph(shape: tuple[int, int, int], values: list[int], pairs: tuple[tuple[int, int], ...]) -> Graph:
+    """A 3x3 depthwise layer for each value, all of whose weights are that value."""
+    rng = np.random.default_rng(sum(shape))
+    tensors, layers = [Tensor("input", shape, 0.02, 0)], []
+    for i, value in enumerate(values):
+        weights = np.full((shape[2], 3, 3), value, np.int8)
+        bias, requantize = spread(rng, weights, 0)
+        plain = replace(requantize, shift=np.full(shape[2], 32, np.uint8), low=0, high=255)
+        window = Window.same(shape[:2], (3, 3), (1, 1))
+        tensors.append(Tensor(f"y{i}", shape, 0.02, 0))
+        layers.append(DepthwiseConv2D(f"d{i}", "input", f"y{i}", weights, bias, plain, pairs, window))
+    return Graph("depthwise", tuple(tensors), tuple(layers), "input", tensors[-1].name)
+
+
+@pytest.mark.qemu
+def test_depthwise_sums_at_the_bound_of_16_bits_and_past_it(tmp_path: Path) -> None:
+    """9 * 241 * 15 = 32,535 fits 16 bits (4x4); 9 * 249 * 15 (5x4) and 9 * 241 * 31 (4x5) do not: four lanes then."""
+    graph = depthwise_graph((4, 5, 3), [-128, 127], ((8, 8), (8, 4), (5, 4), (4, 8), (4, 5), (4, 4), (2, 5), (2, 4)))
+    made, _, _ = project.export(graph, load_board("qemu-m55"), tmp_path / "p")
+    toolchain.build(made.folder, cross=True)
+    assert not differing(made, graph, extreme_codes(1, (4, 5, 3), 3), 8)
+
+
+WIDEST = (3, 16, 1023)
+"""Four rows of 16 * 1023 bytes: offsets up to 65,471, and strips of two rows."""
+
+
+@pytest.mark.qemu
+def test_depthwise_offsets_at_their_bound(tmp_path: Path) -> None:
+    graph = depthwise_graph(WIDEST, [-77], ((4, 8), (4, 4)))
+    pool = MaxPool2D("pool", "y0", "top", Window((3, 16)))  # a short reply
+    tensors = (*graph.tensors, Tensor("top", (1, 1, WIDEST[2]), 0.02, 0))
+    graph = replace(graph, tensors=tensors, layers=(*graph.layers, pool), output="top")
+    made, plan, _ = project.export(graph, load_board("qemu-m55"), tmp_path / "p")
+    assert "depthwise_conv2d_mve" in plan.kernels
+    toolchain.build(made.folder, cross=True)
+    assert not differing(made, graph, extreme_codes(2, WIDEST, 2)[1:], 2)
+
+
+def test_a_depthwise_layer_past_the_bound_of_offsets_takes_another_kernel() -> None:
+    graph = depthwise_graph((3, 16, 1024), [1], ((8, 8),))
+    assert "depthwise_conv2d_mve" not in make_plan(graph, load_board("qemu-m55")).kernels

@@ -36,8 +36,7 @@ def differing(made: Project, graph: Graph, samples: Iterable[np.ndarray], turns:
                 want = layer_checksums(graph, sample, vector)
                 for layer, a, b in zip(graph.layers, got, want, strict=True):
                     if a != b:
-                        pair = layer.candidates[turn % len(layer.candidates)]
-                        wrong.append(f"{layer.name} {pair} {layer.weights.shape}, sample {number}: {layer}"[:200])
+                        wrong.append(f"{layer.name}, vector {vector}, sample {number}: {layer}"[:400])
     return wrong
 
 
