@@ -45,20 +45,15 @@ def window_of(rng: np.random.Generator, shape: tuple[int, int, int]) -> Window:
     return Window(kernel, stride, (top, left, bottom, right))
 
 
-def spread(
-    rng: np.random.Generator, weights: np.ndarray, zero: int, general: float = 0.3
-) -> tuple[np.ndarray, Requantize]:
-    """Bias and requantisation that put outputs between 25 and 225 or so, whatever the codes.
-
-    general: How often shifts and limits are anything, else they are 32 and 0 and 255.
-    """
+def spread(rng: np.random.Generator, weights: np.ndarray, zero: int) -> tuple[np.ndarray, Requantize]:
+    """Bias and requantisation that put outputs between 25 and 225 or so, whatever the codes; some are general."""
     flat = weights.reshape(len(weights), -1).astype(np.int64)
     top = 2 * flat.clip(0).sum(axis=1)
     bottom = -2 * flat.clip(None, 0).sum(axis=1)
     span = 255 * (top + bottom) + 600  # of accumulator halves; the least of them is lifted to an eighth of it
     noise = rng.integers(-2000, 2000, len(flat)).clip(-span // 16, span // 16)
     bias = bottom * (255 - zero) + top * zero + span // 8 + noise
-    if rng.random() < general:
+    if rng.random() < 0.3:
         return bias.astype(np.int32), random_requantize(rng, len(flat), float(300.0 / span.max()))
     multiplier = (200.0 / span * 2.0**32).round().clip(1, 2**31 - 1)
     return bias.astype(np.int32), Requantize(multiplier.astype(np.int32), np.full(len(flat), 32, np.uint8), 0, 255)
