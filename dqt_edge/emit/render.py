@@ -45,7 +45,16 @@ KERNEL_TEMPLATES = {
 """Kernel -> (template, variant)."""
 
 UNITS = {
-    "_base": ("base_dense", "base_dense_bytes", "base_dense_halves", "base_multiply", "base_operands", "base_rows"),
+    "_base": (
+        "base_dense",
+        "base_dense_bytes",
+        "base_dense_halves",
+        "base_depthwise",
+        "base_depthwise_rows",
+        "base_multiply",
+        "base_operands",
+        "base_rows",
+    ),
     "_dsp": (
         "dsp_dense_nibbles",
         "dsp_dense_planes",

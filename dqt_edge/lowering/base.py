@@ -118,11 +118,10 @@ def takes_depthwise(layer: DepthwiseConv2D) -> bool:
 
 
 def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
-    """Bytes of scratch of depthwise_conv2d_base: a tile's channels and three rows of its planes, and a table."""
+    """Bytes of scratch of depthwise_conv2d_base: a tile's channels and three rows of its planes."""
     stride = layer.window.stride[1]
     columns = 3 - stride + stride * OUTPUTS * -(-output.shape[1] // OUTPUTS)
-    size = packing.TILE * (CHANNEL + 3 * columns)
-    return size + (TABLE if any(pair[1] < 8 for pair in layer.candidates) else 0)
+    return packing.TILE * (CHANNEL + 3 * columns)
 
 
 def dense_scratch(layer: Dense) -> int:
