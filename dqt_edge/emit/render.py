@@ -83,6 +83,7 @@ UNITS = {
 THUMB1_UNITS = {
     "base_dense_bytes": ("base_dense_bytes_thumb1",),
     "base_dense_halves": ("base_dense_halves_thumb1",),
+    "base_depthwise": ("base_depthwise_thumb1",),
     "base_multiply": ("base_finish_thumb1", "base_multiply_thumb1"),
 }
 """Units in whose place Armv6-M has its own."""

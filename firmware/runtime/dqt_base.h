@@ -104,12 +104,6 @@ typedef void dqt_base_multiply(dqt_base_job *job);
 dqt_base_multiply dqt_base_wide;
 dqt_base_multiply dqt_base_packed;
 
-#define DQT_BASE_SUMS (DQT_TILE * DQT_BASE_PIXELS)
-
-/* On Armv6-M: outputs of a tile from its sums, [channel][pixel], which are overwritten. The job's channels and outputs
- * advance. */
-void dqt_base_finish(dqt_base_job *job, uint32_t sums[DQT_BASE_SUMS]);
-
 /* Bytes of code of the inner loops for one K: 8 instructions, and 5 (10 for two K), of four bytes each; on Armv6-M 16
  * and 11, of two bytes each. */
 #define DQT_BASE_WIDE_STEP 32u
