@@ -10,7 +10,7 @@ import pytest
 
 from dqt_edge import codesize, project, toolchain
 from dqt_edge.boards import board_ids, load_board
-from dqt_edge.elf import section_sizes
+from dqt_edge.elf import section_sizes, symbols
 from dqt_edge.errors import DoesNotFitError
 from dqt_edge.lowering.footprint import TABLE, predict, worst_stack
 from dqt_edge.lowering.plan import make_plan
@@ -42,6 +42,8 @@ def test_prediction_equals_the_elf(graph, board_id: str, tmp_path: Path) -> None
         pytest.skip("the table is for another compiler version")
     assert (image.flash, image.ram) == (footprint.flash, footprint.ram)
     assert toolchain.forbidden_symbols(image.elf) == ()
+    names = [name for name, _, _ in symbols(image.elf)]
+    assert not [name for name in names if name.startswith(("__aeabi", "__gnu"))], "the compiler's library"
     for name in ("model.hex", "model.bin", "model.map", "compile_commands.json"):
         assert (made.folder / "build" / name).stat().st_size > 0
     assert (made.folder / "build" / "model.bin").stat().st_size == image.flash
