@@ -349,6 +349,11 @@ class Graph:
         return next(t for t in self.tensors if t.name == name)
 
     @property
+    def dial_targets(self) -> tuple[float, ...]:
+        """BitOPs ratios of the dial's points, 0..1 in thousandths, ascending; none without a dial."""
+        return () if self.controller is None else tuple(point.thousandths / 1000 for point in self.controller.dial)
+
+    @property
     def adaptive(self) -> tuple[Conv2D | DepthwiseConv2D | Dense, ...]:
         """Layers with more than one candidate, in order: the positions of a width vector."""
         return tuple(layer for layer in self.layers if isinstance(layer, MacLayer) and len(layer.candidates) > 1)

@@ -172,6 +172,7 @@ def _manifest(graph: Graph, plan: Plan, footprint: Footprint | None, files: list
             "input": {"shape": list(source.shape), "scale": source.scale, "zero_point": source.zero_point},
             "output": {"size": target.size, "scale": target.scale, "zero_point": target.zero_point},
             "classes": list(graph.classes),
+            "dial": list(graph.dial_targets),
         },
         "layers": [
             {

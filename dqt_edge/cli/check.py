@@ -48,7 +48,8 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
             where="--board host",
             next_step="choose another board",
         )
-    plan = make_plan(load(checkpoint), target)
+    graph = load(checkpoint)
+    plan = make_plan(graph, target)
     footprint = predict(plan, check=False)
     facts = project.footprint_facts(plan, footprint)
     if as_json:
@@ -70,7 +71,8 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
             "flash": footprint.flash_region.size - footprint.flash,
             "ram": footprint.ram_region.size - footprint.ram,
         }
-        click.echo(json.dumps({"board": target.id, "predicted": facts, "spare": spare, "layers": layers}, indent=2))
+        found = {"board": target.id, "predicted": facts, "spare": spare, "dial": graph.dial_targets, "layers": layers}
+        click.echo(json.dumps(found, indent=2))
         require_fit(plan, footprint)
         return
     table = Table(title=plan.name, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -109,6 +111,9 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
     )
     console.print(total)
     console.print(_memory_map(plan))
+    if graph.dial_targets:
+        low, high = graph.dial_targets[0], graph.dial_targets[-1]
+        click.echo(f"dial: {len(graph.dial_targets)} points, {low:.3f} to {high:.3f} of the 8x8 BitOPs")
     require_fit(plan, footprint)
     click.echo(f"{plan.name} fits {target.id}")
 

@@ -83,6 +83,8 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
 @click.option("--learning-rate", default=3e-3, show_default=True, help="Peak of the cosine schedule.")
 @click.option("--beta", default=2.0, show_default=True, help="Weight of the budget; 0 enforces none, as in the paper.")
 @click.option("--consistency", default=1.0, show_default=True, help="Weight of the fixed-width passes.")
+@click.option("--full-weight", default=1.0, show_default=True, help="Weight of the 8-bit pass among those.")
+@click.option("--balance", default=0.0, show_default=True, help="0 weighs all samples alike, 1 all classes.")
 @click.option("--focus", default=0.3, show_default=True, help="Reward for precision where narrowing hurts.")
 @click.option("--diversity", default=0.05, show_default=True, help="Reward for choices that differ between inputs.")
 @click.option(
@@ -146,8 +148,9 @@ def train(
 ) -> None:
     """Train a model whose precision adapts to each input.
 
-    Beside the checkpoint OUT come a log of all epochs (OUT with the suffix .csv) and a folder OUT.state, from
-    which --resume goes on after Ctrl-C, a kill or a power cut, with the result of a run that was never stopped.
+    Beside the checkpoint OUT come a log of all epochs and a picture of them (OUT with the suffixes .csv and .svg;
+    the picture needs the extra report), and a folder OUT.state, from which --resume goes on after Ctrl-C, a kill or a
+    power cut, with the result of a run that was never stopped.
 
     \b
     Examples:
@@ -173,10 +176,10 @@ def train(
     from ..training.distribution import find_devices
 
     devices = find_devices(distribute)  # before anything else of TensorFlow
-    initial = _initial(options.init)
+    initial = read_start(options.init)
     from ..training.loop import train as run_training
     from ..training.progress import Progress
-    from ..training.report import finished_graph, write_log
+    from ..training.report import finished_graph
 
     if not devices.chief:
         run_training(options, out, initial=initial, resume=resume, devices=devices, save_every=save_every)
@@ -192,15 +195,27 @@ def train(
             save_every=save_every,
         )
     if options.view != "centred":
-        write_log(out.with_suffix(".csv"), outcome.log)
+        _write_history(out, outcome.log, {})
         click.echo(f"views of kind {options.view} have no integer path: no checkpoint; log {out.with_suffix('.csv')}")
         return
     graph = finished_graph(outcome, options)
-    write_log(out.with_suffix(".csv"), outcome.log)
+    _write_history(out, outcome.log, graph.provenance["keras"])
     save(graph, out)
     _print_results(console, graph)
     _warn_of_budget(graph, options.budget)
     click.echo(f"wrote {out} (best epoch {outcome.best_epoch}), log {out.with_suffix('.csv')}")
+
+
+def _write_history(out: Path, log: list[dict[str, Any]], measured: dict[str, Any]) -> None:
+    """Log and picture of a run, beside its checkpoint."""
+    from ..files import write_atomically
+    from ..training.picture import run_picture
+    from ..training.report import write_log
+
+    write_log(out.with_suffix(".csv"), log)
+    picture = run_picture(log, measured)
+    if picture is not None:
+        write_atomically(out.with_suffix(".svg"), picture.encode())
 
 
 def is_model_file(name: str) -> bool:
@@ -208,8 +223,8 @@ def is_model_file(name: str) -> bool:
     return Path(name).suffix in (".keras", ".h5", ".tflite")
 
 
-def _initial(name: str | None) -> Initial | Earlier | None:
-    """What a run starts with."""
+def read_start(name: str | None) -> Initial | Earlier | None:
+    """What a run starts with, by the name that ``--init`` gives."""
     if name is None:
         return None
     if Path(name).suffix == ".safetensors":
@@ -252,14 +267,18 @@ def check_output(out: Path) -> None:
 def _print_results(console: Console, graph: Graph) -> None:
     from rich.table import Table
 
-    table = Table("policy", "accuracy", "BitOPs", "widths", title="Held-out samples, integer evaluation")
+    from ..accuracy import mean_recall
+
+    table = Table("policy", "accuracy", "mean recall", "BitOPs", "widths", title="Held-out samples, integer evaluation")
     for name, facts in graph.provenance["keras"].items():
         vectors = facts.get("width_vectors", {})
         widths = "; ".join(f"{count} x {vector}" for vector, count in list(vectors.items())[:3])
+        recall = mean_recall(facts.get("per_class", {}))
         more = f"; {len(vectors) - 3} more" if len(vectors) > 3 else ""
         table.add_row(
             name,
             f"{facts['accuracy']:.2%}",
+            "-" if recall is None else f"{recall:.2%}",
             f"{facts['bitops_ratio']:.3f}",
             facts.get("vector", widths + more),
         )

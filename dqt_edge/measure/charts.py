@@ -5,35 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..drawing import WIDTH, find_altair, svg
 from .session import Session
 
-WIDTH = 640
 VECTORS_MAX = 20
-
-
-def _svg(chart: Any) -> str:  # noqa: ANN401 - an Altair chart
-    import vl_convert  # noqa: PLC0415
-
-    # The page's fonts may be wider than the ones that were measured here, so labels get room to grow.
-    text = vl_convert.vegalite_to_svg(
-        chart.properties(padding={"left": 40, "right": 20, "top": 5, "bottom": 5}).to_json()
-    )
-    assert isinstance(text, str)
-    return text
-
-
-def _altair() -> Any:  # noqa: ANN401 - a module
-    try:
-        import altair  # noqa: PLC0415
-        import vl_convert  # noqa: F401, PLC0415
-    except ImportError:
-        return None
-    return altair
 
 
 def layer_chart(session: Session) -> str | None:
     """Bars: counts of each layer, or MACs where nothing is counted."""
-    altair = _altair()
+    altair = find_altair()
     if altair is None:
         return None
     counted = session.count is not None
@@ -48,12 +28,12 @@ def layer_chart(session: Session) -> str | None:
         )
         .properties(width=WIDTH)
     )
-    return _svg(chart)
+    return svg(chart)
 
 
 def vector_chart(session: Session) -> str | None:
     """Bars: how often the controller chose each width vector, the most frequent first; none for fixed widths."""
-    altair = _altair()
+    altair = find_altair()
     if altair is None or not session.decided:
         return None
     rows = [{"vector": v, "inferences": n} for v, n in list(session.width_vectors.items())[:VECTORS_MAX]]
@@ -66,12 +46,12 @@ def vector_chart(session: Session) -> str | None:
         )
         .properties(width=WIDTH)
     )
-    return _svg(chart)
+    return svg(chart)
 
 
 def dial_chart(sessions: Sequence[Session]) -> str | None:
     """Lines: accuracy against BitOPs, and against counts where something is counted, over the points of a dial."""
-    altair = _altair()
+    altair = find_altair()
     if altair is None or len(sessions) < 2 or any(s.accuracy is None for s in sessions):
         return None
     costs = {"BitOPs, of all layers at 8x8": [s.bitops_ratio for s in sessions]}
@@ -91,12 +71,12 @@ def dial_chart(sessions: Sequence[Session]) -> str | None:
         line = base.mark_line(color="#b5651d", point={"color": "#b5651d", "size": 60})
         names = base.mark_text(dy=-12, color="#55606b").encode(text="policy:N")
         panels.append((line + names).properties(width=WIDTH // 2 - 60, height=240))
-    return _svg(altair.hconcat(*panels))
+    return svg(altair.hconcat(*panels))
 
 
 def overview_chart(sessions: Sequence[Session]) -> str | None:
     """Points: accuracy against counts (BitOPs where nothing is counted), for sessions of several policies."""
-    altair = _altair()
+    altair = find_altair()
     points = [s for s in sessions if s.accuracy is not None and s.count is not None]
     counted = bool(points)
     points = points or [s for s in sessions if s.accuracy is not None]
@@ -123,7 +103,7 @@ def overview_chart(sessions: Sequence[Session]) -> str | None:
         )
         .properties(width=WIDTH, height=280)
     )
-    return _svg(chart)
+    return svg(chart)
 
 
 def curve_chart(rows: Sequence[dict[str, Any]], unit: str) -> tuple[str, bytes] | None:
@@ -133,7 +113,7 @@ def curve_chart(rows: Sequence[dict[str, Any]], unit: str) -> tuple[str, bytes] 
         rows: Points with ``cost``, ``accuracy, %``, ``widths`` (the series) and ``label``.
         unit: Title of the cost axis.
     """
-    altair = _altair()
+    altair = find_altair()
     if altair is None:
         return None
     import vl_convert  # noqa: PLC0415

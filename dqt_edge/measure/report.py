@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
+from ..accuracy import mean_recall
 from ..errors import BadFileError
 from ..files import write_atomically
 from .charts import dial_chart, layer_chart, overview_chart, vector_chart
@@ -40,6 +41,7 @@ def facts(session: Session) -> list[tuple[str, str]]:
     rows = [
         ("samples", f"{session.samples:,}"),
         ("accuracy", percent(session.accuracy)),
+        ("mean recall of the classes", percent(mean_recall(session.per_class))),
         ("interpreter's accuracy", percent(session.interpreter_accuracy)),
         ("answers that differ from the interpreter's", f"{session.mismatches:,}"),
         (f"{session.unit} for an inference", f"{number(session.count)}{least_most}"),

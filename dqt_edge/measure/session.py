@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import interpreter
+from ..accuracy import PerClass, per_class
 from ..boards import Board
 from ..device.replies import in_units
 from ..dial import Dynamic
@@ -92,7 +93,7 @@ class Session:
     controller_share: float | None
     bitops_ratio: float
     width_vectors: dict[str, int]
-    per_class: dict[str, tuple[int, int]]
+    per_class: PerClass
     layers: tuple[LayerFact, ...]
 
     @property
@@ -190,13 +191,13 @@ def _summary(
         for row in expected.choices
     )
     accuracy = interpreter_accuracy = None
-    per_class: dict[str, tuple[int, int]] = {}
+    classes: PerClass = {}
     if labels is not None:
         right = outputs.argmax(axis=1) == labels
         accuracy = float(right.mean())
         interpreter_accuracy = float((expected.outputs.argmax(axis=1) == labels).mean())
         names = graph.classes or tuple(map(str, range(int(labels.max()) + 1)))
-        per_class = {name: (int(right[labels == k].sum()), int((labels == k).sum())) for k, name in enumerate(names)}
+        classes = per_class(outputs.argmax(axis=1), labels, names)
     total = None if ticks is None else ticks[:, -1]
     controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     columns = [i for i, layer in enumerate(graph.all_layers) if layer.name in controller]
@@ -219,7 +220,7 @@ def _summary(
         controller_share=share,
         bitops_ratio=float(interpreter.bitops(graph, expected.choices).mean()),
         width_vectors=dict(vectors.most_common()),
-        per_class=per_class,
+        per_class=classes,
         layers=_layer_facts(graph, expected.choices, ticks),
     )
 

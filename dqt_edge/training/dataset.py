@@ -98,6 +98,7 @@ def split(
     coding: tuple[float, int],
     validation: float,
     tests: tuple[Images, Labels] | None = None,
+    validations: tuple[Images, Labels] | None = None,
     where: str | None = None,
 ) -> Dataset:
     """Make stratified parts of arrays; the same data always splits alike.
@@ -111,16 +112,17 @@ def split(
         coding: Input scale and zero point.
         validation: Part of the training samples that is kept to choose by, 0..1.
         tests: A test part that is given.
+        validations: A validation part that is given.
         where: File, for messages.
 
     Raises:
         BadFileError: There are too few samples.
     """
-    train, val, held = split_indices(y, 0 if tests else held_out, validation)
-    tests = tests or (x[held], y[held])
-    if min(len(train), len(val), len(tests[0])) == 0:
+    train, val, held = split_indices(y, 0 if tests else held_out, 0 if validations else validation)
+    parts = [(x[train], y[train]), validations or (x[val], y[val]), tests or (x[held], y[held])]
+    if min(len(part[0]) for part in parts) == 0:
         raise too_few(len(y), where or name)
-    sources = [Arrays(*part, coding) for part in ((x[train], y[train]), (x[val], y[val]), tests)]
+    sources = [Arrays(*part, coding) for part in parts]
     return Dataset(name, sources[0], sources[1], sources[2], classes, *coding)
 
 

@@ -34,6 +34,7 @@ class Run:
         nested: On the integer path; False is floating point.
         batch_statistics: BatchNorm learns from the batch (warm-up only).
         calibrate: Set all scales from this float pass.
+        settle: Give norms this pass's statistics; what the network computes stays.
         follow: Rate at which tensors without PACT follow their ranges, 0 for frozen ones; None in all passes
             but the 8-bit one, which alone may move them.
         choice: Candidate of each adaptive layer, int32 [layers]; None with ``gates``.
@@ -44,6 +45,7 @@ class Run:
     nested: bool
     batch_statistics: bool = False
     calibrate: bool = False
+    settle: bool = False
     follow: Array = None
     choice: Array = None
     gates: Array = None
@@ -147,6 +149,24 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         clip = largest if self.count < 64 else CLIP_SIGMAS * sigma
         self.log_scale.assign(np.log(np.maximum(clip / 127, SCALE_MIN)))
 
+    def settle_norm(self, out: Array) -> None:
+        """Give the norm the statistics of ``out``, before the norm, and a factor and offset that make up for it.
+
+        Weights of a finished network come with their norm folded in; without this the first batch of a warm-up,
+        normed by its own statistics, would see another network.
+        """
+        norm = self.norm
+        gamma, beta, old_mean, old_variance = (
+            v.numpy().astype(np.float64) for v in (norm.gamma, norm.beta, norm.moving_mean, norm.moving_variance)
+        )
+        mean, variance = (v.numpy().astype(np.float64) for v in tf.nn.moments(out, (0, 1, 2)))
+        factor = gamma / np.sqrt(old_variance + norm.epsilon)
+        variance = np.maximum(variance, (GAMMA_MIN / factor) ** 2)
+        norm.gamma.assign((factor * np.sqrt(variance + norm.epsilon)).astype(np.float32))
+        norm.beta.assign((beta + factor * (mean - old_mean)).astype(np.float32))
+        norm.moving_mean.assign(mean.astype(np.float32))
+        norm.moving_variance.assign(variance.astype(np.float32))
+
     def folded(self, source_scale: float, lift: float) -> tuple[Floats, Floats, Floats]:
         """Weights with the norm folded in (channel last), their master scales, and biases: real numbers.
 
@@ -175,6 +195,8 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         if run.nested:
             return self._nested(value, scale, run)
         out = self.product(value, self.kernel)
+        if run.settle and self.norm is not None:
+            self.settle_norm(out)
         return out + self.bias if self.norm is None else self.norm(out, training=run.batch_statistics)
 
     def _nested(self, value: Array, scale: Array, run: Run) -> Array:

@@ -196,7 +196,10 @@ class Trainer:
         self.model = build_model(options, dataset, initial if isinstance(initial, Initial) else None)
         self.state = State()
         self.steps = len(dataset.y_train) // self.batch
-        self.step = Steps(self.model, options, self.steps, self.devices)
+        counts = np.bincount(dataset.y_train, minlength=len(dataset.classes)).tolist()
+        self.step = Steps(self.model, options, self.steps, self.devices, counts)
+        if isinstance(initial, Initial) and options.floating:
+            self.model(tf.constant(self._samples()), run=Run(nested=False, settle=True))
 
     # --- Epochs ---------------------------------------------------------------------------------------------
 
@@ -261,18 +264,20 @@ class Trainer:
 
     def _calibrate(self) -> None:
         """Set every scale from a float pass with the norms' statistics, and change to the nested optimizers."""
-        source = self.dataset.train
-        count = min(len(source.labels), samples_at_once(source.shape, CALIBRATION_SAMPLES))
-        # Spread over the data, which may be sorted by class.
-        indices = np.linspace(0, len(source.labels) - 1, count).astype(np.int64)
-        x = self.model.of_codes(source.codes(indices))
-        self.model(tf.constant(x), run=Run(nested=False, calibrate=True))
+        self.model(tf.constant(self._samples()), run=Run(nested=False, calibrate=True))
         if self.devices.replicas > 1:
             self.step.make_equal()
         if self.earlier is not None:
             self.earlier.load(self.model)
         self.model.settle_fusion()
         self._begin_nested()
+
+    def _samples(self) -> npt.NDArray[np.float32]:
+        """Training inputs to see ranges and statistics by, spread over the data, which may be sorted by class."""
+        source = self.dataset.train
+        count = min(len(source.labels), samples_at_once(source.shape, CALIBRATION_SAMPLES))
+        indices = np.linspace(0, len(source.labels) - 1, count).astype(np.int64)
+        return self.model.of_codes(source.codes(indices))
 
     def _begin_nested(self) -> None:
         self.step.begin_nested()

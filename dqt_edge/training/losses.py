@@ -27,11 +27,24 @@ def accuracy(labels: Array, logits: Array) -> Array:
     return tf.reduce_mean(tf.cast(tf.argmax(logits, -1) == labels, tf.float32))
 
 
-def hard_loss(labels: Array, logits: Array) -> Array:
-    """Mean cross-entropy with class numbers, smoothed."""
+def class_weights(counts: list[int], balance: float) -> npt.NDArray[np.float32]:
+    """Weight of each class's samples, ``count ** -balance``, scaled so that the mean over all samples is 1.
+
+    Args:
+        counts: Training samples of each class; a class without any weighs as one with a single sample.
+        balance: 0 weighs all samples alike, 1 all classes.
+    """
+    sizes = np.array(counts, np.float64)
+    weights = np.maximum(sizes, 1) ** -balance
+    return np.asarray(weights * sizes.sum() / (weights * sizes).sum(), np.float32)
+
+
+def hard_loss(labels: Array, logits: Array, weights: npt.NDArray[np.float32] | None = None) -> Array:
+    """Mean cross-entropy with class numbers, smoothed; ``weights`` are those of the classes."""
     classes = logits.shape[-1]
     targets = tf.one_hot(labels, classes) * (1 - SMOOTHING) + SMOOTHING / classes
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits))
+    each = tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+    return tf.reduce_mean(each if weights is None else tf.gather(weights, labels) * each)
 
 
 def soft_loss(teacher_logits: Array, logits: Array) -> Array:

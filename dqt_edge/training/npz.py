@@ -31,6 +31,9 @@ def _bad(what: str, path: Path) -> BadFileError:
 def from_npz(path: Path, validation: float) -> Dataset:
     """Read a file with arrays ``x`` and ``y``, or ``x_test`` and ``y_test``.
 
+    ``x_test``, ``y_test`` and ``x_val``, ``y_val`` are parts of their own where they are given, of other patients or
+    other days, say; else they are taken from ``x``.
+
     Args:
         path: The file.
         validation: Part of the training samples that is kept to choose by, 0..1.
@@ -44,17 +47,10 @@ def from_npz(path: Path, validation: float) -> Dataset:
     missing = [name for name in ("x", "y") if name not in arrays]
     if missing:
         raise _bad(f"array {missing[0]!r} is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", path)
-    if ("x_test" in arrays) != ("y_test" in arrays):
-        raise _bad("x_test and y_test must come together", path)
     x = _images("x", arrays["x"], path)
     y = _labels("y", arrays["y"], len(x), path)
-    tests: tuple[Images, Labels] | None = None
-    if "x_test" in arrays:
-        x_test = _images("x_test", arrays["x_test"], path)
-        if x_test.shape[1:] != x.shape[1:] or arrays["x_test"].dtype != arrays["x"].dtype:
-            raise _bad("x_test has another image shape or type than x", path)
-        tests = x_test, _labels("y_test", arrays["y_test"], len(x_test), path)
-    count = 1 + max(int(y.max()), -1 if tests is None else int(tests[1].max()))
+    tests, validations = (_part(name, arrays, x, path) for name in ("test", "val"))
+    count = 1 + max(int(labels.max()) for labels in (y, *(part[1] for part in (tests, validations) if part)))
     names = tuple(map(str, arrays["classes"])) if "classes" in arrays else tuple(map(str, range(count)))
     if not 2 <= count <= len(names):
         raise _bad(f"labels run to {count - 1}, which makes {count} classes, but there are {len(names)} names", path)
@@ -69,8 +65,22 @@ def from_npz(path: Path, validation: float) -> Dataset:
         coding=coding,
         validation=validation,
         tests=tests,
+        validations=validations,
         where=str(path),
     )
+
+
+def _part(name: str, arrays: dict[str, npt.NDArray[Any]], x: Images, path: Path) -> tuple[Images, Labels] | None:
+    """Images and labels of a part that the file has on its own, like those in ``x``; None if it has not."""
+    images, labels = f"x_{name}", f"y_{name}"
+    if (images in arrays) != (labels in arrays):
+        raise _bad(f"{images} and {labels} must come together", path)
+    if images not in arrays:
+        return None
+    found = _images(images, arrays[images], path)
+    if found.shape[1:] != x.shape[1:] or arrays[images].dtype != arrays["x"].dtype:
+        raise _bad(f"{images} has another image shape or type than x", path)
+    return found, _labels(labels, arrays[labels], len(found), path)
 
 
 def _test_only(arrays: dict[str, npt.NDArray[Any]], path: Path) -> Dataset:

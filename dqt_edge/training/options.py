@@ -49,6 +49,8 @@ class Options:
         learning_rate: Peak of the cosine schedule of the nested phase.
         beta: Weight of the budget term; 0 enforces nothing, as in the paper.
         consistency: Weight ``a`` of the fixed-width passes.
+        full_weight: Weight of the 8-bit pass among the fixed-width passes, where each other has 1.
+        balance: How far rare classes weigh more: a sample counts ``(samples of its class) ** -balance``, 0..1.
         focus: Weight of the term that spends precision on the inputs which narrowing distorts most.
         diversity: Weight of the term that keeps choices sure for an input and different between inputs.
         shift: Largest random shift of a training image, pixels; None is 1 for digits and 0 for other data.
@@ -75,6 +77,8 @@ class Options:
     learning_rate: float = 3e-3
     beta: float = 2.0
     consistency: float = 1.0
+    full_weight: float = 1.0
+    balance: float = 0.0
     focus: float = 0.3
     diversity: float = 0.05
     shift: int | None = None
@@ -98,6 +102,8 @@ class Options:
             "learning_rate": (1e-7, 1.0),
             "beta": (0.0, 1e6),
             "consistency": (0.0, 1e6),
+            "full_weight": (0.01, 1e6),
+            "balance": (0.0, 1.0),
             "focus": (0.0, 1e6),
             "diversity": (0.0, 1e6),
             "shift": (0, 64),

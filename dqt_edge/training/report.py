@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from .. import __version__
+from ..accuracy import per_class
 from ..dial import DialPoint
 from ..errors import MismatchError
 from ..files import write_atomically
@@ -39,6 +42,8 @@ DIAL_POINTS = 13
 """Costs, evenly spread, that a dial is asked for; those that it cannot tell apart make one point."""
 STATIC_LEAST = 16
 """Fewer validation samples say nothing about a static vector."""
+CLASSES_MAX = 100
+"""Of more classes, a checkpoint does not say how many samples of each were found."""
 
 COLUMNS = (
     "epoch", "phase", "loss", "accuracy", "val_float", "val_full", "val_least", "val_dynamic",
@@ -50,14 +55,19 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     """Lower a finished run, with what was measured on the held-out set as provenance, and no date in it.
 
     ``provenance["keras"]`` maps each policy (every candidate in all layers, ``dynamic``, ``static``) to
-    ``accuracy`` (0..1), ``samples`` and ``bitops_ratio``; ``dynamic`` also has ``width_vectors`` (vector -> count),
-    and ``static`` its ``vector``, the best at no more than the dynamic cost, chosen on the validation set; a network
-    for which that search would take days has none.
+    ``accuracy`` (0..1), ``samples``, ``per_class`` (class -> [right, samples]) and ``bitops_ratio``; ``dynamic`` also
+    has ``width_vectors`` (vector -> count), and ``static`` its ``vector``, the best at no more than the dynamic cost,
+    chosen on the validation set; a network for which that search would take days has none.
 
     Raises:
         MismatchError: Keras and the interpreter disagree in a code.
     """
-    points = settle_dial(outcome, options)
+    with settled_dial(outcome, options) as points:
+        return _graph_with_facts(outcome, options, points)
+
+
+def _graph_with_facts(outcome: Outcome, options: Options, points: tuple[DialPoint, ...]) -> Graph:
+    """The network as it stands, and what each policy reaches."""
     graph = to_graph(outcome.model, outcome.model.spec.name, dial=points)
     measured = {name: measure(outcome, graph, policy) for name, policy in policies(graph).items()}
     validation = outcome.dataset.validation
@@ -95,15 +105,18 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     return to_graph(outcome.model, outcome.model.spec.name, provenance, points)
 
 
-def settle_dial(outcome: Outcome, options: Options) -> tuple[DialPoint, ...]:
+@contextmanager
+def settled_dial(outcome: Outcome, options: Options) -> Iterator[tuple[DialPoint, ...]]:
     """Set the controller to the budget, and find the dial's points, both by the validation set in integers.
 
-    The bias that keeps the budget becomes part of the controller's last layer, so that ``dynamic`` needs no bias.
+    The bias that keeps the budget becomes part of the controller's last layer, so that ``dynamic`` needs no bias,
+    for as long as this context lasts.
     """
     model, validation = outcome.model, outcome.dataset.validation
     graph = to_graph(model, model.spec.name)
     if graph.controller is None or model.controller is None:
-        return ()
+        yield ()
+        return
     count = min(len(validation.labels), max(1, ORACLE_MACS // macs(graph)))
     x = codes(validation.images(np.arange(count)), graph)
     found = run(graph, x, "dynamic").logits
@@ -120,7 +133,7 @@ def settle_dial(outcome: Outcome, options: Options) -> tuple[DialPoint, ...]:
     head = model.controller.logits
     unit = float(np.exp(head.log_scale.numpy()[0])) * float(model.controller.hidden.output_quantizer.scale()) / 2
     settled = np.tile(bias_for(DIAL_FILL * options.budget), len(graph.adaptive))
-    before = _biases(graph)
+    trained, before = head.bias.numpy(), _biases(graph)
     head.bias.assign_add((settled * unit).astype(np.float32))
     logits = logits + (_biases(to_graph(model, model.spec.name)) - before).reshape(len(graph.adaptive), -1)
     points: list[DialPoint] = []
@@ -131,7 +144,10 @@ def settle_dial(outcome: Outcome, options: Options) -> tuple[DialPoint, ...]:
         point = DialPoint(min(cost, 1.0), tuple(bias.tolist()))
         if not points or point.thousandths > points[-1].thousandths:
             points.append(point)
-    return tuple(points)
+    try:
+        yield tuple(points)
+    finally:
+        head.bias.assign(trained)
 
 
 def _biases(graph: Graph) -> npt.NDArray[np.int64]:
@@ -212,13 +228,15 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
             where=f"model {graph.name!r}",
             next_step="report this with the training command; the checkpoint was not written",
         )
-    every = np.concatenate(choices)
+    every, answers = np.concatenate(choices), np.concatenate(outputs).argmax(axis=1)
     facts: dict[str, Any] = {
-        "accuracy": float(np.mean(np.concatenate(outputs).argmax(axis=1) == test.labels)),
+        "accuracy": float(np.mean(answers == test.labels)),
         "samples": count,
         "compared": compared,
         "bitops_ratio": float(bitops(graph, every).mean()),
     }
+    if len(graph.classes) <= CLASSES_MAX:
+        facts["per_class"] = {name: list(of) for name, of in per_class(answers, test.labels, graph.classes).items()}
     if policy == "dynamic":
         vectors, counts = np.unique(every, axis=0, return_counts=True)
         order = np.argsort(-counts, kind="stable")

@@ -56,14 +56,18 @@ class Steps:
         options: Of the run.
         steps: Steps of an epoch, for the learning-rate schedule.
         devices: What runs them; each replica takes its share of a batch.
+        class_counts: Training samples of each class.
 
     Attributes:
         optimizers: Those of the current phase, with their variables.
         table, fixed: Costs, see ``losses.cost_table``.
     """
 
-    def __init__(self, model: NestedModel, options: Options, steps: int, devices: Devices) -> None:
+    def __init__(
+        self, model: NestedModel, options: Options, steps: int, devices: Devices, class_counts: list[int]
+    ) -> None:
         self.model, self.options, self.steps = model, options, steps
+        self.weights = losses.class_weights(class_counts, options.balance)
         self.full, self.least = options.candidates.index(FULL), least(options.candidates)
         pairs = {name: model.parts[name].candidates for name in model.adaptive}
         self.table, self.fixed = losses.cost_table(model.macs(), pairs)
@@ -124,7 +128,7 @@ class Steps:
     def _float_step(self, x: Array, y: Array) -> tuple[Array, Array]:
         with tf.GradientTape() as tape:
             logits, _ = self.model(x, run=Run(nested=False, batch_statistics=True))
-            loss = losses.hard_loss(y, logits)
+            loss = losses.hard_loss(y, logits, self.weights)
         self._descend(tape, loss)
         return tuple(mean([loss, losses.accuracy(y, logits)]))
 
@@ -134,14 +138,17 @@ class Steps:
         model, options = self.model, self.options
         with tf.GradientTape() as tape:
             full, _ = model(x, run=Run(nested=True, follow=follow, choice=self.all_at(self.full)))
-            fixed = [losses.hard_loss(y, full)]
+            fixed = [losses.hard_loss(y, full, self.weights)]
+            shares = [options.full_weight]
             part = max(1, round(options.narrow_share * x.shape[0]))
             narrow = full[:part]
             if model.adaptive:
                 narrow, _ = model(x[:part], run=Run(nested=True, choice=self.all_at(self.least)))
                 mixed, _ = model(x[-part:], run=Run(nested=True, choice=choice))
                 fixed += [losses.soft_loss(full[:part], narrow), losses.soft_loss(full[-part:], mixed)]
-            loss = options.consistency * tf.add_n(fixed) / len(fixed)
+                shares += [1.0, 1.0]
+            weighted = [share * value for share, value in zip(shares, fixed, strict=True)]
+            loss = options.consistency * tf.add_n(weighted) / sum(shares)
             if model.controller is not None:
                 dial = {"position": position, "bias": bias, "tau": tau, "seed": seed}
                 loss += self._dynamic_loss(x[:part], y[:part], full[:part], narrow, **dial)
@@ -157,7 +164,7 @@ class Steps:
         """
         options = self.options
         logits, decided = self.model(x, run=Run(nested=True, bias=bias), gate=lambda z: gumbel_gate(z, tau, seed))
-        task = (losses.hard_loss(y, logits) + losses.soft_loss(full, logits)) / 2
+        task = (losses.hard_loss(y, logits, self.weights) + losses.soft_loss(full, logits)) / 2
         chances = across(tf.nn.softmax(decided))
         costs = losses.expected_cost(chances, self.table, self.fixed)
         low, high = self.cost_at(self.least), self.cost_at(self.full)

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import checkpoint
+from dqt_edge import checkpoint, project
+from dqt_edge.boards import load_board
 from dqt_edge.graph import Dense, Graph, Requantize, Tensor
 from tests.cli.outcome import assert_refused
+from tests.support.digits import dial_graph
 
 # --- Checkpoints ----------------------------------------------------------------------------------------------------
 
@@ -186,3 +188,17 @@ def test_check_says_what_lies_in_memory_when_it_is_fullest(dqt, model_file: Path
     assert [r["offset"] for r in regions] == sorted(r["offset"] for r in regions)
     assert facts["scratch"] == next((-(-r["size"] // 8) * 8 for r in regions if r["what"] == "scratch"), 0)
     assert facts["peak"]["layer"] in dqt("check", model_file, "--board", "qemu-m4").out
+
+
+def test_check_and_the_manifest_show_the_dial(dqt, here: Path) -> None:
+    graph = dial_graph()
+    checkpoint.save(graph, here / "dial.safetensors")
+    targets = list(graph.dial_targets)
+    assert targets == sorted(targets)
+    assert len(targets) == 5
+    done = dqt("check", here / "dial.safetensors", "--board", "qemu-m4", "--json")
+    assert json.loads(done.out)["dial"] == targets
+    text = dqt("check", here / "dial.safetensors", "--board", "qemu-m4").out
+    assert f"dial: 5 points, {targets[0]:.3f} to {targets[-1]:.3f} of the 8x8 BitOPs" in text
+    made, _, _ = project.export(graph, load_board("qemu-m4"), here / "p")
+    assert made.manifest["model"]["dial"] == targets

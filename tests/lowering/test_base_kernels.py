@@ -7,12 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import project, toolchain
-from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
 from dqt_edge.lowering import base
-from dqt_edge.measure.session import layer_checksums
-from tests.support.kernel_cases import cases, extreme_codes
+from tests.support.device_kernels import assert_cases_agree
 from tests.support.random_graphs import ALL_PAIRS
 
 KERNELS = {"conv": "conv2d_base", "depthwise": "depthwise_conv2d_base", "dense": "dense_base"}
@@ -47,25 +43,7 @@ SHAPES = [
 @pytest.mark.qemu
 @pytest.mark.parametrize(("kind", "shape", "count", "zero"), SHAPES)
 def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: int, tmp_path: Path) -> None:
-    """Each graph is ``count`` layers at up to three width pairs on three inputs."""
-    seed = sum(shape) + zero
-    graph = cases(kind, seed, shape, count, zero=zero)
-    made, plan, _ = project.export(graph, load_board("qemu-m3"), tmp_path / "p")
-    assert KERNELS[kind] in {layer.kernel for layer in plan.layers}
-    toolchain.build(made.folder, cross=True)
-    with open_client(made.board, made.elf, made.model_hash) as client:
-        for sample in extreme_codes(seed, shape, 3):
-            for turn in range(3):
-                vector = [layer.candidates[turn % len(layer.candidates)] for layer in graph.adaptive]
-                choices = tuple(turn % len(layer.candidates) for layer in graph.adaptive)
-                got = client.infer(sample.tobytes(), choices, checksums=True)
-                want = layer_checksums(graph, sample, vector)
-                wrong = [
-                    f"{layer.name} {layer.candidates[turn % len(layer.candidates)]} {layer.weights.shape} {layer}"
-                    for layer, a, b in zip(graph.layers, got.checksums or (), want, strict=True)
-                    if a != b
-                ]
-                assert not wrong, f"seed {seed}, turn {turn}: {len(wrong)} layers differ, first {wrong[0][:200]}"
+    assert_cases_agree("qemu-m3", KERNELS[kind], kind, shape, count, zero, tmp_path / "p")
 
 
 @pytest.mark.parametrize("seed", range(6))

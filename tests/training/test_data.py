@@ -72,6 +72,15 @@ def test_npz_keeps_its_own_test_set_and_class_names(tmp_path: Path) -> None:
     assert len(data.y_train) + len(data.y_val) == 40
 
 
+def test_npz_keeps_its_own_validation_set(tmp_path: Path) -> None:
+    data = load_data(npz(tmp_path / "own.npz", x=X, y=Y, x_val=X[:9], y_val=Y[:9], x_test=X[:7], y_test=Y[:7]))
+    np.testing.assert_array_equal(data.x_val[..., 0], X[:9])
+    np.testing.assert_array_equal(data.x_train[..., 0], X)
+    assert len(data.y_test) == 7
+    data = load_data(npz(tmp_path / "split.npz", x=X, y=Y, x_val=X[:9], y_val=Y[:9]))
+    assert (len(data.y_train), len(data.y_val), len(data.y_test)) == (32, 9, 8)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_a_test_set_alone_keeps_the_models_own_units(dtype: type, tmp_path: Path) -> None:
     x = RNG.integers(0, 256, (12, 4, 4, 3)).astype(dtype)
@@ -110,6 +119,8 @@ BAD = {
     "names too few": ({"x": X, "y": Y, "classes": np.array(["a", "b"])}, "but there are 2 names"),
     "x_test alone": ({"x": X, "y": Y, "x_test": X}, "x_test and y_test must come together"),
     "x_test of other shape": ({"x": X, "y": Y, "x_test": X[:, :3], "y_test": Y}, "another image shape"),
+    "x_val alone": ({"x": X, "y": Y, "x_val": X}, "x_val and y_val must come together"),
+    "x_val of other type": ({"x": X, "y": Y, "x_val": (X * 0).astype(np.uint8), "y_val": Y}, "shape or type than x"),
     "too few": ({"x": X[:2], "y": Y[:2]}, "too few to split"),
     "pickled": ({"x": np.array([{}] * 40, dtype=object), "y": Y}, "pickled objects"),
 }

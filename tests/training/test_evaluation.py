@@ -193,12 +193,18 @@ def test_the_graph_survives_its_checkpoint_with_its_provenance(short_run: Any, o
     from dqt_edge.training.report import finished_graph
     from tests.training.conftest import SHORT
 
+    before = [v.numpy() for v in short_run.model.variables]
     graph = finished_graph(short_run, SHORT)
+    for variable, value in zip(short_run.model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
     checkpoint.save(graph, out)
     assert checkpoint.load(out) == graph
     measured = graph.provenance["keras"]
     assert list(measured) == ["8x8", "4x4", "2x4", "dynamic", "static"]
     assert all(0 < facts["accuracy"] <= 1 and facts["samples"] == 360 for facts in measured.values())
     assert measured["8x8"]["bitops_ratio"] == 1
+    for facts in measured.values():
+        right, samples = np.sum(list(facts["per_class"].values()), axis=0)
+        assert (right / samples, samples) == (facts["accuracy"], 360)
     assert sum(measured["dynamic"]["width_vectors"].values()) == 360
     assert measured["static"]["bitops_ratio"] <= measured["dynamic"]["bitops_ratio"]

@@ -67,6 +67,38 @@ def test_the_float_pass_is_the_models_own(keras_file: Path, pixels: Path, tensor
     assert [node.adaptive for node in model.spec.nodes if hasattr(node, "adaptive")] == [False, True, True, False]
 
 
+def test_a_warm_up_starts_with_the_network_it_is_given(pixels: Path, tensorflow: Any) -> None:
+    from dqt_edge.training.data import load_data
+    from dqt_edge.training.initial import Initial, LayerWeights
+    from dqt_edge.training.layers import Run
+    from dqt_edge.training.loop import Trainer, build_model
+    from dqt_edge.training.models import spec_of
+    from dqt_edge.training.spec import MacNode
+
+    rng = np.random.default_rng(6)
+    options = Options(data=str(pixels), model="tiny", init="finished.keras", epochs=3)
+    data, spec = load_data(str(pixels)), spec_of("tiny", 10)
+    layers = {
+        node.name: build_model(options, data).parts[node.name] for node in spec.nodes if isinstance(node, MacNode)
+    }
+    weights = {
+        name: LayerWeights(rng.normal(0.1, 0.3, part.kernel.shape), rng.normal(0, 0.5, part.channels))
+        for name, part in layers.items()
+    }
+    assert any(part.norm is not None for part in layers.values())
+    initial = Initial("finished.keras", spec, weights)
+    x = build_model(options, data).of_codes(data.train.codes(np.linspace(0, len(data.y_train) - 1, 256).astype(int)))
+
+    def logits(warmup: int, run: Run) -> Any:
+        trainer = Trainer(replace(options, warmup=warmup), data, initial)
+        return trainer.model(tensorflow.constant(x), run=run)[0].numpy()
+
+    given = logits(0, Run(nested=False))
+    np.testing.assert_allclose(logits(1, Run(nested=False)), given, rtol=1e-3, atol=1e-3)
+    first = logits(1, Run(nested=False, batch_statistics=True))
+    assert np.abs(first - given).max() < 0.1 * np.abs(given).max()
+
+
 def test_weights_of_another_network_are_refused(keras_file: Path, pixels: Path) -> None:
     from dqt_edge.importers.trainable import read_trainable
     from dqt_edge.training.data import load_data

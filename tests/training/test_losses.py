@@ -55,6 +55,22 @@ def test_focus_rewards_cost_on_distorted_inputs(tensorflow: Any) -> None:
     assert float(focus(full, narrow, right, 0.25)) > float(focus(full, narrow, wrong, 0.25))
 
 
+def test_class_weights_go_from_all_samples_alike_to_all_classes_alike(tensorflow: Any) -> None:
+    from dqt_edge.training.losses import class_weights, hard_loss
+
+    counts = [60, 30, 10, 0]
+    np.testing.assert_array_equal(class_weights(counts, 0.0), np.ones(4, np.float32))
+    halved = class_weights(counts, 0.5)
+    assert (halved[:3] * counts[:3]).sum() == pytest.approx(100)
+    assert halved[2] / halved[0] == pytest.approx(np.sqrt(6))
+    balanced = class_weights(counts, 1.0)
+    assert balanced[:3] * counts[:3] == pytest.approx(np.full(3, 100 / 3))
+    logits = RNG.normal(size=(2, 4)).astype(np.float32)
+    each = [float(hard_loss(np.array([k]), logits[k : k + 1])) for k in (0, 1)]
+    both = float(hard_loss(np.array([0, 1]), logits, halved))
+    assert both == pytest.approx((halved[0] * each[0] + halved[1] * each[1]) / 2, rel=1e-5)
+
+
 def test_gates_are_one_hot_repeatable_and_let_gradients_through(tensorflow: Any) -> None:
     from dqt_edge.training.controller import gumbel_gate, hard_gate
 
