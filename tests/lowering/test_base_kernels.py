@@ -59,12 +59,11 @@ def told_apart(packed: bool, products: list[int], depth: int) -> list[int]:
     if packed:
         words = [(p0 + (p2 << 16)) % 2**32, (p1 + (p3 << 16)) % 2**32]
         return [words[0] & 0xFFFF, words[1] & 0xFFFF, words[0] >> 16, words[1] >> 16]
-    first, second, third = ((p + (p3 << shift)) % 2**32 for p, shift in ((p0, 24), (p1, 16), (p2, 8)))
-    byte0 = first >> 24
-    second = (second - (byte0 << 16)) % 2**32
-    byte1 = second >> 24
-    third = (third - (byte0 << 8) - (byte1 << 16)) % 2**32
-    return [first % 2**24, second % 2**24, third % 2**24, byte0 + (byte1 << 8) + (third >> 24 << 16)]
+    first, second, third = ((low + (high << 8)) % 2**32 for low, high in ((p0, p1), (p1, p2), (p2, p3)))
+    p0 = (first - (second << 8) + (third << 16)) % 2**24
+    p1 = (first - p0) % 2**32 >> 8
+    p2 = (second - p1) % 2**32 >> 8
+    return [p0, p1, p2, (third - p2) % 2**32 >> 8]
 
 
 @pytest.mark.parametrize("pair", ALL_PAIRS)
