@@ -125,17 +125,18 @@ class CountedDevice:
     Args:
         made: A built project for a QEMU board.
         histogram: Count every address too.
+        options: Further arguments of QEMU.
 
     Raises:
         WrongModelError: The image runs another model; or any error of QEMU and compiler.
     """
 
-    def __init__(self, made: Project, *, histogram: bool = False) -> None:
+    def __init__(self, made: Project, *, histogram: bool = False, options: Sequence[str] = ()) -> None:
         self._board: Board = made.board
         self._file = CountFile(made.elf, [MARK], histogram=histogram)
         self.counts: Counts | None = None
         try:
-            self.client = Client(QemuTransport(made.board, made.elf, self._file.options))
+            self.client = Client(QemuTransport(made.board, made.elf, [*self._file.options, *options]))
             self.client.expect(made.model_hash, made.board.id)
         except BaseException:
             self.close()

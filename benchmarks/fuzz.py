@@ -21,7 +21,7 @@ from dqt_edge.dial import Dynamic
 from dqt_edge.measure.session import layer_checksums
 from tests.support.random_graphs import random_bias, random_codes, random_graph
 
-BOARDS = ("host", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")
+BOARDS = ("host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")
 SAMPLES = 3
 VECTORS = 3
 

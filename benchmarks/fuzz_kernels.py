@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections import Counter
@@ -21,16 +20,18 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge.boards import board_ids, load_board
+from dqt_edge.boards import Board, board_ids, load_board
 from dqt_edge.errors import DqtError
 from dqt_edge.files import write_atomically
-from dqt_edge.graph import pair_text
-from dqt_edge.lowering.plan import make_plan
+from dqt_edge.graph import Graph, pair_text
+from dqt_edge.lowering import dsp
+from dqt_edge.lowering.plan import Plan, make_plan
 
 from .kernel_layers import BLOCK, INPUTS, KINDS, Case, make_case
 from .kernel_rig import Failure, Job, Rig
@@ -65,6 +66,14 @@ CORES = {
 CORES = {name: core for name, core in CORES.items() if core.board in board_ids()}
 WITHOUT_PAIRS = ("add", "max_pool", "average_pool", "concat")
 """Kinds of layers without weights. They have plain kernels only, but for one."""
+
+DSP_KERNELS = {
+    "depthwise": ["depthwise_conv2d_dsp", "depthwise_conv2d_raw_dsp"],
+    "dense": ["dense_nibbles_dsp", "dense_planes_dsp"],
+    "accumulate": ["dense_nibbles_dsp", "dense_planes_dsp"],
+    "average_pool": ["average_pool2d_dsp"],
+}
+"""Kind -> kernels for the DSP extension, where it is not one of the kind's name."""
 
 Key = tuple[str, str, str]
 """Core, kernel, pair."""
@@ -140,11 +149,11 @@ def runs_on(kind: str, core: str) -> bool:
 
 def short(core: str, kind: str, counts: Counter[Key], cases: int) -> bool:
     """Whether a kernel of the core's own for this kind still lacks cases at some pair."""
+    ending = CORES[core].ending
     stem = {"conv": "conv2d", "residual": "conv2d", "depthwise": "depthwise_conv2d", "accumulate": "dense_accumulate"}
-    name = stem.get(kind, kind) + CORES[core].ending
-    names = [f"dense_{k}_dsp" for k in ("wide", "nibbles", "planes")] if re.fullmatch("dense.*_dsp", name) else [name]
-    if kind == "average_pool" and core != "plain":
-        names = ["average_pool2d_dsp"]
+    names = [stem.get(kind, kind) + ending]
+    if ending == "_dsp":
+        names = DSP_KERNELS.get(kind, names)
     found = [n for (c, kernel, _), n in counts.items() if c == core and kernel in names]
     return bool(found) and min(found) < cases
 
@@ -181,7 +190,7 @@ def plan_case(rig: Rig, number: int, case: Case) -> Iterator[Job]:
     """Jobs of a layer on a rig: planned for the rig's board, tensors placed at random with red zones between."""
     rng = np.random.default_rng(number)
     for turn, graph in enumerate(case.graphs):
-        plan = make_plan(graph, rig.planned_for)
+        plan = plan_on_planes(graph, rig.planned_for) if number % 2 else make_plan(graph, rig.planned_for)
         layer = next(planned for planned in plan.layers if planned.name == case.name)
         sizes = [operand.shape[1] for operand in case.operands]
         shared = case.in_place and rng.random() < 0.5
@@ -192,6 +201,12 @@ def plan_case(rig: Rig, number: int, case: Case) -> Iterator[Job]:
         expected = case.expected if len(case.graphs) == 1 else case.expected[turn : turn + 1]
         scratch = 64 + 8 * int(rng.integers(8))
         yield Job(number, layer, plan.constants, case.operands, expected, offsets, arena, scratch)
+
+
+def plan_on_planes(graph: Graph, board: Board) -> Plan:
+    """A plan whose dense layers have planes A, B and L on cores with DSP, whatever their candidates gain from that."""
+    with patch.object(dsp, "dense_kind", return_value="planes"):
+        return make_plan(graph, board)
 
 
 def place(rng: np.random.Generator, sizes: list[int], align: int) -> tuple[tuple[int, ...], int]:

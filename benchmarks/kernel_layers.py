@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -183,11 +183,21 @@ def _conv(rng: Rng, kind: str, number: int) -> Case:
     return _finish(layer, graph, live, pairs, in_place=residual == "z")
 
 
+def _window_of_nine(rng: Rng, shape: Shape) -> Window:
+    """3x3, which is what the fast kernels take, with any stride that they take and any padding."""
+    while True:
+        stride = (int(rng.integers(1, 4)), int(rng.integers(1, 3)))
+        top, left, bottom, right = (int(p) for p in rng.integers(0, 3, 4))
+        window = Window((3, 3), stride if rng.random() < 0.5 else stride[::-1], (top, left, bottom, right))
+        if shape[0] + top + bottom >= 3 and shape[1] + left + right >= 3:
+            return window
+
+
 def _depthwise(rng: Rng, kind: str, number: int) -> Case:
     pairs, zero = pairs_of(kind, number)
     while True:
         shape = _shape(rng)
-        window = window_of(rng, shape)
+        window = window_of(rng, shape) if rng.random() < 0.4 else _window_of_nine(rng, shape)
         target = (*window.output_size(*shape[:2]), shape[2])
         size = target[0] * target[1] * target[2]
         if size <= SIZE_MAX and size * window.kernel[0] * window.kernel[1] <= MACS_MAX:
@@ -195,6 +205,8 @@ def _depthwise(rng: Rng, kind: str, number: int) -> Case:
     source = _tensor(rng, "input", shape, zero)
     weights = weights_of(rng, (shape[2], *window.kernel))
     bias, requantize = spread(rng, weights, source.zero_point)
+    if rng.random() < 0.4:  # then accumulators leave the micro-kernel
+        requantize = replace(requantize, low=int(rng.integers(0, 60)), high=int(rng.integers(200, 255)))
     bias = _large_bias(rng, weights, bias, pairs, source.zero_point)
     rows = _by_width(rng, bias, pairs)
     layer = DepthwiseConv2D("layer", "input", "y", weights, bias, requantize, pairs, window, bias_by_width=rows)

@@ -1,7 +1,7 @@
 """Instructions, flash and RAM of the four MLPerf Tiny topologies on emulated cores, beside what the peers take.
 
 Run by ``make bench``. Every output is checked against the interpreter. Writes ``build/bench/networks.json``:
-``{m3|m4|m7|m55: {resnet8|dscnn|vww|ad: {8x8|4x4|2x4: {instructions, layers, flash, arena, scratch, stack}}}}``.
+``{m0|m3|m4|m7|m55: {resnet8|dscnn|vww|ad: {8x8|4x4|2x4: {instructions, layers, flash, arena, scratch, stack}}}}``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +19,40 @@ from rich.console import Console
 from rich.table import Table
 
 from dqt_edge import project, toolchain
-from dqt_edge.boards import load_board
-from dqt_edge.errors import DqtError, MismatchError
+from dqt_edge.boards import Board, Memory, load_board
+from dqt_edge.errors import DoesNotFitError, DqtError, MismatchError
 from dqt_edge.files import write_atomically
 from dqt_edge.graph import Graph
+from dqt_edge.lowering.footprint import predict
+from dqt_edge.lowering.plan import make_plan
 from dqt_edge.measure.session import Codes, run_session
 
 from .counting import CountedDevice
 from .profile import add_up, show_listing, show_profile
 from .topologies import CANDIDATES, TOPOLOGIES
 
+
+@dataclass(frozen=True)
+class Roomy:
+    """Memory that a machine of QEMU can be given, and the arguments that give it."""
+
+    memory: tuple[Memory, ...]
+    options: tuple[str, ...]
+
+
 FOLDER = Path("build/bench")
 BASELINE = Path(__file__).with_name("baseline.json")
 QUANTITIES = ("instructions", "flash", "arena", "scratch", "stack")
 TOLERANCE = 0.01
 PEERS = Path(__file__).with_name("peers.json")
-CORES = ("m3", "m4", "m7", "m55")
+CORES = ("m0", "m3", "m4", "m7", "m55")
+ROOMY = {
+    "m0": Roomy(
+        (Memory("flash", "flash", 0, 0x10_0000), Memory("ram", "ram", 0x2000_0000, 0x4_0000)),
+        ("-global", "nrf51-soc.flash-size=0x100000", "-global", "nrf51-soc.sram-size=0x40000"),
+    )
+}
+"""Cores whose board is too small for these networks, and the same machine with more memory."""
 SAMPLES = 2
 WIDTH = 100
 """Columns of the tables."""
@@ -73,6 +93,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     write_atomically(FOLDER / "networks.json", (json.dumps(found, indent=1) + "\n").encode())
     show(console, found)
+    console.print("\n".join(misfits(options.cores, options.networks)), highlight=False)
     if options.layers:
         show_layers(console, found)
     if options.write_baseline:
@@ -112,13 +133,13 @@ def measure(graph: Graph, core: str, folder: Path) -> dict[str, dict[str, Any]]:
     Raises:
         MismatchError: An output differs from the interpreter's.
     """
-    board = load_board(f"qemu-{core}")
+    board, options = machine(core)
     made, plan, footprint = project.export(graph, board, folder)
     assert footprint is not None
     image = toolchain.build(made.folder, cross=True)
     codes = sample_codes(graph)
     facts = {}
-    with CountedDevice(made) as device:
+    with CountedDevice(made, options=options) as device:
         for name, pair in PAIRS.items():
             session = run_session(device, graph, board, codes, None, [pair])
             if session.mismatches:
@@ -141,6 +162,24 @@ def measure(graph: Graph, core: str, folder: Path) -> dict[str, dict[str, Any]]:
     return {name: {**values, "stack": stack} for name, values in facts.items()}
 
 
+def machine(core: str) -> tuple[Board, tuple[str, ...]]:
+    """The board that networks are measured on, and arguments of its QEMU."""
+    board = load_board(f"qemu-{core}")
+    roomy = ROOMY.get(core)
+    return (replace(board, memory=roomy.memory), roomy.options) if roomy else (board, ())
+
+
+def misfits(cores: Iterable[str], networks: Iterable[str]) -> Iterator[str]:
+    """Lines on networks that were given more memory than the board has, and do not fit without."""
+    for core in cores:
+        board = load_board(f"qemu-{core}")
+        for name in networks if core in ROOMY else ():
+            try:
+                predict(make_plan(TOPOLOGIES[name](), board))
+            except DoesNotFitError as error:
+                yield f"{name} on {core}: measured with more memory, because {error.what} ({error.where})"
+
+
 def profile(console: Console, graph: Graph, core: str, folder: Path, options: argparse.Namespace) -> None:
     """Print what the instructions of a built network are spent on: one inference at each pair asked for."""
     made = project.find_project(folder)
@@ -148,7 +187,7 @@ def profile(console: Console, graph: Graph, core: str, folder: Path, options: ar
     codes = sample_codes(graph)[0].tobytes()
     names = [layer.name for layer in graph.all_layers]
     wanted = [names.index(name) for name in options.layer or names if name in names]
-    with CountedDevice(made, histogram=True) as device:
+    with CountedDevice(made, histogram=True, options=machine(core)[1]) as device:
         for pair in options.pairs:
             choices = tuple(layer.candidates.index(PAIRS[pair]) for layer in graph.adaptive)
             device.infer(codes, choices, counts=True)

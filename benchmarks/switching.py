@@ -26,7 +26,6 @@ from rich.console import Console
 from rich.table import Table
 
 from dqt_edge import interpreter, nested, project, toolchain
-from dqt_edge.boards import load_board
 from dqt_edge.errors import DqtError, MismatchError
 from dqt_edge.files import write_atomically
 from dqt_edge.graph import (
@@ -44,7 +43,7 @@ from dqt_edge.graph import (
 )
 
 from .counting import CountedDevice
-from .networks import CORES, FOLDER, TOLERANCE, WIDTH, sample_codes
+from .networks import CORES, FOLDER, TOLERANCE, WIDTH, machine, sample_codes
 from .topologies import TOPOLOGIES
 
 HIDDEN = 64
@@ -218,9 +217,10 @@ def _switch(
 
 
 def _device(graph: Graph, core: str, folder: Path) -> CountedDevice:
-    made, _, _ = project.export(graph, load_board(f"qemu-{core}"), folder)
+    board, options = machine(core)
+    made, _, _ = project.export(graph, board, folder)
     toolchain.build(made.folder, cross=True)
-    return CountedDevice(made)
+    return CountedDevice(made, options=options)
 
 
 def run(

@@ -10,7 +10,7 @@ from dqt_edge.resources import data_folder
 
 
 def test_the_promised_boards_are_there() -> None:
-    assert {"host", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55", "stm32h7"} <= set(board_ids())
+    assert {"host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55", "stm32h7"} <= set(board_ids())
 
 
 @pytest.mark.parametrize("board_id", board_ids())

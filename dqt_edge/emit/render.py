@@ -45,7 +45,7 @@ KERNEL_TEMPLATES = {
 """Kernel -> (template, variant)."""
 
 UNITS = {
-    "_base": ("base_dense", "base_multiply", "base_operands", "base_rows"),
+    "_base": ("base_dense", "base_dense_bytes", "base_dense_halves", "base_multiply", "base_operands", "base_rows"),
     "_dsp": (
         "dsp_dense_nibbles",
         "dsp_dense_planes",
@@ -67,9 +67,17 @@ UNITS = {
         "mve_map_tables",
         "mve_multiply",
         "mve_operands",
+        "mve_windows",
     ),
 }
 """End of the names of the kernels for an extension -> templates of what they share."""
+
+THUMB1_UNITS = {
+    "base_dense_bytes": ("base_dense_bytes_thumb1",),
+    "base_dense_halves": ("base_dense_halves_thumb1",),
+    "base_multiply": ("base_finish_thumb1", "base_multiply_thumb1"),
+}
+"""Units in whose place Armv6-M has its own."""
 
 
 @dataclass(frozen=True)
@@ -110,12 +118,17 @@ def kernel_source(kernel: str, core: str) -> str:
     return environment().get_template(f"kernels/{template}.c.j2").render(name=kernel, variant=variant, core=core)
 
 
+def units_of(kernels: Collection[str], core: str) -> list[str]:
+    """Units that kernels share, for a core."""
+    found = [u for ending, units in UNITS.items() if any(k.endswith(ending) for k in kernels) for u in units]
+    if core.startswith("cortex-m0"):
+        return [own for unit in found for own in THUMB1_UNITS.get(unit, (unit,))]
+    return found
+
+
 def kernel_files(kernels: Collection[str], core: str) -> dict[str, str]:
     """Sources of kernels and of what they share, by path in the project."""
-    names = list(kernels)
-    for ending, units in UNITS.items():
-        if any(name.endswith(ending) for name in kernels):
-            names += units
+    names = [*kernels, *units_of(kernels, core)]
     return {f"kernels/dqt_{name}.c": kernel_source(name, core) for name in names}
 
 

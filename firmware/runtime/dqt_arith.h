@@ -3,6 +3,14 @@
 #define DQT_ARITH_H
 
 #include "dqt_layer.h"
+#include "dqt_product.h"
+
+/* Whether a product of 64 bits takes a library: Armv6-M, which has Thumb 1 only. */
+#if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 1
+#define DQT_SHORT_PRODUCTS 1
+#else
+#define DQT_SHORT_PRODUCTS 0
+#endif
 
 /* Output channels, and K, of a weight tile. */
 #define DQT_TILE 4u
@@ -30,12 +38,16 @@ static inline int32_t dqt_twice(int32_t products, int32_t sum, uint32_t weight_s
 /* Code of a twice-accumulator: one multiplication, one rounding (half up), one clamp. multiplier > 0, shift 1..62. */
 static inline uint8_t dqt_requantize_one(int32_t twice, int32_t multiplier, uint32_t shift, uint32_t low,
                                          uint32_t high) {
+#if DQT_SHORT_PRODUCTS
+    return (uint8_t)dqt_product_code(twice, multiplier, shift, low, high);
+#else
     const int64_t product = (int64_t)twice * multiplier + (int64_t)((uint64_t)1 << (shift - 1u));
     const int64_t code = product >> shift;
     if (code < (int64_t)low) {
         return (uint8_t)low;
     }
     return (uint8_t)(code > (int64_t)high ? high : (uint32_t)code);
+#endif
 }
 
 /* As above, for channel c of a layer. */

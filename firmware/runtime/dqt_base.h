@@ -3,8 +3,8 @@
  * A 32-bit multiplication by an activation serves several channels, because a weight operand holds several
  * offset-binary weights u, 0 or more, in fields that stay apart. Two forms, for the channels 0 to 3 of a tile:
  *
- *   wide    three words: u0 + u3 * 2^24, u1 + u3 * 2^16, u2 + u3 * 2^8. Sums of up to 24 bits: the high byte of the
- *           first word is the low byte of channel 3, which taken out of the second leaves the next byte, and so on.
+ *   wide    three words: u0 + u1 * 2^8, u1 + u2 * 2^8, u2 + u3 * 2^8. Sums of up to 24 bits: alternately added, the
+ *           words leave channel 0 and a multiple of 2^24; channel 0 taken out of the first leaves 1, and so on.
  *   packed  two words: u0 + u2 * 2^16, u1 + u3 * 2^16. Sums of up to 16 bits.
  *
  * docs/kernels.md derives the formats and every bound. */
@@ -49,6 +49,20 @@ dqt_base_pair dqt_base_choose(uint32_t weight_bits, uint32_t activation_bits);
 void dqt_base_decode(const dqt_mac *mac, uint32_t tile, uint32_t rows, uint32_t depth, const dqt_base_pair *pair,
                      uint32_t *to);
 
+/* Two-bit fields of planes A and B to nibbles. */
+static inline void dqt_base_join(uint32_t *a, uint32_t *b) {
+    const uint32_t swap = (*a ^ (*b >> 2)) & 0x33333333u;
+    *a ^= swap;
+    *b ^= swap << 2;
+}
+
+/* Nibbles and nibbles of plane L to bytes. */
+static inline void dqt_base_join_low(uint32_t *high, uint32_t *low) {
+    const uint32_t swap = (*high ^ (*low >> 4)) & 0x0F0F0F0Fu;
+    *high ^= swap;
+    *low ^= swap << 4;
+}
+
 /* The views of all codes at 8 - narrow bits, shifted left: 256 bytes. narrow: 1..6; left: 0..narrow. */
 void dqt_base_table(uint32_t narrow, uint32_t left, uint8_t *table);
 
@@ -90,17 +104,32 @@ typedef void dqt_base_multiply(dqt_base_job *job);
 dqt_base_multiply dqt_base_wide;
 dqt_base_multiply dqt_base_packed;
 
-/* Bytes of code of the inner loops for one K: 8 instructions, and 5 (10 for two K), of four bytes each. */
+#define DQT_BASE_SUMS (DQT_TILE * DQT_BASE_PIXELS)
+
+/* On Armv6-M: outputs of a tile from its sums, [channel][pixel], which are overwritten. The job's channels and outputs
+ * advance. */
+void dqt_base_finish(dqt_base_job *job, uint32_t sums[DQT_BASE_SUMS]);
+
+/* Bytes of code of the inner loops for one K: 8 instructions, and 5 (10 for two K), of four bytes each; on Armv6-M 16
+ * and 11, of two bytes each. */
 #define DQT_BASE_WIDE_STEP 32u
+#if DQT_SHORT_PRODUCTS
+#define DQT_BASE_PACKED_STEP 22u
+#else
 #define DQT_BASE_PACKED_STEP 20u
+#endif
 
 /* Keeps loads of memory behind it from being moved before it, where registers are short. */
 #define DQT_BASE_BARRIER() __asm__ volatile("" : : : "memory")
 
 /* (twice * multiplier + 2^31) >> 32: with shift 32 the whole requantisation but for the clamp. */
 static inline int32_t dqt_base_scale(int32_t twice, int32_t multiplier) {
+#if DQT_SHORT_PRODUCTS
+    return dqt_product_scale(twice, multiplier);
+#else
     const int64_t product = (int64_t)twice * multiplier;
     return (int32_t)((uint32_t)((uint64_t)product >> 32) + ((uint32_t)product >> 31));
+#endif
 }
 
 /* Saturate to 0..255. */

@@ -1,4 +1,11 @@
-/* Dense layers on cores without the DSP extension: products of one weight tile, from the planes. */
+/* Dense layers on cores without the DSP extension: products of one weight tile, from the planes.
+ *
+ * After the delta swaps a word x has the weights u0..u3 of the four channels at one K, a byte each. Their products with
+ * an activation are told apart in three ways:
+ *
+ *   bytes    three sums, of x * a, (x >> 8 & 0x00FF00FF) * a and (x >> 16) * a, hold four sums of 24 bits;
+ *   halves   two sums, of the even and the odd channels, of 16 bits each;
+ *   quarters one sum of 8 bits for each channel, spread to halves after every group of four K. */
 #ifndef DQT_BASE_DENSE_H
 #define DQT_BASE_DENSE_H
 
@@ -13,6 +20,29 @@ typedef struct {
  * activations: a word for each K. keep: mask of the bits of the view in every byte of the weights. */
 typedef void dqt_base_sum_groups(dqt_base_planes *planes, const uint32_t *activations, uint32_t groups, uint32_t keep,
                                  uint32_t sums[DQT_TILE]);
+
+dqt_base_sum_groups dqt_base_bytes;        /* weights of 8 bits; limit 64 groups */
+dqt_base_sum_groups dqt_base_bytes_masked; /* of 5 to 7 bits; the same limit */
+dqt_base_sum_groups dqt_base_halves_4;     /* of 3 or 4 bits: as nibbles */
+dqt_base_sum_groups dqt_base_halves_2;     /* of 2 bits */
+dqt_base_sum_groups dqt_base_quarters;     /* of 2 bits and activations of at most 4: four products of 45 fit a byte */
+
+#define DQT_BASE_HALVES 0x00FF00FFu
+
+/* The four sums in those of `bytes`. Each line takes out of a word what the lines before it have found. */
+static inline void dqt_base_tell_bytes(uint32_t whole, uint32_t odd, uint32_t high, uint32_t *sums) {
+    const uint32_t field = 0x00FFFFFFu;
+    const uint32_t even = whole - (odd << 8);                          /* p0 + (p2 << 16) */
+    const uint32_t p0 = (even - ((high & 0xFFu) << 16)) & field;       /* high is p2 + (p3 << 8) */
+    const uint32_t p2 = (even - p0) >> 16;                             /* its low 16 bits */
+    const uint32_t p1 = (odd - ((high - p2) >> 8 << 24 >> 8)) & field; /* odd is p1 + (p3 << 16) */
+    const uint32_t p3 = (odd - p1) >> 16;                              /* its low 16 bits */
+    const uint32_t rest = high - p2 - (p3 << 8);                       /* (p2 >> 16 << 16) + (p3 >> 16 << 24) */
+    sums[0] += p0;
+    sums[1] += p1;
+    sums[2] += p2 + (rest & 0x00FF0000u);
+    sums[3] += p3 + (rest >> 24 << 16);
+}
 
 /* How a width pair is computed: twice-accumulator = (sum << shift) - centring * sum of the activations + bias. */
 typedef struct {

@@ -13,7 +13,7 @@ import pytest
 from dqt_edge import project
 from dqt_edge.boards import board_ids, load_board
 from dqt_edge.emit.filters import c_array, c_integer, c_list
-from dqt_edge.emit.render import UNITS, environment
+from dqt_edge.emit.render import environment, units_of
 from dqt_edge.lowering.plan import Constant, c_name
 from tests.support.random_graphs import random_graph
 
@@ -53,12 +53,12 @@ def test_float_pattern_finds_floats() -> None:
     assert not FLOAT.search(code_only('x = 0x1e5u; /* 1.5 */ "2.5"; a.b = v1.c;'))
 
 
-@pytest.mark.parametrize("board_id", ["qemu-m3", "qemu-m4", "qemu-m55"])
+@pytest.mark.parametrize("board_id", ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m55"])
 def test_only_the_kernels_that_are_used_are_written(board_id: str, tmp_path: Path) -> None:
     graph = random_graph(3)
     made, plan, _ = project.export(graph, load_board(board_id), tmp_path / "p")
     kernels = {p.stem.removeprefix("dqt_") for p in (made.folder / "kernels").glob("*.c")}
-    units = {unit for kernel in plan.kernels for unit in UNITS.get(kernel[kernel.rfind("_") :], ())}
+    units = set(units_of(plan.kernels, plan.board.cpu.core))
     assert kernels == set(plan.kernels) | units
 
 

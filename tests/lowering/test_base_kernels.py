@@ -7,12 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import project, toolchain
-from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
 from dqt_edge.lowering import base
-from dqt_edge.measure.session import layer_checksums
-from tests.support.kernel_cases import cases, extreme_codes
+from tests.support.device_kernels import assert_cases_agree
 from tests.support.random_graphs import ALL_PAIRS
 
 KERNELS = {"conv": "conv2d_base", "depthwise": "depthwise_conv2d_base", "dense": "dense_base"}
@@ -47,25 +43,7 @@ SHAPES = [
 @pytest.mark.qemu
 @pytest.mark.parametrize(("kind", "shape", "count", "zero"), SHAPES)
 def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: int, tmp_path: Path) -> None:
-    """Each graph is ``count`` layers at up to three width pairs on three inputs."""
-    seed = sum(shape) + zero
-    graph = cases(kind, seed, shape, count, zero=zero)
-    made, plan, _ = project.export(graph, load_board("qemu-m3"), tmp_path / "p")
-    assert KERNELS[kind] in {layer.kernel for layer in plan.layers}
-    toolchain.build(made.folder, cross=True)
-    with open_client(made.board, made.elf, made.model_hash) as client:
-        for sample in extreme_codes(seed, shape, 3):
-            for turn in range(3):
-                vector = [layer.candidates[turn % len(layer.candidates)] for layer in graph.adaptive]
-                choices = tuple(turn % len(layer.candidates) for layer in graph.adaptive)
-                got = client.infer(sample.tobytes(), choices, checksums=True)
-                want = layer_checksums(graph, sample, vector)
-                wrong = [
-                    f"{layer.name} {layer.candidates[turn % len(layer.candidates)]} {layer.weights.shape} {layer}"
-                    for layer, a, b in zip(graph.layers, got.checksums or (), want, strict=True)
-                    if a != b
-                ]
-                assert not wrong, f"seed {seed}, turn {turn}: {len(wrong)} layers differ, first {wrong[0][:200]}"
+    assert_cases_agree("qemu-m3", KERNELS[kind], kind, shape, count, zero, tmp_path / "p")
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -81,12 +59,11 @@ def told_apart(packed: bool, products: list[int], depth: int) -> list[int]:
     if packed:
         words = [(p0 + (p2 << 16)) % 2**32, (p1 + (p3 << 16)) % 2**32]
         return [words[0] & 0xFFFF, words[1] & 0xFFFF, words[0] >> 16, words[1] >> 16]
-    first, second, third = ((p + (p3 << shift)) % 2**32 for p, shift in ((p0, 24), (p1, 16), (p2, 8)))
-    byte0 = first >> 24
-    second = (second - (byte0 << 16)) % 2**32
-    byte1 = second >> 24
-    third = (third - (byte0 << 8) - (byte1 << 16)) % 2**32
-    return [first % 2**24, second % 2**24, third % 2**24, byte0 + (byte1 << 8) + (third >> 24 << 16)]
+    first, second, third = ((low + (high << 8)) % 2**32 for low, high in ((p0, p1), (p1, p2), (p2, p3)))
+    p0 = (first - (second << 8) + (third << 16)) % 2**24
+    p1 = (first - p0) % 2**32 >> 8
+    p2 = (second - p1) % 2**32 >> 8
+    return [p0, p1, p2, (third - p2) % 2**32 >> 8]
 
 
 @pytest.mark.parametrize("pair", ALL_PAIRS)

@@ -10,11 +10,10 @@ import pytest
 
 from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
 from dqt_edge.graph import Dense, Graph, Tensor
 from dqt_edge.lowering import dsp
 from dqt_edge.lowering.plan import make_plan
-from dqt_edge.measure.session import layer_checksums
+from tests.support.device_kernels import assert_cases_agree, differing
 from tests.support.kernel_cases import cases, extreme_codes, spread
 from tests.support.random_graphs import ALL_PAIRS
 
@@ -48,25 +47,7 @@ SHAPES = [
 @pytest.mark.qemu
 @pytest.mark.parametrize(("kind", "shape", "count", "zero"), SHAPES)
 def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: int, tmp_path: Path) -> None:
-    """Each graph is ``count`` layers at up to three width pairs on three inputs."""
-    seed = sum(shape) + zero
-    graph = cases(kind, seed, shape, count, zero=zero)
-    made, plan, _ = project.export(graph, load_board("qemu-m4"), tmp_path / "p")
-    assert KERNELS[kind] in {layer.kernel for layer in plan.layers}
-    toolchain.build(made.folder, cross=True)
-    with open_client(made.board, made.elf, made.model_hash) as client:
-        for sample in extreme_codes(seed, shape, 3):
-            for turn in range(3):
-                vector = [layer.candidates[turn % len(layer.candidates)] for layer in graph.adaptive]
-                choices = tuple(turn % len(layer.candidates) for layer in graph.adaptive)
-                got = client.infer(sample.tobytes(), choices, checksums=True)
-                want = layer_checksums(graph, sample, vector)
-                wrong = [
-                    f"{layer.name} {layer.candidates[turn % len(layer.candidates)]} {layer.weights.shape} {layer}"
-                    for layer, a, b in zip(graph.layers, got.checksums or (), want, strict=True)
-                    if a != b
-                ]
-                assert not wrong, f"seed {seed}, turn {turn}: {len(wrong)} layers differ, first {wrong[0][:200]}"
+    assert_cases_agree("qemu-m4", KERNELS[kind], kind, shape, count, zero, tmp_path / "p")
 
 
 def test_depthwise_cases_cover_both_directions_and_both_requantisations() -> None:
@@ -120,12 +101,7 @@ def test_dense_layers_agree_at_every_pair_and_bound(kind: str, tmp_path: Path, m
         made, plan, _ = project.export(graph, load_board("qemu-m4"), tmp_path / str(k))
         assert {layer.kernel for layer in plan.layers} == {f"dense_{kind}_dsp"}
         toolchain.build(made.folder, cross=True)
-        with open_client(made.board, made.elf, made.model_hash) as client:
-            for sample in extreme_codes(k, (1, 1, k), 2):
-                for turn in range(7):
-                    vector = [layer.candidates[turn] for layer in graph.adaptive]
-                    got = client.infer(sample.tobytes(), (turn,) * len(layers), checksums=True)
-                    assert list(got.checksums or ()) == layer_checksums(graph, sample, vector), f"K {k}, {vector}"
+        assert not differing(made, graph, extreme_codes(k, (1, 1, k), 2), 7), k
 
 
 @pytest.mark.qemu

@@ -48,9 +48,9 @@ def test_prediction_equals_the_elf(graph, board_id: str, tmp_path: Path) -> None
 
 
 @pytest.mark.cross
-@pytest.mark.parametrize("seed", range(5))
-def test_prediction_equals_the_elf_for_random_networks(seed: int, tmp_path: Path) -> None:
-    made, _, footprint = project.export(random_graph(seed), load_board("qemu-m4"), tmp_path / "p")
+@pytest.mark.parametrize(("seed", "board_id"), [*((seed, "qemu-m4") for seed in range(5)), (2, "qemu-m0")])
+def test_prediction_equals_the_elf_for_random_networks(seed: int, board_id: str, tmp_path: Path) -> None:
+    made, _, footprint = project.export(random_graph(seed), load_board(board_id), tmp_path / "p")
     image = toolchain.build(made.folder, cross=True)
     assert footprint is not None
     if not table_matches_compiler():

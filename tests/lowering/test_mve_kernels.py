@@ -13,12 +13,11 @@ import pytest
 
 from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
 from dqt_edge.graph import DepthwiseConv2D, Graph, MaxPool2D, Tensor, Window
 from dqt_edge.lowering import mve
 from dqt_edge.lowering.plan import Plan, make_plan
-from dqt_edge.measure.session import layer_checksums
-from tests.support.kernel_cases import cases, extreme_codes, spread
+from tests.support.device_kernels import assert_cases_agree, differing
+from tests.support.kernel_cases import extreme_codes, spread
 
 KERNELS = {"conv": "conv2d_mve", "depthwise": "depthwise_conv2d_mve", "dense": "dense_mve"}
 SHAPES = [
@@ -86,28 +85,7 @@ def add_red_zones(folder: Path, plan: Plan) -> None:
 @pytest.mark.qemu
 @pytest.mark.parametrize(("kind", "shape", "count", "zero"), SHAPES)
 def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: int, tmp_path: Path) -> None:
-    """Each graph is ``count`` layers at up to three width pairs on three inputs."""
-    seed = sum(shape) + zero
-    graph = cases(kind, seed, shape, count, zero=zero)
-    made, plan, _ = project.export(graph, load_board("qemu-m55"), tmp_path / "p")
-    assert KERNELS[kind] in {layer.kernel for layer in plan.layers}
-    add_red_zones(made.folder, plan)
-    toolchain.build(made.folder, cross=True)
-    run(made, graph, extreme_codes(seed, shape, 3))
-
-
-def run(made: project.Project, graph: Graph, samples: np.ndarray) -> None:
-    """Compare every layer with the interpreter, at every candidate of each."""
-    turns = max(len(layer.candidates) for layer in graph.adaptive)
-    with open_client(made.board, made.elf, made.model_hash) as client:
-        for sample in samples:
-            for turn in range(turns):
-                vector = [layer.candidates[turn % len(layer.candidates)] for layer in graph.adaptive]
-                choices = tuple(turn % len(layer.candidates) for layer in graph.adaptive)
-                got = client.infer(sample.tobytes(), choices, checksums=True)
-                want = layer_checksums(graph, sample, vector)
-                wrong = [layer for layer, a, b in zip(graph.layers, got.checksums or (), want, strict=True) if a != b]
-                assert not wrong, f"{graph.name}, turn {turn}: {len(wrong)} layers differ, first {str(wrong[0])[:300]}"
+    assert_cases_agree("qemu-m55", KERNELS[kind], kind, shape, count, zero, tmp_path / "p", add_red_zones)
 
 
 def depthwise_graph(shape: tuple[int, int, int], values: list[int], pairs: tuple[tuple[int, int], ...]) -> Graph:
@@ -130,7 +108,7 @@ def test_depthwise_sums_at_the_bound_of_16_bits_and_past_it(tmp_path: Path) -> N
     graph = depthwise_graph((4, 5, 3), [-128, 127], ((8, 8), (8, 4), (5, 4), (4, 8), (4, 5), (4, 4), (2, 5), (2, 4)))
     made, _, _ = project.export(graph, load_board("qemu-m55"), tmp_path / "p")
     toolchain.build(made.folder, cross=True)
-    run(made, graph, extreme_codes(1, (4, 5, 3), 3))
+    assert not differing(made, graph, extreme_codes(1, (4, 5, 3), 3), 8)
 
 
 WIDEST = (3, 16, 1023)
@@ -146,7 +124,7 @@ def test_depthwise_offsets_at_their_bound(tmp_path: Path) -> None:
     made, plan, _ = project.export(graph, load_board("qemu-m55"), tmp_path / "p")
     assert "depthwise_conv2d_mve" in plan.kernels
     toolchain.build(made.folder, cross=True)
-    run(made, graph, extreme_codes(2, WIDEST, 2)[1:])
+    assert not differing(made, graph, extreme_codes(2, WIDEST, 2)[1:], 2)
 
 
 def test_a_depthwise_layer_past_the_bound_of_offsets_takes_another_kernel() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from dqt_edge import nested
 from dqt_edge.graph import Conv2D, Dense, DepthwiseConv2D, Graph, Requantize, Tensor, Window
 
 from .random_graphs import ALL_PAIRS, random_requantize
@@ -47,18 +46,23 @@ def window_of(rng: np.random.Generator, shape: tuple[int, int, int]) -> Window:
 
 
 def spread(rng: np.random.Generator, weights: np.ndarray, zero: int) -> tuple[np.ndarray, Requantize]:
-    """Bias and requantisation that keep most outputs inside 0..255 for codes of either extreme; some are general."""
-    flat = weights.reshape(len(weights), -1).astype(np.int64)
-    top = np.abs(2 * flat.clip(0).sum(axis=1) * 255)
-    bottom = np.abs(2 * flat.clip(None, 0).sum(axis=1) * 255)
-    bias = (bottom - top) // 2 + rng.integers(-2000, 2000, len(flat))
+    """Bias and requantisation that put outputs between 25 and 225 or so, whatever the codes; some are general."""
+    bias, requantize, span = full_scale(weights, zero)
+    bias += rng.integers(-2000, 2000, len(span)).clip(-span // 16, span // 16).astype(np.int32)
     if rng.random() < 0.3:
-        return bias.astype(np.int32), random_requantize(rng, len(flat), float(60.0 / (top + bottom + 600).max()))
-    pairs = [nested.quantize_multiplier(float(v)) for v in 200.0 / (top + bottom + 600)]
-    if any(r != 32 for _, r in pairs):
-        pairs = [(min(max(m, 1 << 15), 2**31 - 1), 32) for m, _ in pairs]
-    multiplier, shift = (np.array([p[i] for p in pairs]) for i in (0, 1))
-    return bias.astype(np.int32), Requantize(multiplier.astype(np.int32), shift.astype(np.uint8), 0, 255)
+        requantize = random_requantize(rng, len(span), float(300.0 / span.max()))
+    return bias, requantize
+
+
+def full_scale(weights: np.ndarray, zero: int = 0) -> tuple[np.ndarray, Requantize, np.ndarray]:
+    """Bias and requantisation that map all that a channel's accumulators can be to 25..225; and how much that is."""
+    flat = weights.reshape(len(weights), -1).astype(np.int64)
+    top = 2 * flat.clip(0).sum(axis=1)
+    bottom = -2 * flat.clip(None, 0).sum(axis=1)
+    span = 255 * (top + bottom) + 600
+    bias = bottom * (255 - zero) + top * zero + span // 8
+    multiplier = (200.0 / span * 2.0**32).round().clip(1, 2**31 - 1)
+    return bias.astype(np.int32), Requantize(multiplier.astype(np.int32), np.full(len(flat), 32, np.uint8)), span
 
 
 def cases(kind: str, seed: int, shape: tuple[int, int, int], count: int, *, zero: int = 0) -> Graph:

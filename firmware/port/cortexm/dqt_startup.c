@@ -31,7 +31,7 @@ typedef union {
     void (*handler)(void);
 } dqt_vector;
 
-#define VECTOR_COUNT 16u /* no interrupt is ever enabled */
+#define VECTOR_COUNT 16u /* no interrupt is ever taken */
 
 __attribute__((section(".vectors"), used)) static const dqt_vector dqt_vectors[VECTOR_COUNT] = {
     {.stack = __stack_top}, {.handler = dqt_reset_handler}, {.handler = dqt_fault}, {.handler = dqt_fault},

@@ -52,7 +52,7 @@ static void loop_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t
     if (count == 0) {
         __asm__ volatile("udf #0"); /* for a test of the fault handler */
     }
-    __asm__ volatile("1: subs %0, %0, #1\n\tbne 1b" : "+r"(count) : : "cc");
+    __asm__ volatile(".syntax unified\n1:\tsubs %0, %0, #1\n\tbne 1b" : "+l"(count) : : "cc");
 #else
     for (volatile uint32_t left = count; left > 0; left = left - 1) {
     }
