@@ -76,6 +76,7 @@ UNITS = {
         "mve_map_tables",
         "mve_multiply",
         "mve_operands",
+        "mve_windows",
     ),
 }
 """End of the names of the kernels for an extension -> templates of what they share."""

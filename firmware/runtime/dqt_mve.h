@@ -48,8 +48,10 @@ static inline uint32_t dqt_mve_blocks(uint32_t count) {
 }
 
 /* Write the views of `count` codes; returns their sum added to `sum`. Any alignment; count 0 is allowed. */
-static inline uint32_t dqt_mve_view(uint8_t *to, const uint8_t *from, uint32_t count, uint8x16_t rounding,
-                                    uint8x16_t keep, uint32_t sum) {
+static inline uint32_t dqt_mve_view(uint8_t *to, const uint8_t *from, uint32_t count, const dqt_mve_pair *pair,
+                                    uint32_t sum) {
+    const uint8x16_t rounding = vdupq_n_u8(pair->rounding);
+    const uint8x16_t keep = vdupq_n_u8(pair->keep);
     __asm__ volatile("wlstp.8 lr, %[count], 2f\n"
                      "1:\n"
                      "vldrb.u8 q0, [%[from]], #16\n"
@@ -97,6 +99,24 @@ _Static_assert(__builtin_offsetof(dqt_mve_job, column) == 8 && __builtin_offseto
                "the micro-kernel addresses the job by number");
 
 void dqt_mve_multiply(dqt_mve_job *job);
+
+/* The input of a convolution, and how its windows lie in it. */
+typedef struct {
+    const dqt_window *window;
+    const uint8_t *input;
+    dqt_mve_pair pair;
+    uint32_t width; /* bytes of an input row */
+    uint32_t run;   /* bytes of a window's row */
+    uint32_t whole; /* first columns, from 0 on, of windows without padding at the sides */
+    uint32_t flat;  /* 1: windows are single pixels, one after the other */
+} dqt_mve_windows;
+
+dqt_mve_windows dqt_mve_windows_of(const dqt_window *window, const uint8_t *input, dqt_mve_pair pair);
+
+/* Gather the views under the window at output element (y, x), the `pixel`th; returns their sum. Padding is the input's
+ * zero point, which is 0 unless activations have 8 bits. Bytes beyond K stay as they are: their weights are zero
+ * bytes. */
+uint32_t dqt_mve_gather(const dqt_mve_windows *windows, uint32_t pixel, uint32_t y, uint32_t x, uint8_t *to);
 
 /* Decode `blocks` consecutive blocks (64 bytes each) from block `first` of a layer: [block][channel][lane]. */
 void dqt_mve_decode(const dqt_mac *mac, uint32_t first, uint32_t blocks, const dqt_mve_pair *pair, uint8_t *to);

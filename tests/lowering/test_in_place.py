@@ -75,7 +75,7 @@ def test_outputs_may_overwrite_the_input_at_the_planned_distance(
 
 @pytest.mark.parametrize(
     ("board_id", "name"),
-    [MARKED[case] for case in CASES if case[0] not in ("qemu-m3", "qemu-m7") and case not in LOOSE],
+    [MARKED[case] for case in CASES if case not in LOOSE],
 )
 def test_a_step_nearer_is_wrong(board_id: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     graph = GRAPHS[name]

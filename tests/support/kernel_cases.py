@@ -47,16 +47,22 @@ def window_of(rng: np.random.Generator, shape: tuple[int, int, int]) -> Window:
 
 def spread(rng: np.random.Generator, weights: np.ndarray, zero: int) -> tuple[np.ndarray, Requantize]:
     """Bias and requantisation that put outputs between 25 and 225 or so, whatever the codes; some are general."""
+    bias, requantize, span = full_scale(weights, zero)
+    bias += rng.integers(-2000, 2000, len(span)).clip(-span // 16, span // 16).astype(np.int32)
+    if rng.random() < 0.3:
+        requantize = random_requantize(rng, len(span), float(300.0 / span.max()))
+    return bias, requantize
+
+
+def full_scale(weights: np.ndarray, zero: int = 0) -> tuple[np.ndarray, Requantize, np.ndarray]:
+    """Bias and requantisation that map all that a channel's accumulators can be to 25..225; and how much that is."""
     flat = weights.reshape(len(weights), -1).astype(np.int64)
     top = 2 * flat.clip(0).sum(axis=1)
     bottom = -2 * flat.clip(None, 0).sum(axis=1)
-    span = 255 * (top + bottom) + 600  # of accumulator halves; the least of them is lifted to an eighth of it
-    noise = rng.integers(-2000, 2000, len(flat)).clip(-span // 16, span // 16)
-    bias = bottom * (255 - zero) + top * zero + span // 8 + noise
-    if rng.random() < 0.3:
-        return bias.astype(np.int32), random_requantize(rng, len(flat), float(300.0 / span.max()))
+    span = 255 * (top + bottom) + 600
+    bias = bottom * (255 - zero) + top * zero + span // 8
     multiplier = (200.0 / span * 2.0**32).round().clip(1, 2**31 - 1)
-    return bias.astype(np.int32), Requantize(multiplier.astype(np.int32), np.full(len(flat), 32, np.uint8), 0, 255)
+    return bias.astype(np.int32), Requantize(multiplier.astype(np.int32), np.full(len(flat), 32, np.uint8)), span
 
 
 def cases(kind: str, seed: int, shape: tuple[int, int, int], count: int, *, zero: int = 0) -> Graph:
