@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from ..graph import (
 from . import base, bounds, concat, dsp, mve, packing
 from .arena import aligned
 from .memory import Region, fullest, plan_memory
+from .orient import along_rows
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
@@ -177,12 +178,15 @@ def make_plan(graph: Graph, board: Board) -> Plan:
     Raises:
         UnsupportedError: A dimension that the kernels' descriptors cannot hold.
     """
+    given, graph = graph, along_rows(graph)
+    shapes = {tensor.name: tensor.shape for tensor in given.tensors}
     builder = _Builder(graph, board)
     controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     adaptive = {layer.name for layer in graph.adaptive}
     layers = []
     for layer in graph.all_layers:
-        layers.append(_lower(builder, layer, layer.name in adaptive, layer.name in controller))
+        planned = _lower(builder, layer, layer.name in adaptive, layer.name in controller)
+        layers.append(replace(planned, shape=shapes.get(layer.output, planned.shape)))
     decide_at, logits = None, 0
     if graph.controller is not None:
         last = graph.controller.layers[-1]
@@ -200,7 +204,7 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         dial_biases = builder.constant("dial", "biases", biases, "biases of the dial, [target][candidate]")
     return Plan(
         name=graph.name,
-        model_hash=model_hash(graph),
+        model_hash=model_hash(given),
         board=board,
         layers=tuple(layers),
         constants=tuple(builder.constants),

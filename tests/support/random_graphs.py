@@ -97,7 +97,8 @@ class Builder:
     def conv(self, count: int, source: Tensor | None = None, residual: bool = False) -> None:
         rng, x = self.rng, source or self.last
         name = f"conv{len(self.layers)}"
-        window = Window.same(x.shape[:2], (3, 3), (1, 1)) if residual else self.window(x.shape)
+        square = (3, 1) if self.tensors[0].shape[1] == 1 else (3, 3)
+        window = Window.same(x.shape[:2], square, (1, 1)) if residual else self.window(x.shape)
         h, w = window.output_size(*x.shape[:2])
         channels = x.shape[2] if residual else int(rng.integers(1, 10))
         weights = random_weights(rng, (channels, *window.kernel, x.shape[2]))
@@ -280,11 +281,11 @@ def random_bias(rng: np.random.Generator, candidates: int, most: int) -> tuple[i
     return tuple(int(b) for b in rng.integers(-(2**17), 2**17, candidates))
 
 
-def random_graph(seed: int, *, largest: int = 9) -> Graph:
-    """A network of 4 to 8 layers, with a controller whenever one is possible."""
+def random_graph(seed: int, *, largest: int = 9, signal: bool = False) -> Graph:
+    """A network of 4 to 8 layers, with a controller whenever one is possible; of a signal, one element wide."""
     rng = np.random.default_rng((seed, 1))
-    shape = tuple(int(n) for n in (rng.integers(3, largest + 1), rng.integers(3, largest + 1), rng.integers(1, 7)))
-    builder = Builder(seed, shape)
+    height, width, depth = (int(rng.integers(*limits)) for limits in ((3, largest + 1), (3, largest + 1), (1, 7)))
+    builder = Builder(seed, (2 * height + width, 1, depth) if signal else (height, width, depth))
     count = int(rng.integers(2, 4))
     builder.conv(1)
     stem, source = builder.layers[0].name, builder.last
