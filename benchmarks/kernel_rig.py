@@ -49,6 +49,12 @@ SECTIONS {{
 """
 
 
+def firmware_headers() -> list[Path]:
+    """Folders of the firmware's headers that a bare image includes."""
+    firmware = data_folder("firmware")
+    return [firmware / "runtime", firmware / "app", firmware / "port" / "cortexm"]
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """One planned layer to run.
@@ -132,7 +138,7 @@ class Rig:
         compiler = toolchain.find_tool(toolchain.ARM_GCC, "gcc-arm-none-eabi")
         sources = [str(folder / name) for name in sorted(files) if name.endswith((".c", ".S"))]
         sources += [str(RIG / "kernel_rig.c"), str(firmware / "port" / "cortexm" / "dqt_memory.c")]
-        includes = [f"-I{path}" for path in (RIG, folder / "kernels", firmware / "runtime", firmware / "app")]
+        includes = [f"-I{path}" for path in (RIG, folder / "kernels", *firmware_headers())]
         linking = ["-nostdlib", f"-T{folder / 'link.ld'}", "-Wl,--build-id=none", "-lgcc", "-o", str(image)]
         toolchain.run([compiler, *self.board.cpu.flags, *FLAGS, *includes, *sources, *linking], folder)
         return image

@@ -27,7 +27,7 @@ from dqt_edge.files import write_atomically
 from dqt_edge.resources import data_folder
 
 from .counting import CountFile
-from .kernel_rig import RIG
+from .kernel_rig import RIG, firmware_headers
 from .networks import FOLDER, PAIRS, WIDTH
 from .networks import measure as measure_ours
 from .peer_models import PeerModel
@@ -171,7 +171,8 @@ def compile_image(folder: Path, name: str, core: str) -> Path:
         "PEER_ARENA": f"{prefix}ARENA_SIZE",
     }
     sources = [str(path) for path in sorted(folder.rglob("*.c"))]
-    includes = [f"-I{path}" for path in (folder, build / "headers", *sorted(folder.rglob("Include")))]
+    headers = (folder, build / "headers", *sorted(folder.rglob("Include")), *firmware_headers())
+    includes = [f"-I{path}" for path in headers]
     flags = [*FLAGS[core], "-std=c11", "-O3", "-ffunction-sections", "-fdata-sections", "-w"]
     linking = ["-Wl,--gc-sections", f"-T{script}", "-nostdlib", "-lgcc", "-o", str(image)]
     compiler = toolchain.find_tool(toolchain.ARM_GCC, "gcc-arm-none-eabi")

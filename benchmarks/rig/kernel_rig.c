@@ -9,13 +9,9 @@
  * of the scratch. Scratch holds whatever the run before left there. */
 #include "kernel_rig.h"
 
-#define SYS_WRITE0 0x04u
-#define SYS_EXIT_EXTENDED 0x20u
-#define APPLICATION_EXIT 0x20026u
-#define CPACR (*(volatile uint32_t *)0xE000ED88u)
-#define CCR (*(volatile uint32_t *)0xE000ED14u)
+#include "dqt_semihosting.h"
+#include "rig_start.h"
 
-extern uint32_t __stack_top[];
 extern const rig_batch rig_loaded; /* where the linker script says; its content is the host's */
 
 static __attribute__((aligned(8))) uint8_t arena[RIG_ARENA], before[RIG_ARENA], scratch[RIG_SCRATCH];
@@ -26,41 +22,27 @@ static struct {
 
 void reset(void) __attribute__((noreturn));
 
-static void call(uint32_t operation, const void *argument) {
-    register uint32_t r0 __asm__("r0") = operation;
-    register const void *r1 __asm__("r1") = argument;
-    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+static void print(uint32_t value) {
+    dqt_semihosting_text(" ");
+    dqt_semihosting_word(value);
 }
 
-static void print(uint32_t value) {
-    static const char digits[] = "0123456789abcdef";
-    char text[10] = " ";
-    for (uint32_t i = 0; i < 8u; ++i) {
-        text[1u + i] = digits[(value >> (28u - 4u * i)) & 15u];
-    }
-    text[9] = '\0';
-    call(SYS_WRITE0, text);
+static void leave(uint32_t status) __attribute__((noreturn));
+static void leave(uint32_t status) {
+    dqt_semihosting_leave(DQT_SEMIHOSTING_APPLICATION_EXIT, status);
 }
 
 static void report(const char *what) {
-    call(SYS_WRITE0, what);
+    dqt_semihosting_text(what);
     print(now.layer);
     print(now.candidate);
     print(now.input);
 }
 
-static void leave(uint32_t status) __attribute__((noreturn));
-static void leave(uint32_t status) {
-    const uint32_t reason[2] = {APPLICATION_EXIT, status};
-    call(SYS_EXIT_EXTENDED, reason);
-    for (;;) {
-    }
-}
-
 __attribute__((used)) static void report_fault(const uint32_t *frame) {
     report("fault");
     print(frame[6]);
-    call(SYS_WRITE0, "\n");
+    dqt_semihosting_text("\n");
     leave(1);
 }
 
@@ -71,17 +53,7 @@ __attribute__((naked)) static void fault(void) {
                      ".ltorg");
 }
 
-typedef union {
-    uint32_t *stack;
-    void (*handler)(void);
-} vector;
-
-__attribute__((section(".vectors"), used)) static const vector vectors[16] = {
-    {.stack = __stack_top}, {.handler = reset}, {.handler = fault}, {.handler = fault},
-    {.handler = fault},     {.handler = fault}, {.handler = fault}, {.handler = fault},
-    {.handler = fault},     {.handler = fault}, {.handler = fault}, {.handler = fault},
-    {.handler = fault},     {.handler = fault}, {.handler = fault}, {.handler = fault},
-};
+RIG_VECTORS(reset, fault);
 
 static uint32_t crc32(const uint8_t *data, uint32_t size) {
     uint32_t crc = 0xFFFFFFFFu;
@@ -149,14 +121,14 @@ static uint32_t run(const rig_layer *item, uint32_t candidate, uint32_t input) {
     uint32_t failures = 0;
     if (crc32(arena + layer->output, layer->output_size) != item->expected[candidate * item->inputs + input]) {
         report("differs");
-        call(SYS_WRITE0, "\n");
+        dqt_semihosting_text("\n");
         failures = 1;
     }
     copy(arena + layer->output, before + layer->output, layer->output_size);
     if (!same(arena, before, item->arena_size) || !zones_whole(item)) {
         report("strays");
         print(end);
-        call(SYS_WRITE0, "\n");
+        dqt_semihosting_text("\n");
         fill(scratch, RIG_SCRATCH);
         failures = 1;
     }
@@ -186,16 +158,7 @@ static uint32_t run_all(uint32_t *cases) {
 }
 
 void reset(void) {
-#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
-    CPACR |= 0xFu << 20;
-#endif
-#if defined(__ARM_ARCH_8_1M_MAIN__)
-    CCR |= 1u << 19; /* without it LE does not loop */
-#endif
-#if __ARM_ARCH == 6
-    CCR |= 1u << 3; /* Armv6-M code on an Armv7-M core: unaligned accesses fault here too */
-#endif
-    __asm__ volatile("dsb\n\tisb" : : : "memory");
+    rig_start_core();
     for (uint32_t i = 0; i < 256u; ++i) {
         uint32_t value = i;
         for (uint32_t bit = 0; bit < 8u; ++bit) {
@@ -205,8 +168,8 @@ void reset(void) {
     }
     uint32_t cases = 0;
     const uint32_t failures = run_all(&cases);
-    call(SYS_WRITE0, "done");
+    dqt_semihosting_text("done");
     print(cases);
-    call(SYS_WRITE0, "\n");
+    dqt_semihosting_text("\n");
     leave(failures != 0u);
 }

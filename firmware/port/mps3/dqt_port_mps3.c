@@ -1,14 +1,8 @@
 /* MPS3 image AN547 (Cortex-M55 in Corstone SSE-300), as QEMU models it. The core starts in the secure state. */
-#include "dqt_cmsdk_uart.h"
-#include "dqt_board.h"
-#include "dqt_cortexm.h"
-#include "dqt_port.h"
-#include "dqt_semihosting.h"
+#define DQT_CMSDK_UART 0x59303000u /* secure alias */
+#define DQT_CMSDK_HZ 25000000u     /* of the peripherals; the core has 32 MHz */
 
-#define UART0 ((dqt_cmsdk_uart *)0x59303000u) /* secure alias */
-#define UART_HZ 25000000u                     /* of the peripherals; the core has 32 MHz */
-
-_Static_assert(UART_HZ / DQT_UART_BAUD >= 16u, "the CMSDK UART divides by 16 at least");
+#include "dqt_cmsdk_port.h"
 
 /* The 64-bit system counter of the subsystem (Arm 101773, system counter): a control and a read frame. */
 #define COUNTER_CONTROL (*(volatile uint32_t *)0x58100000u) /* CNTCR; bit 0: enable */
@@ -19,7 +13,7 @@ const uint64_t dqt_port_counter_mask = UINT64_MAX;
 
 void dqt_port_init(void) {
     COUNTER_CONTROL = 1;
-    dqt_cmsdk_uart_init(UART0, UART_HZ / DQT_UART_BAUD);
+    dqt_cmsdk_uart_init();
 }
 
 uint64_t dqt_port_counter(void) {
@@ -30,29 +24,4 @@ uint64_t dqt_port_counter(void) {
         low = COUNTER_LOW;
     } while (high != COUNTER_HIGH);
     return ((uint64_t)high << 32) | low;
-}
-
-int dqt_port_read(void) {
-    return dqt_cmsdk_uart_read(UART0);
-}
-
-int dqt_port_can_write(void) {
-    return dqt_cmsdk_uart_can_write(UART0);
-}
-
-void dqt_port_write(uint8_t byte) {
-    dqt_cmsdk_uart_write(UART0, byte);
-}
-
-void dqt_port_wait(void) {
-}
-
-void dqt_port_reset(void) {
-    while (!dqt_port_can_write()) {
-    }
-    dqt_cortexm_reset();
-}
-
-void dqt_port_fault(const dqt_fault_info *info) {
-    dqt_semihosting_fault(info);
 }
