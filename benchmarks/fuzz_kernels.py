@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--cores", nargs="+", default=list(CORES), choices=list(CORES))
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the counts there")
+    parser.add_argument("--json", type=Path, help="write the counts there, after every chunk of layers")
     options = parser.parse_args()
     console, started = Console(), time.monotonic()
     counts: Counter[Key] = Counter()
@@ -104,9 +104,6 @@ def main() -> None:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     show(console, counts)
-    if options.json:
-        rows = [{"core": c, "kernel": k, "pair": p, "cases": n} for (c, k, p), n in sorted(counts.items())]
-        write_atomically(options.json, (json.dumps(rows, indent=1) + "\n").encode())
     total, seconds = sum(counts.values()), time.monotonic() - started
     console.print(f"{total:,} cases, {len(failures)} differences, {seconds:,.0f} s", highlight=False)
     console.print("\n".join(failures[:20]), highlight=False)
@@ -136,7 +133,9 @@ def run_kind(
             counts.update(found)
             if failures:
                 return failures
-        total = sum(n for (_, kernel, _), n in counts.items())
+        if options.json:
+            save(options.json, counts)
+        total = sum(counts.values())
         console.print(f"{kind}: layers {first} to {first + wanted - 1} done, {total:,} cases in all", highlight=False)
     return []
 
@@ -227,6 +226,12 @@ def describe(failure: Failure, core: str, kind: str, jobs: list[Job]) -> str:
         f"{core} {layer.kernel}: {failure} (layer {job.number}, {pair}, input {failure.input}); again: "
         f"python -m benchmarks.fuzz_kernels --cores {core} --kinds {kind} --first {job.number} --cases 1"
     )
+
+
+def save(path: Path, counts: Counter[Key]) -> None:
+    """Write how often each kernel ran, after every chunk, so that a run that is stopped has said what it did."""
+    rows = [{"core": c, "kernel": k, "pair": p, "cases": n} for (c, k, p), n in sorted(counts.items())]
+    write_atomically(path, (json.dumps(rows, indent=1) + "\n").encode())
 
 
 def show(console: Console, counts: Counter[Key]) -> None:
