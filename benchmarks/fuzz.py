@@ -31,13 +31,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--signals", action="store_true", help="networks of signals, one element wide")
     parser.add_argument("--boards", nargs="+", default=BOARDS)
     options = parser.parse_args()
     inferences = 0
     for seed in track(range(options.first, options.first + options.seeds), "random networks"):
         for board_id in options.boards:
             with tempfile.TemporaryDirectory() as folder:
-                found, difference = try_network(seed, board_id, Path(folder) / "p")
+                found, difference = try_network(seed, board_id, Path(folder) / "p", signal=options.signals)
             inferences += found
             if difference:
                 print(f"board {board_id}, seed {seed}: {difference}")
@@ -45,9 +46,9 @@ def main() -> None:
     print(f"{options.seeds} networks, {len(options.boards)} boards, {inferences} inferences, 0 differences")
 
 
-def try_network(seed: int, board_id: str, folder: Path) -> tuple[int, str | None]:
+def try_network(seed: int, board_id: str, folder: Path, *, signal: bool = False) -> tuple[int, str | None]:
     """Number of inferences, and the first difference if there is one."""
-    graph = random_graph(seed, largest=14)
+    graph = random_graph(seed, largest=14, signal=signal)
     made, _, _ = project.export(graph, load_board(board_id), folder)
     sanitize = ["DQT_SANITIZE=ON"] if board_id == "host" else []
     toolchain.build(folder, cross=board_id != "host", definitions=sanitize)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.fuzz import BOARDS, try_network
 from dqt_edge import interpreter
 from dqt_edge.boards import load_board
 from dqt_edge.checkpoint import model_hash
@@ -66,3 +67,12 @@ def test_wide_networks_and_single_elements_stay() -> None:
 def test_generated_code_agrees_layer_by_layer(seed: int, tmp_path: Path) -> None:
     graph = random_graph(seed, signal=True)
     assert_equal(graph, NativeModel(graph, tmp_path, sanitize=True), seed)
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board", [board for board in BOARDS if board != "host"])
+def test_every_core_agrees_layer_by_layer(board: str, tmp_path: Path) -> None:
+    turned = next(seed for seed, graph in zip(SEEDS, signals(), strict=True) if along_rows(graph) is not graph)
+    count, difference = try_network(turned, board, tmp_path / "p", signal=True)
+    assert count > 0
+    assert difference is None
