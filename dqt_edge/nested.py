@@ -26,7 +26,8 @@ WIDTHS = tuple(range(2, MASTER_BITS + 1))
 CODE_MAX = 255
 INT32_MAX = 2**31 - 1
 INT32_MIN = -(2**31)
-MULTIPLIER_MIN_AT_32 = 2**15
+MULTIPLIER_ERROR_AT_32 = Fraction(1, 2**16)
+"""Relative rounding error of a multiplier up to which its shift is 32: under 0.004 of a code."""
 SHIFT_MAX = 62
 IDENTITY = (2**30, 31)
 """Multiplier and shift of a requantisation of doubled codes to the same scale."""
@@ -157,8 +158,9 @@ def accumulator_bound(
 def quantize_multiplier(multiplier: float | Fraction) -> tuple[int, int]:
     """Integer multiplier ``M0`` and shift ``r`` with ``M = M0 * 2^(1-r)``.
 
-    ``r = 32`` whenever that leaves ``2^15 <= M0 < 2^31``, because then the whole multiply, round and shift is one
-    instruction on Arm; else ``M0`` is normalised to ``[2^30, 2^31)`` and ``r = 32 - e``.
+    ``r = 32`` whenever that rounds ``M`` by at most ``2^-16`` of it, as it does from ``M0 = 2^15`` on, because then the
+    whole multiply, round and shift is one instruction on Arm; else ``M0`` is normalised to ``[2^30, 2^31)`` and
+    ``r = 32 - e``.
 
     Raises:
         ValueError: The multiplier is not positive and finite, or needs a shift outside 1..62.
@@ -167,7 +169,7 @@ def quantize_multiplier(multiplier: float | Fraction) -> tuple[int, int]:
         raise ValueError(f"multiplier {multiplier} is not positive and finite")
     exact = Fraction(multiplier)
     m0 = fraction_round(exact * 2**31)
-    if MULTIPLIER_MIN_AT_32 <= m0 <= INT32_MAX:
+    if m0 <= INT32_MAX and abs(m0 - exact * 2**31) <= m0 * MULTIPLIER_ERROR_AT_32:
         return m0, 32
     exponent = math.frexp(float(exact))[1]
     m0 = fraction_round(exact * Fraction(2) ** (31 - exponent))

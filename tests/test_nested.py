@@ -93,6 +93,21 @@ def test_multiplier_is_the_nearest_and_prefers_one_instruction(exact: Fraction) 
         assert m0 >= 2**30 or m0 * unit == exact
 
 
+@pytest.mark.parametrize(
+    ("value", "pair"),
+    [
+        (2.0**-21, (1024, 32)),
+        (3 * 2.0**-31, (3, 32)),
+        (2.0**-20 * (1 + 1e-12), (2048, 32)),
+        (2.0**-21 * (1 + 1e-4), (1073849198, 52)),
+        (2.0**-16, (2**15, 32)),
+        (1.0, (2**30, 31)),
+    ],
+)
+def test_shift_32_serves_small_multipliers_that_it_holds(value: float, pair: tuple[int, int]) -> None:
+    assert nested.quantize_multiplier(value) == pair
+
+
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), 2.0**-40, 2.0**40])
 def test_impossible_multipliers_are_refused(value: float) -> None:
     with pytest.raises(ValueError, match="multiplier"):

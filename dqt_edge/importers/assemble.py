@@ -32,6 +32,10 @@ from .problems import Problems, Unfit
 
 CONSTANT_MULTIPLIER = 2.0**-21
 """Multiplier of a channel whose weights do not matter: its bias fits int32, and its weights stay far below a code."""
+COARSE_ERROR = 2.0**-8
+"""Codes by which a multiplier for shift 32 may move an output, where the bias makes up for the constant part."""
+COARSE_BIAS_MAX = 1 << 30
+"""Such a bias stays below this, so that narrow weights, which have a mean, find room when they become candidates."""
 RESIDUAL_ROOM = 255 << 20
 """Part of an accumulator kept for a fused residual, whose multiplier is then at most 2^20."""
 
@@ -224,11 +228,17 @@ def _channel(
     """Weights, twice the bias, and the requantisation of one channel."""
     if multiplier <= 0:
         raise Unfit("a channel's multiplier is zero", "weight scales above 1e-38")
-    shift = 2 * result.zero_point / multiplier
     row = weights.reshape(1, -1)
     terms = [abs(int(nested.zero_point_twice(row, w, source.zero_point)[0])) for w, _ in candidates]
-    reach = nested.accumulator_bound(row, np.zeros((1, 1), np.int64), candidates)
-    if shift + abs(2 * bias) + max(terms) + reach < nested.INT32_MAX - RESIDUAL_ROOM:
+    reach = max(terms) + nested.accumulator_bound(row, np.zeros((1, 1), np.int64), candidates)
+    room = nested.INT32_MAX - RESIDUAL_ROOM - reach
+    coarse = _coarse_multiplier(multiplier, reach)
+    if coarse:
+        twice = math.floor((result.zero_point + bias * multiplier) * 2**32 / coarse + 0.5)
+        if abs(twice) < min(room, COARSE_BIAS_MAX):
+            return weights, twice, (coarse, 32)
+    shift = 2 * result.zero_point / multiplier
+    if shift + abs(2 * bias) < room:
         try:
             return weights, 2 * bias + math.floor(shift + 0.5), _pair(multiplier)
         except ValueError as error:
@@ -239,6 +249,17 @@ def _channel(
     constant = min(max(result.zero_point + bias * multiplier, -1.0), 256.0)
     twice = math.floor(2 * constant / CONSTANT_MULTIPLIER + 0.5)
     return np.zeros_like(weights), twice, nested.quantize_multiplier(CONSTANT_MULTIPLIER)
+
+
+def _coarse_multiplier(multiplier: float, reach: int) -> int:
+    """Multiplier for shift 32 of a channel whose weights hardly matter; 0 if they do, or if it needs none.
+
+    A layer is fast only if all its channels have shift 32. reach: greatest accumulator without bias, in halves.
+    """
+    m0 = math.floor(multiplier * 2**31 + 0.5)
+    if not 1 <= m0 < 2**15:
+        return 0
+    return m0 if reach / 2 * abs(m0 / 2**31 - multiplier) <= COARSE_ERROR else 0
 
 
 def _pair(multiplier: float) -> tuple[int, int]:

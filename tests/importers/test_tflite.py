@@ -307,6 +307,29 @@ def test_a_channel_of_its_bias_alone_becomes_a_constant(tmp_path: Path) -> None:
     assert set(outputs[..., 0].ravel().tolist()) == {round((1 << 30) * 1e-9 * 0.1 / 0.05)}
 
 
+@pytest.mark.parametrize("zero_point", [-128, 3])
+def test_a_channel_that_hardly_matters_keeps_its_layer_fast(zero_point: int, tmp_path: Path) -> None:
+    """One near-dead channel would take the whole layer to the kernels for any shift."""
+    rng = np.random.default_rng(4)
+    weights = rng.integers(-127, 128, (2, 1, 1, 4))
+    small, bias = 3e-7, [int(120 * 0.05 / (0.1 * 3e-7)), 40]
+
+    def make(m: ModelFile, x: int) -> None:
+        conv(m, x, weights, m.tensor((1, 6, 6, 2), "INT8", 0.05, zero_point), bias, scale=[small, 0.01])
+
+    graph = assemble(read_network(chain(make).write(tmp_path / "near.tflite")))
+    (layer,) = graph.layers
+    assert isinstance(layer, Conv2D)
+    np.testing.assert_array_equal(layer.weights, weights)
+    assert layer.requantize.shift.tolist() == [32, 32]
+    assert layer.requantize.multiplier[0] < 2**11, "its own precision is far below that of the others"
+    codes = rng.integers(0, 256, (50, 6, 6, 4), dtype=np.uint8)
+    sums = codes.reshape(-1, 4).astype(np.int64) @ weights[0, 0, 0] + bias[0]
+    exact = sums * (0.1 * small / 0.05) + zero_point + 128
+    got = interpreter.run(graph, codes, ()).outputs.reshape(-1, 2)[:, 0]
+    assert np.abs(got - np.clip(exact, 0, 255)).max() <= 0.5 + 2**-7
+
+
 def test_a_depthwise_over_one_channel_is_a_convolution(tmp_path: Path) -> None:
     m = ModelFile()
     x = m.tensor((1, 6, 6, 1), "INT8", 0.1, 5)
