@@ -65,7 +65,7 @@ CORES = {
 }
 CORES = {name: core for name, core in CORES.items() if core.board in board_ids()}
 WITHOUT_PAIRS = ("add", "max_pool", "average_pool", "concat")
-"""Kinds of layers without weights. They have plain kernels only, but for one."""
+"""Kinds of layers without weights. They have plain kernels only, but for two."""
 
 DSP_KERNELS = {
     "depthwise": ["depthwise_conv2d_dsp", "depthwise_conv2d_raw_dsp"],
@@ -142,8 +142,9 @@ def run_kind(
 
 def runs_on(kind: str, core: str) -> bool:
     """Whether a core has kernels of its own for a kind."""
-    own = kind not in WITHOUT_PAIRS or (kind == "average_pool" and load_board(CORES[core].planned_for).cpu.dsp)
-    return own or core == "plain"
+    cpu = load_board(CORES[core].planned_for).cpu
+    own = {"average_pool": cpu.dsp, "add": cpu.mve}
+    return core == "plain" or kind not in WITHOUT_PAIRS or own.get(kind, False)
 
 
 def short(core: str, kind: str, counts: Counter[Key], cases: int) -> bool:

@@ -37,6 +37,7 @@ KERNEL_TEMPLATES = {
     "dense_base": ("dense_base", "plain"),
     "dense_accumulate_base": ("dense_base", "accumulate"),
     "add": ("add", "plain"),
+    "add_mve": ("add_mve", "plain"),
     "concat": ("concat", "plain"),
     "max_pool2d": ("pool2d", "max"),
     "average_pool2d": ("pool2d", "average"),

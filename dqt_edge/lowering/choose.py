@@ -48,6 +48,8 @@ def choices(layer: Layer, tensors: Mapping[str, Tensor], board: Board) -> tuple[
     kernel = _WITHOUT_WEIGHTS[type(layer)]
     if isinstance(layer, AveragePool2D) and board.cpu.dsp and tensors[layer.output].shape[2] >= packing.TILE:
         kernel = "average_pool2d_dsp"
+    if isinstance(layer, Add) and board.cpu.mve:
+        kernel = "add_mve"
     return (Choice(kernel),)
 
 
