@@ -142,8 +142,9 @@ class _Assembly:
             self.layers.append(Conv2D(**common, window=node.window))
         else:
             other = self.tensors[self.resolve(node.residual)]
-            assert node.weight_scales is not None
-            units = node.weight_scales * source.scale
+            # Of the multiplier that the channel got, which need not be the model's own.
+            requantize: Requantize = common["requantize"]
+            units = requantize.multiplier * 2.0 ** (1.0 - requantize.shift) * result.scale
             factors = np.array([nested.residual_multiplier(other.scale, float(u)) for u in units], np.int32)
             self.layers.append(Conv2D(**common, window=node.window, residual=other.name, residual_multiplier=factors))
 

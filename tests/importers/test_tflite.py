@@ -312,7 +312,7 @@ def test_a_channel_that_hardly_matters_keeps_its_layer_fast(zero_point: int, tmp
     """One near-dead channel would take the whole layer to the kernels for any shift."""
     rng = np.random.default_rng(4)
     weights = rng.integers(-127, 128, (2, 1, 1, 4))
-    small, bias = 3e-7, [int(120 * 0.05 / (0.1 * 3e-7)), 40]
+    small, bias = 3e-7, [int(120.5 * 0.05 / (0.1 * 3e-7)), 40]
 
     def make(m: ModelFile, x: int) -> None:
         conv(m, x, weights, m.tensor((1, 6, 6, 2), "INT8", 0.05, zero_point), bias, scale=[small, 0.01])
@@ -328,6 +328,30 @@ def test_a_channel_that_hardly_matters_keeps_its_layer_fast(zero_point: int, tmp
     exact = sums * (0.1 * small / 0.05) + zero_point + 128
     got = interpreter.run(graph, codes, ()).outputs.reshape(-1, 2)[:, 0]
     assert np.abs(got - np.clip(exact, 0, 255)).max() <= 0.5 + 2**-7
+
+
+def test_a_fused_residual_counts_in_the_units_of_its_channels_multiplier(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    weights = rng.integers(-127, 128, (4, 1, 1, 4))
+    scales = np.array([1500.45 * 1.517 / 2**31, 2100.55 * 1.517 / 2**31, 0.004, 0.002])
+
+    def make(m: ModelFile, x: int) -> None:
+        conv(m, x, weights, m.tensor((1, 6, 6, 4), "INT8", 0.1517, -128), [9, -7, 5, 3], scale=scales.tolist())
+
+    network = read_network(chain(make).write(tmp_path / "fused.tflite"))
+    (node,) = network.nodes
+    graph = assemble(dataclasses.replace(network, nodes=(dataclasses.replace(node, residual=node.inputs[0]),)))
+    (layer,) = graph.layers
+    assert isinstance(layer, Conv2D)
+    assert layer.requantize.shift.tolist() == [32] * 4
+    assert layer.requantize.multiplier.min() < 2**13
+    codes = rng.integers(0, 256, (50, 6, 6, 4), dtype=np.uint8)
+    sums = codes.reshape(-1, 4).astype(np.int64) @ weights[:, 0, 0].T + [9, -7, 5, 3]
+    exact = (sums * (0.1 * scales) + codes.reshape(-1, 4) * 0.1) / 0.1517
+    got = interpreter.run(graph, codes, ()).outputs.reshape(-1, 4)
+    off = np.abs(got - np.clip(exact, 0, 255)).max(axis=0)
+    assert (off[:2] <= 0.5 + 2**-7).all(), "channels whose multiplier is coarse"
+    assert (off[2:] <= 0.75).all(), "channels whose residual multiplier is small"
 
 
 def test_a_depthwise_over_one_channel_is_a_convolution(tmp_path: Path) -> None:
