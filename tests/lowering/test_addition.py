@@ -1,0 +1,23 @@
+"""Promise: additions equal the interpreter on every core, at any size, address and scale, in place or not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import fuzz_kernels
+from benchmarks.kernel_layers import INPUTS
+
+KERNELS = {"plain": "add", "m55": "add_mve"}
+LAYERS = 60
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("core", KERNELS)
+def test_random_additions_agree(core: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz_kernels, "FOLDER", tmp_path)
+    monkeypatch.setattr(fuzz_kernels, "_rigs", {})
+    counts, failures = fuzz_kernels.run_chunk(("add", 50_000, LAYERS, (core,)))
+    assert not failures
+    assert {kernel: n for (_, kernel, _), n in counts.items()} == {KERNELS[core]: LAYERS * INPUTS}
