@@ -4,7 +4,7 @@
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
-C_FILES = $(shell git ls-files 'firmware/*.c' 'firmware/*.h' 'benchmarks/*.c' 'benchmarks/*.h' 'tests/*.c' 'tests/*.h')
+C_FILES = $(shell git ls-files 'firmware/*.c' 'firmware/*.h' 'benchmarks/*.c' 'benchmarks/*.h' 'tests/*.c' 'tests/*.h' 'templates/*.h')
 SEEDS ?= 200
 CASES ?= 10000
 
@@ -58,7 +58,7 @@ reference-models: setup ## slower: MLPerf Tiny's four models beside TFLite and o
 	$(PYTHON) -m benchmarks.reference_models --models $(or $(MODELS),$(DATA)/models) --data $(DATA)
 
 code-sizes: setup ## measure the code of every board again, after a change of firmware or kernels
-	$(PYTHON) -m dqt_edge.codesize
+	$(PYTHON) -m dqt_edge.project.measure_code
 
 clean: ## remove build products and the .venv
 	rm -rf build dist .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .dqt-edge.json

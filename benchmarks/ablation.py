@@ -22,10 +22,10 @@ from rich.table import Table
 
 from dqt_edge.cli.train import read_start
 from dqt_edge.errors import DqtError
-from dqt_edge.files import read_toml, write_atomically
 from dqt_edge.graph import pair_text
+from dqt_edge.system.files import read_toml, write_atomically
+from dqt_edge.system.tensorflow import start_tensorflow
 from dqt_edge.training.options import Options, parse_candidates
-from dqt_edge.training.start import start_tensorflow
 
 FOLDER = Path("build/ablation")
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -73,8 +73,8 @@ def part_of(data: str, samples: int | None, folder: Path) -> str:
     """Name of the data, or of a file with that many of its training samples."""
     if samples is None:
         return data
-    from dqt_edge.training.data import load_data  # noqa: PLC0415 - Keras takes a while
-    from dqt_edge.training.sources import stratified  # noqa: PLC0415
+    from dqt_edge.data.load import load_data  # noqa: PLC0415 - Keras takes a while
+    from dqt_edge.data.sources import stratified  # noqa: PLC0415
 
     path = folder / f"{Path(data).stem}-{samples}.npz"
     if not path.exists():

@@ -18,14 +18,14 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge import checkpoint, interpreter
+from dqt_edge.data.load import codes, load_data
+from dqt_edge.data.sources import Source
 from dqt_edge.errors import DqtError, UsageError
-from dqt_edge.files import write_atomically
-from dqt_edge.graph import FULL, Graph, pair_text
-from dqt_edge.interpreter import Codes
-from dqt_edge.policies import parse_pairs, parse_policy
-from dqt_edge.training.data import codes, load_data
-from dqt_edge.training.sources import Source
+from dqt_edge.graph import FULL, Graph, checkpoint, interpreter, pair_text
+from dqt_edge.graph.bitops import bitops
+from dqt_edge.graph.interpreter import Codes
+from dqt_edge.graph.policy import parse_pairs, parse_policy
+from dqt_edge.system.files import write_atomically
 
 VALIDATION = 2500
 """Samples at most that thresholds follow from."""
@@ -68,7 +68,7 @@ def measure(
     everything = np.arange(len(test.labels))
     narrow, full = (run(graph, test, everything, [pair]) for pair in pairs)
     sure = confidence(graph, narrow.outputs)
-    costs = [float(interpreter.bitops(graph, result.choices).mean()) for result in (narrow, full)]
+    costs = [float(bitops(graph, result.choices).mean()) for result in (narrow, full)]
     assert graph.controller is not None
     rows = []
     for point in graph.controller.dial:
@@ -88,7 +88,7 @@ def measure(
                 },
                 "dynamic": {
                     "accuracy": float(np.mean(dynamic.outputs.argmax(axis=1) == test.labels)),
-                    "bitops_ratio": float(interpreter.bitops(graph, dynamic.choices).mean()),
+                    "bitops_ratio": float(bitops(graph, dynamic.choices).mean()),
                     "vectors": len(np.unique(dynamic.choices, axis=0)),
                 },
             }

@@ -16,15 +16,16 @@ from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
-from dqt_edge import elf, toolchain
 from dqt_edge.boards import Board
 from dqt_edge.device.client import Client
 from dqt_edge.device.qemu import QemuTransport
 from dqt_edge.device.replies import Inference, in_units
 from dqt_edge.errors import MismatchError, ToolchainError
-from dqt_edge.project import Project
+from dqt_edge.project.export import Project
+from dqt_edge.system import elf
+from dqt_edge.system.tools import find_tool, run
 
-SOURCE = Path(__file__).parent / "rig" / "count_plugin.c"
+SOURCE = Path(__file__).parent / "native" / "count_plugin.c"
 PLUGIN = Path("build/bench/count_plugin.so")
 FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 MARK = "dqt_port_counter"
@@ -68,8 +69,8 @@ def build_plugin(folder: Path | None = None) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
         made = Path(temporary) / target.name
-        compiler = toolchain.find_tool("cc", "gcc")
-        toolchain.run([compiler, *FLAGS, "-fPIC", "-shared", "-fvisibility=hidden", str(SOURCE), "-o", str(made)])
+        compiler = find_tool("cc", "gcc")
+        run([compiler, *FLAGS, "-fPIC", "-shared", "-fvisibility=hidden", str(SOURCE), "-o", str(made)])
         made.replace(target)
     return target
 

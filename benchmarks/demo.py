@@ -19,16 +19,17 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from dqt_edge import checkpoint, interpreter, project, toolchain
 from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
+from dqt_edge.data.load import Dataset, codes, load_data
+from dqt_edge.device.connect import open_client
 from dqt_edge.errors import DqtError, MismatchError
-from dqt_edge.files import write_atomically
-from dqt_edge.graph import Graph
-from dqt_edge.measure import report as reports
+from dqt_edge.graph import Graph, checkpoint, interpreter
+from dqt_edge.graph.policy import parse_pairs, policy_text
 from dqt_edge.measure.session import Session, run_session
-from dqt_edge.policies import parse_pairs, policy_text
-from dqt_edge.training.data import Dataset, codes, load_data
+from dqt_edge.project.build import build, forbidden_symbols
+from dqt_edge.project.export import Project, export
+from dqt_edge.report import page as reports
+from dqt_edge.system.files import write_atomically
 
 FOLDER = Path("build/demo")
 CHECKPOINT = FOLDER / "digits.safetensors"
@@ -98,15 +99,15 @@ def _measure_all(
     """Sessions by board and policy, and image sizes by board; two boards at a time."""
     images: dict[str, Any] = {}
 
-    def prepare(board_id: str) -> project.Project:
+    def prepare(board_id: str) -> Project:
         board = load_board(board_id)
-        made, _, footprint = project.export(graph, board, FOLDER / board_id)
-        image = toolchain.build(made.folder, cross=not board.is_host)
+        made, _, footprint = export(graph, board, FOLDER / board_id)
+        image = build(made.folder, cross=not board.is_host)
         if footprint is not None:
             images[board_id] = {
                 "flash": {"predicted": footprint.flash, "elf": image.flash},
                 "ram": {"predicted": footprint.ram, "elf": image.ram},
-                "forbidden_symbols": list(toolchain.forbidden_symbols(image.elf)),
+                "forbidden_symbols": list(forbidden_symbols(image.elf)),
             }
         return made
 

@@ -12,20 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from rich.progress import track
 
-from dqt_edge import interpreter, project, toolchain
-from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
-from dqt_edge.dial import Dynamic
 from dqt_edge.errors import DoesNotFitError
-from dqt_edge.measure.session import layer_checksums
-from tests.support.random_graphs import random_bias, random_codes, random_graph
-
-BOARDS = ("host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")
-SAMPLES = 3
-VECTORS = 3
+from tests.support.random_networks import BOARDS, try_network
 
 
 def main() -> None:
@@ -52,37 +42,6 @@ def main() -> None:
     print(f"{options.seeds} networks, {len(options.boards)} boards, {inferences} inferences, 0 differences")
     for line in too_large:
         print(line)
-
-
-def try_network(seed: int, board_id: str, folder: Path, *, signal: bool = False) -> tuple[int, str | None]:
-    """Number of inferences, and the first difference if there is one."""
-    graph = random_graph(seed, largest=14, signal=signal)
-    made, _, _ = project.export(graph, load_board(board_id), folder)
-    sanitize = ["DQT_SANITIZE=ON"] if board_id == "host" else []
-    toolchain.build(folder, cross=board_id != "host", definitions=sanitize)
-    rng = np.random.default_rng((seed, 5))
-    policies: list[interpreter.Policy] = [
-        [layer.candidates[rng.integers(len(layer.candidates))] for layer in graph.adaptive] for _ in range(VECTORS)
-    ]
-    if graph.controller is not None:
-        candidates = len(graph.adaptive[0].candidates)
-        biases = [random_bias(rng, candidates, 2**31 - 1) for _ in range(VECTORS)]
-        policies += ["dynamic", *map(Dynamic, biases)]
-    count = 0
-    with open_client(made.board, made.elf, made.model_hash) as client:
-        for sample in random_codes(seed, graph, SAMPLES):
-            for policy in policies:
-                want = interpreter.run(graph, sample[None], policy)
-                choices = tuple(want.choices[0].tolist()) if want.logits is None else None
-                got = client.infer(sample.tobytes(), choices, bias=getattr(policy, "bias", None), checksums=True)
-                count += 1
-                sums = layer_checksums(graph, sample, policy)
-                for layer, a, b in zip(graph.all_layers, got.checksums or (), sums, strict=True):
-                    if a != b:
-                        return count, f"policy {policy}: layer {layer.name!r} differs"
-                if got.output != want.outputs[0].tobytes():
-                    return count, f"policy {policy}: the output differs although every layer agrees"
-    return count, None
 
 
 if __name__ == "__main__":

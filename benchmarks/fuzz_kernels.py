@@ -15,68 +15,21 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from unittest.mock import patch
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge.boards import Board, board_ids, load_board
 from dqt_edge.errors import DqtError
-from dqt_edge.files import write_atomically
-from dqt_edge.graph import Graph, pair_text
-from dqt_edge.lowering import dsp
-from dqt_edge.lowering.plan import Plan, make_plan
+from dqt_edge.system.files import write_atomically
+from tests.support.rig.cases import CORES, DSP_KERNELS, WITHOUT_PAIRS, Key, make_rig, run_chunk, runs_on
+from tests.support.rig.kernel_layers import BLOCK, INPUTS, KINDS
 
-from .kernel_layers import BLOCK, INPUTS, KINDS, Case, make_case
-from .kernel_rig import Failure, Job, Rig
-
-FOLDER = Path("build/fuzz-kernels")
 CHUNK = 40 * BLOCK
 EXTRA = 5
 """Chunks at most, as a multiple of what the cases need: some windows of a kind run in another kernel."""
-
-
-@dataclass(frozen=True)
-class Core:
-    """Where kernels run: a board's compiler flags, the board they are planned for, a QEMU machine if not its own.
-
-    ``ending``: of the names of the kernels that are counted; others that a plan falls back to run too.
-    """
-
-    board: str
-    planned_for: str
-    ending: str
-    machine: str | None = None
-
-
-CORES = {
-    "plain": Core("qemu-m3", "host", ""),
-    "m3": Core("qemu-m3", "qemu-m3", "_base"),
-    "m0": Core("qemu-m0", "qemu-m0", "_base", machine="mps2-an385"),
-    "m4": Core("qemu-m4", "qemu-m4", "_dsp"),
-    "m7": Core("qemu-m7", "qemu-m7", "_dsp"),
-    "m55": Core("qemu-m55", "qemu-m55", "_mve"),
-}
-CORES = {name: core for name, core in CORES.items() if core.board in board_ids()}
-WITHOUT_PAIRS = ("add", "max_pool", "average_pool", "concat")
-"""Kinds of layers without weights. They have plain kernels only, but for two."""
-
-DSP_KERNELS = {
-    "depthwise": ["depthwise_conv2d_dsp", "depthwise_conv2d_raw_dsp"],
-    "dense": ["dense_nibbles_dsp", "dense_planes_dsp"],
-    "accumulate": ["dense_nibbles_dsp", "dense_planes_dsp"],
-    "average_pool": ["average_pool2d_dsp"],
-}
-"""Kind -> kernels for the DSP extension, where it is not one of the kind's name."""
-
-Key = tuple[str, str, str]
-"""Core, kernel, pair."""
 
 
 def main() -> None:
@@ -132,19 +85,12 @@ def run_kind(
         for found, failures in pool.map(run_chunk, parts):
             counts.update(found)
             if failures:
-                return failures
+                return list(failures)
         if options.json:
             save(options.json, counts)
         total = sum(counts.values())
         console.print(f"{kind}: layers {first} to {first + wanted - 1} done, {total:,} cases in all", highlight=False)
     return []
-
-
-def runs_on(kind: str, core: str) -> bool:
-    """Whether a core has kernels of its own for a kind."""
-    cpu = load_board(CORES[core].planned_for).cpu
-    own = {"average_pool": cpu.dsp, "add": cpu.mve}
-    return core == "plain" or kind not in WITHOUT_PAIRS or own.get(kind, False)
 
 
 def short(core: str, kind: str, counts: Counter[Key], cases: int) -> bool:
@@ -156,77 +102,6 @@ def short(core: str, kind: str, counts: Counter[Key], cases: int) -> bool:
         names = DSP_KERNELS.get(kind, names)
     found = [n for (c, kernel, _), n in counts.items() if c == core and kernel in names]
     return bool(found) and min(found) < cases
-
-
-_rigs: dict[str, Rig] = {}
-
-
-def make_rig(core: str) -> Rig:
-    """The rig of a core, built once a process."""
-    if core not in _rigs:
-        chosen = CORES[core]
-        _rigs[core] = Rig(chosen.board, chosen.planned_for, FOLDER / core, chosen.machine)
-    return _rigs[core]
-
-
-def run_chunk(part: tuple[str, int, int, tuple[str, ...]]) -> tuple[Counter[Key], list[str]]:
-    """Run some layers of a kind on cores: how often each kernel ran at each pair, and failures."""
-    kind, first, size, cores = part
-    cases = {number: make_case(kind, number) for number in range(first, first + size)}
-    counts: Counter[Key] = Counter()
-    failures: list[str] = []
-    for core in cores:
-        rig = make_rig(core)
-        jobs = [job for number, case in cases.items() for job in plan_case(rig, number, case)]
-        _, found = rig.run(jobs)
-        failures += [describe(failure, core, kind, jobs) for failure in found]
-        for job in jobs:
-            for row, (w, a) in zip(job.expected, job.layer.widths, strict=True):
-                counts[core, job.layer.kernel, pair_text((w, a))] += len(row)
-    return counts, failures
-
-
-def plan_case(rig: Rig, number: int, case: Case) -> Iterator[Job]:
-    """Jobs of a layer on a rig: planned for the rig's board, tensors placed at random with red zones between."""
-    rng = np.random.default_rng(number)
-    for turn, graph in enumerate(case.graphs):
-        plan = plan_on_planes(graph, rig.planned_for) if number % 2 else make_plan(graph, rig.planned_for)
-        layer = next(planned for planned in plan.layers if planned.name == case.name)
-        sizes = [operand.shape[1] for operand in case.operands]
-        shared = case.in_place and rng.random() < 0.5
-        align = 8 if rng.random() < 0.5 or not rig.unaligned or layer.output_size != np.prod(layer.shape) else 1
-        offsets, arena = place(rng, [*sizes, *([] if shared else [layer.output_size])], align)
-        if shared:
-            offsets = (*offsets, offsets[-1])
-        expected = case.expected if len(case.graphs) == 1 else case.expected[turn : turn + 1]
-        scratch = 64 + 8 * int(rng.integers(8))
-        yield Job(number, layer, plan.constants, case.operands, expected, offsets, arena, scratch)
-
-
-def plan_on_planes(graph: Graph, board: Board) -> Plan:
-    """A plan whose dense layers have planes A, B and L on cores with DSP, whatever their candidates gain from that."""
-    with patch.object(dsp, "dense_kind", return_value="planes"):
-        return make_plan(graph, board)
-
-
-def place(rng: np.random.Generator, sizes: list[int], align: int) -> tuple[tuple[int, ...], int]:
-    """Offsets of tensors in an arena, in random order, 32 to 95 bytes apart; and the arena's size."""
-    offsets = [0] * len(sizes)
-    end = 0
-    for i in rng.permutation(len(sizes)):
-        offsets[i] = -(-(end + 32 + int(rng.integers(56))) // align) * align
-        end = offsets[i] + sizes[i]
-    return tuple(offsets), -(-(end + 64) // 8) * 8
-
-
-def describe(failure: Failure, core: str, kind: str, jobs: list[Job]) -> str:
-    """A failure, and how to see it again."""
-    job = jobs[failure.job]
-    layer, pair = job.layer, pair_text(job.layer.widths[failure.candidate])
-    return (
-        f"{core} {layer.kernel}: {failure} (layer {job.number}, {pair}, input {failure.input}); again: "
-        f"python -m benchmarks.fuzz_kernels --cores {core} --kinds {kind} --first {job.number} --cases 1"
-    )
 
 
 def save(path: Path, counts: Counter[Key]) -> None:

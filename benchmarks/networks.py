@@ -18,18 +18,19 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge import project, toolchain
 from dqt_edge.boards import Board, Memory, load_board
 from dqt_edge.errors import DoesNotFitError, DqtError, MismatchError
-from dqt_edge.files import write_atomically
 from dqt_edge.graph import Graph
-from dqt_edge.lowering.footprint import predict
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.measure.session import Codes, run_session
+from dqt_edge.project.build import build
+from dqt_edge.project.export import export, find_project
+from dqt_edge.project.footprint import predict
+from dqt_edge.system.files import write_atomically
+from tests.support.topologies import CANDIDATES, TOPOLOGIES
 
 from .counting import CountedDevice
 from .profile import add_up, show_listing, show_profile
-from .topologies import CANDIDATES, TOPOLOGIES
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,9 @@ def measure(graph: Graph, core: str, folder: Path) -> dict[str, dict[str, Any]]:
         MismatchError: An output differs from the interpreter's.
     """
     board, options = machine(core)
-    made, plan, footprint = project.export(graph, board, folder)
+    made, plan, footprint = export(graph, board, folder)
     assert footprint is not None
-    image = toolchain.build(made.folder, cross=True)
+    image = build(made.folder, cross=True)
     codes = sample_codes(graph)
     facts = {}
     with CountedDevice(made, options=options) as device:
@@ -182,7 +183,7 @@ def misfits(cores: Iterable[str], networks: Iterable[str]) -> Iterator[str]:
 
 def profile(console: Console, graph: Graph, core: str, folder: Path, options: argparse.Namespace) -> None:
     """Print what the instructions of a built network are spent on: one inference at each pair asked for."""
-    made = project.find_project(folder)
+    made = find_project(folder)
     image = made.elf
     codes = sample_codes(graph)[0].tobytes()
     names = [layer.name for layer in graph.all_layers]

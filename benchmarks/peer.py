@@ -20,18 +20,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge import elf, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.errors import DqtError, MismatchError, ToolchainError
-from dqt_edge.files import write_atomically
-from dqt_edge.resources import data_folder
+from dqt_edge.system import elf
+from dqt_edge.system.files import write_atomically
+from dqt_edge.system.resources import data_folder
+from dqt_edge.system.tools import ARM_GCC, find_tool, run
+from tests.support.rig.kernel_rig import firmware_headers
+from tests.support.topologies import TOPOLOGIES
 
 from .counting import CountFile
-from .kernel_rig import RIG, firmware_headers
 from .networks import FOLDER, PAIRS, WIDTH
 from .networks import measure as measure_ours
 from .peer_models import PeerModel
-from .topologies import TOPOLOGIES
 
 REQUIREMENT = "bakenn[tflite]==1.0.0"
 ENVIRONMENT = FOLDER / "bakenn-venv"
@@ -104,8 +105,8 @@ def install(console: Console) -> Path:
     if not stamp.exists():
         console.print(f"installing {REQUIREMENT} into {ENVIRONMENT}", markup=False)
         FOLDER.mkdir(parents=True, exist_ok=True)
-        toolchain.run([sys.executable, "-m", "venv", str(ENVIRONMENT)])
-        toolchain.run([str(python), "-m", "pip", "install", "--quiet", REQUIREMENT])
+        run([sys.executable, "-m", "venv", str(ENVIRONMENT)])
+        run([str(python), "-m", "pip", "install", "--quiet", REQUIREMENT])
         stamp.touch()
     return python
 
@@ -122,7 +123,7 @@ def measure(python: Path, name: str, model: bytes, core: str) -> dict[str, Any]:
     file.write_bytes(model)
     shutil.rmtree(folder, ignore_errors=True)
     script = str(Path(__file__).with_name("peer_bakenn.py"))
-    said = toolchain.run([str(python), script, str(file), str(folder), name, KERNELS[core]])
+    said = run([str(python), script, str(file), str(folder), name, KERNELS[core]])
     facts: dict[str, Any] = json.loads(said.splitlines()[-1])
     if "error" in facts:
         return facts
@@ -175,10 +176,13 @@ def compile_image(folder: Path, name: str, core: str) -> Path:
     includes = [f"-I{path}" for path in headers]
     flags = [*FLAGS[core], "-std=c11", "-O3", "-ffunction-sections", "-fdata-sections", "-w"]
     linking = ["-Wl,--gc-sections", f"-T{script}", "-nostdlib", "-lgcc", "-o", str(image)]
-    compiler = toolchain.find_tool(toolchain.ARM_GCC, "gcc-arm-none-eabi")
-    own = [str(RIG / "peer_main.c"), str(data_folder("firmware") / "port" / "cortexm" / "dqt_memory.c")]
+    compiler = find_tool(ARM_GCC, "gcc-arm-none-eabi")
+    own = [
+        str(Path(__file__).parent / "native" / "peer_main.c"),
+        str(data_folder("firmware") / "port" / "cortexm" / "dqt_memory.c"),
+    ]
     macros = [f"-D{key}={value}" for key, value in defines.items()]
-    toolchain.run([compiler, *flags, *macros, *includes, *sources, *own, *linking], build)
+    run([compiler, *flags, *macros, *includes, *sources, *own, *linking], build)
     return image
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge import elf, toolchain
+from dqt_edge.system import elf
+from dqt_edge.system.tools import find_tool, run
 
 CLASSES = (
     ("multiply", r"v?(mul|ml[as]|smul|smla|smlls|smls|smm|smu|uml|umull|umaal)[a-z0-9]*"),
@@ -49,8 +50,8 @@ class Instruction:
 @lru_cache(maxsize=4)
 def disassemble(image: Path) -> dict[int, Instruction]:
     """Address -> instruction, as binutils decode the image. They do not know all of MVE: see :func:`show_profile`."""
-    objdump = toolchain.find_tool("arm-none-eabi-objdump", "binutils-arm-none-eabi")
-    text = toolchain.run([objdump, "-d", "--no-show-raw-insn", str(image)])
+    objdump = find_tool("arm-none-eabi-objdump", "binutils-arm-none-eabi")
+    text = run([objdump, "-d", "--no-show-raw-insn", str(image)])
     found = (_LINE.match(line) for line in text.splitlines())
     lines = [Instruction(int(m[1], 16), m[2], m[3] or "") for m in found if m]
     return {line.address: line for line in lines}

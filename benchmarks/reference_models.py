@@ -23,17 +23,18 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from dqt_edge import checkpoint, project, toolchain
 from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
+from dqt_edge.data.load import codes, load_data
+from dqt_edge.device.connect import open_client
 from dqt_edge.errors import DqtError, UsageError
-from dqt_edge.files import write_atomically
-from dqt_edge.graph import Graph
+from dqt_edge.graph import Graph, checkpoint
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.comparison import compare
 from dqt_edge.importers.files import read_model
 from dqt_edge.measure.session import Session, run_session
-from dqt_edge.training.data import codes, load_data
+from dqt_edge.project.build import build
+from dqt_edge.project.export import export
+from dqt_edge.system.files import write_atomically
 
 FOLDER = Path("build/reference")
 BOARDS = ("qemu-m4", "qemu-m7", "qemu-m55")
@@ -164,8 +165,8 @@ def on_board(
     """Facts of a set on one board: all of it on the host, the first samples elsewhere."""
     board = load_board(board_id)
     count = len(samples) if board.is_host else min(len(samples), most)
-    made, _, _ = project.export(graph, board, FOLDER / f"{graph.name}-{board_id}")
-    toolchain.build(made.folder, cross=not board.is_host)
+    made, _, _ = export(graph, board, FOLDER / f"{graph.name}-{board_id}")
+    build(made.folder, cross=not board.is_host)
     tick = _ticker(bar, f"{graph.name} on {board_id}", count)
     known = None if labels is None else labels[:count]
     with open_client(board, made.elf, made.model_hash) as client:

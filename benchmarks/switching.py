@@ -25,9 +25,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge import interpreter, nested, project, toolchain
 from dqt_edge.errors import DqtError, MismatchError
-from dqt_edge.files import write_atomically
 from dqt_edge.graph import (
     AveragePool2D,
     Controller,
@@ -39,12 +37,17 @@ from dqt_edge.graph import (
     Requantize,
     Tensor,
     Window,
+    interpreter,
+    nested,
     pair_text,
 )
+from dqt_edge.project.build import build
+from dqt_edge.project.export import export
+from dqt_edge.system.files import write_atomically
+from tests.support.topologies import TOPOLOGIES
 
 from .counting import CountedDevice
 from .networks import CORES, FOLDER, TOLERANCE, WIDTH, machine, sample_codes
-from .topologies import TOPOLOGIES
 
 HIDDEN = 64
 """Channels of the controller's hidden layer."""
@@ -218,8 +221,8 @@ def _switch(
 
 def _device(graph: Graph, core: str, folder: Path) -> CountedDevice:
     board, options = machine(core)
-    made, _, _ = project.export(graph, board, folder)
-    toolchain.build(made.folder, cross=True)
+    made, _, _ = export(graph, board, folder)
+    build(made.folder, cross=True)
     return CountedDevice(made, options=options)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadFileError, UsageError
-from .resources import data_folder
+from .system.resources import data_folder
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -6,7 +6,7 @@ import pytest
 
 from dqt_edge.boards import board_ids, load_board, read_board
 from dqt_edge.errors import BadFileError, UsageError
-from dqt_edge.resources import data_folder
+from dqt_edge.system.resources import data_folder
 
 
 def test_the_promised_boards_are_there() -> None:

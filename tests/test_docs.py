@@ -10,15 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import boards, checkpoint, dial, errors, graph, nested, search
+from dqt_edge import boards, errors, graph
+from dqt_edge.architectures.models import MODELS
 from dqt_edge.cli import COMMANDS
 from dqt_edge.cli.profile import profile
 from dqt_edge.cli.train import train
+from dqt_edge.data import dataset
+from dqt_edge.data import load as data
 from dqt_edge.device import client, frame, messages, replies
-from dqt_edge.lowering import footprint, packing
+from dqt_edge.graph import checkpoint, dial, nested
+from dqt_edge.lowering import packing
 from dqt_edge.measure.session import LayerFact, Session
-from dqt_edge.training import data, dataset
-from dqt_edge.training.models import MODELS
+from dqt_edge.precision import static as search
+from dqt_edge.project import footprint
 from dqt_edge.training.options import Options
 
 if sys.version_info >= (3, 11):

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import interpreter, project, toolchain
 from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
-from dqt_edge.dial import Dynamic
-from dqt_edge.graph import Graph
+from dqt_edge.data.load import codes, load_data
+from dqt_edge.device.connect import open_client
+from dqt_edge.graph import Graph, interpreter
+from dqt_edge.graph.dial import Dynamic
+from dqt_edge.graph.policy import parse_policy
 from dqt_edge.measure.session import layer_checksums, run_session
-from dqt_edge.policies import parse_policy
-from dqt_edge.training.data import codes, load_data
+from dqt_edge.project.build import build
+from dqt_edge.project.export import Project, export
 from tests.support.digits import other_graph
 from tests.support.pair_graphs import pair_graph
 from tests.support.random_graphs import ALL_PAIRS, random_bias, random_codes, random_graph
@@ -27,9 +28,9 @@ CORES = [pytest.param(b, marks=pytest.mark.qemu) for b in QEMU]
 on_every_core = pytest.mark.parametrize("board_id", [*CORES, "host"])
 
 
-def built(graph: Graph, board_id: str, folder: Path, *, sanitize: bool = False) -> project.Project:
-    made, _, _ = project.export(graph, load_board(board_id), folder)
-    toolchain.build(folder, cross=board_id != "host", definitions=["DQT_SANITIZE=ON"] if sanitize else [])
+def built(graph: Graph, board_id: str, folder: Path, *, sanitize: bool = False) -> Project:
+    made, _, _ = export(graph, load_board(board_id), folder)
+    build(folder, cross=board_id != "host", definitions=["DQT_SANITIZE=ON"] if sanitize else [])
     return made
 
 

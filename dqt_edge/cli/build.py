@@ -21,9 +21,11 @@ def build(folder: Path | None, sanitize: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from .. import toolchain
     from ..errors import MismatchError, UsageError
-    from ..project import find_project
+    from ..project.build import build as build_project
+    from ..project.build import forbidden_symbols
+    from ..project.export import find_project
+    from ..system.tools import compiler_version
 
     project = find_project(folder)
     cross = not project.board.is_host
@@ -32,11 +34,11 @@ def build(folder: Path | None, sanitize: bool) -> None:
             "the sanitizers need an operating system", where="--sanitize", next_step="use it with a host project"
         )
     definitions = [] if cross else [f"DQT_SANITIZE={'ON' if sanitize else 'OFF'}"]
-    image = toolchain.build(project.folder, cross=cross, definitions=definitions)
+    image = build_project(project.folder, cross=cross, definitions=definitions)
     click.echo(f"built {image.elf}")
     if not cross:
         return
-    banned = toolchain.forbidden_symbols(image.elf)
+    banned = forbidden_symbols(image.elf)
     if banned:
         raise MismatchError(
             f"the image links {', '.join(banned)}: heap, printf or soft-float",
@@ -49,6 +51,6 @@ def build(folder: Path | None, sanitize: bool) -> None:
         table.add_row(name, f"{predicted[key]:,}", f"{measured:,}", f"{measured - predicted[key]:+,}")
     Console().print(table)
     if (image.flash, image.ram) != (predicted["flash"], predicted["ram"]):
-        version = toolchain.compiler_version()
+        version = compiler_version()
         reason = f"your compiler is {version}" if version != predicted["compiler"] else "the same compiler was used"
         click.echo(f"note: code sizes were predicted for arm-none-eabi-gcc {predicted['compiler']}; {reason}")

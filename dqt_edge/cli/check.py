@@ -34,12 +34,12 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from .. import project
     from ..boards import load_board
-    from ..checkpoint import load
     from ..errors import UsageError
-    from ..lowering.footprint import predict, require_fit
+    from ..graph.checkpoint import load
     from ..lowering.plan import make_plan
+    from ..project.export import footprint_facts
+    from ..project.footprint import predict, require_fit
 
     target = load_board(board)
     if target.is_host:
@@ -51,7 +51,7 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
     graph = load(checkpoint)
     plan = make_plan(graph, target)
     footprint = predict(plan, check=False)
-    facts = project.footprint_facts(plan, footprint)
+    facts = footprint_facts(plan, footprint)
     if as_json:
         layers = [
             {

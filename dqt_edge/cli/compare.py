@@ -35,9 +35,9 @@ def compare(checkpoint: Path, model: Path, data: str | None, count: int | None, 
     import numpy as np
     from rich.progress import Progress
 
-    from ..checkpoint import load
+    from ..data.load import codes, load_data
+    from ..graph.checkpoint import load
     from ..importers.comparison import compare as run_comparison
-    from ..training.data import codes, load_data
 
     graph = load(checkpoint)
     real = labels = None

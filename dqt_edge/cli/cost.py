@@ -56,7 +56,7 @@ def _cost(
 
     from ..errors import UsageError
     from ..graph import pair_text
-    from ..policies import parse_pairs
+    from ..graph.policy import parse_pairs
     from ..precision import cost as costs
     from ..precision.cost import DEFINITIONS, PAPER
 
@@ -92,13 +92,12 @@ def _layers(
     ends: bool,
 ) -> tuple[tuple[CostLayer, ...], tuple[tuple[int, int], ...], list[tuple[int, int]] | None]:
     """Layers, width pairs to count, and the pair of each layer under the policy."""
-    from .. import interpreter
-    from ..checkpoint import load
+    from ..architectures.published import architecture
     from ..errors import UsageError
-    from ..graph import MacLayer
+    from ..graph import MacLayer, interpreter
+    from ..graph.checkpoint import load
     from ..importers.files import SUFFIXES, read_model
     from ..precision import cost as costs
-    from ..precision.architectures import architecture
 
     path = Path(model)
     default = ((8, 8), (4, 8), (4, 4), (2, 8), (2, 4))
@@ -135,7 +134,7 @@ def _free(layer: CostLayer) -> CostLayer:
 
 
 def _vector(policy: str) -> tuple[tuple[int, int], ...]:
-    from ..policies import parse_pairs
+    from ..graph.policy import parse_pairs
 
     return parse_pairs(policy, "--policy")
 

@@ -23,7 +23,7 @@ def doctor(as_json: bool) -> None:
     from rich.table import Table
 
     from ..errors import ToolchainError
-    from ..health import examine
+    from ..system.doctor import examine
 
     findings = examine()
     if as_json:

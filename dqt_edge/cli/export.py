@@ -21,15 +21,16 @@ def export(checkpoint: Path, board: str, out: Path | None) -> None:
       dqt-edge export digits.safetensors --board stm32h7
       dqt-edge export digits.safetensors --board qemu-m4 --out firmware-m4
     """
-    from .. import project
     from ..boards import load_board
-    from ..checkpoint import load
+    from ..graph.checkpoint import load
+    from ..project.export import default_folder, remember
+    from ..project.export import export as export_project
 
     target = load_board(board)
     graph = load(checkpoint)
-    folder = out or project.default_folder(checkpoint, target)
-    written, plan, footprint = project.export(graph, target, folder)
-    project.remember(written)
+    folder = out or default_folder(checkpoint, target)
+    written, plan, footprint = export_project(graph, target, folder)
+    remember(written)
     click.echo(f"exported {graph.name} for {target.name} to {folder}")
     click.echo(f"  kernels: {', '.join(plan.kernels)}")
     if footprint is not None:

@@ -33,7 +33,7 @@ def flash(folder: Path | None, runner_name: str | None, port: str | None, dry_ru
 
     from ..flashing import base
     from ..flashing.choose import choose, runners
-    from ..project import find_project
+    from ..project.export import find_project
 
     project = find_project(folder)
     known = runners(project.board)
@@ -55,7 +55,7 @@ def flash(folder: Path | None, runner_name: str | None, port: str | None, dry_ru
     console.print(f"wrote and verified {planned.write_bytes:,} bytes with {runner.name}", highlight=False)
     if no_hello:
         return
-    from ..device.session import open_client
+    from ..device.connect import open_client
 
     with open_client(project.board, project.elf, project.model_hash, port):
         console.print(f"the board answers with model {project.model_hash.hex()[:16]}", highlight=False)

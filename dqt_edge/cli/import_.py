@@ -34,13 +34,13 @@ def import_(model: Path, out: Path, candidates: str, calibration: str | None, da
       dqt-edge import resnet8_int8.tflite --out resnet8.safetensors --candidates 8x8,4x8,4x4 --data test.npz
       dqt-edge import kws.keras --calibration train.npz --out kws.safetensors
     """
-    from ..checkpoint import save
+    from ..data.load import load_data
     from ..errors import UsageError
     from ..graph import MacLayer, vector_text
+    from ..graph.checkpoint import save
     from ..importers.assemble import assemble
     from ..importers.calibrate import calibrate
     from ..importers.files import read_model
-    from ..training.data import load_data
     from ..training.options import parse_candidates
     from .train import check_output
 
@@ -77,9 +77,9 @@ def _accuracy(graph: Graph, x: object, y: object) -> float:
     import numpy as np
     from rich.progress import Progress
 
+    from ..data.load import codes
     from ..graph import FULL
-    from ..interpreter import run
-    from ..training.data import codes
+    from ..graph.interpreter import run
 
     inputs, labels = codes(np.asarray(x), graph), np.asarray(y)
     right = 0

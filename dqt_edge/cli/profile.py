@@ -38,13 +38,13 @@ def profile(
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..device.session import open_client
+    from ..data.load import codes, load_data
+    from ..device.connect import open_client
     from ..errors import MismatchError
-    from ..measure import report as reports
+    from ..graph.policy import dial_policies, parse_policy
     from ..measure.session import run_session
-    from ..policies import dial_policies, parse_policy
-    from ..project import find_project
-    from ..training.data import codes, load_data
+    from ..project.export import find_project
+    from ..report import page as reports
 
     project = find_project(folder)
     graph = project.graph()

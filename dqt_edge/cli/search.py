@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ..graph import Graph
+    from ..precision.counts import Counts
     from ..precision.curve import CurvePoint, Search
-    from ..precision.instructions import Counts
-    from ..precision.report import Facts
+    from ..report.search import Facts
 
 
 @click.command()
@@ -57,8 +57,8 @@ def search(**options: Any) -> None:  # noqa: ANN401 - handed on by name
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..measure.report import make_folder
-    from ..precision import report as reports
+    from ..report import search as reports
+    from ..report.page import make_folder
     from .train import check_output
 
     out, folder = options["out"], options["report"]
@@ -90,9 +90,9 @@ class _Work:
     """The search, step by step; ``facts`` hold what is known so far."""
 
     def __init__(self, bar: Progress, checkpoint: Path, **options: Any) -> None:  # noqa: ANN401
-        from ..checkpoint import load
-        from ..policies import parse_pairs
-        from ..precision import widths
+        from ..graph.checkpoint import load
+        from ..graph.policy import parse_pairs
+        from ..precision import candidates as widths
 
         self.bar, self.checkpoint, self.options = bar, checkpoint, options
         self.facts: Facts | None = None
@@ -112,9 +112,9 @@ class _Work:
 
         from ..graph import pair_text
         from ..precision import sensitivity
+        from ..precision.candidates import widest
         from ..precision.curve import Search, require
-        from ..precision.report import Facts
-        from ..precision.widths import widest
+        from ..report.search import Facts
 
         calibration, test, labels, overlap = self._samples()
         counts = self._counts(calibration)
@@ -166,7 +166,7 @@ class _Work:
 
     def _samples(self) -> tuple[Any, Any, Any, bool]:
         """Calibration codes, test codes and labels, and whether the first are taken from the test set."""
-        from ..training.data import codes, load_data
+        from ..data.load import codes, load_data
 
         data = load_data(self.options["data"])
         other = self.options["calibration"]
@@ -182,7 +182,7 @@ class _Work:
         return codes(data.x_test[:most], self.graph), *self._test(data, most, count), True
 
     def _test(self, data: Any, first: int, count: int | None) -> tuple[Any, Any]:  # noqa: ANN401
-        from ..training.data import codes
+        from ..data.load import codes
 
         last = None if count is None else first + count
         return codes(data.x_test[first:last], self.graph), data.y_test[first:last]
@@ -191,8 +191,8 @@ class _Work:
         if self.options["board"] is None:
             return None
         from ..boards import load_board
-        from ..precision import instructions
-        from ..project import default_folder
+        from ..measure import layer_counts as instructions
+        from ..project.export import default_folder
 
         board = load_board(self.options["board"])
         task = self.bar.add_task(f"counts on {board.id}", total=instructions.runs(self.graph))
@@ -208,9 +208,9 @@ class _Work:
 
     def finish(self, found: CurvePoint) -> None:
         """Print the vector of the first budget, and write the checkpoint."""
-        from ..checkpoint import save
         from ..graph import vector_text
-        from ..precision.widths import freeze
+        from ..graph.checkpoint import save
+        from ..precision.candidates import freeze
 
         click.echo(f"widths for --policy: {vector_text(found.pairs)}")
         out = self.options["out"]

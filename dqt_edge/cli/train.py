@@ -20,7 +20,7 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
     if path is None:
         return
     from ..errors import BadFileError, UsageError
-    from ..files import read_toml
+    from ..system.files import read_toml
 
     try:
         values = read_toml(path)
@@ -162,9 +162,9 @@ def train(
     """
     from rich.console import Console
 
-    from ..checkpoint import save
+    from ..graph.checkpoint import save
+    from ..system.tensorflow import start_tensorflow
     from ..training.options import Options, parse_candidates
-    from ..training.start import start_tensorflow
 
     if is_model_file(values["model"]):
         values["init"] = values["init"] or values["model"]
@@ -177,9 +177,9 @@ def train(
 
     devices = find_devices(distribute)  # before anything else of TensorFlow
     initial = read_start(options.init)
+    from ..training.finish import finished_graph
     from ..training.loop import train as run_training
     from ..training.progress import Progress
-    from ..training.report import finished_graph
 
     if not devices.chief:
         run_training(options, out, initial=initial, resume=resume, devices=devices, save_every=save_every)
@@ -208,9 +208,9 @@ def train(
 
 def _write_history(out: Path, log: list[dict[str, Any]], measured: dict[str, Any]) -> None:
     """Log and picture of a run, beside its checkpoint."""
-    from ..files import write_atomically
-    from ..training.picture import run_picture
-    from ..training.report import write_log
+    from ..report.run_picture import run_picture
+    from ..system.files import write_atomically
+    from ..training.finish import write_log
 
     write_log(out.with_suffix(".csv"), log)
     picture = run_picture(log, measured)
@@ -231,7 +231,7 @@ def read_start(name: str | None) -> Initial | Earlier | None:
         from ..training.state import read_earlier
 
         return read_earlier(Path(name))
-    from ..importers.trainable import read_trainable
+    from ..training.from_model import read_trainable
 
     return read_trainable(Path(name))
 
@@ -267,7 +267,7 @@ def check_output(out: Path) -> None:
 def _print_results(console: Console, graph: Graph) -> None:
     from rich.table import Table
 
-    from ..accuracy import mean_recall
+    from ..data.accuracy import mean_recall
 
     table = Table("policy", "accuracy", "mean recall", "BitOPs", "widths", title="Held-out samples, integer evaluation")
     for name, facts in graph.provenance["keras"].items():

@@ -10,16 +10,7 @@ from typing import TypeVar
 from ..errors import DeviceError, ProtocolError, SilentDeviceError, UsageError, WrongModelError
 from .link import Link, Patience
 from .messages import RUN, RUN_CHECKSUMS, RUN_COUNTS, Nak, RunPolicy, Type
-from .replies import (
-    BadReply,
-    DeviceInfo,
-    Inference,
-    Refusal,
-    Stats,
-    parse_hello,
-    parse_result,
-    parse_stats,
-)
+from .replies import BadReply, DeviceInfo, Inference, Refusal, Stats, parse_hello, parse_result, parse_stats
 from .transport import Transport
 from .upload import Upload
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ..boards import Board, Memory
-from ..elf import load_parts
 from ..errors import FlashError
+from ..system.elf import load_parts
 
 ERASED = 0xFF
 """A byte of erased flash, and the filling of a last, incomplete write unit."""

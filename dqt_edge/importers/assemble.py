@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import nested
 from ..errors import UnsupportedError
 from ..graph import (
     FULL,
@@ -25,6 +24,7 @@ from ..graph import (
     Requantize,
     Tensor,
     Window,
+    nested,
     window_counts,
 )
 from .network import LIMITS, MAC_KINDS, Activation, Edge, Network, Node

@@ -8,8 +8,8 @@ from collections import Counter
 import numpy as np
 import numpy.typing as npt
 
-from .. import nested
 from ..errors import BadFileError
+from ..graph import nested
 from .floating import fold_activations, run
 from .network import MAC_KINDS, Edge, Network, Node
 

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .. import interpreter, nested
 from ..errors import UsageError
-from ..graph import FULL, Graph, MacLayer
+from ..graph import FULL, Graph, MacLayer, interpreter, nested
 from .reference import Reference
 from .tflite_file import read_bytes
 

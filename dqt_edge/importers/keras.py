@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ..errors import ToolchainError, UnsupportedError
 from ..graph import FLAT, Shape, Window
-from ..training.start import start_tensorflow
+from ..system.tensorflow import start_tensorflow
 from .keras_config import bad, check_config
 from .network import MAC_KINDS, Activation, Edge, Network, Node
 from .problems import Problems, Unfit

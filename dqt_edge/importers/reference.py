@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadFileError, ToolchainError
-from ..training.start import start_tensorflow
+from ..system.tensorflow import start_tensorflow
 
 RUNTIMES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter", "tensorflow.lite")
 """Where the interpreter may come from, in the order of trial."""

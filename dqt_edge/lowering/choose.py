@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..boards import Board
 from ..graph import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D, Tensor
-from . import base, dsp, mve, packing
+from . import dsp, mve, packing, scalar
 
 _WITHOUT_WEIGHTS = {Add: "add", Concat: "concat", MaxPool2D: "max_pool2d", AveragePool2D: "average_pool2d"}
 
@@ -68,9 +68,9 @@ def _conv2d(layer: Conv2D, tensors: Mapping[str, Tensor], board: Board) -> tuple
         found = _blocks(tiles, dsp.most_tiles(layer))
         blocks = sorted({min(n + n % 2, tiles) if n > 1 else n for n in found}, reverse=True)
         return (*_dsp_ways(layer, source, output, blocks), plain)
-    if base.serves(board):
-        blocks = _blocks(tiles, base.most_tiles(layer))
-        return (*(Choice("conv2d_base", base.scratch(layer, source, output, n), n) for n in blocks), plain)
+    if scalar.serves(board):
+        blocks = _blocks(tiles, scalar.most_tiles(layer))
+        return (*(Choice("conv2d_scalar", scalar.scratch(layer, source, output, n), n) for n in blocks), plain)
     return (plain,)
 
 
@@ -104,8 +104,8 @@ def _depthwise(layer: DepthwiseConv2D, source: Tensor, output: Tensor, board: Bo
     if board.cpu.dsp and dsp.takes_depthwise(layer):
         kernel = "depthwise_conv2d_dsp" if dsp.plain_codes(layer) else "depthwise_conv2d_raw_dsp"
         return Choice(kernel, dsp.depthwise_scratch(layer, output), int(dsp.by_column(layer, output)))
-    if base.serves(board) and base.takes_depthwise(layer):
-        return Choice("depthwise_conv2d_base", base.depthwise_scratch(layer, output))
+    if scalar.serves(board) and scalar.takes_depthwise(layer):
+        return Choice("depthwise_conv2d_scalar", scalar.depthwise_scratch(layer, output))
     return Choice("depthwise_conv2d")
 
 
@@ -115,6 +115,6 @@ def _dense(layer: Dense, board: Board) -> Choice:
         return Choice(f"{kernel}_mve", mve.dense_scratch(layer))
     if board.cpu.dsp:
         return Choice(f"dense_{dsp.dense_kind(layer)}_dsp", dsp.dense_scratch(layer))
-    if base.serves(board):
-        return Choice(f"{kernel}_base", base.dense_scratch(layer))
+    if scalar.serves(board):
+        return Choice(f"{kernel}_scalar", scalar.dense_scratch(layer))
     return Choice(kernel, _plain_scratch(layer))

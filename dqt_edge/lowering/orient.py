@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..graph import Concat, Graph, Layer
-from ..graph_values import Shape, Window
+from ..graph.values import Shape, Window
 
 
 def along_rows(graph: Graph) -> Graph:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ..boards import Board
-from ..checkpoint import model_hash
 from ..errors import UnsupportedError
 from ..graph import (
     Add,
@@ -27,8 +26,10 @@ from ..graph import (
     Requantize,
     Shape,
     Window,
+    bounds,
 )
-from . import base, bounds, concat, dsp, mve, packing
+from ..graph.checkpoint import model_hash
+from . import concat, dsp, mve, packing, scalar
 from .arena import aligned
 from .memory import Region, fullest, plan_memory
 from .orient import along_rows
@@ -38,7 +39,7 @@ UINT16_MAX = 0xFFFF
 
 PACKERS = {
     "_mve": mve.pack,
-    "_base": base.pack,
+    "_scalar": scalar.pack,
     "nibbles_dsp": packing.pack_nibbles,
     "wide_dsp": packing.pack_nibbles,
 }

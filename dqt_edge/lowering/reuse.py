@@ -20,17 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import (
-    Add,
-    Concat,
-    Conv2D,
-    Dense,
-    Layer,
-    Shape,
-    Tensor,
-    Window,
-)
-from . import base, dsp, mve, packing
+from ..graph import Add, Concat, Conv2D, Dense, Layer, Shape, Tensor, Window
+from . import dsp, mve, packing, scalar
 from .arena import Overlap
 from .choose import Choice
 from .concat import row_sizes
@@ -116,9 +107,9 @@ def _by_row(g: Geometry) -> Overlap:
     return Overlap(_distance(_new_rows(g), _ends(g.target[0], g.target[1] * g.target[2])))
 
 
-def _conv2d_base(g: Geometry) -> Overlap:
-    if base.is_flat(g.source, g.target, g.window):
-        return _by_segment(g, 2 * base.segment_pairs(g.source[2]))
+def _conv2d_scalar(g: Geometry) -> Overlap:
+    if scalar.is_flat(g.source, g.target, g.window):
+        return _by_segment(g, 2 * scalar.segment_pairs(g.source[2]))
     return _by_row(g)
 
 
@@ -156,11 +147,11 @@ def _depthwise_mve(g: Geometry) -> Overlap:
 _ORDERS: Mapping[str, Callable[[Geometry], Overlap | None]] = {
     "conv2d": _by_pixel,
     "conv2d_residual": _by_pixel,
-    "conv2d_base": _conv2d_base,
+    "conv2d_scalar": _conv2d_scalar,
     "conv2d_dsp": _conv2d_dsp,
     "conv2d_mve": lambda g: _by_segment(g, 2),
     "depthwise_conv2d": _by_element,
-    "depthwise_conv2d_base": _depthwise_by_row,
+    "depthwise_conv2d_scalar": _depthwise_by_row,
     "depthwise_conv2d_dsp": _depthwise_dsp,
     "depthwise_conv2d_raw_dsp": _depthwise_dsp,
     "depthwise_conv2d_mve": _depthwise_mve,
@@ -171,7 +162,7 @@ _ORDERS: Mapping[str, Callable[[Geometry], Overlap | None]] = {
 """Kernel -> its order of reading and writing. A kernel that is not here never overlaps its input."""
 
 _COPIES_FIRST = frozenset(
-    [f"dense{kind}{core}" for kind in ("", "_accumulate") for core in ("", "_base", "_mve")]
+    [f"dense{kind}{core}" for kind in ("", "_accumulate") for core in ("", "_scalar", "_mve")]
     + [f"dense_{kind}_dsp" for kind in ("wide", "nibbles", "planes")]
 )
 """Kernels that take the whole input to scratch before they write anything."""

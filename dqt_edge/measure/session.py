@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .. import interpreter
-from ..accuracy import PerClass, per_class
 from ..boards import Board
+from ..data.accuracy import PerClass, per_class
 from ..device.replies import in_units
-from ..dial import Dynamic
-from ..graph import Dense, Graph, MacLayer, vector_text
-from ..policies import policy_text
+from ..graph import Dense, Graph, MacLayer, interpreter, vector_text
+from ..graph.bitops import bitops
+from ..graph.dial import Dynamic
+from ..graph.policy import policy_text
 
 Codes = npt.NDArray[np.uint8]
 
@@ -218,7 +218,7 @@ def _summary(
         count_least=None if total is None else float(total.min()),
         count_most=None if total is None else float(total.max()),
         controller_share=share,
-        bitops_ratio=float(interpreter.bitops(graph, expected.choices).mean()),
+        bitops_ratio=float(bitops(graph, expected.choices).mean()),
         width_vectors=dict(vectors.most_common()),
         per_class=classes,
         layers=_layer_facts(graph, expected.choices, ticks),

@@ -12,10 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .. import interpreter, nested
 from ..errors import UnsupportedError
-from ..graph import Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MacLayer, Pair
-from .widths import widest
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MacLayer, Pair, interpreter, nested
+from .candidates import widest
 
 Codes = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int32]

@@ -7,9 +7,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..architectures.spec import Depthwise, Fully, MacNode, Spec, inputs_of, shapes
 from ..graph import FULL, Conv2D, Dense, DepthwiseConv2D, Graph, MacLayer, Pair, Shape
 from ..importers.network import MAC_KINDS, Network
-from ..training.spec import Depthwise, Fully, MacNode, Spec, inputs_of, shapes
 
 DEFINITIONS = {
     "BitOPs": "sum over layers of MAC * weight bits * activation bits; the ratio is to all layers at 8x8",

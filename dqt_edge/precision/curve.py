@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .. import interpreter
 from ..errors import UsageError
-from ..graph import Graph, MacLayer, Pair
+from ..graph import Graph, MacLayer, Pair, interpreter
+from ..graph.bitops import bitops
 from . import biases
 from .assign import Option, front, within
+from .candidates import nearest
+from .counts import Counts
 from .evaluate import LOSSES, Evaluator
-from .instructions import Counts
 from .sensitivity import Sensitivity
-from .widths import nearest
 
 Vector = tuple[Pair, ...]
 
@@ -88,7 +88,7 @@ class Search:
     def bitops_ratio(self, pairs: Vector) -> float:
         """BitOPs of a width vector, as a part of all layers at 8x8."""
         choices = np.array([interpreter.fixed_choices(self.graph, pairs)])
-        return float(interpreter.bitops(self.graph, choices)[0])
+        return float(bitops(self.graph, choices)[0])
 
     def loss_of(self, pairs: Vector) -> float:
         """True loss of a width vector on the calibration samples."""

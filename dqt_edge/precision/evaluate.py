@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .. import interpreter
-from ..graph import Graph, MacLayer, Pair
-from .widths import widest
+from ..graph import Graph, MacLayer, Pair, interpreter
+from .candidates import widest
 
 Codes = npt.NDArray[np.uint8]
 Reals = npt.NDArray[np.float64]

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from ..graph import Graph, Pair
 from . import biases
+from .candidates import widest
 from .evaluate import LOSSES, Evaluator
-from .widths import widest
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ..architectures.spec import AveragePool, Fully
 from ..graph import Shape, Window
 from .layers import NestedDense, Pool, Run
 from .quantizers import Array
 from .replicas import own_share, replicas
-from .spec import AveragePool, Fully
 
 
 class NestedController(keras.layers.Layer):  # type: ignore[misc]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..architectures.spec import INPUT, MacNode, Spec, inputs_of
 from ..errors import UnsupportedError
-from .spec import INPUT, MacNode, Spec, inputs_of
 
 if TYPE_CHECKING:
     from .network import NestedModel

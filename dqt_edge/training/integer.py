@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from .. import nested
-from ..dial import Dynamic
 from ..graph import (
     FLAT,
     Add,
@@ -26,11 +24,13 @@ from ..graph import (
     Pair,
     Requantize,
     Window,
+    nested,
 )
-from ..interpreter import Policy, Result, fixed_choices, logit_bias
-from .export import to_graph
+from ..graph.dial import Dynamic
+from ..graph.interpreter import Policy, Result, fixed_choices, logit_bias
 from .network import NestedModel
 from .quantizers import Array
+from .to_graph import to_graph
 
 BATCH = 256
 

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from ..architectures.spec import AveragePool, Conv, Depthwise, Fully, MaxPool, window_of
 from ..graph import FULL, Pair, Shape, window_counts
 from .initial import GAMMA_MIN
 from .quantizers import CLIP_SIGMAS, SCALE_MIN, Array, EmaScale, Pact, View, activation_view, weight_view
-from .spec import AveragePool, Conv, Depthwise, Fully, MaxPool, window_of
 
 BIAS_MAX = 2.0**27
 """A channel whose folded weights almost vanish gets a coarser scale, so that its bias stays within int32."""

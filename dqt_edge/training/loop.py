@@ -15,17 +15,17 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from ..architectures.models import spec_of
+from ..data.load import Dataset, load_data, require_training
+from ..data.sources import Variation, ahead
 from ..errors import DqtError, UsageError
 from . import dial
-from .data import Dataset, load_data, require_training
 from .distribution import Devices, check_batch
 from .initial import Earlier, Initial, load_initial
 from .layers import Run
-from .models import spec_of
 from .network import NestedModel
 from .options import Options
 from .quantizers import EMA_RATE, Array
-from .sources import Variation, ahead
 from .state import State, load_state, save_state, state_file
 from .steps import Steps
 from .validation import Row, samples_at_once, validate

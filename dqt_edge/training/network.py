@@ -10,13 +10,24 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from .. import nested
+from ..architectures.spec import (
+    INPUT,
+    Conv,
+    Depthwise,
+    Fully,
+    MacNode,
+    Node,
+    Spec,
+    Sum,
+    control_window,
+    inputs_of,
+    shapes,
+)
 from ..errors import UsageError
-from ..graph import FULL, Pair, Shape, pair_text
+from ..graph import FULL, Pair, Shape, nested, pair_text
 from .controller import NestedController
 from .layers import NestedConv2D, NestedDense, NestedDepthwiseConv2D, Pool, Run
 from .quantizers import Array, EmaScale, Pact, View
-from .spec import INPUT, Conv, Depthwise, Fully, MacNode, Node, Spec, Sum, control_window, inputs_of, shapes
 
 UNIT = 1 / 255
 """Real size of an input code in training. Whatever units the data has, the network sees about 0..1: Adam's steps suit

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ..errors import UsageError
 from ..graph import FULL, Pair, pair_text, vector_text
-from ..policies import parse_pairs
+from ..graph.policy import parse_pairs
 
 OPTION = "option --candidates"
 

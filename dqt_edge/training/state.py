@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadFileError, UsageError
-from ..files import write_atomically
+from ..system.files import write_atomically
 from .initial import Earlier
 from .options import Options
 

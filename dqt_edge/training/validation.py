@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from ..data.augment import Codes
+from ..data.sources import Labels, Source, ahead
 from . import dial, losses
-from .augment import Codes
 from .distribution import Devices
 from .quantizers import Array
-from .sources import Labels, Source, ahead
 from .steps import Steps
 
 PART = 256

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.cascade import confidence, measure
-from dqt_edge import interpreter
-from dqt_edge.training.data import codes, load_data
+from dqt_edge.data.load import codes, load_data
+from dqt_edge.graph import interpreter
+from dqt_edge.graph.bitops import bitops
 from tests.support.digits import dial_graph
 
 
@@ -16,7 +17,7 @@ def test_each_row_holds_both_rules_at_their_measured_cost() -> None:
     rows = measure(graph, data.validation, data.test, ((4, 4), (8, 8)))
     x = codes(data.test.images(np.arange(len(data.test.labels))), graph)
     narrow, full = (interpreter.run(graph, x, [pair]) for pair in ((4, 4), (8, 8)))
-    low, high = (float(interpreter.bitops(graph, result.choices).mean()) for result in (narrow, full))
+    low, high = (float(bitops(graph, result.choices).mean()) for result in (narrow, full))
     assert rows
     sure = np.sort(confidence(graph, narrow.outputs))
     for row in rows:

@@ -11,10 +11,11 @@ import pytest
 
 from benchmarks import profile
 from benchmarks.counting import CountedDevice, CountFile, build_plugin
-from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.errors import MismatchError, ToolchainError
 from dqt_edge.graph import Graph
+from dqt_edge.project.build import build
+from dqt_edge.project.export import Project, export
 
 LOOP = """
 #include <stdint.h>
@@ -58,14 +59,14 @@ def test_a_loop_of_known_length(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> project.Project:
-    made, _, _ = project.export(graph, load_board("qemu-m4"), tmp_path_factory.mktemp("counted") / "p")
-    toolchain.build(made.folder, cross=True)
+def made(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    made, _, _ = export(graph, load_board("qemu-m4"), tmp_path_factory.mktemp("counted") / "p")
+    build(made.folder, cross=True)
     return made
 
 
 @pytest.mark.qemu
-def test_plugin_and_device_count_the_same(graph: Graph, made: project.Project) -> None:
+def test_plugin_and_device_count_the_same(graph: Graph, made: Project) -> None:
     """Layer by layer and in total, with widths given (the controller does not run) and with widths chosen."""
     codes = np.zeros(graph.tensor(graph.input).shape, np.uint8).tobytes()
     with CountedDevice(made, histogram=True) as device:
@@ -84,7 +85,7 @@ def test_plugin_and_device_count_the_same(graph: Graph, made: project.Project) -
 
 
 @pytest.mark.qemu
-def test_a_wrong_counter_is_noticed(graph: Graph, made: project.Project) -> None:
+def test_a_wrong_counter_is_noticed(graph: Graph, made: Project) -> None:
     counter = dataclasses.replace(made.board.counter, units=made.board.counter.units + 1)
     wrong = dataclasses.replace(made, board=dataclasses.replace(made.board, counter=counter))
     codes = bytes(graph.tensor(graph.input).size)
@@ -93,7 +94,7 @@ def test_a_wrong_counter_is_noticed(graph: Graph, made: project.Project) -> None
 
 
 @pytest.mark.qemu
-def test_an_image_without_the_mark(made: project.Project) -> None:
+def test_an_image_without_the_mark(made: Project) -> None:
     with pytest.raises(ToolchainError, match="the image has no function 'nowhere'"):
         CountFile(made.elf, ["nowhere"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from benchmarks.networks import BASELINE, CORES, PAIRS, QUANTITIES, growth
-from benchmarks.topologies import TOPOLOGIES
+from tests.support.topologies import TOPOLOGIES
 
 
 def test_the_baseline_holds_every_figure() -> None:

@@ -14,11 +14,11 @@ pytest.importorskip("tflite", reason="pip install 'dqt-edge[import]'")
 from benchmarks import peer
 from benchmarks.networks import PAIRS
 from benchmarks.peer_models import PeerModel
-from benchmarks.topologies import TOPOLOGIES
 from dqt_edge.errors import ToolchainError
 from dqt_edge.graph import MacLayer
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.tflite import read_network
+from tests.support.topologies import TOPOLOGIES
 
 
 @pytest.mark.parametrize("name", list(TOPOLOGIES))

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.switching import measure, static, with_controller
-from benchmarks.topologies import TOPOLOGIES
-from dqt_edge import interpreter
-from dqt_edge.graph import Graph
+from dqt_edge.graph import Graph, interpreter
+from tests.support.topologies import TOPOLOGIES
 
 
 @pytest.mark.qemu

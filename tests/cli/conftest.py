@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.cli import main
 from dqt_edge.graph import Graph
+from dqt_edge.project.build import build
+from dqt_edge.project.export import Project, export, remember
 from tests.cli.outcome import Outcome
 
 
@@ -30,9 +31,9 @@ def dqt(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
 
 @pytest.fixture
-def host_project(graph: Graph, here: Path) -> project.Project:
+def host_project(graph: Graph, here: Path) -> Project:
     """An exported and built host project, remembered as the last one."""
-    made, _, _ = project.export(graph, load_board("host"), here / "p")
-    toolchain.build(made.folder, cross=False)
-    project.remember(made)
+    made, _, _ = export(graph, load_board("host"), here / "p")
+    build(made.folder, cross=False)
+    remember(made)
     return made

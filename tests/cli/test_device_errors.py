@@ -16,10 +16,11 @@ import pytest
 import serial
 from serial.tools import list_ports
 
-from dqt_edge import checkpoint, nested, project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.device import client
-from dqt_edge.graph import Graph, MaxPool2D, Tensor, Window
+from dqt_edge.graph import Graph, MaxPool2D, Tensor, Window, checkpoint, nested
+from dqt_edge.project.build import build
+from dqt_edge.project.export import Project, export, remember
 from tests.cli.outcome import assert_refused
 from tests.support.digits import dial_graph, other_graph
 
@@ -27,12 +28,12 @@ from tests.support.digits import dial_graph, other_graph
 
 
 @pytest.fixture
-def board_project(graph: Graph, here: Path) -> project.Project:
+def board_project(graph: Graph, here: Path) -> Project:
     """A project for real silicon, with an image that is never started."""
-    made, _, _ = project.export(graph, load_board("stm32h7"), here / "p")
+    made, _, _ = export(graph, load_board("stm32h7"), here / "p")
     made.elf.parent.mkdir()
     made.elf.write_bytes(b"\x7fELF")
-    project.remember(made)
+    remember(made)
     return made
 
 
@@ -85,7 +86,7 @@ def test_device_answers_garbage(dqt, here: Path, board_project, line) -> None:
 
 def test_device_runs_another_model(dqt, here: Path, host_project) -> None:
     """The image of one model in the project of another."""
-    other, _, _ = project.export(other_graph(), load_board("host"), here / "other")
+    other, _, _ = export(other_graph(), load_board("host"), here / "other")
     other.elf.parent.mkdir()
     shutil.copy(host_project.elf, other.elf)
     assert_refused(dqt("profile", other.folder, "--data", "digits"), 6, "with model", "dqt-edge flash")
@@ -130,11 +131,11 @@ def test_profile_without_a_dial(dqt, here: Path, host_project, policy: str) -> N
 
 
 @pytest.fixture(params=["host", pytest.param("qemu-m4", marks=pytest.mark.qemu)])
-def dial_project(here: Path, request: pytest.FixtureRequest) -> project.Project:
+def dial_project(here: Path, request: pytest.FixtureRequest) -> Project:
     """A built project of a model with a dial."""
-    made, _, _ = project.export(dial_graph(), load_board(request.param), here / "d")
-    toolchain.build(made.folder, cross=request.param != "host")
-    project.remember(made)
+    made, _, _ = export(dial_graph(), load_board(request.param), here / "d")
+    build(made.folder, cross=request.param != "host")
+    remember(made)
     return made
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import checkpoint, project
 from dqt_edge.boards import load_board
-from dqt_edge.graph import Dense, Graph, Requantize, Tensor
+from dqt_edge.graph import Dense, Graph, Requantize, Tensor, checkpoint
+from dqt_edge.project.export import export
 from tests.cli.outcome import assert_refused
 from tests.support.digits import dial_graph
 
@@ -200,5 +200,5 @@ def test_check_and_the_manifest_show_the_dial(dqt, here: Path) -> None:
     assert json.loads(done.out)["dial"] == targets
     text = dqt("check", here / "dial.safetensors", "--board", "qemu-m4").out
     assert f"dial: 5 points, {targets[0]:.3f} to {targets[-1]:.3f} of the 8x8 BitOPs" in text
-    made, _, _ = project.export(graph, load_board("qemu-m4"), here / "p")
+    made, _, _ = export(graph, load_board("qemu-m4"), here / "p")
     assert made.manifest["model"]["dial"] == targets

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 from dqt_edge.boards import Board
-from dqt_edge.resources import data_folder
+from dqt_edge.system.resources import data_folder
 
-SOURCES = Path(__file__).parent.parent / "data" / "stm32h7"
+SOURCES = Path(__file__).parent.parent / "files" / "stm32h7"
 
 
 def build(board: Board, folder: Path, defines: tuple[str, ...] = ()) -> Path:

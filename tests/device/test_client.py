@@ -15,14 +15,7 @@ from dqt_edge.device.frame import Frame, encode
 from dqt_edge.device.messages import LOAD_REPLY, NAK, NO_SEQUENCE, RESULT, STATS_REPLY, Nak, Type
 from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.replies import in_units
-from dqt_edge.errors import (
-    DeviceError,
-    ProtocolError,
-    RefusedError,
-    SilentDeviceError,
-    UsageError,
-    WrongModelError,
-)
+from dqt_edge.errors import DeviceError, ProtocolError, RefusedError, SilentDeviceError, UsageError, WrongModelError
 from tests.firmware import stand_in
 
 from .fakes import MODEL_HASH, Faults, Faulty, Noise, Scripted, hello_reply

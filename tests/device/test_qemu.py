@@ -13,9 +13,9 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.device.client import Client, Timeouts
+from dqt_edge.device.connect import open_client
 from dqt_edge.device.qemu import QemuTransport
 from dqt_edge.device.replies import in_units
-from dqt_edge.device.session import open_client
 from dqt_edge.errors import BadFileError, DeviceError, ToolchainError, UsageError
 from tests.firmware import stand_in
 

@@ -18,9 +18,9 @@ from serial.tools import list_ports
 
 from dqt_edge.boards import Board, Serial, load_board
 from dqt_edge.device.client import Client, Timeouts
+from dqt_edge.device.connect import open_client, open_device
 from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.serial_port import SerialTransport, find_port
-from dqt_edge.device.session import open_client, open_device
 from dqt_edge.errors import BadFileError, DeviceError, PortError, SilentDeviceError, UsageError
 from tests.firmware import stand_in
 

@@ -15,8 +15,8 @@ from .stm32h7_image import build
 
 pytest.importorskip("unicorn", reason="pip install 'dqt-edge[emulate]'")
 
-from dqt_edge.device.stm32h7_model import Stm32h7
-from dqt_edge.device.unicorn import UnicornTransport
+from dqt_edge.device.stm32h7.model import Stm32h7
+from dqt_edge.device.stm32h7.unicorn import UnicornTransport
 
 pytestmark = [
     pytest.mark.emulate,

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from dqt_edge import interpreter, project, toolchain
 from dqt_edge.boards import load_board
+from dqt_edge.data.load import codes, load_data
 from dqt_edge.device.client import Client
-from dqt_edge.device.session import open_client
-from dqt_edge.dial import Dynamic
-from dqt_edge.elf import occupied
+from dqt_edge.device.connect import open_client
 from dqt_edge.errors import WrongModelError
 from dqt_edge.flashing.base import plan
-from dqt_edge.graph import Graph
+from dqt_edge.graph import Graph, interpreter
+from dqt_edge.graph.dial import Dynamic
 from dqt_edge.measure.session import layer_checksums
-from dqt_edge.training.data import codes, load_data
+from dqt_edge.project.build import build
+from dqt_edge.project.export import Project, export
+from dqt_edge.system.elf import occupied
 
 pytest.importorskip("unicorn", reason="pip install 'dqt-edge[emulate]'")
 pytest.importorskip("sklearn", reason="pip install 'dqt-edge[data]'")
@@ -28,15 +29,15 @@ COUNT = 50
 
 
 @pytest.fixture(scope="module")
-def made(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> project.Project:
+def made(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Project:
     folder = tmp_path_factory.mktemp("h7") / "p"
-    exported, _, _ = project.export(graph, load_board("stm32h7"), folder)
-    toolchain.build(folder, cross=True)
+    exported, _, _ = export(graph, load_board("stm32h7"), folder)
+    build(folder, cross=True)
     return exported
 
 
 @pytest.fixture
-def client(made: project.Project) -> Iterator[Client]:
+def client(made: Project) -> Iterator[Client]:
     with open_client(made.board, made.elf, made.model_hash, "unicorn:") as opened:
         yield opened
 
@@ -78,10 +79,10 @@ def test_says_that_it_does_not_count(client: Client) -> None:
     assert not client.counted
 
 
-def test_another_model_is_refused(made: project.Project) -> None:
+def test_another_model_is_refused(made: Project) -> None:
     with pytest.raises(WrongModelError):
         open_client(made.board, made.elf, bytes(32), "unicorn:")
 
 
-def test_the_flash_plan_holds_the_whole_image(made: project.Project) -> None:
+def test_the_flash_plan_holds_the_whole_image(made: Project) -> None:
     assert plan(made.elf, made.board).image_bytes == occupied(made.elf)[0]

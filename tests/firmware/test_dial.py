@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_device
-from dqt_edge.dial import DialPoint, bias_at
+from dqt_edge.device.connect import open_device
 from dqt_edge.graph import Graph
+from dqt_edge.graph.dial import DialPoint, bias_at
+from dqt_edge.project.build import build, forbidden_symbols
+from dqt_edge.project.export import export
 from tests.support.random_graphs import random_dial, random_graph
 
 UNTOUCHED = 0x5A5A5A5A
@@ -52,12 +53,12 @@ def dials() -> dict[str, Graph]:
 def test_every_target_gives_the_interpolated_bias(name: str, board_id: str, tmp_path: Path) -> None:
     graph = dials()[name]
     board = load_board(board_id)
-    made, _, _ = project.export(graph, board, tmp_path / "p")
+    made, _, _ = export(graph, board, tmp_path / "p")
     (made.folder / "app" / "dqt_server.c").write_text((Path(__file__).parent / "dial_app.c").read_text())
     definitions = ["DQT_SANITIZE=ON"] if board.is_host else []
-    image = toolchain.build(made.folder, cross=not board.is_host, definitions=definitions)
+    image = build(made.folder, cross=not board.is_host, definitions=definitions)
     if not board.is_host:
-        assert toolchain.forbidden_symbols(image.elf) == ()
+        assert forbidden_symbols(image.elf) == ()
     candidates = len(graph.adaptive[0].candidates)
     record = struct.Struct(f"<B{candidates}i")
     content = b""

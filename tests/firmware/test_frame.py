@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cobs import cobs
 
-from dqt_edge.resources import data_folder
+from dqt_edge.system.resources import data_folder
 
 from .stand_in import SANITIZERS, WARNINGS
 

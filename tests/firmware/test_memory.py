@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dqt_edge.boards import load_board
-from dqt_edge.resources import data_folder
+from dqt_edge.system.resources import data_folder
 
 from .stand_in import WARNINGS
 

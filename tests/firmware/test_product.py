@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge.resources import data_folder
+from dqt_edge.system.resources import data_folder
 
 from .stand_in import WARNINGS
 
@@ -38,7 +38,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     folder = tmp_path_factory.mktemp("product")
     (folder / "product.c").write_text(SOURCE)
     traps = ["-fsanitize=signed-integer-overflow,shift-exponent", "-fsanitize-undefined-trap-on-error"]
-    include = f"-I{data_folder('firmware') / 'runtime'}"
+    include = f"-I{data_folder('firmware') / 'dqt'}"
     command = ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", *WARNINGS, *traps, include]
     command += [str(folder / "product.c"), "-o", str(folder / "product.so")]
     subprocess.run(command, check=True, timeout=60)

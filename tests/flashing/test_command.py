@@ -12,7 +12,7 @@ import pytest
 from dqt_edge.boards import load_board
 from dqt_edge.cli import main
 from dqt_edge.errors import SilentDeviceError
-from dqt_edge.project import Project
+from dqt_edge.project.export import Project
 
 from .fake import FakeFlash, FakeRunner
 
@@ -36,7 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     made = Project(tmp_path, {"model": {"hash": "ab" * 32}}, load_board("stm32h7"))
     made.elf.parent.mkdir()
     made.elf.write_bytes(_elf([(0x08000000, b"x" * 1000), (0x08020000, b"y" * 40)]))
-    monkeypatch.setattr("dqt_edge.project.find_project", lambda folder: made)
+    monkeypatch.setattr("dqt_edge.project.export.find_project", lambda folder: made)
     return made
 
 
@@ -125,7 +125,7 @@ def test_unknown_runner(project: Project, run: Run) -> None:
 
 @pytest.mark.parametrize("board", ["host", "qemu-m4"])
 def test_boards_without_flash(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, board: str) -> None:
-    monkeypatch.setattr("dqt_edge.project.find_project", lambda folder: Project(tmp_path, {}, load_board(board)))
+    monkeypatch.setattr("dqt_edge.project.export.find_project", lambda folder: Project(tmp_path, {}, load_board(board)))
     code, _, err = run()
     assert code == 2
     assert f"board '{board}' has no flash to write" in err
@@ -155,7 +155,7 @@ def test_writes_then_asks_the_board(
         asked.append(arguments)
         return Client()
 
-    monkeypatch.setattr("dqt_edge.device.session.open_client", open_client)
+    monkeypatch.setattr("dqt_edge.device.connect.open_client", open_client)
     code, out, _ = run("--port", "/dev/ttyFAKE")
     assert code == 0
     assert asked == [(project.board, project.elf, project.model_hash, "/dev/ttyFAKE"), ("reset", "close")]
@@ -170,7 +170,7 @@ def test_a_silent_board_is_an_error(
     def open_client(*arguments: object) -> None:
         raise SilentDeviceError("no answer", where="port", next_step="press reset")
 
-    monkeypatch.setattr("dqt_edge.device.session.open_client", open_client)
+    monkeypatch.setattr("dqt_edge.device.connect.open_client", open_client)
     assert run()[0] == 6
     assert run("--no-hello")[0] == 0
 

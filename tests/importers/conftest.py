@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def keras() -> Any:
     """Keras, started as the command does."""
-    from dqt_edge.training.start import start_tensorflow
+    from dqt_edge.system.tensorflow import start_tensorflow
 
     start_tensorflow()
     import keras

@@ -12,9 +12,10 @@ from click.testing import CliRunner, Result
 
 pytest.importorskip("tflite", reason="the package tflite is not installed")
 
-from dqt_edge import checkpoint, errors
+from dqt_edge import errors
 from dqt_edge.boards import load_board
 from dqt_edge.cli import cli
+from dqt_edge.graph import checkpoint
 from dqt_edge.lowering.plan import make_plan
 from tests.support.tflite_models import small_network
 

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqt_edge import interpreter, nested
 from dqt_edge.errors import BadFileError, UnsupportedError
-from dqt_edge.graph import FLAT, Add, Concat, Conv2D, Dense, DepthwiseConv2D
+from dqt_edge.graph import FLAT, Add, Concat, Conv2D, Dense, DepthwiseConv2D, interpreter, nested
 from dqt_edge.importers import floating
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.calibrate import calibrate

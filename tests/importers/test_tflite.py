@@ -12,9 +12,22 @@ import pytest
 
 pytest.importorskip("tflite", reason="the package tflite is not installed")
 
-from dqt_edge import checkpoint, interpreter, nested
 from dqt_edge.errors import BadFileError, DqtError, UnsupportedError, UsageError
-from dqt_edge.graph import FLAT, FULL, Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, MacLayer, MaxPool2D
+from dqt_edge.graph import (
+    FLAT,
+    FULL,
+    Add,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    MacLayer,
+    MaxPool2D,
+    checkpoint,
+    interpreter,
+    nested,
+)
 from dqt_edge.importers.assemble import CONSTANT_MULTIPLIER, assemble
 from dqt_edge.importers.calibrate import calibrate
 from dqt_edge.importers.comparison import compare

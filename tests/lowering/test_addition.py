@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import fuzz_kernels
-from benchmarks.kernel_layers import INPUTS
+from tests.support.rig import cases
+from tests.support.rig.kernel_layers import INPUTS
 
 KERNELS = {"plain": "add", "m55": "add_mve"}
 LAYERS = 60
@@ -16,8 +16,8 @@ LAYERS = 60
 @pytest.mark.qemu
 @pytest.mark.parametrize("core", KERNELS)
 def test_random_additions_agree(core: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fuzz_kernels, "FOLDER", tmp_path)
-    monkeypatch.setattr(fuzz_kernels, "_rigs", {})
-    counts, failures = fuzz_kernels.run_chunk(("add", 50_000, LAYERS, (core,)))
+    monkeypatch.setattr(cases, "FOLDER", tmp_path)
+    monkeypatch.setattr(cases, "_rigs", {})
+    counts, failures = cases.run_chunk(("add", 50_000, LAYERS, (core,)))
     assert not failures
     assert {kernel: n for (_, kernel, _), n in counts.items()} == {KERNELS[core]: LAYERS * INPUTS}

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.topologies import TOPOLOGIES
 from dqt_edge.boards import load_board
 from dqt_edge.lowering.arena import ALIGNMENT, Overlap, Step, aligned, place
 from dqt_edge.lowering.memory import RESERVE, plan_memory
 from dqt_edge.lowering.plan import make_plan
 from tests.support.random_graphs import random_graph
+from tests.support.topologies import TOPOLOGIES
 
 
 def lifetimes(steps: list[Step], model_input: str, model_output: str) -> dict[str, tuple[int, int]]:

@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import fuzz_kernels, kernel_rig
-from benchmarks.fuzz_kernels import make_rig, plan_case
-from benchmarks.kernel_layers import Case
-from benchmarks.kernel_rig import Job
-from dqt_edge import interpreter
-from dqt_edge.graph import AveragePool2D, Conv2D, Graph, Pair, Requantize, Tensor, Window
+from dqt_edge.graph import AveragePool2D, Conv2D, Graph, Pair, Requantize, Tensor, Window, interpreter
 from tests.support.kernel_cases import full_scale
+from tests.support.rig import cases, kernel_rig
+from tests.support.rig.cases import make_rig, plan_case
+from tests.support.rig.kernel_layers import Case
+from tests.support.rig.kernel_rig import Job
 
 pytestmark = pytest.mark.qemu
 
@@ -51,8 +50,8 @@ GEOMETRIES = ("flat", "gathered", "rows")
 
 @pytest.fixture(scope="module", autouse=True)
 def folder(tmp_path_factory: pytest.TempPathFactory) -> None:
-    fuzz_kernels.FOLDER = tmp_path_factory.mktemp("rigs")
-    fuzz_kernels._rigs.clear()
+    cases.FOLDER = tmp_path_factory.mktemp("rigs")
+    cases._rigs.clear()
 
 
 def job_of(pair: Pair, weight: int, count: int, rest: int, geometry: str) -> Job:
@@ -119,6 +118,6 @@ def test_average_pooling_folds_before_16_bits_are_full(tmp_path: Path, monkeypat
         }
 
     monkeypatch.setattr(kernel_rig, "kernel_files", late)
-    chosen = fuzz_kernels.CORES["m4"]
+    chosen = cases.CORES["m4"]
     _, failures = kernel_rig.Rig(chosen.board, chosen.planned_for, tmp_path).run(jobs)
     assert {failure.job for failure in failures} == set(range(6, len(jobs)))

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.graph import Dense, Graph, Tensor
 from dqt_edge.lowering import dsp
 from dqt_edge.lowering.plan import make_plan
+from dqt_edge.project.build import build
+from dqt_edge.project.export import export
 from tests.support.device_kernels import assert_cases_agree, differing
 from tests.support.kernel_cases import cases, extreme_codes, spread
 from tests.support.random_graphs import ALL_PAIRS
@@ -98,9 +99,9 @@ def test_dense_layers_agree_at_every_pair_and_bound(kind: str, tmp_path: Path, m
             layers.append(Dense(f"d{i}", "input", f"d{i}.out", weights.astype(np.int8), bias, requantize, pairs))
             tensors.append(Tensor(f"d{i}.out", (1, 1, len(weights)), 0.02))
         graph = Graph(f"bounds{k}", (source, *tensors), tuple(layers), "input", tensors[-1].name)
-        made, plan, _ = project.export(graph, load_board("qemu-m4"), tmp_path / str(k))
+        made, plan, _ = export(graph, load_board("qemu-m4"), tmp_path / str(k))
         assert {layer.kernel for layer in plan.layers} == {f"dense_{kind}_dsp"}
-        toolchain.build(made.folder, cross=True)
+        build(made.folder, cross=True)
         assert not differing(made, graph, extreme_codes(k, (1, 1, k), 2), 7), k
 
 

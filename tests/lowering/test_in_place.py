@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from dqt_edge import toolchain
 from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
+from dqt_edge.device.connect import open_client
 from dqt_edge.graph import Graph
 from dqt_edge.lowering.arena import Overlap
 from dqt_edge.lowering.memory import plan_memory
 from dqt_edge.measure.session import layer_checksums
+from dqt_edge.project.build import build
 from tests.support.in_place import distances, export, pools
 from tests.support.kernel_cases import cases, extreme_codes
 
@@ -43,7 +43,7 @@ def wrong(graph: Graph, board_id: str, folder: Path, patch: pytest.MonkeyPatch, 
     """Layers that overlap their input -> whether any of their results differs from the interpreter's."""
     board = load_board(board_id)
     made = export(graph, board, folder, patch, lambda rule: _step(rule) if nearer else 0)
-    toolchain.build(made.folder, cross=not board.is_host)
+    build(made.folder, cross=not board.is_host)
     found = dict.fromkeys(distances(graph, plan_memory(graph, board)), False)
     with open_client(made.board, made.elf, made.model_hash) as client:
         for sample in extreme_codes(3, graph.tensor(graph.input).shape, 3)[1:]:

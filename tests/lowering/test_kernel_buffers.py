@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("unicorn", reason="pip install 'dqt-edge[emulate]'")
 
-from dqt_edge import interpreter
-from dqt_edge.lowering.footprint import code_table
+from dqt_edge.graph import interpreter
+from dqt_edge.project.footprint import code_table
 from tests.support.emulated_kernels import EmulatedKernels
 from tests.support.kernel_cases import cases, extreme_codes
 

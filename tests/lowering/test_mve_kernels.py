@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
 from dqt_edge.graph import DepthwiseConv2D, Graph, MaxPool2D, Tensor, Window
 from dqt_edge.lowering import mve
 from dqt_edge.lowering.plan import Plan, make_plan
+from dqt_edge.project.build import build
+from dqt_edge.project.export import export
 from tests.support.device_kernels import assert_cases_agree, differing
 from tests.support.kernel_cases import extreme_codes, spread
 
@@ -68,7 +69,7 @@ ZONE = 64
 
 def add_red_zones(folder: Path, plan: Plan) -> None:
     """Change the sources of a project: scratch of its own with 64 bytes behind it, checked as the arena is."""
-    run = folder / "runtime" / "dqt_run.c"
+    run = folder / "dqt" / "dqt_run.c"
     text = run.read_text()
     assert text.count(CALL) == 1
     sizes = ", ".join(str(layer.scratch) for layer in plan.layers)
@@ -106,8 +107,8 @@ def depthwise_graph(shape: tuple[int, int, int], values: list[int], pairs: tuple
 def test_depthwise_sums_at_the_bound_of_16_bits_and_past_it(tmp_path: Path) -> None:
     """9 * 241 * 15 = 32,535 fits 16 bits (4x4); 9 * 249 * 15 (5x4) and 9 * 241 * 31 (4x5) do not: four lanes then."""
     graph = depthwise_graph((4, 5, 3), [-128, 127], ((8, 8), (8, 4), (5, 4), (4, 8), (4, 5), (4, 4), (2, 5), (2, 4)))
-    made, _, _ = project.export(graph, load_board("qemu-m55"), tmp_path / "p")
-    toolchain.build(made.folder, cross=True)
+    made, _, _ = export(graph, load_board("qemu-m55"), tmp_path / "p")
+    build(made.folder, cross=True)
     assert not differing(made, graph, extreme_codes(1, (4, 5, 3), 3), 8)
 
 
@@ -121,9 +122,9 @@ def test_depthwise_offsets_at_their_bound(tmp_path: Path) -> None:
     pool = MaxPool2D("pool", "y0", "top", Window((3, 16)))  # a short reply
     tensors = (*graph.tensors, Tensor("top", (1, 1, WIDEST[2]), 0.02, 0))
     graph = replace(graph, tensors=tensors, layers=(*graph.layers, pool), output="top")
-    made, plan, _ = project.export(graph, load_board("qemu-m55"), tmp_path / "p")
+    made, plan, _ = export(graph, load_board("qemu-m55"), tmp_path / "p")
     assert "depthwise_conv2d_mve" in plan.kernels
-    toolchain.build(made.folder, cross=True)
+    build(made.folder, cross=True)
     assert not differing(made, graph, extreme_codes(2, WIDEST, 2)[1:], 2)
 
 

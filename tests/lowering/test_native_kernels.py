@@ -7,9 +7,8 @@ import zlib
 import numpy as np
 import pytest
 
-from dqt_edge import interpreter
-from dqt_edge.dial import Dynamic
-from dqt_edge.graph import Dense, Graph
+from dqt_edge.graph import Dense, Graph, interpreter
+from dqt_edge.graph.dial import Dynamic
 from tests.support.native_model import NativeModel
 from tests.support.random_graphs import random_bias, random_codes, random_graph
 

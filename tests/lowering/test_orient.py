@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.fuzz import BOARDS, try_network
-from dqt_edge import interpreter
 from dqt_edge.boards import load_board
-from dqt_edge.checkpoint import model_hash
-from dqt_edge.graph import Graph
+from dqt_edge.graph import Graph, interpreter
+from dqt_edge.graph.checkpoint import model_hash
 from dqt_edge.lowering.orient import along_rows
 from dqt_edge.lowering.plan import make_plan
 from tests.lowering.test_native_kernels import assert_equal
 from tests.support.native_model import NativeModel
 from tests.support.random_graphs import random_codes, random_graph
+from tests.support.random_networks import BOARDS, try_network
 
 SEEDS = range(10)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dqt_edge import nested
+from dqt_edge.graph import nested
 from dqt_edge.lowering import packing
 from dqt_edge.lowering.packing import Planes
 

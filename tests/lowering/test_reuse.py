@@ -57,7 +57,7 @@ def layers(draw, kernel: str):
     size = tuple(draw(st.integers(1, min(4, n))) for n in shape[:2])
     padding = tuple(draw(st.integers(0, size[i % 2] - 1)) for i in range(4))
     stride = tuple(draw(st.integers(1, 3)) for _ in range(2))
-    if kernel.startswith("depthwise_conv2d_") and kernel.endswith(("_base", "_dsp")):
+    if kernel.startswith("depthwise_conv2d_") and kernel.endswith(("_scalar", "_dsp")):
         size, stride = (3, 3), (stride[0], min(stride[1], 2))
         padding = tuple(draw(st.integers(0, 2)) for _ in range(4))
         shape = (max(shape[0], 3), max(shape[1], 3), shape[2])
@@ -65,9 +65,9 @@ def layers(draw, kernel: str):
         size, stride = (min(size[0], 3), min(size[1], 3)), (stride[0], min(stride[1], 2))
         padding = tuple(min(p, size[i % 2] - 1) for i, p in enumerate(padding))
         shape = (*shape[:2], draw(st.sampled_from([3, 17, 32])))
-    if kernel in ("conv2d_dsp", "conv2d_base") and draw(st.booleans()):
+    if kernel in ("conv2d_dsp", "conv2d_scalar") and draw(st.booleans()):
         size, stride, padding, shape = (1, 1), (1, 1), (0, 0, 0, 0), (shape[0], shape[1], 4 * draw(st.integers(1, 40)))
-    elif kernel in ("conv2d_dsp", "conv2d_base") and draw(st.booleans()):
+    elif kernel in ("conv2d_dsp", "conv2d_scalar") and draw(st.booleans()):
         shape = (*shape[:2], 4 * draw(st.integers(1, 2)))
     window = Window(size, stride, padding)
     channels = draw(st.integers(1, 4)) if kernel == "conv2d" else draw(st.integers(1, 20))

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from dqt_edge import interpreter
 from dqt_edge.boards import load_board
-from dqt_edge.dial import Dynamic
-from dqt_edge.graph import Graph
-from dqt_edge.measure import charts, report
+from dqt_edge.data.load import codes, load_data
+from dqt_edge.graph import Graph, interpreter
+from dqt_edge.graph.bitops import bitops
+from dqt_edge.graph.dial import Dynamic
+from dqt_edge.graph.policy import dial_policies
 from dqt_edge.measure.session import Session, as_json, layer_checksums, run_session
-from dqt_edge.policies import dial_policies
-from dqt_edge.training.data import codes, load_data
+from dqt_edge.report import charts
+from dqt_edge.report import page as report
 from tests.support.digits import dial_graph
 
 
@@ -76,7 +77,7 @@ def test_facts_follow_from_the_answers(graph: Graph, samples) -> None:
     layers = len(graph.all_layers)
     assert session.mismatches == 0
     assert session.accuracy == session.interpreter_accuracy == (want.outputs.argmax(1) == y).mean()
-    assert session.bitops_ratio == pytest.approx(interpreter.bitops(graph, want.choices).mean())
+    assert session.bitops_ratio == pytest.approx(bitops(graph, want.choices).mean())
     assert sum(session.width_vectors.values()) == 30
     per_tick = board.counter.units / board.counter.ticks
     assert session.layers[0].count == 16 * per_tick
@@ -138,7 +139,7 @@ def test_a_dial_is_a_curve_of_accuracy_against_cost(dial_sessions: list[Session]
     for session, point in zip(dial_sessions, model.controller.dial, strict=True):
         want = interpreter.run(model, samples[0], Dynamic(point.bias))
         assert session.interpreter_accuracy == (want.outputs.argmax(1) == samples[1]).mean()
-        assert session.bitops_ratio == interpreter.bitops(model, want.choices).mean()
+        assert session.bitops_ratio == bitops(model, want.choices).mean()
 
 
 def test_the_report_of_a_dial(dial_sessions: list[Session], tmp_path) -> None:

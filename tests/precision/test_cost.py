@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from dqt_edge import errors, interpreter
+from dqt_edge import errors
+from dqt_edge.architectures.published import architecture, names
 from dqt_edge.cli import cli
 from dqt_edge.graph import Graph, MacLayer
+from dqt_edge.graph.bitops import bitops
 from dqt_edge.precision import cost as costs
-from dqt_edge.precision.architectures import architecture, names
 from tests.support.random_graphs import random_graph
 
 
@@ -61,7 +62,7 @@ def test_the_ratio_is_the_interpreters(seed: int) -> None:
     chosen = {layer.name: layer.candidates[k] for layer, k in zip(graph.adaptive, choices, strict=True)}
     pairs = [chosen.get(x.name, x.candidates[0]) for x in graph.layers if isinstance(x, MacLayer)]
     found = costs.cost(costs.of_graph(graph, all_adaptive=False), pairs)
-    assert found.bitops_ratio == pytest.approx(interpreter.bitops(graph, np.array([choices]))[0], rel=1e-12)
+    assert found.bitops_ratio == pytest.approx(bitops(graph, np.array([choices]))[0], rel=1e-12)
 
 
 def test_a_structure_and_its_trained_checkpoint_cost_the_same(graph: Graph) -> None:

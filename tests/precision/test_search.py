@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from dqt_edge import checkpoint, errors, interpreter, nested
+from dqt_edge import errors
 from dqt_edge.boards import load_board
 from dqt_edge.cli import cli
-from dqt_edge.graph import FULL, Graph, MacLayer
-from dqt_edge.precision import assign, biases, curve, instructions, sensitivity, widths
+from dqt_edge.data.load import codes, load_data
+from dqt_edge.graph import FULL, Graph, MacLayer, checkpoint, interpreter, nested
+from dqt_edge.graph.bitops import bitops
+from dqt_edge.measure import layer_counts as instructions
+from dqt_edge.precision import assign, biases, curve, sensitivity
+from dqt_edge.precision import candidates as widths
 from dqt_edge.precision.assign import Option
 from dqt_edge.precision.evaluate import Evaluator, divergence, squared_error
-from dqt_edge.training.data import codes, load_data
 from tests.support.random_graphs import random_codes, random_graph
 
 PAIRS = ((8, 8), (4, 8), (4, 4), (2, 4))
@@ -223,7 +226,7 @@ def test_the_command_writes_what_it_says(model_file: Path, here: Path) -> None:
     data = load_data("digits")
     answers = interpreter.run(fixed, codes(data.x_test[:60], fixed), ()).outputs.argmax(axis=1)
     assert (answers == data.y_test[:60]).mean() == pytest.approx(best["accuracy"])
-    assert interpreter.bitops(fixed, np.zeros((1, 0), np.int64))[0] == pytest.approx(best["bitops_ratio"])
+    assert bitops(fixed, np.zeros((1, 0), np.int64))[0] == pytest.approx(best["bitops_ratio"])
     if pytest.importorskip("vl_convert", reason="the extra 'report' is not installed"):
         assert (here / "r" / "search.svg").read_text().startswith("<svg")
         assert (here / "r" / "search.png").read_bytes()[:4] == b"\x89PNG"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dqt_edge import project, toolchain
 from dqt_edge.boards import load_board
-from dqt_edge.device.session import open_client
+from dqt_edge.device.connect import open_client
 from dqt_edge.graph import Graph
 from dqt_edge.lowering.plan import Plan
 from dqt_edge.measure.session import layer_checksums
-from dqt_edge.project import Project
+from dqt_edge.project.build import build
+from dqt_edge.project.export import Project, export
 
 from .kernel_cases import cases, extreme_codes
 
@@ -58,10 +58,10 @@ def assert_cases_agree(
     """
     seed = sum(shape) + zero
     graph = cases(kind, seed, shape, count, zero=zero)
-    made, plan, _ = project.export(graph, load_board(board_id), folder)
+    made, plan, _ = export(graph, load_board(board_id), folder)
     assert kernel in {layer.kernel for layer in plan.layers}
     if change is not None:
         change(made.folder, plan)
-    toolchain.build(made.folder, cross=True)
+    build(made.folder, cross=True)
     wrong = differing(made, graph, extreme_codes(seed, shape, 3), 3)
     assert not wrong, f"seed {seed}: {len(wrong)} outputs differ, first {wrong[0]}"

@@ -1,16 +1,16 @@
-"""The trained digits model that the tests share; tests/data/README.md says how it was made."""
+"""The trained digits model that the tests share; tests/files/README.md says how it was made."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from dqt_edge import checkpoint, interpreter
-from dqt_edge.dial import Dynamic
-from dqt_edge.graph import DialPoint, Graph
-from dqt_edge.training.data import codes, load_data
+from dqt_edge.data.load import codes, load_data
+from dqt_edge.graph import DialPoint, Graph, checkpoint, interpreter
+from dqt_edge.graph.bitops import bitops
+from dqt_edge.graph.dial import Dynamic
 
-DIGITS = Path(__file__).parents[1] / "data" / "digits.safetensors"
+DIGITS = Path(__file__).parents[1] / "files" / "digits.safetensors"
 
 
 def digits_graph() -> Graph:
@@ -38,6 +38,6 @@ def dial_graph() -> Graph:
     for lean in (-80_000, 0, 50_000, 65_000, 100_000):
         bias = (lean, 0, -lean)
         choices = interpreter.run(graph, inputs, Dynamic(bias)).choices
-        points.append(DialPoint(float(interpreter.bitops(graph, choices).mean()), bias))
+        points.append(DialPoint(float(bitops(graph, choices).mean()), bias))
     assert graph.controller is not None
     return replace(graph, controller=replace(graph.controller, dial=tuple(points)))

@@ -18,9 +18,10 @@ from unicorn.arm_const import (
 )
 from unicorn.unicorn_const import UC_PROT_ALL
 
-from dqt_edge import codesize, project
 from dqt_edge.boards import load_board
 from dqt_edge.graph import Graph
+from dqt_edge.project.export import export
+from dqt_edge.project.measure_code import FLAGS
 
 IMAGE, ARENA_END, SCRATCH_END, STACK = 0x10000, 0x20100000, 0x20300000, 0x20400000
 PAGE, STACK_SIZE, RETURN = 0x1000, 0x2000, 0x0FFC
@@ -32,11 +33,11 @@ class EmulatedKernels:
 
     def __init__(self, graph: Graph, folder: Path, board_id: str = "qemu-m4") -> None:
         self.graph = graph
-        made, self.plan, self.footprint = project.export(graph, load_board(board_id), folder)
+        made, self.plan, self.footprint = export(graph, load_board(board_id), folder)
         sources = sorted(str(p) for part in ("kernels", "model") for p in (folder / part).glob("*.c"))
-        includes = [f"-I{folder / part}" for part in ("kernels", "model", "runtime", "app")]
+        includes = [f"-I{folder / part}" for part in ("kernels", "model", "dqt", "app")]
         elf = folder / "kernels.elf"
-        command = ["arm-none-eabi-gcc", *made.board.cpu.flags, *codesize.FLAGS, *includes, *sources]
+        command = ["arm-none-eabi-gcc", *made.board.cpu.flags, *FLAGS, *includes, *sources]
         command += [str(folder / "port" / "dqt_memory.c"), "-nostdlib", "-lgcc", "-Wl,-e,0", f"-Wl,-Ttext={IMAGE:#x}"]
         subprocess.run([*command, "-o", str(elf)], check=True)
         with elf.open("rb") as handle:

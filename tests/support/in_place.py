@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import project
 from dqt_edge.boards import Board
 from dqt_edge.graph import AveragePool2D, Graph, MaxPool2D, Tensor, window_counts
 from dqt_edge.lowering import plan as lowering
 from dqt_edge.lowering.arena import Arena, Overlap, aligned
 from dqt_edge.lowering.memory import MemoryPlan, plan_memory
 from dqt_edge.lowering.reuse import overlaps
+from dqt_edge.project.export import Project
+from dqt_edge.project.export import export as export_project
 
 from .kernel_cases import window_of
 from .random_graphs import random_requantize
@@ -89,12 +90,12 @@ def overlapping(shift: Callable[[Overlap], int]) -> Callable[[Graph, Board], Mem
 
 def export(
     graph: Graph, board: Board, folder: Path, patch: pytest.MonkeyPatch, shift: Callable[[Overlap], int]
-) -> project.Project:
+) -> Project:
     """Write the project; the input is restored before each layer."""
     patch.setattr(lowering, "plan_memory", overlapping(shift))
-    made, _, _ = project.export(graph, board, folder)
+    made, _, _ = export_project(graph, board, folder)
     patch.undo()
-    run = folder / "runtime" / "dqt_run.c"
+    run = folder / "dqt" / "dqt_run.c"
     text = run.read_text()
     assert text.count(CALL) == text.count(BEGIN) == 1
     size = math.prod(graph.tensor(graph.input).shape)

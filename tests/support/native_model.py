@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from dqt_edge.boards import load_board
-from dqt_edge.emit.render import environment, kernel_source
 from dqt_edge.graph import Graph
-from dqt_edge.lowering.footprint import make_buffers
 from dqt_edge.lowering.plan import Plan, make_plan
-from dqt_edge.resources import data_folder
+from dqt_edge.project.footprint import make_buffers
+from dqt_edge.project.render import c_environment, kernel_files
+from dqt_edge.system.resources import data_folder
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 PORT = """
@@ -48,7 +48,7 @@ class NativeModel:
     def __init__(self, graph: Graph, folder: Path, *, sanitize: bool = False) -> None:
         self.plan: Plan = make_plan(graph, load_board("host"))
         self.graph = graph
-        env = environment()
+        env = c_environment()
         files = {
             "port.c": PORT,
             "dqt_weights.h": env.get_template("weights.h.j2").render(plan=self.plan),
@@ -56,18 +56,18 @@ class NativeModel:
             "dqt_model.c": env.get_template("model.c.j2").render(plan=self.plan, buffers=make_buffers(self.plan)),
             "dqt_kernels.h": env.get_template("kernels.h.j2").render(plan=self.plan, kernels=self.plan.kernels),
         }
-        files |= {f"dqt_{k}.c": kernel_source(k, "host") for k in self.plan.kernels}
+        files |= {Path(name).name: text for name, text in kernel_files(self.plan.kernels, "host").items()}
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (folder / name).write_text(text)
         firmware = data_folder("firmware")
         library = folder / "model.so"
         sources = [str(folder / name) for name in files if name.endswith(".c")]
-        sources += [str(firmware / path) for path in ("runtime/dqt_run.c", "runtime/dqt_dial.c", "app/dqt_frame.c")]
+        sources += [str(firmware / path) for path in ("dqt/dqt_run.c", "dqt/dqt_dial.c", "app/dqt_frame.c")]
         command = ["cc", "-std=c11", "-O2", "-fno-strict-aliasing", "-shared", "-fPIC", *WARNINGS, "-I", str(folder)]
         command += [
             "-I",
-            str(firmware / "runtime"),
+            str(firmware / "dqt"),
             "-I",
             str(firmware / "app"),
             "-o",

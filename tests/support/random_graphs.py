@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from dqt_edge import nested
 from dqt_edge.graph import (
     FLAT,
     Add,
@@ -20,6 +19,7 @@ from dqt_edge.graph import (
     Requantize,
     Tensor,
     Window,
+    nested,
     window_counts,
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dqt_edge.graph import FLAT, Add, Concat, Conv2D, Dense, Tensor
-from dqt_edge.lowering import base, dsp
+from dqt_edge.lowering import dsp, scalar
 from dqt_edge.lowering.choose import Choice
 
 Turn = tuple[dict[str, np.ndarray], np.ndarray]
@@ -117,9 +117,9 @@ def by_row(r: Reader):
         yield r.bytes[new].ravel(), list(r.out[y])
 
 
-def conv2d_base(r: Reader):
-    flat = base.is_flat(r.source, r.target, r.layer.window)
-    return by_segment(r, 2 * base.segment_pairs(r.source[2])) if flat else by_row(r)
+def conv2d_scalar(r: Reader):
+    flat = scalar.is_flat(r.source, r.target, r.layer.window)
+    return by_segment(r, 2 * scalar.segment_pairs(r.source[2])) if flat else by_row(r)
 
 
 def conv2d_dsp(r: Reader):
@@ -152,11 +152,11 @@ def depthwise_mve(r: Reader):
 ORDERS = {
     "conv2d": by_pixel,
     "conv2d_residual": by_pixel,
-    "conv2d_base": conv2d_base,
+    "conv2d_scalar": conv2d_scalar,
     "conv2d_dsp": conv2d_dsp,
     "conv2d_mve": by_pair,
     "depthwise_conv2d": by_element,
-    "depthwise_conv2d_base": depthwise_ring,
+    "depthwise_conv2d_scalar": depthwise_ring,
     "depthwise_conv2d_dsp": depthwise_ring,
     "depthwise_conv2d_raw_dsp": depthwise_ring,
     "depthwise_conv2d_mve": depthwise_mve,

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dqt_edge.data.load import CIFAR10_FILE, CIFAR10_URL, load_data
 from dqt_edge.errors import BadFileError
-from dqt_edge.training.data import CIFAR10_FILE, CIFAR10_URL, load_data
 
 pytestmark = pytest.mark.train
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge import nested
+from dqt_edge.data.load import codes, load_data, require_training
 from dqt_edge.errors import BadFileError, UsageError
-from dqt_edge.graph import Graph
-from dqt_edge.training.data import codes, load_data, require_training
+from dqt_edge.graph import Graph, nested
 
 RNG = np.random.default_rng(5)
 X = RNG.random((40, 6, 5)).astype(np.float32)
@@ -185,7 +184,7 @@ def test_codes_are_the_graphs_own_and_a_wrong_shape_is_named(graph: Graph) -> No
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("dqt_edge.training.npz.UNPACKED_MAX", 1000)
+    monkeypatch.setattr("dqt_edge.data.npz.UNPACKED_MAX", 1000)
     with pytest.raises(BadFileError, match="unpack to"):
         load_data(npz(tmp_path / "bomb.npz", x=X, y=Y))
 

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqt_edge import checkpoint, interpreter, nested
-from dqt_edge.dial import Dynamic
-from dqt_edge.graph import Add, Conv2D, Graph, Pair
-from dqt_edge.training.models import spec_of
-from dqt_edge.training.spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Spec, Sum
+from dqt_edge.architectures.models import spec_of
+from dqt_edge.architectures.spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Spec, Sum
+from dqt_edge.graph import Add, Conv2D, Graph, Pair, checkpoint, interpreter, nested
+from dqt_edge.graph.dial import Dynamic
 from tests.support.random_graphs import random_bias
 
 pytestmark = pytest.mark.train
@@ -107,22 +106,22 @@ def assert_equal_everywhere(model: Any, graph: Graph, x: np.ndarray) -> None:
 
 @pytest.mark.parametrize("name", networks())
 def test_keras_evaluation_is_the_interpreters(name: str, tensorflow: Any) -> None:
-    from dqt_edge.training.export import to_graph
+    from dqt_edge.training.to_graph import to_graph
 
     model, x = calibrated(*networks()[name])
     assert_equal_everywhere(model, to_graph(model, name), x)
 
 
 def test_keras_evaluation_is_the_interpreters_after_training(short_run: Any) -> None:
-    from dqt_edge.training.export import to_graph
+    from dqt_edge.training.to_graph import to_graph
 
     assert_equal_everywhere(short_run.model, to_graph(short_run.model, "tiny"), short_run.dataset.x_test[:300])
 
 
 @pytest.mark.parametrize("name", networks())
 def test_the_training_pass_stays_within_one_code_of_the_integers(name: str, tensorflow: Any) -> None:
-    from dqt_edge.training.export import to_graph
     from dqt_edge.training.layers import Run
+    from dqt_edge.training.to_graph import to_graph
 
     model, x = calibrated(*networks()[name])
     graph = to_graph(model, name)
@@ -153,7 +152,7 @@ def test_gates_select_what_a_fixed_vector_computes(tensorflow: Any) -> None:
 
 
 def test_bottleneck_reads_signed_tensors_at_8_bits_and_keeps_general_additions(tensorflow: Any) -> None:
-    from dqt_edge.training.export import to_graph
+    from dqt_edge.training.to_graph import to_graph
 
     model, _ = calibrated(*networks()["bottleneck"])
     graph = to_graph(model, "bottleneck")
@@ -165,7 +164,7 @@ def test_bottleneck_reads_signed_tensors_at_8_bits_and_keeps_general_additions(t
 
 
 def test_an_addition_with_too_small_multipliers_is_not_fused(tensorflow: Any) -> None:
-    from dqt_edge.training.export import to_graph
+    from dqt_edge.training.to_graph import to_graph
 
     model, x = calibrated(*networks()["tiny"])
     assert model.fused == {"sum"}
@@ -179,7 +178,7 @@ def test_an_addition_with_too_small_multipliers_is_not_fused(tensorflow: Any) ->
 
 
 def test_a_channel_without_weights_keeps_its_bias_within_int32(tensorflow: Any) -> None:
-    from dqt_edge.training.export import to_graph
+    from dqt_edge.training.to_graph import to_graph
 
     model, x = calibrated(*networks()["tiny"])
     scales = model.parts["classifier"].log_scale.numpy()
@@ -190,7 +189,7 @@ def test_a_channel_without_weights_keeps_its_bias_within_int32(tensorflow: Any) 
 
 
 def test_the_graph_survives_its_checkpoint_with_its_provenance(short_run: Any, out: Path) -> None:
-    from dqt_edge.training.report import finished_graph
+    from dqt_edge.training.finish import finished_graph
     from tests.training.conftest import SHORT
 
     before = [v.numpy() for v in short_run.model.variables]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dqt_edge.data.load import load_data, require_training
+from dqt_edge.data.sources import Variation
 from dqt_edge.errors import BadFileError, UsageError
-from dqt_edge.training.data import load_data, require_training
-from dqt_edge.training.sources import Variation
 
 SHAPE = (8, 8, 3)
 RNG = np.random.default_rng(13)
@@ -109,7 +109,7 @@ def write(tf: Any, path: Path, pixels: np.ndarray) -> Path:
 
 
 def read(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    from dqt_edge.training.pictures import centred, read_all
+    from dqt_edge.data.images import centred, read_all
 
     return np.asarray(read_all([path], shape, [centred])[0])
 
@@ -160,7 +160,7 @@ def test_a_vanished_image_is_named(tensorflow: Any, tmp_path: Path) -> None:
 
 def test_random_crops_lie_within_the_image_and_keep_area_and_proportion() -> None:
     pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-    from dqt_edge.training.pictures import centred, random_crop
+    from dqt_edge.data.images import centred, random_crop
 
     boxes = []
     for _ in range(400):

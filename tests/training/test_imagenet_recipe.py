@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqt_edge import checkpoint
-from dqt_edge.graph import MaxPool2D
-from dqt_edge.training import models
+from dqt_edge.architectures import models
+from dqt_edge.architectures.spec import shapes
+from dqt_edge.graph import MaxPool2D, checkpoint
 from dqt_edge.training.options import Options, parse_candidates
-from dqt_edge.training.spec import shapes
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,8 +41,8 @@ def test_resnet50_has_the_published_size() -> None:
 
 @pytest.mark.train
 def test_the_recipe_runs_on_a_folder_of_images(here: Path, monkeypatch: pytest.MonkeyPatch, tensorflow: Any) -> None:
+    from dqt_edge.training.finish import finished_graph
     from dqt_edge.training.loop import train
-    from dqt_edge.training.report import finished_graph
 
     tf, rng = tensorflow, np.random.default_rng(5)
     for part, count in (("train", 12), ("val", 3)):

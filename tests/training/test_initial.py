@@ -52,8 +52,8 @@ def pixels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_float_pass_is_the_models_own(keras_file: Path, pixels: Path, tensorflow: Any) -> None:
     import keras
 
-    from dqt_edge.importers.trainable import read_trainable
-    from dqt_edge.training.data import load_data
+    from dqt_edge.data.load import load_data
+    from dqt_edge.training.from_model import read_trainable
     from dqt_edge.training.layers import Run
     from dqt_edge.training.loop import build_model
 
@@ -68,12 +68,12 @@ def test_the_float_pass_is_the_models_own(keras_file: Path, pixels: Path, tensor
 
 
 def test_a_warm_up_starts_with_the_network_it_is_given(pixels: Path, tensorflow: Any) -> None:
-    from dqt_edge.training.data import load_data
+    from dqt_edge.architectures.models import spec_of
+    from dqt_edge.architectures.spec import MacNode
+    from dqt_edge.data.load import load_data
     from dqt_edge.training.initial import Initial, LayerWeights
     from dqt_edge.training.layers import Run
     from dqt_edge.training.loop import Trainer, build_model
-    from dqt_edge.training.models import spec_of
-    from dqt_edge.training.spec import MacNode
 
     rng = np.random.default_rng(6)
     options = Options(data=str(pixels), model="tiny", init="finished.keras", epochs=3)
@@ -100,8 +100,8 @@ def test_a_warm_up_starts_with_the_network_it_is_given(pixels: Path, tensorflow:
 
 
 def test_weights_of_another_network_are_refused(keras_file: Path, pixels: Path) -> None:
-    from dqt_edge.importers.trainable import read_trainable
-    from dqt_edge.training.data import load_data
+    from dqt_edge.data.load import load_data
+    from dqt_edge.training.from_model import read_trainable
     from dqt_edge.training.loop import build_model
 
     data, initial = load_data(str(pixels)), read_trainable(keras_file)
@@ -119,10 +119,11 @@ def test_weights_of_another_network_are_refused(keras_file: Path, pixels: Path) 
 
 
 def test_a_recipe_trains_a_model_file_and_gives_a_dial(keras_file: Path, pixels: Path, tmp_path: Path) -> None:
-    from dqt_edge.checkpoint import load
-    from dqt_edge.interpreter import bitops, run
-    from dqt_edge.policies import parse_policy
-    from dqt_edge.training.data import codes, load_data
+    from dqt_edge.data.load import codes, load_data
+    from dqt_edge.graph.bitops import bitops
+    from dqt_edge.graph.checkpoint import load
+    from dqt_edge.graph.interpreter import run
+    from dqt_edge.graph.policy import parse_policy
 
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('candidates = "8x8,4x4"\nepochs = 3\nnarrow_share = 0.5\nbudget = 0.9\nlearning_rate = 0.001\n')
@@ -154,7 +155,7 @@ def test_a_recipe_with_an_unknown_option_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_starts_with_an_earlier_runs_network(short_run: Any, tmp_path: Path) -> None:
-    from dqt_edge.training.data import load_data
+    from dqt_edge.data.load import load_data
     from dqt_edge.training.loop import Trainer, train
 
     out = tmp_path / "first.safetensors"

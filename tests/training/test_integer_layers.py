@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqt_edge import interpreter
-from dqt_edge.graph import MacLayer
+from dqt_edge.graph import MacLayer, interpreter
 from tests.support.random_graphs import random_codes, random_graph
 
 

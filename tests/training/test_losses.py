@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqt_edge import interpreter
+from dqt_edge.graph.bitops import bitops
 
 pytestmark = pytest.mark.train
 RNG = np.random.default_rng(4)
@@ -21,14 +21,14 @@ def one_hot(choices: np.ndarray, count: int) -> np.ndarray:
 
 def test_expected_cost_is_the_interpreters_bitops(short_run: Any) -> None:
     from dqt_edge.training import losses
-    from dqt_edge.training.export import to_graph
+    from dqt_edge.training.to_graph import to_graph
 
     model = short_run.model
     graph = to_graph(model, "tiny")
     table, fixed = losses.cost_table(model.macs(), {name: model.parts[name].candidates for name in model.adaptive})
     choices = RNG.integers(0, 3, (50, len(model.adaptive)))
     found = losses.expected_cost(one_hot(choices, 3), table, fixed)
-    np.testing.assert_allclose(found, interpreter.bitops(graph, choices), rtol=1e-6)
+    np.testing.assert_allclose(found, bitops(graph, choices), rtol=1e-6)
 
 
 def test_information_is_zero_for_one_choice_and_full_for_an_even_spread(tensorflow: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dqt_edge.training import picture
+from dqt_edge.report import run_picture as picture
 
 LOG = [
     {"epoch": 1, "phase": "float", "val_float": 70.0},

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqt_edge import nested
+from dqt_edge.graph import nested
 
 pytestmark = pytest.mark.train
 RNG = np.random.default_rng(11)

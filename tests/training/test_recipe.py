@@ -14,8 +14,8 @@ from dqt_edge.training.options import Options
 
 @pytest.mark.train
 def test_a_quarter_of_the_usual_run_already_learns(out: Path, tensorflow: Any) -> None:
+    from dqt_edge.training.finish import finished_graph
     from dqt_edge.training.loop import train
-    from dqt_edge.training.report import finished_graph
 
     options = Options(epochs=40)
     measured = finished_graph(train(options, out), options).provenance["keras"]

@@ -37,7 +37,7 @@ def plain_run(tensorflow: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def assert_same(first: Any, second: Any) -> None:
-    from dqt_edge.training.export import to_graph
+    from dqt_edge.training.to_graph import to_graph
 
     assert to_graph(first.model, "m") == to_graph(second.model, "m")
     for a, b in zip(first.model.variables, second.model.variables, strict=True):

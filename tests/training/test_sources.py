@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from dqt_edge.training.sources import Arrays, Variation, ahead
+from dqt_edge.data.sources import Arrays, Variation, ahead
 
 RNG = np.random.default_rng(3)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dqt_edge.architectures.models import MODELS, spec_of
+from dqt_edge.architectures.spec import INPUT, Conv, Fully, MaxPool, Node, Spec, Sum, shapes
 from dqt_edge.errors import UnsupportedError, UsageError
-from dqt_edge.training.models import MODELS, spec_of
-from dqt_edge.training.spec import INPUT, Conv, Fully, MaxPool, Node, Spec, Sum, shapes
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from dqt_edge import checkpoint
 from dqt_edge.cli import main
+from dqt_edge.graph import checkpoint
 
 QUICK = ["train", "--data", "digits", "--model", "tiny-plain", "--epochs", "4"]
 

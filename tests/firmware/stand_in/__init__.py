@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 from dqt_edge.boards import Board, load_board
 from dqt_edge.device.c_header import messages_header
-from dqt_edge.emit.render import Linking, environment
-from dqt_edge.resources import data_folder
+from dqt_edge.project.render import Linking, c_environment
+from dqt_edge.system.resources import data_folder
 
 INPUT_SIZE = 700
 OUTPUT_SIZE = 6
@@ -63,7 +63,7 @@ def expected(codes: bytes, choices: tuple[int, ...] | None = None, bias: tuple[i
 def firmware_sources(port: str) -> list[Path]:
     """C files of the firmware for a port."""
     firmware = data_folder("firmware")
-    folders = ["app", "runtime", f"port/{port}", *([] if port == "native" else ["port/cortexm"])]
+    folders = ["app", "dqt", f"port/{port}", *([] if port == "native" else ["port/cortexm"])]
     return [path for folder in folders for path in sorted((firmware / folder).glob("*.c"))]
 
 
@@ -71,7 +71,7 @@ def build(folder: Path, board_id: str, *, sanitize: bool = False, defines: tuple
     """Compile the firmware round the stand-in; warnings are errors. Returns the executable or ELF file."""
     board = load_board(board_id)
     (folder / "dqt_messages.h").write_text(messages_header())
-    (folder / "dqt_board.h").write_text(environment().get_template("board.h.j2").render(board=board))
+    (folder / "dqt_board.h").write_text(c_environment().get_template("board.h.j2").render(board=board))
     sources = [*firmware_sources(board.port), _HERE / "dqt_model.c"]
     includes = [f"-I{folder}", *(f"-I{path}" for path in sorted({str(s.parent) for s in sources}))]
     image = folder / "model.elf"
@@ -91,7 +91,7 @@ def build(folder: Path, board_id: str, *, sanitize: bool = False, defines: tuple
 
 def _cross_flags(folder: Path, board: Board) -> list[str]:
     flash, ram = board.regions("flash")[0], board.regions("ram")[0]
-    script = environment().get_template("link.ld.j2")
+    script = c_environment().get_template("link.ld.j2")
     text = script.render(
         plan=SimpleNamespace(name="stand-in", board=board),
         linking=Linking(flash.start, flash.size, ram.start, ram.size, 4096),

@@ -1,0 +1,119 @@
+"""Data sets by name, file or folder. Imports without TensorFlow."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BadFileError, UsageError
+from ..graph import Graph, Shape, nested
+from ..system.tensorflow import start_tensorflow
+from .dataset import Dataset, require_training, split
+from .folder import from_folder
+from .npz import from_npz
+from .sources import Images, Labels
+
+__all__ = ["Dataset", "Images", "Labels", "codes", "load_data", "require_training"]
+
+NAMED = ("digits", "cifar10")
+DIGITS_TEST = 360
+VALIDATION_SHARE = 0.15
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
+CIFAR10_FILE = "datasets/cifar-10-batches-py-target_archive"
+"""Where Keras looks for the downloaded archive, under ``~/.keras`` or ``$KERAS_HOME``."""
+
+
+def load_data(
+    spec: str, validation: float = VALIDATION_SHARE, *, shape: Shape | None = None, crop_area: float = 1.0
+) -> Dataset:
+    """Load a named data set, the ``.npz`` file of that path, or the folder of images of that path.
+
+    Args:
+        spec: Name or path.
+        validation: Part of the training samples that is kept to choose by, 0..1.
+        shape: (height, width, channels) that the images of a folder get; others keep theirs.
+        crop_area: Least part of a folder's training image that a random crop shows, 0..1; 1 crops none.
+
+    Raises:
+        UsageError: Unknown name, no image size for a folder, or a package that the data needs is missing.
+        BadFileError: The data is missing, damaged, or holds something else than images and labels.
+    """
+    if spec == "digits":
+        return _digits(validation)
+    if spec == "cifar10":
+        return _cifar10(validation)
+    if Path(spec).is_dir():
+        return from_folder(Path(spec), validation, shape=shape, crop_area=crop_area)
+    if spec.endswith(".npz") or Path(spec).exists():
+        return from_npz(Path(spec), validation)
+    close = difflib.get_close_matches(spec, NAMED, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}?" if close else f"choose from: {', '.join(NAMED)}."
+    raise UsageError(
+        f"unknown data set {spec!r}",
+        where="option --data",
+        next_step=f"{hint} Data of your own is an .npz file with arrays x and y, or a folder of images",
+    )
+
+
+def codes(dataset_x: npt.NDArray[Any], graph: Graph) -> npt.NDArray[np.uint8]:
+    """Input codes of images for a graph: uint8 [samples, height, width, channels].
+
+    Raises:
+        BadFileError: The images do not have the shape that the model takes.
+    """
+    tensor = graph.tensor(graph.input)
+    if dataset_x.shape[1:] != tensor.shape:
+        raise BadFileError(
+            f"the images have shape {tuple(dataset_x.shape[1:])}, the model expects {tensor.shape}",
+            where=f"data for model {graph.name!r}",
+            next_step="give the data set that the model was trained on, or one of the same image shape",
+        )
+    return nested.quantize(dataset_x, tensor.scale, tensor.zero_point)
+
+
+def _digits(validation: float) -> Dataset:
+    try:
+        from sklearn.datasets import load_digits  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        raise UsageError(
+            "the digits data set comes with scikit-learn, which is not installed",
+            where="option --data digits",
+            next_step="run: pip install 'dqt-edge[data]'",
+        ) from error
+    bunch = load_digits()
+    x = (np.asarray(bunch.images, np.float32) / np.float32(16))[..., None]
+    y = np.asarray(bunch.target, np.int64)
+    names = tuple(map(str, range(10)))
+    return split("digits", x, y, held_out=DIGITS_TEST, classes=names, coding=(1 / 255, 0), validation=validation)
+
+
+def _cifar10(validation: float) -> Dataset:
+    """CIFAR-10 of ``keras.datasets``: pixels 0..255; its 10,000 test images are the test part."""
+    start_tensorflow()
+    import keras  # noqa: PLC0415 - an optional dependency
+
+    try:
+        (x, y), (x_test, y_test) = keras.datasets.cifar10.load_data()
+    except Exception as error:  # Keras raises Exception itself
+        raise BadFileError(
+            f"CIFAR-10 is not on this machine and could not be downloaded ({error})",
+            where="option --data cifar10",
+            next_step=f"with a network, give the command again; or copy {CIFAR10_URL} to ~/.keras/{CIFAR10_FILE}, "
+            "or give the images as an .npz file",
+        ) from error
+    tests = np.asarray(x_test, np.float32), np.asarray(y_test, np.int64).reshape(-1)
+    return split(
+        "cifar10",
+        np.asarray(x, np.float32),
+        np.asarray(y, np.int64).reshape(-1),
+        held_out=0,
+        classes=CIFAR10_CLASSES,
+        coding=(1.0, 0),
+        validation=validation,
+        tests=tests,
+    )

@@ -1,0 +1,90 @@
+"""From a board and a built project to an open transport, and to a client whose model has been checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..boards import Board
+from ..errors import UsageError
+from .client import Client, Retries, Timeouts
+from .transport import Transport
+
+UNICORN = "unicorn:"
+IMAGE = Path("build") / "model.elf"
+
+
+def image_of(project: Path) -> Path:
+    """Path of the image in a project folder; a path to a file is taken as the image itself."""
+    return project / IMAGE if project.is_dir() else project
+
+
+def open_device(board: Board, project: Path, port: str | None = None) -> Transport:
+    """Reach a device that runs the project.
+
+    Args:
+        board: The board that the project was exported for.
+        project: Project folder, or the image itself.
+        port: Serial port or pyserial URL, or ``unicorn:`` to emulate the image; None: start the host's or
+            QEMU's process, or find the board by its USB id.
+
+    Raises:
+        PortError: The port is missing, busy or not permitted; or no board, or several, are connected.
+        BadFileError: The image has not been built.
+        ToolchainError: QEMU or Unicorn is not installed.
+        UsageError: ``unicorn:`` cannot emulate this board.
+    """
+    # Imported where needed: pyserial for a port, nothing of it for a process.
+    if port is not None and port.startswith(UNICORN):
+        if board.is_host:
+            raise UsageError(
+                "the host's own program cannot be emulated",
+                where=f"--port {port}",
+                next_step="leave out --port",
+            )
+        from .stm32h7.unicorn import UnicornTransport  # noqa: PLC0415
+
+        return UnicornTransport(board, image_of(project))
+    if port is not None:
+        from .serial_port import SerialTransport  # noqa: PLC0415
+
+        if board.serial.baud == 0:
+            raise UsageError(
+                "the board has no serial line",
+                where=f"board {board.id!r}, --port {port}",
+                next_step="leave out --port",
+            )
+        return SerialTransport(port, board.serial.baud)
+    if board.is_host:
+        from .native import NativeTransport  # noqa: PLC0415
+
+        return NativeTransport(image_of(project))
+    if board.qemu is not None:
+        from .qemu import QemuTransport  # noqa: PLC0415
+
+        return QemuTransport(board, image_of(project))
+    from .serial_port import SerialTransport, find_port  # noqa: PLC0415
+
+    return SerialTransport(find_port(board), board.serial.baud)
+
+
+def open_client(
+    board: Board,
+    project: Path,
+    model_hash: bytes,
+    port: str | None = None,
+    *,
+    timeouts: Timeouts | None = None,
+    retries: Retries | None = None,
+) -> Client:
+    """:func:`open_device`, and make sure that it is the board and runs the model.
+
+    Raises:
+        WrongModelError: It is another board or runs another model; or any error of open_device() and HELLO.
+    """
+    client = Client(open_device(board, project, port), timeouts, retries)
+    try:
+        client.expect(model_hash, board.id)
+    except BaseException:
+        client.close()
+        raise
+    return client

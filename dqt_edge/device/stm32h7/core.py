@@ -1,0 +1,86 @@
+"""The Cortex-M7's own registers that the firmware uses: Armv7-M manual DDI0403E, caches DDI0489."""
+
+from __future__ import annotations
+
+from .values import RuleError, checked
+
+LAR, LAR_KEY = 0x1FB0, 0xC5ACCE55
+DWT_CTRL, CYCCNT = 0x1000, 0x1004
+CPUID, VTOR, AIRCR, CCR, CPACR, DHCSR, DEMCR = 0xED00, 0xED08, 0xED0C, 0xED14, 0xED88, 0xEDF0, 0xEDFC
+CCSIDR, CSSELR, ICIALLU, DCISW = 0xED80, 0xED84, 0xEF50, 0xEF60
+FAULT_STATUS = range(0xED28, 0xED3C, 4)
+MPU = {0xED90: 0x00001000, 0xED94: 0, 0xED98: 0, 0xED9C: 0, 0xEDA0: 0}
+
+DATA_CACHE = 0xF00FE019
+"""16 KB, 4 ways, 128 sets, lines of 32 bytes."""
+DATA_CACHE_LINES = 512
+
+
+class CoreRegisters:
+    """System control space and DWT, by offset from 0xE0000000. The cycle counter stands at 0."""
+
+    name = "core"
+
+    def __init__(self) -> None:
+        self._values = {
+            VTOR: 0x08000000,
+            CCR: 0x00040200,
+            CPACR: 0,
+            DEMCR: 0,
+            DWT_CTRL: 0x40000000,
+            CSSELR: 0,
+        }
+        self._values.update(MPU)
+        self._values.update(dict.fromkeys(FAULT_STATUS, 0))
+        self._unlocked = False
+        self._instructions_clean = False
+        self._lines_clean: set[int] = set()
+        self.reset_requested = False
+
+    def peek(self, offset: int) -> int:
+        """Stored value, without the effects of a read."""
+        return self._values.get(offset, 0)
+
+    def read(self, offset: int) -> int:
+        """Value of a register."""
+        fixed = {CPUID: 0x411FC271, CYCCNT: 0, DHCSR: 0, AIRCR: 0xFA050000, CCSIDR: DATA_CACHE}
+        if offset in fixed:
+            checked(offset != CCSIDR or self._values[CSSELR] == 0, "only the data cache's size is modelled")
+            return fixed[offset]
+        checked(offset in self._values, f"no core register is modelled at 0x{0xE0000000 + offset:08x}")
+        return self._values[offset]
+
+    def write(self, offset: int, value: int) -> None:
+        """Write a register."""
+        if offset == AIRCR:
+            checked(value >> 16 == 0x05FA, "SCB_AIRCR is written without its key")
+            self.reset_requested = bool(value & 4)
+        elif offset == LAR:
+            self._unlocked = value == LAR_KEY
+        elif offset in (DWT_CTRL, CYCCNT):
+            checked(bool(self._values[DEMCR] >> 24 & 1), "the DWT is written before DEMCR.TRCENA")
+            checked(self._unlocked, "the DWT is written before it is unlocked (DWT_LAR)")
+            if offset == DWT_CTRL:
+                self._values[offset] = value
+        elif offset == ICIALLU:
+            self._instructions_clean = True
+        elif offset == DCISW:
+            self._lines_clean.add(value)
+        elif offset == CCR:
+            self._write_ccr(value)
+        elif offset in self._values:
+            self._values[offset] = value
+        else:
+            raise RuleError(f"no core register is modelled at 0x{0xE0000000 + offset:08x}, or it is read-only")
+
+    def _write_ccr(self, value: int) -> None:
+        rising = value & ~self._values[CCR]
+        if rising >> 17 & 1:
+            checked(self._instructions_clean, "the instruction cache is enabled before it is invalidated")
+        if rising >> 16 & 1:
+            lines = len(self._lines_clean)
+            checked(
+                lines == DATA_CACHE_LINES,
+                f"the data cache is enabled with {lines} of {DATA_CACHE_LINES} lines invalidated",
+            )
+        self._values[CCR] = value

@@ -1,0 +1,332 @@
+"""The STM32H743's registers that the firmware uses, from ST RM0433 (rev. 8); strict where silicon is silent.
+
+What a chip would answer with a hang, an ignored write or a wrong baud rate is a RuleError here: an access to
+a register or bit that is not modelled, to a peripheral without its clock, a clock faster than voltage or
+flash allow, a source that is not ready. Ready flags rise only after some reads: who does not wait is caught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .core import CoreRegisters
+from .uart import Usart
+from .values import Bank, Peripheral, RuleError, checked
+
+HSI_HZ = 64_000_000
+HSE_HZ = 8_000_000
+READY_AFTER = 3
+"""Reads of a flag until it rises."""
+
+RCC, PWR, SYSCFG, FLASH = 0x58024400, 0x58024800, 0x58000400, 0x52002000
+GPIOB, GPIOD, USART3 = 0x58020400, 0x58020C00, 0x40004800
+CORE = 0xE0000000
+
+# Section 8.7: reset values; the third figure is the bits that may be written.
+_RCC = {
+    0x00: ("RCC_CR", 0x0000C005, 0x0105_0019),
+    0x10: ("RCC_CFGR", 0, 0x7),
+    0x18: ("RCC_D1CFGR", 0, 0xF7F),
+    0x1C: ("RCC_D2CFGR", 0, 0x770),
+    0x20: ("RCC_D3CFGR", 0, 0x70),
+    0x28: ("RCC_PLLCKSELR", 0x02020200, 0x03F3F3F3),
+    0x2C: ("RCC_PLLCFGR", 0x01FF0000, 0x01FF0FFF),
+    0x30: ("RCC_PLL1DIVR", 0x01010280, 0x7F7FFFFF),
+    0x54: ("RCC_D2CCIP2R", 0, 0x7),
+    0xE0: ("RCC_AHB4ENR", 0, 0x7FF),
+    0xE8: ("RCC_APB1LENR", 0, 1 << 18),
+    0xF4: ("RCC_APB4ENR", 0, 1 << 1),
+}
+_PWR = {0x04: ("PWR_CSR1", 0x4000, 0), 0x0C: ("PWR_CR3", 0x6, 0x7), 0x18: ("PWR_D3CR", 0x4000, 0xC000)}
+_GPIO = {
+    0x00: ("MODER", 0xFFFFFFFF, 0xFFFFFFFF),
+    0x08: ("OSPEEDR", 0, 0xFFFFFFFF),
+    0x0C: ("PUPDR", 0, 0xFFFFFFFF),
+    0x18: ("BSRR", 0, 0xFFFFFFFF),
+    0x20: ("AFRL", 0, 0xFFFFFFFF),
+    0x24: ("AFRH", 0, 0xFFFFFFFF),
+}
+
+# Section 6.6.2 and DS12110 table 23: Hz of core, AXI/AHB, APB for each voltage scale, VOS0 first.
+_LIMITS = (
+    (480_000_000, 240_000_000, 120_000_000),
+    (400_000_000, 200_000_000, 100_000_000),
+    (300_000_000, 150_000_000, 75_000_000),
+    (200_000_000, 100_000_000, 50_000_000),
+)
+# Table 17: fastest AXI clock in MHz with (wait states, programming delay), for VOS0 and VOS1, VOS2, VOS3.
+_WAIT_STATES = {
+    (0, 0): (70, 70, 55, 45),
+    (1, 1): (140, 140, 110, 90),
+    (2, 1): (185, 185, 165, 135),
+    (2, 2): (210, 210, 165, 135),
+    (3, 2): (225, 225, 225, 180),
+    (4, 2): (240, 225, 225, 225),
+    (7, 3): (240, 225, 225, 225),
+}
+
+
+@dataclass
+class Stm32h7:
+    """All register banks and what connects them.
+
+    Attributes:
+        baud: What the host's end of the line uses.
+        dead: Hardware that never gets ready, to test the firmware's way out: ``supply``, ``vos1``, ``vos0``,
+            ``hse``, ``pll``, ``flash``, ``switch``.
+    """
+
+    baud: int
+    dead: frozenset[str] = frozenset()
+    usart: Usart = field(init=False)
+    core: CoreRegisters = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._power_on()
+
+    def reset(self) -> None:
+        """Do a system reset: bytes on the line stay, and so does the supply configuration (section 6.8.4)."""
+        line, supply = self.usart.line, self.pwr.peek(0x0C)
+        self._power_on()
+        self.usart.line = line
+        if not supply & 4:
+            self.pwr.write(0x0C, supply)
+
+    def _power_on(self) -> None:
+        self.rcc, self.pwr = Bank("RCC", _RCC), Bank("PWR", _PWR)
+        self.syscfg = Bank("SYSCFG", {0x2C: ("SYSCFG_PWRCR", 0, 1)})
+        self.flash = Bank("FLASH", {0x00: ("FLASH_ACR", 0x37, 0x3F)})
+        self.gpiob = Bank("GPIOB", {**_GPIO, 0x00: ("MODER", 0xFFFFFEBF, 0xFFFFFFFF)})
+        self.gpiod = Bank("GPIOD", _GPIO)
+        self.usart = Usart(self._check_line)
+        self.core = CoreRegisters()
+        self._waits: dict[str, int] = {}
+
+    def read(self, address: int) -> int:
+        """Value of a 32-bit register; RuleError if it is not modelled or has no clock."""
+        bank, offset = self._find(address)
+        value = bank.read(offset)
+        if bank is self.rcc and offset == 0x00:
+            return self._oscillators(value)
+        if bank is self.rcc and offset == 0x10:
+            return value | (self._source() << 3)
+        if bank is self.pwr and offset == 0x04:
+            return value | (self._ready("supply", not self.rcc_scuen) << 13)
+        if bank is self.pwr and offset == 0x18:
+            return value | (self._ready("vos0" if self.overdrive else "vos1", True) << 13)
+        if bank is self.flash and "flash" in self.dead:
+            return 0x37
+        return value
+
+    def write(self, address: int, value: int) -> None:
+        """Write a 32-bit register; RuleError where the manual forbids it."""
+        bank, offset = self._find(address)
+        before = bank.peek(offset)
+        rule = self._rules().get((id(bank), offset))
+        bank.write(offset, value)
+        if rule is not None:
+            rule(before, bank.peek(offset))
+        if bank in (self.rcc, self.pwr, self.syscfg, self.flash):
+            self._check_clocks()
+
+    @property
+    def rcc_scuen(self) -> bool:
+        """The supply configuration is still open."""
+        return bool(self.pwr.peek(0x0C) & 4)
+
+    @property
+    def overdrive(self) -> bool:
+        """SYSCFG asks for VOS0."""
+        return bool(self.syscfg.peek(0x2C) & 1)
+
+    @property
+    def scale(self) -> int:
+        """Voltage scale 0..3 that is in effect: the last one that was reported ready."""
+        asked = {3: 1, 2: 2, 1: 3, 0: 3}[self.pwr.peek(0x18) >> 14 & 3]
+        if asked == 1 and self.overdrive:
+            return 0 if self._is_ready("vos0") else 1
+        return asked if asked == 3 or self._is_ready("vos1") else 3
+
+    @property
+    def core_hz(self) -> int:
+        """Clock of the core."""
+        return self._tree(self._source())[0]
+
+    @property
+    def red_light(self) -> bool:
+        """LD3 on PB14 is driven high."""
+        return self.gpiob.peek(0x00) >> 28 & 3 == 1 and bool(self.gpiob.peek(0x18) >> 14 & 1)
+
+    def _find(self, address: int) -> tuple[Peripheral, int]:
+        checked(address % 4 == 0, "an access that is not aligned to 32 bits")
+        banks: tuple[tuple[int, int, Peripheral, tuple[int, int] | None], ...] = (
+            (USART3, 0x400, self.usart, (0xE8, 18)),
+            (RCC, 0x400, self.rcc, None),
+            (PWR, 0x400, self.pwr, None),
+            (FLASH, 0x1000, self.flash, None),
+            (SYSCFG, 0x400, self.syscfg, (0xF4, 1)),
+            (GPIOB, 0x400, self.gpiob, (0xE0, 1)),
+            (GPIOD, 0x400, self.gpiod, (0xE0, 3)),
+            (CORE, 0x100000, self.core, None),
+        )
+        for base, size, bank, clock in banks:
+            if base <= address < base + size:
+                if clock is not None:  # an enable register of RCC and the bit in it
+                    on = self.rcc.peek(clock[0]) >> clock[1] & 1
+                    checked(bool(on), f"{bank.name} is used while its clock is off")
+                return bank, address - base
+        raise RuleError("no peripheral is modelled here")
+
+    def _rules(self) -> dict[tuple[int, int], Callable[[int, int], None]]:
+        rcc, pwr = id(self.rcc), id(self.pwr)
+        return {
+            (rcc, 0x00): self._write_cr,
+            (rcc, 0x10): self._write_cfgr,
+            (rcc, 0x28): self._write_pll,
+            (rcc, 0x2C): self._write_pll,
+            (rcc, 0x30): self._write_pll,
+            (pwr, 0x0C): self._write_supply,
+            (pwr, 0x18): self._write_scale,
+            (id(self.syscfg), 0x2C): self._write_overdrive,
+        }
+
+    def _ready(self, name: str, enabled: bool) -> bool:
+        """Flag of a piece of hardware; counts the reads since it was enabled."""
+        if not enabled or name in self.dead:
+            return False
+        self._waits[name] = self._waits.get(name, 0) + 1
+        return self._waits[name] >= READY_AFTER
+
+    def _is_ready(self, name: str) -> bool:
+        return self._waits.get(name, 0) >= READY_AFTER
+
+    def _oscillators(self, cr: int) -> int:
+        cr &= ~(1 << 2 | 1 << 17 | 1 << 25)
+        cr |= (cr & 1) << 2
+        cr |= self._ready("hse", bool(cr >> 16 & 1)) << 17
+        return cr | self._ready("pll", bool(cr >> 24 & 1)) << 25
+
+    def _write_cr(self, before: int, after: int) -> None:
+        source = self._source()
+        checked(bool(after & 1) or source != 0, "the internal oscillator is stopped while the core runs from it")
+        if (before ^ after) >> 18 & 1:
+            checked(not before >> 16 & 1, "HSEBYP changes while HSE is on")
+        if not after >> 16 & 1:
+            self._waits.pop("hse", None)
+        if not after >> 24 & 1:
+            checked(source != 3, "PLL1 is stopped while the core runs from it")
+            self._waits.pop("pll", None)
+        elif not before >> 24 & 1:
+            self._check_pll()
+
+    def _write_pll(self, before: int, after: int) -> None:
+        del before, after
+        checked(not self.rcc.peek(0x00) >> 24 & 1, "PLL1 is configured while it is on")
+
+    def _check_pll(self) -> None:
+        self._powered("PLL1 is started")
+        select, config = self.rcc.peek(0x28), self.rcc.peek(0x2C)
+        checked(select & 3 in (0, 2), "PLL1 has no clock source that is modelled")
+        checked(select & 3 == 0 or self._is_ready("hse"), "PLL1 is started before HSE is ready")
+        checked(bool(config >> 16 & 1), "PLL1's output P is off")
+        reference, vco, _ = self._pll()
+        low, high = ((1, 2), (2, 4), (4, 8), (8, 16))[config >> 2 & 3]
+        checked(low * 1e6 <= reference <= high * 1e6, f"PLL1's input of {reference} Hz is outside PLL1RGE")
+        low, high = (150, 420) if config >> 1 & 1 else (192, 960)
+        checked(low * 1e6 <= vco <= high * 1e6, f"PLL1's VCO at {vco} Hz is outside {low}..{high} MHz")
+        p = (self.rcc.peek(0x30) >> 9 & 0x7F) + 1
+        checked(p % 2 == 0, f"PLL1 divides its output P by {p}, which is not even")
+
+    def _pll(self) -> tuple[int, int, int]:
+        select, dividers = self.rcc.peek(0x28), self.rcc.peek(0x30)
+        m = select >> 4 & 0x3F
+        checked(m > 0, "PLL1's input divider is off")
+        reference = (HSE_HZ if select & 3 == 2 else HSI_HZ) // m
+        vco = reference * ((dividers & 0x1FF) + 1)
+        return reference, vco, vco // ((dividers >> 9 & 0x7F) + 1)
+
+    def _write_cfgr(self, before: int, after: int) -> None:
+        asked = after & 7
+        checked(asked in (0, 2, 3), f"system clock source {asked} is not modelled")
+        name = {0: "hsi", 2: "hse", 3: "pll"}[asked]
+        checked(
+            name == "hsi" or self._is_ready(name),
+            f"the core is switched to {name.upper()} before it is ready",
+        )
+        if name != "hsi" and "switch" not in self.dead:
+            self._check_limits(asked)
+        del before
+
+    def _source(self) -> int:
+        asked = self.rcc.peek(0x10) & 7
+        return 0 if asked == 3 and "switch" in self.dead else asked
+
+    def _write_supply(self, before: int, after: int) -> None:
+        checked(bool(before & 4), "PWR_CR3 is written a second time after power-on")
+        checked(after & 3 == 2, "the supply is not set to the LDO, which is how the board is wired")
+
+    def _powered(self, doing: str) -> None:
+        checked(not self.rcc_scuen, f"{doing} before the supply is configured (PWR_CR3)")
+        checked(self._is_ready("supply"), f"{doing} before ACTVOSRDY")
+        checked(self._is_ready("vos0" if self.overdrive else "vos1"), f"{doing} before VOSRDY")
+
+    def _write_scale(self, before: int, after: int) -> None:
+        checked(not self.rcc_scuen, "the voltage scale is set before the supply is configured (PWR_CR3)")
+        if before != after:
+            checked(not self.overdrive, "the voltage scale changes in overdrive")
+            self._waits.pop("vos1", None)
+
+    def _write_overdrive(self, before: int, after: int) -> None:
+        if after and not before:
+            checked(self.pwr.peek(0x18) >> 14 & 3 == 3, "overdrive without VOS1")
+            checked(self._is_ready("vos1"), "overdrive before VOS1 is ready")
+        self._waits.pop("vos0", None)
+
+    def _tree(self, source: int) -> tuple[int, int, int, tuple[int, ...]]:
+        """Hz of core, AXI, APB1 and of all four APB."""
+        divided = HSI_HZ >> (self.rcc.peek(0x00) >> 3 & 3)
+        system = {0: divided, 2: HSE_HZ}.get(source) or self._pll()[2]
+        d1, d2, d3 = self.rcc.peek(0x18), self.rcc.peek(0x1C), self.rcc.peek(0x20)
+        core = system // _prescale(d1 >> 8 & 0xF, 8)
+        bus = core // _prescale(d1 & 0xF, 8)
+        apb = tuple(bus // _prescale(bits & 7, 4) for bits in (d1 >> 4, d2 >> 4, d2 >> 8, d3 >> 4))
+        return core, bus, apb[1], apb
+
+    def _check_clocks(self) -> None:
+        """Check the clocks in use. The chip leaves reset with APB at 64 MHz in VOS3, too fast by the book."""
+        self._check_limits(self._source(), apb_too=self._source() != 0)
+
+    def _check_limits(self, source: int, apb_too: bool = True) -> None:
+        core, bus, _, apb = self._tree(source)
+        scale = self.scale
+        clocks = (core, bus, max(apb) if apb_too else 0)
+        for name, hz, limit in zip(("core", "AXI", "APB"), clocks, _LIMITS[scale], strict=True):
+            checked(hz <= limit, f"{name} at {hz} Hz, above {limit} Hz at VOS{scale}")
+        acr = self.flash.peek(0x00)
+        fastest = _WAIT_STATES.get((acr & 0xF, acr >> 4 & 3))
+        if fastest is None:
+            raise RuleError(f"FLASH_ACR 0x{acr:02x} is no pair of wait states and programming delay in table 17")
+        checked(
+            bus <= fastest[scale] * 1_000_000,
+            f"{acr & 0xF} wait states at {bus} Hz and VOS{scale}: enough up to {fastest[scale]} MHz",
+        )
+
+    def _check_line(self) -> None:
+        """Called when the USART is switched on: pins, kernel clock, baud rate."""
+        mode, function = self.gpiod.peek(0x00), self.gpiod.peek(0x24)
+        checked(mode >> 16 & 0xF == 0xA, "USART3 is switched on while PD8 and PD9 are not in alternate mode")
+        checked(function & 0xFF == 0x77, "USART3 is switched on while PD8 and PD9 are not at AF7")
+        checked(self.rcc.peek(0x54) & 7 == 0, "USART3's kernel clock is not APB1")
+        self._check_limits(self._source())
+        actual = self._tree(self._source())[2] / self.usart.divider
+        off = abs(actual / self.baud - 1)
+        checked(off < 0.02, f"USART3 runs at {actual:.0f} baud, {100 * off:.1f} % off the host's {self.baud}")
+
+
+def _prescale(bits: int, on: int) -> int:
+    """Prescaler fields: below ``on`` undivided, else 2, 4, 8, 16 (and 64.. for HPRE, which skips 32)."""
+    if bits < on:
+        return 1
+    power = bits - on + 1
+    return 1 << (power + 1 if on == 8 and power > 4 else power)

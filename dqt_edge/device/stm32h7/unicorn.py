@@ -1,0 +1,273 @@
+"""The unmodified STM32H743 image on Unicorn: QEMU's Cortex-M7 as a library, with register models of our own.
+
+Instructions run natively translated, without a Python call for each; only peripheral accesses come here.
+There is no time: the cycle counter stands at 0, so counts from this device mean "not counted".
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...boards import Board
+from ...errors import BadFileError, DeviceError, ToolchainError, UsageError
+from ...system.elf import load_parts, symbols
+from .model import Stm32h7
+from .uart import IDLE_POLLS
+from .values import RuleError
+
+if TYPE_CHECKING:
+    import unicorn
+
+PAGES = (0x40004000, 0x52002000, 0x58000000, 0x58020000, 0x58024000, 0xE0001000, 0xE000E000)
+"""4 KB pages in which registers are modelled; an access anywhere else is reported."""
+
+HANG_SECONDS = 60.0
+"""Longest time without a look at the USART; the largest network takes a few seconds."""
+
+STATUS = 0x4000481C
+"""USART3_ISR. Unicorn repeats the access in whose callback it was stopped; a status may be read twice."""
+
+NOWHERE = 0xFFFFFFFE
+"""Address that is never executed: emulation ends by a stop, not by arriving."""
+
+_EXCEPTIONS = {
+    1: "an undefined instruction",
+    2: "a supervisor call",
+    3: "a prefetch abort",
+    4: "a data abort",
+    7: "a breakpoint",
+    8: "a return from an exception that never happened",
+    17: "an instruction of a coprocessor that is off",
+    18: "a jump out of Thumb state",
+    19: "a stack overflow",
+}
+"""QEMU's exception numbers (target/arm/cpu.h)."""
+
+
+class UnicornTransport:
+    """A byte stream to the firmware's USART3, with the methods of the other devices' transports.
+
+    The core runs while read() is called, in this thread, until enough bytes arrived or it waits for input.
+
+    Args:
+        board: The STM32H7 board.
+        elf: Its image, as built for the real board.
+        model: Register models; by default a healthy chip at the board's baud rate.
+        hang_seconds: After that long without a look at the USART the firmware counts as hanging.
+
+    Raises:
+        UsageError: The board is no STM32H7.
+        BadFileError: The image is missing or damaged.
+        ToolchainError: Unicorn is not installed.
+    """
+
+    counts = False
+    """Cycle counts are not modelled."""
+
+    def __init__(
+        self, board: Board, elf: Path, model: Stm32h7 | None = None, hang_seconds: float = HANG_SECONDS
+    ) -> None:
+        if board.port != "stm32h7":
+            raise UsageError(
+                f"Unicorn models the STM32H743 only, not {board.id!r}",
+                where="--port unicorn:",
+                next_step="use it with --board stm32h7; QEMU boards start their own emulator",
+            )
+        self.name = f"unicorn:{elf.name}"
+        self.model = model or Stm32h7(board.serial.baud)
+        self._board, self._elf = board, elf
+        self._hang_seconds = hang_seconds
+        self._failure: DeviceError | None = None
+        self._image = load_parts(elf)
+        self._functions = _functions(elf)
+        self._machine, self._arm = _machine()
+        self._build_memory()
+        self._start_core()
+
+    def read(self, limit: int, timeout: float) -> bytes:
+        """At most ``limit`` bytes; fewer or none once the firmware waits for input.
+
+        The timeout is not needed: there is no time in the emulator, so the core runs until it has answered.
+
+        Raises:
+            DeviceError: The firmware broke a rule of the chip, crashed or hangs: where, and which register.
+        """
+        del timeout
+        sent = self.model.usart.line.sent
+        while len(sent) < limit and self._run(limit):
+            pass
+        result = bytes(sent[:limit])
+        del sent[:limit]
+        return result
+
+    def write(self, content: bytes) -> None:
+        """Put bytes on the line; the firmware sees them at the next read()."""
+        if self._failure is not None:
+            raise self._failure
+        self.model.usart.line.waiting.extend(content)
+
+    def reset_input(self) -> None:
+        """Forget what the firmware sent."""
+        self.model.usart.line.sent.clear()
+
+    def close(self) -> None:
+        """Free the emulator."""
+        self._machine = None
+
+    def _build_memory(self) -> None:
+        uc, machine = self._unicorn, self._machine
+        for region in self._board.memory:
+            rights = uc.UC_PROT_READ | (uc.UC_PROT_EXEC if region.kind == "flash" else uc.UC_PROT_ALL)
+            machine.mem_map(region.start, region.size, rights)
+        flash = self._board.regions("flash")[0]
+        machine.mem_write(flash.start, b"\xff" * flash.size)
+        for address, content in self._image:
+            if not any(r.start <= address and address + len(content) <= r.end for r in self._board.memory):
+                raise BadFileError(
+                    f"the image has {len(content)} bytes for 0x{address:08x}, where the board has no memory",
+                    where=str(self._elf),
+                    next_step="export and build the project for this board",
+                )
+            machine.mem_write(address, content)
+        for page in PAGES:
+            machine.mmio_map(page, 0x1000, self._on_read, page, self._on_write, page)
+        invalid = uc.UC_HOOK_MEM_UNMAPPED | uc.UC_HOOK_MEM_PROT
+        machine.hook_add(invalid, self._on_bad_access)
+        machine.hook_add(uc.UC_HOOK_INTR, self._on_exception)
+
+    @property
+    def _unicorn(self) -> Any:  # noqa: ANN401 - no type information
+        import unicorn  # noqa: PLC0415 - an optional package
+
+        return unicorn
+
+    def _start_core(self) -> None:
+        """What the core does after reset: stack pointer and start address from the vector table."""
+        arm, machine = self._arm, self._machine
+        flash = self._board.regions("flash")[0].start
+        stack, start = (int.from_bytes(machine.mem_read(flash + at, 4), "little") for at in (0, 4))
+        for number in range(13):
+            machine.reg_write(arm.UC_ARM_REG_R0 + number, 0)
+        machine.reg_write(arm.UC_ARM_REG_CONTROL, 0)
+        machine.reg_write(arm.UC_ARM_REG_XPSR, 1 << 24)
+        machine.reg_write(arm.UC_ARM_REG_LR, 0xFFFFFFFF)
+        machine.reg_write(arm.UC_ARM_REG_SP, stack)
+        machine.reg_write(arm.UC_ARM_REG_PC, start)
+
+    def _run(self, limit: int) -> bool:
+        """Run until that many bytes were sent or a reset (True), or the firmware waits for input (False)."""
+        if self._failure is not None:
+            raise self._failure
+        if self._machine is None:
+            raise DeviceError(
+                "the emulator is closed", where=self.name, next_step="open the device again before using it"
+            )
+        self._wanted, self._polled = limit, False
+        usart = self.model.usart
+        usart.idle_polls = 0
+        pc = self._machine.reg_read(self._arm.UC_ARM_REG_PC)
+        guard = threading.Timer(self._hang_seconds, self._machine.emu_stop)
+        guard.daemon = True
+        guard.start()
+        try:
+            self._machine.emu_start(pc | 1, NOWHERE)
+        except self._unicorn.UcError as error:
+            self._fail(f"the firmware stopped: {error}", "the core")
+        finally:
+            guard.cancel()
+        if self._failure is not None:
+            raise self._failure
+        if self.model.core.reset_requested:
+            self.model.reset()
+            self._start_core()
+            return True
+        if not self._polled:
+            self._fail(f"the firmware did not look at its USART for {self._hang_seconds:g} s", "the core")
+            assert self._failure is not None
+            raise self._failure
+        return usart.idle_polls < IDLE_POLLS
+
+    def _on_read(self, machine: unicorn.Uc, offset: int, size: int, page: int) -> int:
+        try:
+            self._check_size(size)
+            value = self.model.read(page + offset)
+        except RuleError as violation:
+            return self._violated(machine, violation, "read of", page + offset)
+        usart = self.model.usart
+        done = usart.idle_polls >= IDLE_POLLS or len(usart.line.sent) >= self._wanted
+        if done and page + offset == STATUS:
+            self._polled = True
+            machine.emu_stop()
+        return value
+
+    def _on_write(self, machine: unicorn.Uc, offset: int, size: int, value: int, page: int) -> None:
+        try:
+            self._check_size(size)
+            self.model.write(page + offset, value)
+        except RuleError as violation:
+            self._violated(machine, violation, f"write of 0x{value:x} to", page + offset)
+        if self.model.core.reset_requested:
+            machine.emu_stop()
+
+    @staticmethod
+    def _check_size(size: int) -> None:
+        if size != 4:
+            raise RuleError(f"an access of {size} bytes; registers are accessed as words")
+
+    def _violated(self, machine: unicorn.Uc, violation: RuleError, access: str, address: int) -> int:
+        self._fail(str(violation), f"{access} 0x{address:08x}")
+        machine.emu_stop()
+        return 0
+
+    def _on_bad_access(
+        self, machine: unicorn.Uc, access: int, address: int, size: int, value: int, data: object
+    ) -> bool:
+        del machine, value, data
+        uc = self._unicorn
+        reading = (uc.UC_MEM_READ_UNMAPPED, uc.UC_MEM_READ_PROT)
+        writing = (uc.UC_MEM_WRITE_UNMAPPED, uc.UC_MEM_WRITE_PROT)
+        verb = "read of" if access in reading else "write to" if access in writing else "jump to"
+        self._fail(f"the firmware's {verb} 0x{address:08x} meets no such memory", f"{verb} {size} bytes")
+        return False
+
+    def _on_exception(self, machine: unicorn.Uc, number: int, data: object) -> None:
+        del data
+        self._fail(f"the firmware met {_EXCEPTIONS.get(number, f'exception {number}')}", "the core")
+        machine.emu_stop()
+
+    def _fail(self, what: str, access: str) -> None:
+        """Keep the first failure; it is raised outside the emulator, which passes no exceptions through."""
+        if self._failure is None:
+            pc = self._machine.reg_read(self._arm.UC_ARM_REG_PC)
+            self._failure = DeviceError(
+                what,
+                where=f"{self.name}: {access}, in {self._function(pc)}, basic block at pc 0x{pc:08x}",
+                next_step="this is a fault of the firmware or of its register model; please report it",
+            )
+
+    def _function(self, pc: int) -> str:
+        starts, names = self._functions
+        at = bisect_right(starts, pc) - 1
+        return f"{names[at]}()" if at >= 0 else "no function"
+
+
+def _functions(elf: Path) -> tuple[list[int], list[str]]:
+    """Start addresses and names of all functions, by address."""
+    found = sorted((value & ~1, name) for name, value, is_function in symbols(elf) if is_function)
+    return [address for address, _ in found], [name for _, name in found]
+
+
+def _machine() -> tuple[Any, Any]:
+    try:
+        import unicorn  # noqa: PLC0415 - an optional package
+        from unicorn import arm_const  # noqa: PLC0415
+    except ImportError as error:
+        raise ToolchainError(
+            "Unicorn is not installed", where="--port unicorn:", next_step="pip install 'dqt-edge[emulate]'"
+        ) from error
+    machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+    machine.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M7)
+    return machine, arm_const

@@ -1,0 +1,268 @@
+"""A Graph in one ``.safetensors`` file. Readers take the file as hostile.
+
+Metadata key ``dqt_edge`` holds the manifest as JSON: format version, graph, provenance, and the SHA-256 of the tensor
+bytes. Integer tensors are int8, uint8 or int32. See ``docs/checkpoint.md``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BadFileError, DqtError
+from ..system.files import read_capped, write_atomically
+from .dial import POINTS_MAX, DialPoint
+from .graph import Controller, Graph
+from .layers import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D
+from .values import Requantize, Tensor, Window
+
+FORMATS = (1, 2)
+"""Format 2 differs in the controller's dial. Only a graph that has one is written so: a reader of format 1 would
+pass over it without a word."""
+FILE_MAX = 256 << 20
+MANIFEST_MAX = 8 << 20
+LAYERS_MAX = 4096
+Arrays = dict[str, npt.NDArray[Any]]
+
+_LAYERS: dict[str, type[Any]] = {
+    cls.__name__: cls for cls in (Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D, Concat)
+}
+_OPTIONAL = {"bias_by_width"}
+"""Fields that are left out when they are None, so that a model without them has the bytes it always had."""
+
+
+# --- Writing --------------------------------------------------------------------------------------------------
+
+
+def save(graph: Graph, path: Path) -> None:
+    """Write a checkpoint atomically. The same graph gives the same bytes."""
+    from safetensors.numpy import save as encode  # noqa: PLC0415 - keeps the command line's start fast
+
+    content = encode(*_encode(graph))
+    write_atomically(path, content)
+
+
+def model_hash(graph: Graph) -> bytes:
+    """SHA-256 of what a device computes with: all integers and the structure, not names of classes or provenance."""
+    _, metadata = _encode(graph)
+    manifest = json.loads(metadata["dqt_edge"])
+    manifest["graph"].pop("classes")
+    manifest["graph"].pop("provenance")
+    digest = hashlib.sha256(json.dumps(manifest["graph"], sort_keys=True).encode())
+    digest.update(manifest["sha256"].encode())
+    return digest.digest()
+
+
+def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
+    arrays: Arrays = {}
+
+    def value(owner: str, name: str, item: Any) -> Any:  # noqa: ANN401 - any field of a layer
+        if isinstance(item, np.ndarray):
+            key = f"{owner}/{name}"
+            arrays[key] = np.ascontiguousarray(item)
+            return {"array": key}
+        if isinstance(item, Requantize | Window):
+            return {f.name: value(f"{owner}/{name}", f.name, getattr(item, f.name)) for f in fields(item)}
+        return item
+
+    def layer(item: Layer) -> dict[str, Any]:
+        given = {f.name: getattr(item, f.name) for f in fields(item)}
+        body = {k: value(item.name, k, v) for k, v in given.items() if v is not None or k not in _OPTIONAL}
+        return {"type": type(item).__name__, **body}
+
+    controller = graph.controller
+    body: dict[str, Any] = {
+        "name": graph.name,
+        "tensors": [{f.name: getattr(t, f.name) for f in fields(t)} for t in graph.tensors],
+        "layers": [layer(item) for item in graph.layers],
+        "input": graph.input,
+        "output": graph.output,
+        "classes": graph.classes,
+        "controller": None
+        if controller is None
+        else {
+            "after": controller.after,
+            "layers": [layer(item) for item in controller.layers],
+            "decides": controller.decides,
+        },
+        "provenance": dict(graph.provenance),
+    }
+    written = FORMATS[0]
+    if controller is not None and controller.dial:
+        body["controller"]["dial"] = [{"target": point.target, "bias": point.bias} for point in controller.dial]
+        written = FORMATS[1]
+    manifest = {"format": written, "graph": body, "sha256": _digest(arrays)}
+    return arrays, {"dqt_edge": json.dumps(manifest, sort_keys=True)}
+
+
+def _digest(arrays: Arrays) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+# --- Reading --------------------------------------------------------------------------------------------------
+
+
+def load(path: Path) -> Graph:
+    """Read and check a checkpoint.
+
+    Raises:
+        BadFileError: Missing, too large, truncated, tampered with, or of another format version.
+    """
+    return decode(_read(path), str(path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_capped(path, FILE_MAX)
+    except ValueError as error:
+        raise _bad(str(error), str(path)) from error
+    except OSError as error:
+        raise BadFileError(
+            f"cannot read the checkpoint: {error.strerror or error}",
+            where=str(path),
+            next_step="check the path; 'dqt-edge train --out FILE' makes a checkpoint",
+        ) from error
+
+
+def _bad(reason: str, where: str) -> BadFileError:
+    return BadFileError(
+        f"not a usable checkpoint: {reason}",
+        where=where,
+        next_step="copy the file again, or make it anew with 'dqt-edge train'",
+    )
+
+
+def decode(content: bytes, where: str = "checkpoint") -> Graph:
+    """Graph of a checkpoint's bytes; raises BadFileError for anything that is not one."""
+    metadata = _metadata(content, where)
+    try:
+        from safetensors.numpy import load as decode_tensors  # noqa: PLC0415 - keeps the command line's start fast
+
+        arrays = decode_tensors(content)
+    except Exception as error:  # safetensors raises its own, undocumented types
+        raise _bad(f"tensors cannot be read ({error})", where) from error
+    try:
+        manifest = json.loads(metadata)
+        found = manifest.get("format") if isinstance(manifest, dict) else None
+        if isinstance(found, bool) or found not in FORMATS:
+            raise _bad(f"format version {found!r}, this program reads {' and '.join(map(str, FORMATS))}", where)
+        if manifest["sha256"] != _digest(arrays):
+            raise _bad("the tensor bytes do not match their SHA-256", where)
+        return _graph(manifest["graph"], arrays)
+    except BadFileError:
+        raise
+    except DqtError as error:
+        raise _bad(f"{error.what} ({error.where})", where) from error
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+        OverflowError,
+    ) as error:
+        raise _bad(f"the manifest is damaged ({type(error).__name__}: {error})", where) from error
+
+
+def _metadata(content: bytes, where: str) -> str:
+    """The manifest text, read with caps before anything is allocated."""
+    if len(content) < 8:
+        raise _bad("it is shorter than a header", where)
+    length = int.from_bytes(content[:8], "little")
+    if length > MANIFEST_MAX or 8 + length > len(content):
+        raise _bad(f"the header claims {length} bytes", where)
+    try:
+        header = json.loads(content[8 : 8 + length])
+        text = header["__metadata__"]["dqt_edge"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _bad("it has no dqt_edge manifest", where) from error
+    if not isinstance(text, str):
+        raise _bad("its dqt_edge manifest is no text", where)
+    return text
+
+
+def _tuple(value: Any) -> Any:  # noqa: ANN401 - JSON
+    return tuple(_tuple(v) for v in value) if isinstance(value, list) else value
+
+
+def _fields(cls: type[Any], body: dict[str, Any], arrays: Arrays) -> Any:  # noqa: ANN401 - JSON
+    known = {f.name for f in fields(cls)}
+    unknown = set(body) - known
+    if unknown:
+        raise ValueError(f"unknown fields {sorted(unknown)} of {cls.__name__}")
+    return cls(**{name: _value(name, item, arrays) for name, item in body.items()})
+
+
+def _value(name: str, item: Any, arrays: Arrays) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(item, dict):
+        if set(item) == {"array"}:
+            return arrays[item["array"]]
+        return _fields({"requantize": Requantize, "window": Window}[name], item, arrays)
+    if isinstance(item, bool) or (isinstance(item, float) and name != "scale"):
+        raise ValueError(f"field {name} has the wrong type")
+    return _integers_or_text(name, _tuple(item))
+
+
+_TEXT = {"name", "input", "output", "inputs", "residual"}
+
+
+def _integers_or_text(name: str, item: Any) -> Any:  # noqa: ANN401 - JSON
+    """Refuse text where numbers belong and numbers where names belong."""
+
+    def leaves(value: Any) -> list[Any]:  # noqa: ANN401 - JSON
+        return [leaf for part in value for leaf in leaves(part)] if isinstance(value, tuple) else [value]
+
+    for leaf in leaves(item):
+        wanted = str if name in _TEXT else (int, float) if name == "scale" else int
+        if leaf is not None and (isinstance(leaf, bool) or not isinstance(leaf, wanted)):
+            raise ValueError(f"field {name} holds {leaf!r}")
+    return item
+
+
+def _dial(points: Any) -> tuple[DialPoint, ...]:  # noqa: ANN401 - JSON
+    if not isinstance(points, list) or len(points) > POINTS_MAX:
+        raise ValueError(f"the dial is no list of at most {POINTS_MAX} points")
+    for point in points:
+        if set(point) != {"target", "bias"} or not isinstance(point["bias"], list):
+            raise ValueError("a point of the dial needs a target and a list of biases, and nothing else")
+    return tuple(DialPoint(point["target"], tuple(point["bias"])) for point in points)
+
+
+def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
+    def layers(items: list[dict[str, Any]]) -> tuple[Layer, ...]:
+        if len(items) > LAYERS_MAX:
+            raise ValueError(f"more than {LAYERS_MAX} layers")
+        return tuple(
+            _fields(_LAYERS[item["type"]], {k: v for k, v in item.items() if k != "type"}, arrays) for item in items
+        )
+
+    controller = body["controller"]
+    if controller is not None:
+        controller = Controller(
+            controller["after"],
+            layers(controller["layers"]),
+            tuple(controller["decides"]),
+            _dial(controller.get("dial", [])),
+        )
+    return Graph(
+        name=body["name"],
+        tensors=tuple(_fields(Tensor, t, arrays) for t in body["tensors"]),
+        layers=layers(body["layers"]),
+        input=body["input"],
+        output=body["output"],
+        classes=tuple(map(str, body["classes"])),
+        controller=controller,
+        provenance=dict(body["provenance"]),
+    )

@@ -1,0 +1,177 @@
+"""What must hold between the layers of a Graph; each layer's own fields are checked in layers.py."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ..errors import UnsupportedError
+from . import nested
+from .dial import check_dial
+from .layers import (
+    FLAT,
+    Add,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Layer,
+    MacLayer,
+    MaxPool2D,
+    window_counts,
+)
+from .values import Shape, Tensor, pair_text
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+
+def _refuse(where: str, reason: str) -> None:
+    raise UnsupportedError(reason, where=where, next_step="mend the graph where it is made; run 'dqt-edge check' on it")
+
+
+def check_graph(graph: Graph) -> None:
+    """Raise UnsupportedError, naming the layer and the reason, unless the graph can be lowered."""
+    controller = graph.controller
+    if controller is not None and controller.after not in {layer.name for layer in graph.layers}:
+        _refuse(
+            f"controller of graph {graph.name!r}",
+            f"it reads layer {controller.after!r}, which does not exist",
+        )
+    names = [t.name for t in graph.tensors] + [layer.name for layer in graph.all_layers] + [graph.name]
+    for name in names:
+        if not NAME.fullmatch(name):
+            _refuse(
+                f"graph {graph.name!r}",
+                f"name {name!r} is not a letter followed by up to 63 letters, digits, _ . -",
+            )
+    tensors = {t.name: t for t in graph.tensors}
+    layers = graph.all_layers
+    if len(tensors) != len(graph.tensors) or len({layer.name for layer in layers}) != len(layers):
+        _refuse(f"graph {graph.name!r}", "two tensors or two layers share a name")
+    if graph.input not in tensors or graph.output not in tensors:
+        _refuse(f"graph {graph.name!r}", "the input or output tensor is not defined")
+    if graph.classes and len(graph.classes) != tensors[graph.output].size:
+        _refuse(
+            f"graph {graph.name!r}",
+            f"{len(graph.classes)} class names for {tensors[graph.output].size} outputs",
+        )
+    ready = {graph.input}
+    for layer in layers:
+        where = f"layer {layer.name!r} of graph {graph.name!r}"
+        for name in layer.inputs:
+            if name not in ready:
+                _refuse(where, f"input tensor {name!r} is not made by an earlier layer")
+        accumulates = isinstance(layer, Dense) and layer.requantize is None
+        if not accumulates:
+            if layer.output not in tensors or layer.output in ready:
+                _refuse(where, f"output tensor {layer.output!r} is undefined, or made twice")
+            ready.add(layer.output)
+        _check_shapes(layer, tensors, where)
+    if graph.output not in ready:
+        _refuse(f"graph {graph.name!r}", f"no layer makes the output tensor {graph.output!r}")
+    _check_controller(graph)
+
+
+def _check_shapes(layer: Layer, tensors: dict[str, Tensor], where: str) -> None:
+    sources = [tensors[name] for name in layer.inputs]
+    if isinstance(layer, MacLayer):
+        _check_widths(layer, sources[0], where)
+        bound = _bound(layer, sources[0])
+        if bound > nested.INT32_MAX:
+            _refuse(where, f"its accumulator can reach {bound}, more than int32 holds")
+    expected = _output_shape(layer, sources, where)
+    if isinstance(layer, Dense) and layer.requantize is None:
+        return
+    output = tensors[layer.output]
+    if output.shape != expected:
+        _refuse(where, f"makes shape {expected}, but its output tensor has {output.shape}")
+    if isinstance(layer, Conv2D) and layer.residual is not None and sources[1].shape != expected:
+        _refuse(where, f"residual has shape {sources[1].shape}, not {expected}")
+    if isinstance(layer, MaxPool2D) and (output.scale, output.zero_point) != (sources[0].scale, sources[0].zero_point):
+        _refuse(where, "max pooling must keep its input's scale and zero point")
+    if isinstance(layer, AveragePool2D):
+        missing = set(window_counts(layer.window, *sources[0].shape[:2]).ravel().tolist()) - set(layer.counts)
+        if missing:
+            _refuse(where, f"no multiplier for windows of {sorted(missing)} elements")
+
+
+def _output_shape(layer: Layer, sources: list[Tensor], where: str) -> Shape:
+    """Shape that the layer makes of its inputs; refuses inputs that its weights or window cannot take."""
+    height, width, channels = sources[0].shape
+    if isinstance(layer, Dense):
+        if layer.weights.shape[1] != sources[0].size:
+            _refuse(where, f"weights expect {layer.weights.shape[1]} inputs, the tensor has {sources[0].size}")
+        return (1, 1, layer.channels)
+    if isinstance(layer, Add):
+        if sources[0].shape != sources[1].shape:
+            _refuse(where, f"adds tensors of different shapes {sources[0].shape} and {sources[1].shape}")
+        return sources[0].shape
+    if isinstance(layer, Concat):
+        return _concat_shape(layer, sources, where)
+    out_h, out_w = layer.window.output_size(height, width)
+    if min(out_h, out_w) < 1:
+        _refuse(where, f"window {layer.window.kernel} is larger than the padded input {height}x{width}")
+    if isinstance(layer, Conv2D):
+        if layer.weights.shape[3] != channels:
+            _refuse(where, f"weights expect {layer.weights.shape[3]} input channels, the tensor has {channels}")
+        channels = layer.channels
+    if isinstance(layer, DepthwiseConv2D) and layer.channels != channels:
+        _refuse(where, f"weights have {layer.channels} channels, the tensor has {channels}")
+    return (out_h, out_w, channels)
+
+
+def _concat_shape(layer: Concat, sources: list[Tensor], where: str) -> Shape:
+    if layer.axis == FLAT:
+        return (1, 1, sum(t.size for t in sources))
+    others = {tuple(n for axis, n in enumerate(t.shape) if axis != layer.axis) for t in sources}
+    if len(others) != 1:
+        _refuse(where, f"joins shapes {[t.shape for t in sources]} along axis {layer.axis}")
+    shape = list(sources[0].shape)
+    shape[layer.axis] = sum(t.shape[layer.axis] for t in sources)
+    return (shape[0], shape[1], shape[2])
+
+
+def _check_widths(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor, where: str) -> None:
+    narrow = [pair_text(p) for p in layer.candidates if p[1] != 8]
+    if source.zero_point and narrow:
+        _refuse(where, f"its input has zero point {source.zero_point} and is read at 8 bits only, not {narrow}")
+
+
+def _bound(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor) -> int:
+    rows = [layer.bias_twice.astype("int64"), *(layer.bias_of(pair).astype("int64") for pair in layer.candidates)]
+    if source.zero_point:
+        terms = [nested.zero_point_twice(layer.weights, w, source.zero_point) for w, _ in layer.candidates]
+        rows += [row - term for row, term in zip(rows[1:], terms, strict=True)]
+    residual = layer.residual_multiplier if isinstance(layer, Conv2D) else None
+    return max(nested.accumulator_bound(layer.weights, row[None], layer.candidates, residual) for row in rows)
+
+
+def _check_controller(graph: Graph) -> None:
+    controller = graph.controller
+    if controller is None:
+        return
+    where = f"controller of graph {graph.name!r}"
+    adaptive = {layer.name: layer for layer in graph.adaptive}
+    if tuple(adaptive) != controller.decides:
+        _refuse(where, f"it decides {controller.decides}, but the adaptive layers are {tuple(adaptive)}")
+    counts = {len(layer.candidates) for layer in graph.adaptive}
+    if len(counts) != 1:
+        _refuse(where, "all decided layers need the same number of candidates")
+    order = [layer.name for layer in graph.layers]
+    early = [name for name in controller.decides if order.index(name) <= order.index(controller.after)]
+    if early:
+        _refuse(where, f"layers {early} run before the controller can decide them")
+    candidates = counts.pop()
+    last = controller.layers[-1] if controller.layers else None
+    if not isinstance(last, Dense) or last.requantize is not None:
+        _refuse(where, "its last layer must be a dense layer that leaves accumulators")
+    elif last.channels != len(controller.decides) * candidates:
+        _refuse(where, f"it has {last.channels} logits for {len(controller.decides)} layers")
+    else:
+        check_dial(controller.dial, candidates, _bound(last, graph.tensor(last.input)))
+    if any(isinstance(m, MacLayer) and len(m.candidates) > 1 for m in controller.layers):
+        _refuse(where, "the controller itself must have fixed widths")

@@ -1,0 +1,264 @@
+"""The layers of a Graph. Each checks its own fields where it is made; ``checks.py`` holds what is between them.
+
+Layout: activations are NHWC codes (uint8), always of shape (height, width, channels); a flat tensor is
+(1, 1, channels). Weights are int8 masters.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Union
+
+import numpy as np
+import numpy.typing as npt
+
+from . import nested
+from .values import (
+    FULL,
+    Pair,
+    Requantize,
+    Value,
+    Window,
+    refuse,
+    vector_text,
+)
+
+WEIGHTS_MAX = 1 << 24
+
+
+@dataclass(frozen=True, eq=False)
+class _Mac(Value):
+    """What convolution, depthwise convolution and dense share.
+
+    Attributes:
+        weights: int8 masters.
+        bias_twice: Twice the bias with the output zero point folded in, int32 [channels]. An input zero point is
+            NOT folded in: its term depends on the width and is made by the reader.
+        requantize: To codes; None leaves int32 accumulators (last layer of a controller).
+        candidates: Width pairs the layer can run at; a layer with one is fixed.
+        bias_by_width: A row instead of ``bias_twice`` for each candidate, int32 [candidates, channels]; None: one bias
+            serves all.
+    """
+
+    name: str
+    input: str
+    output: str
+    weights: npt.NDArray[np.int8]
+    bias_twice: npt.NDArray[np.int32]
+    requantize: Requantize | None
+    candidates: tuple[Pair, ...] = (FULL,)
+    bias_by_width: npt.NDArray[np.int32] | None = field(default=None, kw_only=True)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that the layer reads."""
+        return (self.input,)
+
+    def _check(self) -> None:
+        if self.weights.dtype != np.int8 or not 0 < self.weights.size <= WEIGHTS_MAX:
+            refuse(self.name, f"weights must be int8 and number 1..{WEIGHTS_MAX}")
+        if self.bias_twice.dtype != np.int32 or self.bias_twice.shape != (self.channels,):
+            refuse(self.name, f"bias must be int32 of shape ({self.channels},)")
+        if self.requantize is not None and self.requantize.multiplier.shape != (self.channels,):
+            refuse(self.name, f"requantise must have {self.channels} channels")
+        if not 1 <= len(self.candidates) <= 16 or len(set(self.candidates)) != len(self.candidates):
+            refuse(self.name, "needs 1 to 16 different candidate width pairs")
+        if not all(w in nested.WIDTHS and a in nested.WIDTHS for w, a in self.candidates):
+            refuse(self.name, f"candidates {vector_text(self.candidates)} must be within 2..8 bits")
+        rows = self.bias_by_width
+        if rows is not None and (rows.dtype != np.int32 or rows.shape != (len(self.candidates), self.channels)):
+            refuse(self.name, f"biases by width must be int32 of shape ({len(self.candidates)}, {self.channels})")
+
+    @property
+    def channels(self) -> int:
+        """Output channels."""
+        return int(self.weights.shape[0])
+
+    def bias_of(self, pair: Pair) -> npt.NDArray[np.int32]:
+        """Twice the bias at a candidate, int32 [channels]."""
+        return self.bias_twice if self.bias_by_width is None else self.bias_by_width[self.candidates.index(pair)]
+
+    @property
+    def by_channel(self) -> npt.NDArray[np.int8]:
+        """Weights of shape [channels, K]."""
+        return self.weights.reshape(self.channels, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Conv2D(_Mac):
+    """2-D convolution. Weights [out, kernel height, kernel width, in].
+
+    ``residual`` names a tensor of the output's shape that enters the accumulator as
+    ``(x - z_x) * residual_multiplier[channel]`` before the one requantisation.
+    """
+
+    window: Window = field(default_factory=lambda: Window((1, 1)))
+    residual: str | None = None
+    residual_multiplier: npt.NDArray[np.int32] | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that the layer reads."""
+        return (self.input,) if self.residual is None else (self.input, self.residual)
+
+    def _check(self) -> None:
+        super()._check()
+        if self.weights.ndim != 4 or self.weights.shape[1:3] != self.window.kernel:
+            refuse(self.name, "weights must be [out, kernel height, kernel width, in]")
+        if (self.residual is None) != (self.residual_multiplier is None):
+            refuse(self.name, "a residual needs its multiplier, and the other way round")
+        if self.residual_multiplier is not None and (
+            self.residual_multiplier.dtype != np.int32 or self.residual_multiplier.shape != (self.channels,)
+        ):
+            refuse(self.name, "residual multiplier must be int32, one for each channel")
+        if self.requantize is None:
+            refuse(self.name, "a convolution must requantise its output")
+
+
+@dataclass(frozen=True, eq=False)
+class DepthwiseConv2D(_Mac):
+    """Depthwise convolution, one filter for each channel. Weights [channels, kernel height, kernel width]."""
+
+    window: Window = field(default_factory=lambda: Window((1, 1)))
+
+    def _check(self) -> None:
+        super()._check()
+        if self.weights.ndim != 3 or self.weights.shape[1:] != self.window.kernel:
+            refuse(self.name, "weights must be [channels, kernel height, kernel width]")
+        if self.requantize is None:
+            refuse(self.name, "a depthwise convolution must requantise its output")
+
+
+@dataclass(frozen=True, eq=False)
+class Dense(_Mac):
+    """Fully connected. Weights [out, in]; the input is flattened in (height, width, channel) order."""
+
+    def _check(self) -> None:
+        super()._check()
+        if self.weights.ndim != 2:
+            refuse(self.name, "weights must be [out, in]")
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Value):
+    """Sum of two stored tensors of one shape: ``clamp((x1*m1 + x2*m2 + offset + 2^(r-1)) >> r, low, high)``."""
+
+    name: str
+    inputs: tuple[str, str]
+    output: str
+    multipliers: tuple[int, int]
+    offset: int
+    shift: int
+    low: int = 0
+    high: int = 255
+
+    def _check(self) -> None:
+        worst = 255 * sum(map(abs, self.multipliers)) + abs(self.offset) + (1 << max(self.shift - 1, 0))
+        if not 8 <= self.shift <= 21 or worst > nested.INT32_MAX:
+            refuse(self.name, "shift must be 8..21 and every intermediate must fit int32")
+        if not 0 <= self.low <= self.high <= 255:
+            refuse(self.name, f"clamp {self.low}..{self.high} is not within 0..255")
+
+
+@dataclass(frozen=True)
+class MaxPool2D:
+    """Maximum of the codes under the window; padding never wins. Scale and zero point pass through."""
+
+    name: str
+    input: str
+    output: str
+    window: Window
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that the layer reads."""
+        return (self.input,)
+
+
+@dataclass(frozen=True, eq=False)
+class AveragePool2D(Value):
+    """Mean of the codes under the window; padding is not counted. Global pooling is a window as large as the input.
+
+    ``A2 = 2*sum(x - z_x) + bias_twice[i]``, then ``requantize`` with index ``i``, where ``counts[i]`` is the number of
+    elements under the window at that place (fewer at a padded edge).
+    """
+
+    name: str
+    input: str
+    output: str
+    window: Window
+    counts: tuple[int, ...]
+    bias_twice: npt.NDArray[np.int32]
+    requantize: Requantize
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tensors that the layer reads."""
+        return (self.input,)
+
+    def _check(self) -> None:
+        n = (len(self.counts),)
+        if not self.counts or self.bias_twice.shape != n or self.requantize.multiplier.shape != n:
+            refuse(self.name, "needs one multiplier and one bias for every window count")
+        if self.bias_twice.dtype != np.int32:
+            refuse(self.name, "bias must be int32")
+        if int(np.abs(self.bias_twice.astype(np.int64)).max()) + 2 * 255 * max(self.counts) > nested.INT32_MAX:
+            refuse(self.name, "the accumulator does not fit int32")
+
+
+CONCAT_MAX = 64
+"""Most tensors of a concatenation."""
+FLAT = 3
+"""Axis of a concatenation whose inputs are flattened first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Concat(Value):
+    """Tensors side by side along ``axis`` (0: height, 1: width, 2: channels, 3: all in a row), in the output's scale.
+
+    Input i: ``A2 = 2*(x - z_i) + bias_twice[i]``, then ``requantize`` with index ``i``. An input that has the output's
+    scale and zero point keeps its codes: multiplier 2^30, shift 31, bias 2*z_i.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    output: str
+    axis: int
+    bias_twice: npt.NDArray[np.int32]
+    requantize: Requantize
+
+    def _check(self) -> None:
+        if not 2 <= len(self.inputs) <= CONCAT_MAX or self.axis not in (0, 1, 2, FLAT):
+            refuse(self.name, f"needs 2 to {CONCAT_MAX} inputs and an axis within 0..3")
+        shape = (len(self.inputs),)
+        if self.bias_twice.shape != shape or self.requantize.multiplier.shape != shape:
+            refuse(self.name, "needs one multiplier and one bias for every input")
+        if self.bias_twice.dtype != np.int32:
+            refuse(self.name, "bias must be int32")
+        if int(np.abs(self.bias_twice.astype(np.int64)).max()) + 2 * 255 > nested.INT32_MAX:
+            refuse(self.name, "the accumulator does not fit int32")
+
+    def keeps(self, i: int, zero_point: int) -> bool:
+        """Whether input i, whose zero point is given, goes to the output as it is."""
+        rq = self.requantize
+        same = (int(rq.multiplier[i]), int(rq.shift[i])) == nested.IDENTITY and (rq.low, rq.high) == (0, 255)
+        return same and int(self.bias_twice[i]) == 2 * zero_point
+
+
+Layer = Union[  # noqa: UP007 - used at run time on 3.10
+    Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D, Concat
+]
+MacLayer = (Conv2D, DepthwiseConv2D, Dense)
+
+
+def window_counts(window: Window, height: int, width: int) -> npt.NDArray[np.int64]:
+    """Elements of the input under the window at each output place, shape [out height, out width]."""
+    out_h, out_w = window.output_size(height, width)
+
+    def along(out: int, n: int, kernel: int, stride: int, before: int) -> npt.NDArray[np.int64]:
+        start = np.arange(out) * stride - before
+        return np.minimum(start + kernel, n) - np.maximum(start, 0)
+
+    rows = along(out_h, height, window.kernel[0], window.stride[0], window.padding[0])
+    columns = along(out_w, width, window.kernel[1], window.stride[1], window.padding[1])
+    return np.outer(rows, columns)

@@ -1,0 +1,162 @@
+"""What a Graph is made of besides layers: width pairs, code tensors, requantisation, windows.
+
+Checked where they are made, like every part of a Graph. ``graph.py`` hands all of it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UnsupportedError
+from . import nested
+
+Pair = tuple[int, int]
+"""(weight bits, activation bits)."""
+
+Shape = tuple[int, int, int]
+
+FULL: Pair = (8, 8)
+DIMENSION_MAX = 1 << 15
+
+
+def pair_text(pair: Pair) -> str:
+    """``8x8`` for (8, 8)."""
+    return f"{pair[0]}x{pair[1]}"
+
+
+def vector_text(pairs: Sequence[Pair]) -> str:
+    """``8x8,2x4`` for a width vector."""
+    return ",".join(map(pair_text, pairs))
+
+
+def refuse(layer: str, reason: str, next_step: str = "change the layer, or train the model again") -> None:
+    """Raise UnsupportedError that names the layer."""
+    raise UnsupportedError(f"layer {layer!r}: {reason}", where=f"layer {layer!r} of the graph", next_step=next_step)
+
+
+class Value:
+    """Equality that also compares arrays, and arrays frozen at construction."""
+
+    def __post_init__(self) -> None:
+        for f in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, f.name)
+            if isinstance(value, np.ndarray):
+                frozen = np.array(value)
+                frozen.setflags(write=False)
+                object.__setattr__(self, f.name, frozen)
+        self._check()
+
+    def _check(self) -> None:
+        """Raise UnsupportedError if the value is not one that can be lowered."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        for f in fields(self):  # type: ignore[arg-type]
+            a, b = getattr(self, f.name), getattr(other, f.name)
+            if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+                if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+                    return False
+                if a.dtype != b.dtype or not np.array_equal(a, b):
+                    return False
+            elif a != b:
+                return False
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A code tensor: ``real = scale * (code - zero_point)``. Shape (height, width, channels)."""
+
+    name: str
+    shape: Shape
+    scale: float
+    zero_point: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 3 or not all(1 <= n <= DIMENSION_MAX for n in self.shape):
+            refuse(
+                self.name,
+                f"tensor shape {self.shape} is not (height, width, channels) within 1..{DIMENSION_MAX}",
+            )
+        if not (np.isfinite(self.scale) and self.scale > 0):
+            refuse(self.name, f"tensor scale {self.scale} is not positive and finite")
+        if not 0 <= self.zero_point <= 255:
+            refuse(self.name, f"tensor zero point {self.zero_point} is outside 0..255")
+
+    @property
+    def size(self) -> int:
+        """Elements, which is bytes."""
+        h, w, c = self.shape
+        return h * w * c
+
+
+@dataclass(frozen=True, eq=False)
+class Requantize(Value):
+    """From accumulator halves to codes: ``clamp((A2*M0 + 2^(r-1)) >> r, low, high)``, per channel.
+
+    Attributes:
+        multiplier: ``M0``, int32 [channels], positive.
+        shift: ``r``, uint8 [channels], 1..62.
+        low, high: Clamp, codes within 0..255.
+    """
+
+    multiplier: npt.NDArray[np.int32]
+    shift: npt.NDArray[np.uint8]
+    low: int = 0
+    high: int = 255
+
+    def _check(self) -> None:
+        if not (0 <= self.low <= self.high <= 255):
+            refuse("requantise", f"clamp {self.low}..{self.high} is not within 0..255")
+        if self.multiplier.dtype != np.int32 or self.shift.dtype != np.uint8:
+            refuse("requantise", "multiplier must be int32 and shift uint8")
+        if self.multiplier.shape != self.shift.shape or self.multiplier.ndim != 1:
+            refuse("requantise", "multiplier and shift must be vectors of one length")
+        if not (self.multiplier > 0).all() or not ((self.shift >= 1) & (self.shift <= nested.SHIFT_MAX)).all():
+            refuse("requantise", f"multipliers must be positive and shifts within 1..{nested.SHIFT_MAX}")
+
+
+WINDOW_MAX = 255
+"""Largest kernel and stride of a window, in either direction."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A sliding window: kernel (height, width), stride, and padding (top, left, bottom, right)."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    def __post_init__(self) -> None:
+        ok = all(1 <= n <= WINDOW_MAX for n in (*self.kernel, *self.stride))
+        top, left, bottom, right = self.padding
+        kh, kw = self.kernel
+        ok = ok and 0 <= top < kh and 0 <= bottom < kh and 0 <= left < kw and 0 <= right < kw
+        if not ok:
+            refuse("window", f"{self} is invalid: kernel and stride 1..255, padding less than the kernel")
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Output (height, width) for an input of that size; 0 or less if the window does not fit."""
+        top, left, bottom, right = self.padding
+        return (
+            (height + top + bottom - self.kernel[0]) // self.stride[0] + 1,
+            (width + left + right - self.kernel[1]) // self.stride[1] + 1,
+        )
+
+    @staticmethod
+    def same(size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> Window:
+        """TensorFlow's ``same`` padding for an input of (height, width)."""
+        pads = []
+        for n, k, s in zip(size, kernel, stride, strict=True):
+            total = max((-(-n // s) - 1) * s + k - n, 0)
+            pads.append((total // 2, total - total // 2))
+        (top, bottom), (left, right) = pads
+        return Window(kernel, stride, (top, left, bottom, right))

@@ -1,0 +1,140 @@
+"""Weight planes and scratch of the kernels for cores without the DSP extension, and which layers they take.
+
+The planes are those of ``packing``: A the top two bits of each weight, B the next two, L the low four; a group is four
+channels by four K. Only the order differs: two rounds of delta swaps turn a group into one word for each K, with
+channel c in byte c. All channels are offset-binary.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..boards import Board
+from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
+from . import packing
+
+PIXELS = 2
+"""Pixels that a micro-kernel computes at a time (DQT_SCALAR_PIXELS)."""
+
+SEGMENT, SEGMENT_LEAST, SEGMENT_MOST = 1024, 4, 32
+"""Words of operands, and least and most pairs of pixels, of the rows that an unpadded 1x1 convolution of stride 1 is
+cut into (the same names in the kernel)."""
+
+OPERANDS = 24576
+"""Bytes of decoded weights beyond which a larger block gains little: the input rows are expanded once a block."""
+
+RUN, JOB_CHANNEL = 16, 12
+"""Bytes of dqt_scalar_run and dqt_scalar_channel on a 32-bit core."""
+
+TABLE = 256
+"""Bytes of the table of activation views."""
+
+
+OUTPUTS = 6
+"""Outputs that depthwise_conv2d_scalar makes at a time."""
+
+CHANNEL = 44
+"""Bytes of a channel of depthwise_conv2d_scalar: weights, bias, multiplier."""
+
+
+def serves(board: Board) -> bool:
+    """Whether a board runs these kernels: a Cortex-M without DSP extension and MVE."""
+    return not (board.is_host or board.cpu.dsp or board.cpu.mve)
+
+
+def pack(weights: npt.NDArray[np.int8]) -> packing.Planes:
+    """Planes of weights [channels, K]; both are padded to multiples of four with zero weights."""
+    channels, depth = weights.shape
+    full = np.full((packing.padded(channels), packing.padded(depth)), 128, np.int64)
+    full[:channels, :depth] = weights.astype(np.int64) + 128
+    # [tile, group, k, channel in tile] -> a word for each K
+    tiles = full.reshape(-1, packing.TILE, full.shape[1] // packing.TILE, packing.TILE).transpose(0, 2, 3, 1)
+    x = (tiles << (8 * np.arange(packing.TILE))).sum(axis=3)
+    low = [(x[..., i] & 0x0F0F0F0F) << 4 | (x[..., i + 1] & 0x0F0F0F0F) for i in (0, 2)]
+    h0, h1 = ((x[..., i] & 0xF0F0F0F0) | (x[..., i + 1] >> 4 & 0x0F0F0F0F) for i in (0, 2))
+    a = (h0 & 0xCCCCCCCC) | (h1 >> 2 & 0x33333333)
+    b = (h0 & 0x33333333) << 2 | (h1 & 0x33333333)
+    return packing.Planes(*(plane.ravel().astype(np.uint32) for plane in (a, b, np.stack(low, axis=2))))
+
+
+def unpack(planes: packing.Planes, channels: int, depth: int) -> npt.NDArray[np.int64]:
+    """Masters [channels, K]: the inverse of :func:`pack`."""
+    shape = (packing.padded(channels) // packing.TILE, packing.padded(depth) // packing.TILE)
+    a, b = (plane.astype(np.int64).reshape(shape) for plane in (planes.a, planes.b))
+    low = planes.low.astype(np.int64).reshape(*shape, 2)
+    h0 = (a & 0xCCCCCCCC) | (b >> 2 & 0x33333333)
+    h1 = (a & 0x33333333) << 2 | (b & 0x33333333)
+    words = []
+    for high, nibbles in ((h0, low[..., 0]), (h1, low[..., 1])):
+        words.append((high & 0xF0F0F0F0) | (nibbles >> 4 & 0x0F0F0F0F))
+        words.append((high & 0x0F0F0F0F) << 4 | (nibbles & 0x0F0F0F0F))
+    x = np.stack(words, axis=2)
+    full = np.stack([x >> (8 * c) & 0xFF for c in range(packing.TILE)], axis=1)
+    return full.reshape(packing.TILE * shape[0], packing.TILE * shape[1])[:channels, :depth] - 128
+
+
+def is_packed(pair: Pair) -> bool:
+    """Whether two channels fit into one word at a width pair: 16 or more products in a field of 16 bits."""
+    return sum(pair) <= 12
+
+
+def run_limit(pair: Pair) -> int:
+    """K until a field of 16 bits (packed) or of 24 bits (wide: views at the place of the master) could overflow."""
+    return 1 << (16 - sum(pair)) if is_packed(pair) else 256
+
+
+def is_flat(source: Shape, output: Shape, window: Window) -> bool:
+    """Whether conv2d_scalar ignores where the rows of an image end: an unpadded 1x1 convolution of stride 1."""
+    return (*window.kernel, *window.stride) == (1, 1, 1, 1) and source[:2] == output[:2]
+
+
+def segment_pairs(channels: int) -> int:
+    """Pairs of pixels in a row of our own choice, where rows of the image do not count."""
+    return min(max(SEGMENT // (2 * channels), SEGMENT_LEAST), SEGMENT_MOST)
+
+
+def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
+    """Bytes of scratch of conv2d_scalar with ``block`` tiles of decoded weights."""
+    in_channels, out_width = source.shape[2], output.shape[1]
+    height, width = layer.window.kernel
+    stride_x = layer.window.stride[1]
+    row = -(-width * in_channels // 2) * 2
+    cuts = max(-(-row // run_limit(pair)) for pair in layer.candidates)
+    flat = is_flat(source.shape, output.shape, layer.window)
+    pairs = segment_pairs(in_channels) if flat else -(-out_width // 2)
+    columns = (pairs - 1) * min(width, PIXELS * stride_x) + width
+    size = RUN * (2 * height * cuts + 1)
+    size += block * (packing.TILE * (JOB_CHANNEL + 8) + height * row * operand_bytes(layer))
+    size += height * columns * in_channels * 8 + (height + (height > 1)) * pairs * 8 + (columns + stride_x) * 4
+    if source.zero_point != 0:
+        return size + row * 8
+    return size + (TABLE if any(pair[1] < 8 for pair in layer.candidates) else 0)
+
+
+def takes_depthwise(layer: DepthwiseConv2D) -> bool:
+    """Whether depthwise_conv2d_scalar computes the layer: 3x3, horizontal stride 1 or 2."""
+    return layer.window.kernel == (3, 3) and layer.window.stride[1] <= 2
+
+
+def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
+    """Bytes of scratch of depthwise_conv2d_scalar: a tile's channels and three rows of its planes."""
+    stride = layer.window.stride[1]
+    columns = 3 - stride + stride * OUTPUTS * -(-output.shape[1] // OUTPUTS)
+    return packing.TILE * (CHANNEL + 3 * columns)
+
+
+def dense_scratch(layer: Dense) -> int:
+    """Bytes of scratch of dense_scalar and dense_accumulate_scalar: a word for each K."""
+    return 4 * packing.padded(layer.by_channel.shape[1])
+
+
+def operand_bytes(layer: Conv2D) -> int:
+    """Bytes of the operands of four channels at one K: two words where every candidate is packed, else three."""
+    return 8 if all(is_packed(pair) for pair in layer.candidates) else 12
+
+
+def most_tiles(layer: Conv2D) -> int:
+    """Weight tiles beyond which decoding more at a time gains little."""
+    tile: int = operand_bytes(layer) * layer.by_channel.shape[1]
+    return max(1, OPERANDS // tile)

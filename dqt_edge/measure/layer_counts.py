@@ -1,0 +1,81 @@
+"""What each layer takes at each of its candidates on a board, measured: one image, each candidate once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..boards import Board
+from ..device.connect import open_client
+from ..device.replies import in_units
+from ..errors import MismatchError, UsageError
+from ..graph import Graph, Pair, interpreter
+from ..precision.candidates import widest
+from ..precision.counts import Counts
+from ..project.build import build
+from ..project.export import export
+
+SAMPLES = 2
+"""Counts depend on the data a little, where a kernel branches on it."""
+
+
+def measure(
+    graph: Graph,
+    board: Board,
+    folder: Path,
+    codes: npt.NDArray[np.uint8],
+    progress: Callable[[], None] = lambda: None,
+) -> Counts:
+    """Export, build and run a graph with all its candidates.
+
+    Args:
+        graph: The network, without a controller.
+        board: Where it runs; its counter must count.
+        folder: The project's folder.
+        codes: Inputs; the first two are used.
+        progress: Called after each run; there are as many as the most candidates of a layer.
+
+    Raises:
+        UsageError: The board counts nothing.
+        DoesNotFitError, ToolchainError, PortError: As export, build and device say.
+        MismatchError: An answer differs from the interpreter's.
+    """
+    if board.is_host:
+        raise UsageError(
+            "the host's counter measures time, which does not repeat",
+            where=f"--board {board.id}",
+            next_step="choose a QEMU board, such as qemu-m4",
+        )
+    made, plan, _ = export(graph, board, folder)
+    build(made.folder, cross=True)
+    counts: dict[tuple[str, Pair], float] = {}
+    fixed = 0.0
+    with open_client(board, made.elf, made.model_hash) as client:
+        for k in range(runs(graph)):
+            vector = tuple(x.candidates[k] if k < len(x.candidates) else widest(x) for x in graph.adaptive)
+            want = interpreter.run(graph, codes[:SAMPLES], vector)
+            rows = []
+            for i, sample in enumerate(codes[:SAMPLES]):
+                answer = client.infer(sample.tobytes(), tuple(int(c) for c in want.choices[i]), counts=True)
+                if answer.output != want.outputs[i].tobytes():
+                    raise MismatchError(
+                        f"the answer at width vector {k} differs from the interpreter's",
+                        where=f"board {board.id!r}, model {graph.name!r}",
+                        next_step="report it with the model file",
+                    )
+                rows.append([in_units(ticks, board.counter) for ticks in answer.counts or ()])
+            mean = np.array(rows, np.float64).mean(axis=0)
+            by_name = {layer.name: float(count) for layer, count in zip(plan.layers, mean, strict=True)}
+            for layer, pair in zip(graph.adaptive, vector, strict=True):
+                counts[layer.name, pair] = by_name.pop(layer.name)
+            fixed = sum(by_name.values())
+            progress()
+    return Counts(board.counter.unit, fixed, counts)
+
+
+def runs(graph: Graph) -> int:
+    """Number of width vectors that :func:`measure` runs."""
+    return max((len(layer.candidates) for layer in graph.adaptive), default=1)

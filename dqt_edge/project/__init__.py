@@ -1,0 +1,1 @@
+"""From a Plan to a C project on disk, and from that to an image."""

@@ -1,0 +1,71 @@
+"""Compiles an exported project with CMake, and reads what came out: sizes, symbols, image files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..system import elf
+from ..system.tools import ARM_GCC, find_tool, run
+
+FORBIDDEN = re.compile(
+    r"_?(malloc|calloc|realloc|free|sbrk|strto[df]|puts)(_r)?|_?[a-z]*printf(_[a-z]+)?"
+    r"|__aeabi_c?[df][a-z0-9]*|__aeabi_[a-z0-9]*2[dfh]|__gnu_[a-z0-9]+_ieee|__[a-z]+[sd]f[23]?|__(float|fix)[a-z]+[sd]f?i?"
+)
+"""Symbols of heap, printf and soft-float: none may be in a linked image."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """Built files, and the sizes that the ELF states, in bytes. Flash counts what is loaded, RAM what is reserved."""
+
+    elf: Path
+    flash: int
+    ram: int
+
+
+def build(folder: Path, *, cross: bool, definitions: Sequence[str] = ()) -> Image:
+    """Configure and compile the project in ``folder``; everything goes to ``folder/build``.
+
+    Args:
+        folder: An exported project.
+        cross: Compile for Arm; otherwise for this computer.
+        definitions: CMake cache entries, ``NAME=VALUE``.
+
+    Raises:
+        ToolchainError: A tool is missing or failed.
+    """
+    cmake = find_tool("cmake", "cmake")
+    ninja = find_tool("ninja", "ninja-build")
+    configure = [cmake, "-S", ".", "-B", "build", "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
+    if cross:
+        find_tool(ARM_GCC, "gcc-arm-none-eabi")
+        configure.append("-DCMAKE_TOOLCHAIN_FILE=toolchain.cmake")
+    else:
+        find_tool("cc", "gcc")
+    configure += [f"-D{definition}" for definition in definitions]
+    if _configured_elsewhere(folder):
+        shutil.rmtree(folder / "build")
+    run(configure, folder)
+    run([cmake, "--build", "build"], folder)
+    image = folder / "build" / "model.elf"
+    flash, ram = elf.occupied(image) if cross else (0, 0)
+    return Image(image, flash, ram)
+
+
+def _configured_elsewhere(folder: Path) -> bool:
+    """Whether the project was moved or copied since CMake configured it: then CMake refuses its own cache."""
+    try:
+        cache = (folder / "build" / "CMakeCache.txt").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    home = re.search(r"^CMAKE_HOME_DIRECTORY:INTERNAL=(.*)$", cache, re.MULTILINE)
+    return home is None or Path(home[1]) != folder.resolve()
+
+
+def forbidden_symbols(image: Path) -> tuple[str, ...]:
+    """Symbols of heap, printf or soft-float in the image; a good image has none."""
+    return tuple(sorted({name for name, _, _ in elf.symbols(image) if FORBIDDEN.fullmatch(name)}))

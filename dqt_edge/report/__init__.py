@@ -1,0 +1,1 @@
+"""Everything for eyes: pages, charts, drawings, tables."""

@@ -1,0 +1,133 @@
+"""Drawings of a session as inline SVG, made by Altair; none when it is not installed (extra ``report``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..measure.session import Session
+from .drawing import WIDTH, find_altair, svg
+
+VECTORS_MAX = 20
+
+
+def layer_chart(session: Session) -> str | None:
+    """Bars: counts of each layer, or MACs where nothing is counted."""
+    altair = find_altair()
+    if altair is None:
+        return None
+    counted = session.count is not None
+    unit = session.unit if counted else "MAC"
+    rows = [{"layer": x.name, unit: x.count if counted else x.macs} for x in session.layers]
+    chart = (
+        altair.Chart(altair.Data(values=rows))
+        .mark_bar(color="#35618f")
+        .encode(
+            x=altair.X(f"{unit}:Q", title=f"{unit} for an inference"),
+            y=altair.Y("layer:N", sort=None, title=None, axis=altair.Axis(labelLimit=400)),
+        )
+        .properties(width=WIDTH)
+    )
+    return svg(chart)
+
+
+def vector_chart(session: Session) -> str | None:
+    """Bars: how often the controller chose each width vector, the most frequent first; none for fixed widths."""
+    altair = find_altair()
+    if altair is None or not session.decided:
+        return None
+    rows = [{"vector": v, "inferences": n} for v, n in list(session.width_vectors.items())[:VECTORS_MAX]]
+    chart = (
+        altair.Chart(altair.Data(values=rows))
+        .mark_bar(color="#b5651d")
+        .encode(
+            x=altair.X("inferences:Q"),
+            y=altair.Y("vector:N", sort=None, title=None, axis=altair.Axis(labelLimit=400)),
+        )
+        .properties(width=WIDTH)
+    )
+    return svg(chart)
+
+
+def dial_chart(sessions: Sequence[Session]) -> str | None:
+    """Lines: accuracy against BitOPs, and against counts where something is counted, over the points of a dial."""
+    altair = find_altair()
+    if altair is None or len(sessions) < 2 or any(s.accuracy is None for s in sessions):
+        return None
+    costs = {"BitOPs, of all layers at 8x8": [s.bitops_ratio for s in sessions]}
+    counts = [s.count for s in sessions if s.count is not None]
+    if len(counts) == len(sessions):
+        costs[f"{sessions[0].unit} for an inference"] = counts
+    panels = []
+    for cost, values in costs.items():
+        rows = [
+            {"policy": s.policy.partition(":")[2], "accuracy, %": 100 * (s.accuracy or 0), cost: value}
+            for s, value in zip(sessions, values, strict=True)
+        ]
+        base = altair.Chart(altair.Data(values=rows)).encode(
+            x=altair.X(f"{cost}:Q", scale=altair.Scale(zero=False, padding=20)),
+            y=altair.Y("accuracy, %:Q", scale=altair.Scale(zero=False, padding=20)),
+        )
+        line = base.mark_line(color="#b5651d", point={"color": "#b5651d", "size": 60})
+        names = base.mark_text(dy=-12, color="#55606b").encode(text="policy:N")
+        panels.append((line + names).properties(width=WIDTH // 2 - 60, height=240))
+    return svg(altair.hconcat(*panels))
+
+
+def overview_chart(sessions: Sequence[Session]) -> str | None:
+    """Points: accuracy against counts (BitOPs where nothing is counted), for sessions of several policies."""
+    altair = find_altair()
+    points = [s for s in sessions if s.accuracy is not None and s.count is not None]
+    counted = bool(points)
+    points = points or [s for s in sessions if s.accuracy is not None]
+    if altair is None or len(points) < 2:
+        return None
+    cost = points[0].unit if counted else "BitOPs ratio"
+    rows = [
+        {
+            "device": s.board,
+            "policy": s.policy,
+            "accuracy, %": 100 * (s.accuracy or 0),
+            cost: s.count if counted else s.bitops_ratio,
+        }
+        for s in points
+    ]
+    chart = (
+        altair.Chart(altair.Data(values=rows))
+        .mark_point(size=90, filled=True)
+        .encode(
+            x=altair.X(f"{cost}:Q", scale=altair.Scale(zero=False)),
+            y=altair.Y("accuracy, %:Q", scale=altair.Scale(zero=False)),
+            color=altair.Color("policy:N", sort=None),
+            shape=altair.Shape("device:N", sort=None),
+        )
+        .properties(width=WIDTH, height=280)
+    )
+    return svg(chart)
+
+
+def curve_chart(rows: Sequence[dict[str, Any]], unit: str) -> tuple[str, bytes] | None:
+    """Accuracy against cost, as SVG and PNG: a line through what was searched, labelled points beside it.
+
+    Args:
+        rows: Points with ``cost``, ``accuracy, %``, ``widths`` (the series) and ``label``.
+        unit: Title of the cost axis.
+    """
+    altair = find_altair()
+    if altair is None:
+        return None
+    import vl_convert  # noqa: PLC0415
+
+    base = altair.Chart(altair.Data(values=list(rows))).encode(
+        x=altair.X("cost:Q", title=unit, scale=altair.Scale(zero=False)),
+        y=altair.Y("accuracy, %:Q", scale=altair.Scale(zero=False)),
+    )
+    colours = altair.Scale(range=["#35618f", "#b5651d"])
+    line = base.mark_line(color="#35618f").transform_filter("datum.widths == 'found by search'")
+    points = base.mark_point(size=80, filled=True).encode(
+        color=altair.Color("widths:N", scale=colours, title=None, legend=altair.Legend(orient="bottom"))
+    )
+    labels = base.mark_text(dx=8, align="left").encode(text="label:N")
+    chart = (line + points + labels).properties(width=WIDTH, height=320)
+    text = chart.properties(padding={"left": 20, "right": 40, "top": 10, "bottom": 10}).to_json()
+    return str(vl_convert.vegalite_to_svg(text)), bytes(vl_convert.vegalite_to_png(text, scale=2))

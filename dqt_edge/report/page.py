@@ -1,0 +1,173 @@
+"""Sessions for people and machines: terminal, report.json, report.html, junit.xml; for a dial also dial.svg."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
+
+from ..data.accuracy import mean_recall
+from ..errors import BadFileError
+from ..measure.session import LayerFact, Session, as_json
+from ..system.files import write_atomically
+from ..system.templates import environment
+from .charts import dial_chart, layer_chart, overview_chart, vector_chart
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def percent(value: float | None) -> str:
+    """``97.22 %``, or a dash."""
+    return "-" if value is None else f"{100 * value:.2f} %"
+
+
+def number(value: float | None) -> str:
+    """A count with thousands separators, or a dash."""
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def widths(layer: LayerFact) -> str:
+    """Mean widths of a layer, ``4.3 x 4.1``, or a dash."""
+    if layer.mean_weight_bits is None or layer.mean_activation_bits is None:
+        return "-"
+    return f"{layer.mean_weight_bits:.3g} x {layer.mean_activation_bits:.3g}"
+
+
+def facts(session: Session) -> list[tuple[str, str]]:
+    """Headline facts as (name, text)."""
+    least_most = "" if session.count is None else f" ({number(session.count_least)} to {number(session.count_most)})"
+    rows = [
+        ("samples", f"{session.samples:,}"),
+        ("accuracy", percent(session.accuracy)),
+        ("mean recall of the classes", percent(mean_recall(session.per_class))),
+        ("interpreter's accuracy", percent(session.interpreter_accuracy)),
+        ("answers that differ from the interpreter's", f"{session.mismatches:,}"),
+        (f"{session.unit} for an inference", f"{number(session.count)}{least_most}"),
+        ("BitOPs, of all layers at 8x8", f"{session.bitops_ratio:.3f}"),
+    ]
+    if session.controller_share is not None and session.decided:
+        rows.append(("controller's share of the count", percent(session.controller_share)))
+    return rows
+
+
+def print_session(session: Session, console: Console) -> None:
+    """Tables for the terminal."""
+    from rich.table import Table  # noqa: PLC0415
+
+    head = Table(title=f"{session.model} on {session.board}, policy {session.policy}", show_header=False)
+    for name, text in facts(session):
+        head.add_row(name, text)
+    console.print(head)
+    layers = Table()
+    for column in ("layer", "kind", "MAC", session.unit, "mean widths"):
+        layers.add_column(column, overflow="fold")
+    for layer in session.layers:
+        layers.add_row(layer.name, layer.kernel, number(layer.macs), number(layer.count), widths(layer))
+    console.print(layers)
+    vectors = Table("width vector (weights x activations)", "inferences")
+    for vector, count in session.width_vectors.items():
+        vectors.add_row(vector, f"{count:,}")
+    console.print(vectors)
+
+
+def print_dial(sessions: Sequence[Session], console: Console) -> None:
+    """What one image does over the points of its dial: cost against accuracy."""
+    from rich.table import Table  # noqa: PLC0415
+
+    first = sessions[0]
+    table = Table(title=f"{first.model} on {first.board}, {first.samples:,} samples at each point of its dial")
+    table.add_column("policy", no_wrap=True)
+    for column in ("BitOPs, of 8x8", first.unit, "accuracy", "width vectors", "differ"):
+        table.add_column(column, justify="right")
+    for session in sessions:
+        table.add_row(
+            session.policy,
+            f"{session.bitops_ratio:.3f}",
+            number(session.count),
+            percent(session.accuracy),
+            f"{len(session.width_vectors):,}",
+            f"{session.mismatches:,}",
+        )
+    console.print(table)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the report folder; raises BadFileError. Called before the work, so that nothing is measured in vain."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadFileError(
+            f"cannot make the report folder: {error.strerror}",
+            where=str(folder),
+            next_step="choose another --report",
+        ) from error
+
+
+def write(sessions: Sequence[Session], folder: Path, *, dial: bool = False) -> list[Path]:
+    """Write report.json, junit.xml and report.html; each file whole or not at all.
+
+    Args:
+        sessions: One, unless ``dial``.
+        folder: Where to.
+        dial: The sessions are the points of a dial: report.json has them as ``policies``, and dial.svg is drawn.
+    """
+    make_folder(folder)
+    contents = {
+        "report.json": json.dumps(dial_json(sessions) if dial else as_json(sessions[0]), indent=2) + "\n",
+        "junit.xml": junit(sessions),
+        "report.html": html(sessions, dial=dial),
+    }
+    drawing = dial_chart(sessions) if dial else None
+    if drawing is not None:
+        contents["dial.svg"] = drawing
+    for name, text in contents.items():
+        write_atomically(folder / name, text.encode())
+    return [folder / name for name in contents]
+
+
+def dial_json(sessions: Sequence[Session]) -> dict[str, Any]:
+    """Plain JSON values of the points of a dial: ``policies`` has one session each, ``mismatches`` is their sum."""
+    first = sessions[0]
+    return {
+        "board": first.board,
+        "model": first.model,
+        "policy": "dial",
+        "unit": first.unit,
+        "samples": first.samples,
+        "accuracy": None,
+        "mismatches": sum(session.mismatches for session in sessions),
+        "policies": [as_json(session) for session in sessions],
+    }
+
+
+def junit(sessions: Sequence[Session]) -> str:
+    """JUnit XML with one test for each session: the device's answers equal the interpreter's."""
+    failed = sum(session.mismatches > 0 for session in sessions)
+    cases = []
+    for session in sessions:
+        name = quoteattr(f"{session.model} on {session.board}, {session.policy}")
+        message = quoteattr(f"{session.mismatches} answers differ: {session.first_difference}")
+        failure = f"<failure message={message}/>" if session.mismatches else ""
+        cases.append(f'  <testcase classname="dqt_edge.profile" name={name}>{failure}</testcase>\n')
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<testsuite name="dqt-edge profile" tests="{len(sessions)}" failures="{failed}">\n'
+        f"{''.join(cases)}</testsuite>\n"
+    )
+
+
+def html(sessions: Sequence[Session], *, dial: bool = False) -> str:
+    """A self-contained page: tables and drawings of one or more sessions; ``dial``: they are the points of one."""
+    env = environment()
+    env.autoescape = True
+    env.filters.update(percent=percent, number=number, widths=widths)
+    return env.get_template("report.html.j2").render(
+        sessions=[
+            {"session": s, "facts": facts(s), "layers": layer_chart(s), "vectors": vector_chart(s)} for s in sessions
+        ],
+        overview=dial_chart(sessions) if dial else overview_chart(sessions),
+        dial=dial,
+    )

@@ -1,0 +1,66 @@
+"""The summary picture of a training run. Imports without TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .drawing import WIDTH, find_altair, svg
+
+LINES = {
+    "val_float": "floating point",
+    "val_full": "8x8",
+    "val_least": "least widths",
+    "val_dynamic": "dynamic",
+}
+COLOURS = ["#8a949e", "#35618f", "#5b8c5a", "#b5651d"]
+
+
+def run_picture(log: Sequence[Mapping[str, Any]], measured: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """Accuracy on the validation set over the epochs, and of each policy on the held-out set against its cost, as SVG.
+
+    Dots mark the epoch that was taken.
+
+    Args:
+        log: Rows of the loop.
+        measured: ``provenance["keras"]`` of the checkpoint; may be empty.
+
+    Returns:
+        The drawing, or None where Altair is not installed.
+    """
+    altair = find_altair()
+    if altair is None:
+        return None
+    taken = max((row["epoch"] for row in log if row.get("best")), default=None)
+    points = [
+        {"epoch": row["epoch"], "policy": title, "accuracy, %": row[name], "taken": row["epoch"] == taken}
+        for row in log
+        for name, title in LINES.items()
+        if name in row
+    ]
+    titles = [title for title in LINES.values() if any(p["policy"] == title for p in points)]
+    colours = altair.Scale(domain=titles, range=[COLOURS[list(LINES.values()).index(title)] for title in titles])
+    base = altair.Chart(altair.Data(values=points)).encode(
+        x=altair.X("epoch:Q", axis=altair.Axis(tickMinStep=1)),
+        y=altair.Y("accuracy, %:Q", scale=altair.Scale(zero=False), title="accuracy on the validation set, %"),
+        color=altair.Color("policy:N", scale=colours, title=None, legend=altair.Legend(orient="bottom")),
+    )
+    best = base.mark_point(size=70, filled=True).transform_filter("datum.taken")
+    panels = [(base.mark_line() + best).properties(width=WIDTH // 2 - 60, height=260)]
+    results = [
+        {"policy": name, "BitOPs, of all layers at 8x8": facts["bitops_ratio"], "accuracy, %": 100 * facts["accuracy"]}
+        for name, facts in measured.items()
+    ]
+    if results:
+        base = altair.Chart(altair.Data(values=results)).encode(
+            x=altair.X("BitOPs, of all layers at 8x8:Q", scale=altair.Scale(domain=[0, 1.1])),
+            y=altair.Y(
+                "accuracy, %:Q",
+                scale=altair.Scale(zero=False, padding=20),
+                title="accuracy on the held-out set, %",
+            ),
+        )
+        dots = base.mark_point(size=80, filled=True, color="#35618f")
+        names = base.mark_text(dy=-12, color="#55606b").encode(text="policy:N")
+        panels.append((dots + names).properties(width=WIDTH // 2 - 60, height=260))
+    return svg(altair.hconcat(*panels))

@@ -1,0 +1,124 @@
+"""What a search found, for people and machines: terminal, search.json, and a drawing."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..graph import pair_text, vector_text
+from ..precision.counts import Counts
+from ..precision.curve import CurvePoint
+from ..precision.sensitivity import Sensitivity
+from ..system.files import write_atomically
+from .charts import curve_chart
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NAME = "search"
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """Everything that a search measured.
+
+    Attributes:
+        model, data: Names.
+        loss: ``kl`` or ``mse``.
+        calibration_samples, test_samples: How many chose the widths, and how many judged them.
+        overlap: Whether the calibration samples were taken from the test set; they are not judged on then.
+        board: Board whose counts are the budget's unit, or None.
+        interrupted: Whether the search was stopped before its end.
+    """
+
+    model: str
+    data: str
+    loss: str
+    calibration_samples: int
+    test_samples: int
+    overlap: bool
+    layers: tuple[str, ...]
+    sensitivities: tuple[Sensitivity, ...]
+    board: str | None = None
+    counts: Counts | None = None
+    points: tuple[CurvePoint, ...] = ()
+    interrupted: bool = False
+
+
+def as_json(facts: Facts) -> dict[str, Any]:
+    """Plain JSON values; width pairs as text."""
+    found = {f.name: getattr(facts, f.name) for f in dataclasses.fields(facts)}
+    found["layers"] = list(facts.layers)
+    found["sensitivities"] = [dataclasses.asdict(s) | {"pair": pair_text(s.pair)} for s in facts.sensitivities]
+    found["points"] = [
+        {**dataclasses.asdict(point), "pairs": None, "widths": vector_text(point.pairs)} for point in facts.points
+    ]
+    for point in found["points"]:
+        del point["pairs"]
+    if facts.counts is not None:
+        by_layer: dict[str, dict[str, float]] = {}
+        for (layer, pair), count in facts.counts.layers.items():
+            by_layer.setdefault(layer, {})[pair_text(pair)] = count
+        found["counts"] = {"unit": facts.counts.unit, "fixed": facts.counts.fixed, "layers": by_layer}
+    return found
+
+
+def write(facts: Facts, folder: Path) -> list[Path]:
+    """Write search.json and, where the extra ``report`` is installed, search.svg and search.png."""
+    contents = {f"{NAME}.json": (json.dumps(as_json(facts), indent=2) + "\n").encode()}
+    rows = chart_rows(facts)
+    drawn = curve_chart(rows, unit(facts)) if rows else None
+    if drawn is not None:
+        contents |= {f"{NAME}.svg": drawn[0].encode(), f"{NAME}.png": drawn[1]}
+    for name, content in contents.items():
+        write_atomically(folder / name, content)
+    return [folder / name for name in contents]
+
+
+def unit(facts: Facts) -> str:
+    """Unit of the cost axis."""
+    return "BitOPs, of all layers at 8x8" if facts.counts is None else f"{facts.counts.unit} for an inference"
+
+
+def chart_rows(facts: Facts) -> list[dict[str, Any]]:
+    """Points of the drawing: cost, quality and series."""
+    return [
+        {
+            "cost": point.bitops_ratio if facts.counts is None else point.count,
+            "accuracy, %": 100 * point.accuracy,
+            "widths": "found by search" if point.origin == "search" else "one pair for all",
+            "label": "" if point.origin == "search" else pair_text(min(point.pairs)),
+        }
+        for point in facts.points
+        if point.accuracy is not None
+    ]
+
+
+def show(facts: Facts, console: Console) -> None:
+    """Tables for the terminal."""
+    from rich import box  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    pairs = list(dict.fromkeys(s.pair for s in facts.sensitivities))
+    losses = {(s.layer, s.pair): s for s in facts.sensitivities}
+    table = Table("layer alone at", *map(pair_text, pairs), box=box.SIMPLE_HEAD, title=f"loss ({facts.loss})")
+    for layer in facts.layers:
+        row = [losses.get((layer, pair)) for pair in pairs]
+        table.add_row(layer, *("-" if s is None else f"{s.loss:.4f}{'*' if s.corrected else ''}" for s in row))
+    console.print(table)
+    if any(s.corrected for s in facts.sensitivities):
+        console.print("* with a bias of its own", highlight=False)
+    table = Table(
+        "budget", "BitOPs", facts.counts.unit if facts.counts else "", "loss", "accuracy", "widths", box=box.SIMPLE_HEAD
+    )
+    for point in facts.points:
+        budget = (
+            "-" if point.budget is None else f"{point.budget:,.4g}" if point.budget <= 1 else f"{point.budget:,.0f}"
+        )
+        counted = "" if point.count is None else f"{point.count:,.0f}"
+        right = "-" if point.accuracy is None else f"{point.accuracy:.2%}"
+        widths = vector_text(point.pairs) if point.origin == "search" else f"all {pair_text(min(point.pairs))}"
+        table.add_row(budget, f"{point.bitops_ratio:.4f}", counted, f"{point.loss:.4f}", right, widths)
+    console.print(table)

@@ -1,0 +1,1 @@
+"""What the computer gives: files, tools, templates, TensorFlow's start."""

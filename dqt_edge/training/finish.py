@@ -1,0 +1,260 @@
+"""What a finished run says about itself: its graph with provenance, its accuracies, its log."""
+
+from __future__ import annotations
+
+import csv
+import io
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from .. import __version__
+from ..data.accuracy import per_class
+from ..data.load import codes
+from ..errors import MismatchError
+from ..graph import Dense, Graph, Pair, vector_text
+from ..graph.bitops import bitops
+from ..graph.dial import DialPoint
+from ..graph.interpreter import Policy, fixed_choices, run
+from ..precision.static import Assignment, best_static
+from ..precision.static import cost as static_cost
+from ..system.files import write_atomically
+from .dial import direction, lift_for, mean_cost
+from .integer import evaluate
+from .layers import Run
+from .loop import Outcome, Row
+from .options import Options
+from .to_graph import to_graph
+from .validation import DIAL_FILL, samples_at_once
+
+INTEGER_VALUES = 1 << 21
+"""Input values of a part: the integer evaluation keeps all tensors, in 64 bits."""
+ORACLE_MACS = 1 << 39
+"""Multiply-accumulates of the held-out samples that the interpreter repeats for each policy."""
+STATIC_MACS = 1 << 45
+DIAL_POINTS = 13
+"""Costs, evenly spread, that a dial is asked for; those that it cannot tell apart make one point."""
+STATIC_LEAST = 16
+"""Fewer validation samples say nothing about a static vector."""
+CLASSES_MAX = 100
+"""Of more classes, a checkpoint does not say how many samples of each were found."""
+
+COLUMNS = (
+    "epoch", "phase", "loss", "accuracy", "val_float", "val_full", "val_least", "val_dynamic",
+    "val_cost", "vectors", "val_loss", "best",
+)  # fmt: skip
+
+
+def finished_graph(outcome: Outcome, options: Options) -> Graph:
+    """Lower a finished run, with what was measured on the held-out set as provenance, and no date in it.
+
+    ``provenance["keras"]`` maps each policy (every candidate in all layers, ``dynamic``, ``static``) to
+    ``accuracy`` (0..1), ``samples``, ``per_class`` (class -> [right, samples]) and ``bitops_ratio``; ``dynamic`` also
+    has ``width_vectors`` (vector -> count), and ``static`` its ``vector``, the best at no more than the dynamic cost,
+    chosen on the validation set; a network for which that search would take days has none.
+
+    Raises:
+        MismatchError: Keras and the interpreter disagree in a code.
+    """
+    with settled_dial(outcome, options) as points:
+        return _graph_with_facts(outcome, options, points)
+
+
+def _graph_with_facts(outcome: Outcome, options: Options, points: tuple[DialPoint, ...]) -> Graph:
+    """The network as it stands, and what each policy reaches."""
+    graph = to_graph(outcome.model, outcome.model.spec.name, dial=points)
+    measured = {name: measure(outcome, graph, policy) for name, policy in policies(graph).items()}
+    validation = outcome.dataset.validation
+    chosen_by = static_samples(graph, len(validation.labels))
+    if "dynamic" in measured and chosen_by >= STATIC_LEAST:
+        found = _best_static(outcome, graph, chosen_by, measured["dynamic"]["bitops_ratio"])
+        measured["static"] = {
+            **measure(outcome, graph, found.pairs),
+            "vector": vector_text(found.pairs),
+            "validation_accuracy": found.accuracy,
+        }
+    provenance = {
+        "made_by": f"dqt-edge {__version__} train",
+        "options": {
+            **options.as_json(),
+            "data": outcome.dataset.name,
+            "model": outcome.model.spec.name,
+            "init": None if options.init is None else Path(options.init).name,
+        },
+        "data": {
+            "name": outcome.dataset.name,
+            "train": len(outcome.dataset.y_train),
+            "validation": len(outcome.dataset.y_val),
+            "test": len(outcome.dataset.y_test),
+        },
+        "best_epoch": outcome.best_epoch,
+        "keras": measured,
+        "versions": {
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+        },
+    }
+    return to_graph(outcome.model, outcome.model.spec.name, provenance, points)
+
+
+@contextmanager
+def settled_dial(outcome: Outcome, options: Options) -> Iterator[tuple[DialPoint, ...]]:
+    """Set the controller to the budget, and find the dial's points, both by the validation set in integers.
+
+    The bias that keeps the budget becomes part of the controller's last layer, so that ``dynamic`` needs no bias,
+    for as long as this context lasts.
+    """
+    model, validation = outcome.model, outcome.dataset.validation
+    graph = to_graph(model, model.spec.name)
+    if graph.controller is None or model.controller is None:
+        yield ()
+        return
+    count = min(len(validation.labels), max(1, ORACLE_MACS // macs(graph)))
+    x = codes(validation.images(np.arange(count)), graph)
+    found = run(graph, x, "dynamic").logits
+    assert found is not None
+    logits = found
+    costs = [[w * a / 64 * graph.macs(layer) for w, a in layer.candidates] for layer in graph.adaptive]
+    table = np.array(costs) / macs(graph)
+    fixed = 1 - sum(graph.macs(layer) for layer in graph.adaptive) / macs(graph)
+
+    def bias_for(target: float) -> npt.NDArray[np.int64]:
+        lift = lift_for(logits, options.candidates, table, fixed, target)
+        return np.floor(lift * direction(options.candidates) + 0.5).astype(np.int64)
+
+    head = model.controller.logits
+    unit = float(np.exp(head.log_scale.numpy()[0])) * float(model.controller.hidden.output_quantizer.scale()) / 2
+    settled = np.tile(bias_for(DIAL_FILL * options.budget), len(graph.adaptive))
+    trained, before = head.bias.numpy(), _biases(graph)
+    head.bias.assign_add((settled * unit).astype(np.float32))
+    logits = logits + (_biases(to_graph(model, model.spec.name)) - before).reshape(len(graph.adaptive), -1)
+    points: list[DialPoint] = []
+    low, high = (fixed + ends(table, axis=1).sum() for ends in (np.min, np.max))
+    for target in np.linspace(low, high, DIAL_POINTS):
+        bias = bias_for(float(target))
+        cost = mean_cost(logits, bias, table, fixed)
+        point = DialPoint(min(cost, 1.0), tuple(bias.tolist()))
+        if not points or point.thousandths > points[-1].thousandths:
+            points.append(point)
+    try:
+        yield tuple(points)
+    finally:
+        head.bias.assign(trained)
+
+
+def _biases(graph: Graph) -> npt.NDArray[np.int64]:
+    """Biases of the controller's last layer."""
+    assert graph.controller is not None
+    last = graph.controller.layers[-1]
+    assert isinstance(last, Dense)
+    return last.bias_twice.astype(np.int64)
+
+
+def _best_static(outcome: Outcome, graph: Graph, samples: int, budget: float) -> Assignment:
+    """Best fixed vector on validation samples, judged by the Keras forward: many times faster than the interpreter."""
+    model, validation = outcome.model, outcome.dataset.validation
+    indices = np.linspace(0, len(validation.labels) - 1, samples).astype(np.int64)
+    labels = validation.labels[indices]
+    size = samples_at_once(validation.shape)
+    parts = [tf.constant(model.on_codes(validation.images(indices[i : i + size]))) for i in range(0, samples, size)]
+    forward = tf.function(lambda x, choice: model(x, run=Run(nested=True, choice=choice))[0])
+
+    def judge(pairs: tuple[Pair, ...]) -> Assignment:
+        choice = tf.constant(fixed_choices(graph, pairs), tf.int32)
+        logits = tf.concat([forward(part, choice) for part in parts], axis=0)
+        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        right = float(np.mean(logits.numpy().argmax(-1) == labels))
+        return Assignment(pairs, static_cost(graph, pairs), right, float(loss))
+
+    return best_static(graph, budget, judge)
+
+
+def policies(graph: Graph) -> dict[str, Policy]:
+    """Each candidate in all layers, named as the first layer's; then ``dynamic``, if there is a controller."""
+    adaptive = graph.adaptive
+    if not adaptive:
+        return {"8x8": [(8, 8)]}
+    found: dict[str, Policy] = {}
+    for index in range(len(adaptive[0].candidates)):
+        vector = tuple(layer.candidates[index] for layer in adaptive)
+        found[vector_text(vector[:1])] = vector
+    if graph.controller is not None:
+        found["dynamic"] = "dynamic"
+    return found
+
+
+def macs(graph: Graph) -> int:
+    """Multiply-accumulates of one sample."""
+    return sum(graph.macs(layer) for layer in graph.layers)
+
+
+def static_samples(graph: Graph, count: int) -> int:
+    """How many of ``count`` validation samples the search for a static vector can use."""
+    tries = len(graph.adaptive) ** 2 * max(len(layer.candidates) for layer in graph.adaptive) if graph.adaptive else 1
+    return min(count, STATIC_MACS // (macs(graph) * tries))
+
+
+def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
+    """Measure the Keras evaluation on the held-out set; it must equal the interpreter in every bit.
+
+    ``compared`` says of how many samples: of all, unless the network is so large that it would take days.
+    """
+    test = outcome.dataset.test
+    if not graph.adaptive:
+        policy = ()
+    count, size = len(test.labels), samples_at_once(test.shape, values=INTEGER_VALUES)
+    compared = min(count, max(1, ORACLE_MACS // macs(graph)))
+    outputs, choices, wrong = [], [], 0
+    for start in range(0, count, size):
+        x = test.images(np.arange(start, min(start + size, count)))
+        result = evaluate(outcome.model, x, policy)
+        outputs.append(result.outputs)
+        choices.append(result.choices)
+        if start < compared:
+            own = slice(0, compared - start)
+            oracle = run(graph, codes(x[own], graph), policy)
+            wrong += int((result.outputs[own] != oracle.outputs).sum() + (result.choices[own] != oracle.choices).sum())
+    if wrong:
+        raise MismatchError(
+            f"the Keras evaluation differs from the interpreter in {wrong} codes",
+            where=f"model {graph.name!r}",
+            next_step="report this with the training command; the checkpoint was not written",
+        )
+    every, answers = np.concatenate(choices), np.concatenate(outputs).argmax(axis=1)
+    facts: dict[str, Any] = {
+        "accuracy": float(np.mean(answers == test.labels)),
+        "samples": count,
+        "compared": compared,
+        "bitops_ratio": float(bitops(graph, every).mean()),
+    }
+    if len(graph.classes) <= CLASSES_MAX:
+        facts["per_class"] = {name: list(of) for name, of in per_class(answers, test.labels, graph.classes).items()}
+    if policy == "dynamic":
+        vectors, counts = np.unique(every, axis=0, return_counts=True)
+        order = np.argsort(-counts, kind="stable")
+        facts["width_vectors"] = {
+            vector_text([layer.candidates[i] for layer, i in zip(graph.adaptive, vectors[o], strict=True)]): int(
+                counts[o]
+            )
+            for o in order
+        }
+    return facts
+
+
+def write_log(path: Path, log: list[Row]) -> None:
+    """Write the epochs as CSV; values that a phase does not have stay empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in log:
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+    write_atomically(path, text.getvalue().encode())

@@ -1,0 +1,262 @@
+"""From a trained network to a Graph: norms folded, scales turned into integer multipliers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..architectures.spec import (
+    INPUT,
+    AveragePool,
+    Conv,
+    Depthwise,
+    Fully,
+    MaxPool,
+    Spec,
+    Sum,
+    control_window,
+    window_of,
+)
+from ..errors import UnsupportedError
+from ..graph import (
+    Add,
+    AveragePool2D,
+    Controller,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    Layer,
+    MaxPool2D,
+    Requantize,
+    Tensor,
+    Window,
+    nested,
+    window_counts,
+)
+from ..graph.dial import DialPoint
+from .layers import MacLayer
+from .network import NestedModel
+
+
+def tensor_name(node: str) -> str:
+    """Name of the tensor that a node makes."""
+    return INPUT if node == INPUT else f"{node}_out"
+
+
+def to_graph(
+    model: NestedModel,
+    name: str,
+    provenance: Mapping[str, Any] | None = None,
+    dial: tuple[DialPoint, ...] = (),
+) -> Graph:
+    """Lower a trained network.
+
+    Args:
+        model: The network; its scales must be calibrated.
+        name: Name of the graph.
+        provenance: Plain JSON values that say how it was made.
+        dial: Points of the controller's dial.
+
+    Raises:
+        UnsupportedError: A scale or accumulator that the integer arithmetic cannot hold, by layer.
+    """
+    if model.view != "centred":
+        raise UnsupportedError(
+            f"views of kind {model.view!r} have no integer path",
+            where=f"model {name!r}",
+            next_step="train with --view centred; the other views are for comparison",
+        )
+    return _Lowering(model, name, dict(provenance or {}), dial).graph()
+
+
+def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
+    return float(np.asarray(value, np.float64))
+
+
+class _Lowering:
+    """One conversion: keeps the fused additions and the tensors made so far."""
+
+    def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any], dial: tuple[DialPoint, ...]) -> None:
+        self.model, self.name, self.provenance, self.dial = model, name, provenance, dial
+        self.spec: Spec = model.spec
+        self.tensors: list[Tensor] = []
+        self.fused: dict[str, tuple[str, str]] = {}
+        """Convolution -> (addition, other operand)."""
+        for total in sorted(model.fused):
+            conv, other = model.fusible[total]
+            if model.fits_fused(total):
+                self.fused[conv] = total, other
+
+    def graph(self) -> Graph:
+        model = self.model
+        self._tensor(INPUT)
+        absorbed = {total for total, _ in self.fused.values()}
+        layers = tuple(self._layer(node) for node in self.spec.nodes if node.name not in absorbed)
+        return Graph(
+            self.name,
+            (*self.tensors,) if model.controller is None else (*self.tensors, *self._controller_tensors()),
+            layers,
+            INPUT,
+            tensor_name(self.spec.nodes[-1].name),
+            model.classes,
+            self._controller(),
+            self.provenance,
+        )
+
+    # --- Numbers --------------------------------------------------------------------------------------------
+
+    def _scale(self, node: str) -> float:
+        return self.model.real_scale(node)
+
+    def _described(self, node: str) -> Tensor:
+        zero = self.model.zero_point(node)
+        # The host quantises with the data's own scale; the network's unit is that of training alone.
+        scale = self.model.input_scale if self._holds_inputs(node) else self._scale(node)
+        return Tensor(tensor_name(node), self.model.shapes[node], scale, zero)
+
+    def _holds_inputs(self, node: str) -> bool:
+        """Whether a node's output is made of the model's input codes, unchanged."""
+        if node == INPUT:
+            return True
+        made_by = self.model.parts[node].node
+        return isinstance(made_by, MaxPool) and self._holds_inputs(made_by.input)
+
+    def _tensor(self, node: str) -> str:
+        """Define the tensor of a node; its name."""
+        self.tensors.append(self._described(node))
+        return self.tensors[-1].name
+
+    # --- Layers ---------------------------------------------------------------------------------------------
+
+    def _layer(self, node: Any) -> Layer:  # noqa: ANN401 - a Node
+        if isinstance(node, Sum):
+            return self._addition(node)
+        if isinstance(node, MaxPool):
+            window = window_of(node, self.model.shapes[node.input])
+            return MaxPool2D(node.name, tensor_name(node.input), self._tensor(node.name), window)
+        if isinstance(node, AveragePool):
+            source = replace(self._described(node.input), scale=self._scale(node.input))
+            self._tensor(node.name)
+            return average_pool(node.name, source, self.tensors[-1], window_of(node, source.shape))
+        return self._mac(node)
+
+    def _mac(self, node: Conv | Depthwise | Fully) -> Layer:
+        part = self.model.parts[node.name]
+        result, other = self.fused.get(node.name, (node.name, None))
+        source = self._scale(node.input)
+        common = mac_fields(part, source, self._scale(result), self.model.zero_point(result))
+        common |= {"name": node.name, "input": tensor_name(node.input), "output": self._tensor(result)}
+        if isinstance(node, Fully):
+            return Dense(**common)
+        window = window_of(node, self.model.shapes[node.input])
+        if isinstance(node, Depthwise):
+            return DepthwiseConv2D(**common, window=window)
+        if other is None:
+            return Conv2D(**common, window=window)
+        multiplier = self.model.residual_multiplier(result)
+        return Conv2D(**common, window=window, residual=tensor_name(other), residual_multiplier=multiplier)
+
+    def _addition(self, node: Sum) -> Add:
+        first, second = node.inputs
+        zero = self.model.zero_point(node.name)
+        try:
+            m1, m2, offset, shift = nested.add_parameters(
+                (self._scale(first), self._scale(second)),
+                (self.model.zero_point(first), self.model.zero_point(second)),
+                self._scale(node.name),
+                zero,
+            )
+        except ValueError as error:
+            raise _refuse(node.name, str(error)) from error
+        names = tensor_name(first), tensor_name(second)
+        return Add(node.name, names, self._tensor(node.name), (m1, m2), offset, shift, low=0)
+
+    # --- Controller -----------------------------------------------------------------------------------------
+
+    def _controller_tensors(self) -> tuple[Tensor, ...]:
+        controller = self.model.controller
+        assert controller is not None
+        pool, hidden = controller.pool, controller.hidden.output_quantizer
+        units = controller.hidden.kernel.shape[1]
+        return (
+            Tensor("controller_pool_out", controller.hidden.source, _number(pool.scale()), pool.zero_point),
+            Tensor("controller_hidden_out", (1, 1, units), _number(hidden.scale())),
+        )
+
+    def _controller(self) -> Controller | None:
+        controller = self.model.controller
+        if controller is None:
+            return None
+        assert self.spec.control is not None
+        pooled, hidden = self._controller_tensors()
+        stem = self._described(self.spec.control)
+        pool = average_pool("controller_pool", stem, pooled, control_window(self.spec, stem.shape))
+        first = mac_fields(controller.hidden, pooled.scale, hidden.scale, 0)
+        last = mac_fields(controller.logits, hidden.scale, None, 0)
+        layers = (
+            pool,
+            Dense(name="controller_hidden", input=pooled.name, output=hidden.name, **first),
+            Dense(name="controller_logits", input=hidden.name, output="controller_logits_out", **last),
+        )
+        return Controller(self.spec.control, layers, tuple(self.model.adaptive), self.dial)
+
+
+def _refuse(layer: str, reason: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"layer {layer!r}: {reason}",
+        where="export of the trained network",
+        next_step="train again with a lower learning rate or more data, so that no scale runs away",
+    )
+
+
+def mac_fields(part: MacLayer, source: float, result: float | None, zero_point: int) -> dict[str, Any]:
+    """Weights, biases, multipliers and candidates of a layer.
+
+    Args:
+        part: The trained layer.
+        source: Scale of its input.
+        result: Scale of its output; None leaves accumulators.
+        zero_point: Of its output.
+    """
+    weights, scales, biases = part.folded(source, zero_point * (result or 0.0))
+    master = np.clip(nested.round_half_up(weights / scales), -128, 127).astype(np.int8)
+    units = scales * source
+    multipliers = units if result is None else units / result
+    try:
+        twice = [
+            nested.bias_twice(float(b), float(u), zero_point, float(m))
+            for b, u, m in zip(biases, units, multipliers, strict=True)
+        ]
+        pairs = None if result is None else [nested.quantize_multiplier(float(m)) for m in multipliers]
+    except (ValueError, OverflowError) as error:
+        raise _refuse(part.node.name, str(error)) from error
+    if max(map(abs, twice)) > nested.INT32_MAX:
+        raise _refuse(part.node.name, f"its bias reaches {max(map(abs, twice))}, more than int32 holds")
+    return {
+        "weights": np.ascontiguousarray(np.moveaxis(master, -1, 0)),
+        "bias_twice": np.array(twice, np.int32),
+        "requantize": None if pairs is None else _requantize(pairs),
+        "candidates": part.candidates,
+    }
+
+
+def _requantize(pairs: list[tuple[int, int]]) -> Requantize:
+    multipliers, shifts = zip(*pairs, strict=True)
+    return Requantize(np.array(multipliers, np.int32), np.array(shifts, np.uint8))
+
+
+def average_pool(name: str, source: Tensor, result: Tensor, window: Window) -> AveragePool2D:
+    """Average pooling with one multiplier for every number of elements that a window can hold."""
+    counts = tuple(int(n) for n in np.unique(window_counts(window, *source.shape[:2])))
+    multipliers = [source.scale / (count * result.scale) for count in counts]
+    twice = [math.floor(2 * result.zero_point / m + 0.5) for m in multipliers]
+    try:
+        pairs = [nested.quantize_multiplier(m) for m in multipliers]
+    except ValueError as error:
+        raise _refuse(name, str(error)) from error
+    return AveragePool2D(name, source.name, result.name, window, counts, np.array(twice, np.int32), _requantize(pairs))

@@ -1,0 +1,40 @@
+/* Depthwise 3x3 convolution on cores without the DSP extension: what its parts share. */
+#ifndef DQT_SCALAR_DEPTHWISE_H
+#define DQT_SCALAR_DEPTHWISE_H
+
+#include "dqt_scalar.h"
+
+#define DQT_SCALAR_TAPS 3u
+#define DQT_SCALAR_OUTPUTS 6u /* made at a time; the same in dqt_edge/lowering/base.py */
+
+/* Twice the centred weights, row by row, shifted left by what activation views have less than 8 bits. */
+typedef struct {
+    int32_t weights[DQT_SCALAR_TAPS * DQT_SCALAR_TAPS];
+    int32_t bias_twice, multiplier;
+} dqt_scalar_depthwise_channel;
+
+/* Where everything is for one run of the layer. Sizes: dqt_edge/lowering/base.py. */
+typedef struct {
+    const dqt_mac *mac;
+    const uint8_t *input;
+    uint32_t plain;                         /* 1: shift 32, limits 0 and 255 */
+    uint32_t columns;                       /* of a row of a plane */
+    uint32_t mask;                          /* 2^(8 - weight bits) - 1 */
+    uint32_t narrow;                        /* 8 - activation bits */
+    dqt_scalar_depthwise_channel *channels; /* of a tile */
+    uint8_t *planes;                        /* a ring of three rows, by row and channel */
+} dqt_scalar_depthwise;
+
+/* Fill a place of the ring with padded row `row` (0 is the first row of the padding). `live`: channels from `first`. */
+void dqt_scalar_depthwise_expand(const dqt_scalar_depthwise *d, uint32_t row, uint8_t *to, uint32_t first,
+                                 uint32_t live);
+
+/* A row of `count` outputs of channel c, to every step-th byte. rows: of its plane, with columns for whole
+ * DQT_SCALAR_OUTPUTS outputs; from: the channel. By horizontal stride. */
+typedef void dqt_scalar_depthwise_row(const dqt_scalar_depthwise *d, const uint8_t *const rows[DQT_SCALAR_TAPS],
+                                      const dqt_scalar_depthwise_channel *from, uint32_t c, uint32_t count,
+                                      uint32_t step, uint8_t *output);
+dqt_scalar_depthwise_row dqt_scalar_depthwise_1;
+dqt_scalar_depthwise_row dqt_scalar_depthwise_2;
+
+#endif

@@ -1,0 +1,260 @@
+"""Checkpoints: round trip, reproducible bytes, and readers that take every file as hostile."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from safetensors.numpy import save as encode
+
+from dqt_edge.boards import load_board
+from dqt_edge.errors import BadFileError
+from dqt_edge.graph import DialPoint, Graph, checkpoint
+from dqt_edge.lowering.plan import make_plan
+from tests.support.random_graphs import random_graph
+
+
+@pytest.fixture
+def content() -> bytes:
+    return encode(*checkpoint._encode(random_graph(3)))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_round_trip(seed: int, tmp_path) -> None:
+    graph = random_graph(seed)
+    path = tmp_path / "model.safetensors"
+    checkpoint.save(graph, path)
+    first = path.read_bytes()
+    loaded = checkpoint.load(path)
+    assert loaded == graph
+    assert checkpoint.model_hash(loaded) == checkpoint.model_hash(graph)
+    checkpoint.save(loaded, path)
+    assert path.read_bytes() == first
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_provenance_is_no_part_of_the_model_hash() -> None:
+    graph = random_graph(3)
+    assert checkpoint.model_hash(replace(graph, provenance={"seed": 1})) == checkpoint.model_hash(graph)
+
+
+def refused(content: bytes) -> str:
+    with pytest.raises(BadFileError) as caught:
+        checkpoint.decode(content, "file")
+    assert caught.value.exit_code == 8
+    return caught.value.what
+
+
+def test_every_truncation_is_refused(content: bytes) -> None:
+    for size in [*range(0, 200), *range(200, len(content), 97)]:
+        assert "not a usable checkpoint" in refused(content[:size])
+
+
+def test_random_damage_is_refused_or_harmless(content: bytes) -> None:
+    """A flipped byte gives a typed refusal, or a graph that passed every check; nothing else can come out."""
+    rng = np.random.default_rng(11)
+    accepted = 0
+    for _ in range(600):
+        damaged = bytearray(content)
+        damaged[int(rng.integers(len(damaged)))] ^= int(rng.integers(1, 256))
+        try:
+            graph = checkpoint.decode(bytes(damaged))
+        except BadFileError:
+            continue
+        accepted += 1
+        make_plan(graph, load_board("host"))
+    assert accepted < 60
+
+
+def test_flipped_tensor_bytes_are_always_refused(content: bytes) -> None:
+    header = 8 + int.from_bytes(content[:8], "little")
+    rng = np.random.default_rng(12)
+    for _ in range(100):
+        damaged = bytearray(content)
+        damaged[int(rng.integers(header, len(content)))] ^= 1 << int(rng.integers(8))
+        assert "SHA-256" in refused(bytes(damaged))
+
+
+class Whole:
+    """A value that stands for the whole manifest."""
+
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+
+def edited(content: bytes, change) -> bytes:
+    """The checkpoint with its manifest changed by a function."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    manifest = json.loads(header["__metadata__"]["dqt_edge"])
+    replaced = change(manifest)
+    if isinstance(replaced, Whole):
+        manifest = replaced.value
+    header["__metadata__"]["dqt_edge"] = json.dumps(manifest)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.update(format=3),
+        lambda m: m.pop("format"),
+        lambda m: m.pop("graph"),
+        lambda m: m["graph"].pop("layers"),
+        lambda m: m["graph"].update(layers=7),
+        lambda m: m["graph"].update(layers=m["graph"]["layers"] * 5000),
+        lambda m: m["graph"]["layers"][0].update(type="Eval"),
+        lambda m: m["graph"]["layers"][0].update(surprise=1),
+        lambda m: m["graph"]["layers"][0].update(input=3),
+        lambda m: m["graph"]["layers"][0].update(weights={"array": "elsewhere"}),
+        lambda m: m["graph"]["layers"][0].update(weights=[1, 2, 3]),
+        lambda m: m["graph"]["layers"][0].update(candidates=[[8.0, 8]]),
+        lambda m: m["graph"]["layers"][0].update(candidates=[["8", 8]]),
+        lambda m: m["graph"]["layers"][0]["window"].update(stride=[0, 1]),
+        lambda m: m["graph"]["layers"][0]["window"].update(kernel=[10**9, 1]),
+        lambda m: m["graph"]["tensors"][0].update(shape=[1 << 40, 1, 1]),
+        lambda m: m["graph"]["tensors"][0].update(scale="big"),
+        lambda m: m["graph"]["tensors"][0].update(scale=float("nan")),
+        lambda m: m["graph"]["tensors"][0].update(name="../../etc/passwd"),
+        lambda m: m["graph"].update(name='x"; system("true'),
+        lambda m: m["graph"].update(input=None),
+        lambda m: m["graph"].update(controller={"after": "nothing", "layers": [], "decides": []}),
+        lambda m: Whole([]),
+        lambda m: Whole("text"),
+        lambda m: Whole(None),
+    ],
+)
+def test_hostile_manifests_are_refused(content: bytes, change) -> None:
+    assert "not a usable checkpoint" in refused(edited(content, change))
+
+
+def with_dial(graph: Graph, *points: DialPoint) -> Graph:
+    assert graph.controller is not None
+    return replace(graph, controller=replace(graph.controller, dial=points))
+
+
+def manifest_of(graph: Graph) -> dict:
+    return json.loads(checkpoint._encode(graph)[1]["dqt_edge"])
+
+
+def test_a_dial_is_format_2_and_part_of_the_model_hash() -> None:
+    """A program that knows no dials must not read such a file; a model without one stays what it was."""
+    graph = random_graph(3)
+    bare, dialled = with_dial(graph), with_dial(graph, DialPoint(0.25, (3, -5)), DialPoint(1.0, (0, 2**20)))
+    assert manifest_of(bare)["format"] == 1
+    assert "dial" not in manifest_of(bare)["graph"]["controller"]
+    assert manifest_of(dialled)["format"] == 2
+    assert manifest_of(dialled)["graph"]["controller"]["dial"] == [
+        {"target": 0.25, "bias": [3, -5]},
+        {"target": 1.0, "bias": [0, 2**20]},
+    ]
+    assert checkpoint.model_hash(bare) != checkpoint.model_hash(dialled)
+
+
+def first_point(change):
+    return lambda m: change(m["graph"]["controller"]["dial"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["graph"]["controller"].update(dial=None),
+        lambda m: m["graph"]["controller"].update(dial={"target": 0.5, "bias": [0, 0]}),
+        lambda m: m["graph"]["controller"].update(dial="0.5"),
+        first_point(lambda dial: dial.extend(dial * 100)),
+        first_point(lambda dial: dial.append(dial[-1])),
+        first_point(lambda dial: dial.reverse()),
+        first_point(lambda dial: dial.append(7)),
+        first_point(lambda dial: dial.append([0.99, [0, 0]])),
+        first_point(lambda dial: dial[0].pop("bias")),
+        first_point(lambda dial: dial[0].update(surprise=1)),
+        *[
+            first_point(lambda dial, value=value: dial[0].update(target=value))
+            for value in (-0.001, 1.001, float("nan"), float("inf"), 10**400, True, "0.2", None, [0.2], {})
+        ],
+        *[
+            first_point(lambda dial, value=value: dial[0].update(bias=value))
+            for value in (
+                [],
+                [0],
+                [0, 0, 0],
+                [0.0, 1],
+                [True, 0],
+                ["1", 0],
+                [None, 0],
+                [[0], 0],
+                {"array": "x"},
+                "00",
+                7,
+                [2**31, 0],
+                [-(2**31) - 1, 0],
+                [10**400, 0],
+                [2**31 - 1, 0],
+                [-(2**31), 0],
+            )
+        ],
+    ],
+)
+def test_hostile_dials_are_refused(change) -> None:
+    graph = with_dial(random_graph(3), DialPoint(0.2, (3, -5)), DialPoint(0.9, (0, 0)))
+    content = encode(*checkpoint._encode(graph))
+    assert checkpoint.decode(edited(content, lambda m: None)) == graph
+    assert "not a usable checkpoint" in refused(edited(content, change))
+
+
+def test_a_deeply_nested_manifest_is_refused(content: bytes) -> None:
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"]["dqt_edge"] = "[" * 100_000
+    text = json.dumps(header).encode()
+    assert "not a usable checkpoint" in refused(len(text).to_bytes(8, "little") + text)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 8,
+        b"\xff" * 64,
+        b"PK\x03\x04" + b"\0" * 100,
+        (2**62).to_bytes(8, "little") + b"{}",
+        b"\x02" + b"\0" * 7 + b"{}",
+    ],
+)
+def test_other_files_are_refused(content: bytes) -> None:
+    assert "not a usable checkpoint" in refused(content)
+
+
+def test_a_file_over_the_cap_is_refused_before_it_is_read(tmp_path) -> None:
+    path = tmp_path / "huge.safetensors"
+    with path.open("wb") as handle:
+        handle.truncate(checkpoint.FILE_MAX + 1)
+    with pytest.raises(BadFileError, match="more than the limit"):
+        checkpoint.load(path)
+
+
+def test_missing_file_and_folder(tmp_path) -> None:
+    with pytest.raises(BadFileError, match="cannot read the checkpoint"):
+        checkpoint.load(tmp_path / "none.safetensors")
+    with pytest.raises(BadFileError, match="cannot write"):
+        checkpoint.save(random_graph(3), tmp_path / "none" / "model.safetensors")
+
+
+def test_a_full_disk_leaves_the_old_file_alone(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "model.safetensors"
+    checkpoint.save(random_graph(3), path)
+    before = path.read_bytes()
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BadFileError, match="No space left on device"):
+        checkpoint.save(random_graph(4), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]

@@ -1,0 +1,118 @@
+"""What comes out of the templates: reproducible, without floats, paths or undefined names; warnings are errors."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pytest
+
+from dqt_edge.boards import board_ids, load_board
+from dqt_edge.lowering.plan import Constant, c_name
+from dqt_edge.project.export import export
+from dqt_edge.project.filters import c_array, c_integer, c_list
+from dqt_edge.project.render import c_environment, units_of
+from tests.support.random_graphs import random_graph
+
+FLOAT = re.compile(r"(?<![\w.])(\d+\.\d*|\.\d+|\d+[eE][+-]?\d+)[fF]?(?![\w.])|\b(float|double)\b")
+
+
+def code_only(text: str) -> str:
+    """C without comments and string literals."""
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(\\.|[^"\\])*"', " ", text, flags=re.DOTALL)
+
+
+def exported(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("board_id", board_ids())
+def test_same_model_same_bytes_and_no_machine_in_them(graph, board_id: str, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        export(graph, load_board(board_id), tmp_path / name)
+    first, second = exported(tmp_path / "a"), exported(tmp_path / "b")
+    assert first == second
+    for name, content in first.items():
+        assert str(tmp_path).encode() not in content, name
+        assert not re.search(rb"20\d\d-\d\d-\d\d", content), name
+
+
+@pytest.mark.parametrize("board_id", board_ids())
+def test_no_float_in_the_c_sources(graph, board_id: str, tmp_path: Path) -> None:
+    export(graph, load_board(board_id), tmp_path / "p")
+    for path in sorted((tmp_path / "p").rglob("*.[ch]")):
+        assert not FLOAT.search(code_only(path.read_text())), path.name
+
+
+def test_float_pattern_finds_floats() -> None:
+    for text in ("x = 1.5f;", "y = 2e3;", "float x;", "z = .5;"):
+        assert FLOAT.search(code_only(text))
+    assert not FLOAT.search(code_only('x = 0x1e5u; /* 1.5 */ "2.5"; a.b = v1.c;'))
+
+
+@pytest.mark.parametrize("board_id", ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m55"])
+def test_only_the_kernels_that_are_used_are_written(board_id: str, tmp_path: Path) -> None:
+    graph = random_graph(3)
+    made, plan, _ = export(graph, load_board(board_id), tmp_path / "p")
+    kernels = {p.stem.removeprefix("dqt_") for p in (made.folder / "kernels").glob("*.c")}
+    units = set(units_of(plan.kernels, plan.board.cpu.core))
+    assert kernels == set(plan.kernels) | units
+
+
+@pytest.mark.cross
+@pytest.mark.parametrize("board_id", [b for b in board_ids() if b != "host"])
+def test_generated_c_compiles_for_each_core_without_a_warning(graph, board_id: str, tmp_path: Path) -> None:
+    made, _, _ = export(graph, load_board(board_id), tmp_path / "p")
+    sources = [str(p) for folder in ("model", "kernels") for p in sorted((made.folder / folder).glob("*.c"))]
+    flags = [
+        "-std=c11",
+        "-O3",
+        "-ffreestanding",
+        "-Wall",
+        "-Wextra",
+        "-Wconversion",
+        "-Wshadow",
+        "-Wpedantic",
+        "-Werror",
+    ]
+    includes = [f"-I{made.folder / d}" for d in ("dqt", "model", "kernels")]
+    for source in sources:
+        subprocess.run(
+            [
+                "arm-none-eabi-gcc",
+                *made.board.cpu.flags,
+                *flags,
+                *includes,
+                "-c",
+                source,
+                "-o",
+                str(tmp_path / "o.o"),
+            ],
+            check=True,
+        )
+
+
+def test_an_undefined_name_in_a_template_is_an_error() -> None:
+    with pytest.raises(jinja2.UndefinedError):
+        c_environment().from_string("{{ missing }}").render()
+
+
+def test_filters_refuse_floats_and_write_every_int32() -> None:
+    for value in (1.0, np.float32(2), True, "3"):
+        with pytest.raises(TypeError, match="cannot become C"):
+            c_integer(value)  # type: ignore[arg-type]
+    assert c_integer(-(2**31)) == "(-2147483647 - 1)"
+    assert c_integer(255, "uint8_t") == "255u"
+    assert c_list([1, 2], "uint32_t") == "    0x00000001u, 0x00000002u,"
+    text = c_array(Constant("dqt_x", np.arange(3, dtype=np.int8), "three"))
+    assert text.startswith("/* three */\nconst int8_t dqt_x[3] DQT_ALIGNED = {")
+
+
+def test_names_become_distinct_c_identifiers() -> None:
+    names = ["a.b", "a-b", "a_b", "ab", "a.b-c"]
+    made = [c_name(n) for n in names]
+    assert len(set(made)) == len(names)
+    assert all(re.fullmatch(r"\w+", m) for m in made)

@@ -1,0 +1,140 @@
+"""Random layers planned for the kernel rig: which cores there are, where each layer's tensors lie, what failed.
+
+Half of the layers have their tensors at any byte of the arena, though the planner aligns them to 8. Red zones lie
+between tensors and round the scratch, which has the size that the plan promises.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+
+from dqt_edge.boards import Board, board_ids, load_board
+from dqt_edge.graph import Graph, pair_text
+from dqt_edge.lowering import dsp
+from dqt_edge.lowering.plan import Plan, make_plan
+
+from .kernel_layers import Case, make_case
+from .kernel_rig import Failure, Job, Rig
+
+FOLDER = Path("build/fuzz-kernels")
+
+
+@dataclass(frozen=True)
+class Core:
+    """Where kernels run: a board's compiler flags, the board they are planned for, a QEMU machine if not its own.
+
+    ``ending``: of the names of the kernels that are counted; others that a plan falls back to run too.
+    """
+
+    board: str
+    planned_for: str
+    ending: str
+    machine: str | None = None
+
+
+CORES = {
+    "plain": Core("qemu-m3", "host", ""),
+    "m3": Core("qemu-m3", "qemu-m3", "_scalar"),
+    "m0": Core("qemu-m0", "qemu-m0", "_scalar", machine="mps2-an385"),
+    "m4": Core("qemu-m4", "qemu-m4", "_dsp"),
+    "m7": Core("qemu-m7", "qemu-m7", "_dsp"),
+    "m55": Core("qemu-m55", "qemu-m55", "_mve"),
+}
+CORES = {name: core for name, core in CORES.items() if core.board in board_ids()}
+WITHOUT_PAIRS = ("add", "max_pool", "average_pool", "concat")
+"""Kinds of layers without weights. They have plain kernels only, but for two."""
+
+DSP_KERNELS = {
+    "depthwise": ["depthwise_conv2d_dsp", "depthwise_conv2d_raw_dsp"],
+    "dense": ["dense_nibbles_dsp", "dense_planes_dsp"],
+    "accumulate": ["dense_nibbles_dsp", "dense_planes_dsp"],
+    "average_pool": ["average_pool2d_dsp"],
+}
+"""Kind -> kernels for the DSP extension, where it is not one of the kind's name."""
+
+Key = tuple[str, str, str]
+"""Core, kernel, pair."""
+
+
+def runs_on(kind: str, core: str) -> bool:
+    """Whether a core has kernels of its own for a kind."""
+    cpu = load_board(CORES[core].planned_for).cpu
+    own = {"average_pool": cpu.dsp, "add": cpu.mve}
+    return core == "plain" or kind not in WITHOUT_PAIRS or own.get(kind, False)
+
+
+_rigs: dict[str, Rig] = {}
+
+
+def make_rig(core: str) -> Rig:
+    """The rig of a core, built once a process."""
+    if core not in _rigs:
+        chosen = CORES[core]
+        _rigs[core] = Rig(chosen.board, chosen.planned_for, FOLDER / core, chosen.machine)
+    return _rigs[core]
+
+
+def run_chunk(part: tuple[str, int, int, tuple[str, ...]]) -> tuple[Counter[Key], list[str]]:
+    """Run some layers of a kind on cores: how often each kernel ran at each pair, and failures."""
+    kind, first, size, cores = part
+    cases = {number: make_case(kind, number) for number in range(first, first + size)}
+    counts: Counter[Key] = Counter()
+    failures: list[str] = []
+    for core in cores:
+        rig = make_rig(core)
+        jobs = [job for number, case in cases.items() for job in plan_case(rig, number, case)]
+        _, found = rig.run(jobs)
+        failures += [describe(failure, core, kind, jobs) for failure in found]
+        for job in jobs:
+            for row, (w, a) in zip(job.expected, job.layer.widths, strict=True):
+                counts[core, job.layer.kernel, pair_text((w, a))] += len(row)
+    return counts, failures
+
+
+def plan_case(rig: Rig, number: int, case: Case) -> Iterator[Job]:
+    """Jobs of a layer on a rig: planned for the rig's board, tensors placed at random with red zones between."""
+    rng = np.random.default_rng(number)
+    for turn, graph in enumerate(case.graphs):
+        plan = plan_on_planes(graph, rig.planned_for) if number % 2 else make_plan(graph, rig.planned_for)
+        layer = next(planned for planned in plan.layers if planned.name == case.name)
+        sizes = [operand.shape[1] for operand in case.operands]
+        shared = case.in_place and rng.random() < 0.5
+        align = 8 if rng.random() < 0.5 or not rig.unaligned or layer.output_size != np.prod(layer.shape) else 1
+        offsets, arena = place(rng, [*sizes, *([] if shared else [layer.output_size])], align)
+        if shared:
+            offsets = (*offsets, offsets[-1])
+        expected = case.expected if len(case.graphs) == 1 else case.expected[turn : turn + 1]
+        scratch = 64 + 8 * int(rng.integers(8))
+        yield Job(number, layer, plan.constants, case.operands, expected, offsets, arena, scratch)
+
+
+def plan_on_planes(graph: Graph, board: Board) -> Plan:
+    """A plan whose dense layers have planes A, B and L on cores with DSP, whatever their candidates gain from that."""
+    with patch.object(dsp, "dense_kind", return_value="planes"):
+        return make_plan(graph, board)
+
+
+def place(rng: np.random.Generator, sizes: list[int], align: int) -> tuple[tuple[int, ...], int]:
+    """Offsets of tensors in an arena, in random order, 32 to 95 bytes apart; and the arena's size."""
+    offsets = [0] * len(sizes)
+    end = 0
+    for i in rng.permutation(len(sizes)):
+        offsets[i] = -(-(end + 32 + int(rng.integers(56))) // align) * align
+        end = offsets[i] + sizes[i]
+    return tuple(offsets), -(-(end + 64) // 8) * 8
+
+
+def describe(failure: Failure, core: str, kind: str, jobs: list[Job]) -> str:
+    """A failure, and how to see it again."""
+    job = jobs[failure.job]
+    layer, pair = job.layer, pair_text(job.layer.widths[failure.candidate])
+    return (
+        f"{core} {layer.kernel}: {failure} (layer {job.number}, {pair}, input {failure.input}); again: "
+        f"python -m benchmarks.fuzz_kernels --cores {core} --kinds {kind} --first {job.number} --cases 1"
+    )
