@@ -21,7 +21,7 @@ from dqt_edge.device.client import Client
 from dqt_edge.device.qemu import QemuTransport
 from dqt_edge.device.replies import Inference, in_units
 from dqt_edge.errors import MismatchError, ToolchainError
-from dqt_edge.project.export import Project
+from dqt_edge.project.manifest import Project
 from dqt_edge.system import elf
 from dqt_edge.system.tools import find_tool, run
 

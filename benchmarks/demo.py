@@ -27,7 +27,8 @@ from dqt_edge.graph import Graph, checkpoint, interpreter
 from dqt_edge.graph.policy import parse_pairs, policy_text
 from dqt_edge.measure.session import Session, run_session
 from dqt_edge.project.build import build, forbidden_symbols
-from dqt_edge.project.export import Project, export
+from dqt_edge.project.export import export
+from dqt_edge.project.manifest import Project
 from dqt_edge.report import page as reports
 from dqt_edge.system.files import write_atomically
 

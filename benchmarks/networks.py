@@ -24,8 +24,9 @@ from dqt_edge.graph import Graph
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.measure.session import Codes, run_session
 from dqt_edge.project.build import build
-from dqt_edge.project.export import export, find_project
+from dqt_edge.project.export import export
 from dqt_edge.project.footprint import predict
+from dqt_edge.project.manifest import find_project
 from dqt_edge.system.files import write_atomically
 from tests.support.topologies import CANDIDATES, TOPOLOGIES
 
@@ -156,7 +157,7 @@ def measure(graph: Graph, core: str, folder: Path) -> dict[str, dict[str, Any]]:
                     for layer, planned in zip(session.layers, plan.layers, strict=True)
                 ],
                 "flash": image.flash,
-                "arena": plan.arena_size,
+                "arena": plan.tensors_size,
                 "scratch": plan.scratch_size,
             }
         stack = device.client.stats().stack_used
@@ -176,7 +177,7 @@ def misfits(cores: Iterable[str], networks: Iterable[str]) -> Iterator[str]:
         board = load_board(f"qemu-{core}")
         for name in networks if core in ROOMY else ():
             try:
-                predict(make_plan(TOPOLOGIES[name](), board))
+                predict([make_plan(TOPOLOGIES[name](), board)])
             except DoesNotFitError as error:
                 yield f"{name} on {core}: measured with more memory, because {error.what} ({error.where})"
 

@@ -18,7 +18,8 @@ from dqt_edge.graph.dial import Dynamic
 from dqt_edge.graph.policy import parse_policy
 from dqt_edge.measure.session import layer_checksums, run_session
 from dqt_edge.project.build import build
-from dqt_edge.project.export import Project, export
+from dqt_edge.project.export import export
+from dqt_edge.project.manifest import Project
 from tests.support.digits import other_graph
 from tests.support.pair_graphs import pair_graph
 from tests.support.random_graphs import ALL_PAIRS, random_bias, random_codes, random_graph

@@ -24,7 +24,7 @@ def build(folder: Path | None, sanitize: bool) -> None:
     from ..errors import MismatchError, UsageError
     from ..project.build import build as build_project
     from ..project.build import forbidden_symbols
-    from ..project.export import find_project
+    from ..project.manifest import find_project
     from ..system.tools import compiler_version
 
     project = find_project(folder)

@@ -50,8 +50,8 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
         )
     graph = load(checkpoint)
     plan = make_plan(graph, target)
-    footprint = predict(plan, check=False)
-    facts = footprint_facts(plan, footprint)
+    footprint = predict([plan], check=False)
+    facts = footprint_facts([plan], footprint)
     if as_json:
         layers = [
             {
@@ -73,7 +73,7 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
         }
         found = {"board": target.id, "predicted": facts, "spare": spare, "dial": graph.dial_targets, "layers": layers}
         click.echo(json.dumps(found, indent=2))
-        require_fit(plan, footprint)
+        require_fit(target, footprint)
         return
     table = Table(title=plan.name, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("layer", "output", "MAC", "flash", "RAM out", "scratch", "widths", "bound"):
@@ -90,6 +90,7 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
             " ".join(f"{w}x{a}" for w, a in layer.widths) if layer.macs else "-",
             f"{layer.bound / 2**31:.2%}" if layer.bound else "-",
         )
+    peak = facts["peaks"][0]
     console = Console()
     console.print(table)
     total = Table("bytes", "needed", "board has", "to spare", "made of", title=f"{target.name}")
@@ -105,8 +106,8 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
         f"{footprint.ram:,}",
         f"{footprint.ram_region.size:,}",
         f"{footprint.ram_region.size - footprint.ram:,}",
-        f"arena {facts['arena']:,} and scratch {facts['scratch']:,} (together at least "
-        f"{facts['memory_lower_bound']:,}), "
+        f"arena {facts['arena']:,} (tensors {peak['tensors']:,}, scratch {peak['scratch']:,}; together at least "
+        f"{peak['lower_bound']:,}), "
         f"stack {facts['stack']:,}, buffers {facts['buffers']:,}, variables {facts['static']:,}",
     )
     console.print(total)
@@ -114,7 +115,7 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
     if graph.dial_targets:
         low, high = graph.dial_targets[0], graph.dial_targets[-1]
         click.echo(f"dial: {len(graph.dial_targets)} points, {low:.3f} to {high:.3f} of the 8x8 BitOPs")
-    require_fit(plan, footprint)
+    require_fit(target, footprint)
     click.echo(f"{plan.name} fits {target.id}")
 
 

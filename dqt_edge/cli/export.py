@@ -8,34 +8,37 @@ import click
 
 
 @click.command()
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument("checkpoints", metavar="CHECKPOINT...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--board", required=True, help="Board id; 'dqt-edge boards' lists them.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write. Default: build/<checkpoint>-<board>.")
-def export(checkpoint: Path, board: str, out: Path | None) -> None:
-    """Write a self-contained C project: weights, kernels, model, app, linker script, CMakeLists, manifest.
+@click.option("--force", is_flag=True, help="Replace files that were changed since the last export.")
+def export(checkpoints: tuple[Path, ...], board: str, out: Path | None, force: bool) -> None:
+    """Write a self-contained C project: library, weights, kernels, serial server, CMakeLists, examples, manifest.
 
-    The folder becomes the default of 'build', 'flash' and 'profile' in this folder.
+    Several checkpoints become one project whose models share kernels. The folder becomes the default of 'build',
+    'flash' and 'profile' in this folder.
 
     \b
     Examples:
       dqt-edge export digits.safetensors --board stm32h7
       dqt-edge export digits.safetensors --board qemu-m4 --out firmware-m4
+      dqt-edge export digits.safetensors keywords.safetensors --board qemu-m4 --out both
     """
     from ..boards import load_board
     from ..graph.checkpoint import load
-    from ..project.export import default_folder, remember
-    from ..project.export import export as export_project
+    from ..project.export import default_folder, export_together
+    from ..project.manifest import remember
 
     target = load_board(board)
-    graph = load(checkpoint)
-    folder = out or default_folder(checkpoint, target)
-    written, plan, footprint = export_project(graph, target, folder)
+    graphs = [load(checkpoint) for checkpoint in checkpoints]
+    folder = out or default_folder(checkpoints[0], target)
+    written, plans, footprint = export_together(graphs, target, folder, force=force)
     remember(written)
-    click.echo(f"exported {graph.name} for {target.name} to {folder}")
-    click.echo(f"  kernels: {', '.join(plan.kernels)}")
+    click.echo(f"exported {', '.join(graph.name for graph in graphs)} for {target.name} to {folder}")
+    click.echo(f"  kernels: {', '.join(sorted({kernel for plan in plans for kernel in plan.kernels}))}")
+    for model, plan in zip(written.models, plans, strict=True):
+        click.echo(f"  model:   dqt_{model.symbol}.h, arena of {plan.arena_size:,} bytes")
     if footprint is not None:
         click.echo(f"  flash:   {footprint.flash:,} bytes predicted, {footprint.weights:,} of them weights")
-        click.echo(
-            f"  RAM:     {footprint.ram:,} bytes predicted, {footprint.buffers.memory:,} of them arena and scratch"
-        )
+        click.echo(f"  RAM:     {footprint.ram:,} bytes predicted, {footprint.buffers.arena:,} of them arena")
     click.echo("next: dqt-edge build")

@@ -33,7 +33,7 @@ def flash(folder: Path | None, runner_name: str | None, port: str | None, dry_ru
 
     from ..flashing import base
     from ..flashing.choose import choose, runners
-    from ..project.export import find_project
+    from ..project.manifest import find_project
 
     project = find_project(folder)
     known = runners(project.board)

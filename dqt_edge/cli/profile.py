@@ -43,7 +43,7 @@ def profile(
     from ..errors import MismatchError
     from ..graph.policy import dial_policies, parse_policy
     from ..measure.session import run_session
-    from ..project.export import find_project
+    from ..project.manifest import find_project
     from ..report import page as reports
 
     project = find_project(folder)

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from ..errors import DeviceError, ProtocolError, SilentDeviceError, UsageError, WrongModelError
 from .link import Link, Patience
-from .messages import RUN, RUN_CHECKSUMS, RUN_COUNTS, Nak, RunPolicy, Type
+from .messages import RUN, RUN_CHECKSUMS, RUN_COUNTS, SELECT, Nak, RunPolicy, Type
 from .replies import BadReply, DeviceInfo, Inference, Refusal, Stats, parse_hello, parse_result, parse_stats
 from .transport import Transport
 from .upload import Upload
@@ -97,21 +97,32 @@ class Client:
         if self._info is None:
             self._link.start()
         info = self._ask(Type.HELLO, self._timeouts.hello, self._retries.hello, parse_hello)
-        if self._info is not None and info != self._info:
-            raise self._wrong(self._info.board, self._info.model_hash, info)
+        if self._info is not None and info != self._info:  # after a restart it serves its first model again
+            info = self._select(self._info.board, self._info.model_hash, info)
         self._info = info
         return info
 
     def expect(self, model_hash: bytes, board: str) -> DeviceInfo:
-        """Make sure that the device is this board and runs this model.
+        """Make sure that the device is this board and runs this model; of several models, let it serve this one.
 
         Raises:
-            WrongModelError: It does not.
+            WrongModelError: It is another board, or has no such model.
         """
         info = self.info
         if (info.model_hash, info.board) != (model_hash, board):
-            raise self._wrong(board, model_hash, info)
+            info = self._info = self._select(board, model_hash, info)
         return info
+
+    def _select(self, board: str, model_hash: bytes, info: DeviceInfo) -> DeviceInfo:
+        """Ask for one model of an image after the other, until it is this one."""
+        if info.board == board and info.models > 1:
+            for index in range(info.models):
+                found = self._ask(
+                    Type.SELECT, self._timeouts.hello, self._retries.hello, parse_hello, SELECT.pack(model=index)
+                )
+                if found.model_hash == model_hash:
+                    return found
+        raise self._wrong(board, model_hash, info)
 
     def load(self, codes: bytes) -> None:
         """Send an input: ``info.input_size`` uint8 codes in (height, width, channel) order."""
@@ -214,8 +225,8 @@ class Client:
         except BadReply as error:
             raise self._link.nonsense(str(error)) from error
 
-    def _ask(self, kind: Type, timeout: float, tries: int, parse: Callable[[bytes], _T]) -> _T:
-        answer = self._link.request(kind, b"", Patience(kind.name.lower(), timeout, tries))
+    def _ask(self, kind: Type, timeout: float, tries: int, parse: Callable[[bytes], _T], payload: bytes = b"") -> _T:
+        answer = self._link.request(kind, payload, Patience(kind.name.lower(), timeout, tries))
         if isinstance(answer, Refusal):
             raise self._link.refused(kind, answer)
         try:

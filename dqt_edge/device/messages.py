@@ -27,11 +27,13 @@ class Type(IntEnum):
     RUN = 0x03
     STATS = 0x04
     RESET = 0x05
+    SELECT = 0x06
     HELLO_REPLY = 0x81
     LOAD_REPLY = 0x82
     RESULT = 0x83
     STATS_REPLY = 0x84
     RESET_REPLY = 0x85
+    SELECT_REPLY = 0x86
     NAK = 0xFF
 
 
@@ -46,6 +48,8 @@ class Nak(IntEnum):
     BAD_POLICY = 6
     BAD_CHOICE = 7
     NO_CONTROLLER = 8
+    NO_MODEL = 9
+    FAILED = 10
 
 
 class RunPolicy(IntEnum):
@@ -94,14 +98,19 @@ HELLO_REPLY = Record(
         ("window", "u8"),
         ("max_payload", "u16"),
         ("has_controller", "u8"),
-        ("reserved", "u8"),
+        ("models", "u8"),
         ("input_size", "u32"),
         ("output_size", "u32"),
         ("board", "bytes16"),
         ("model", "bytes32"),
     ),
 )
-"""``layers`` counts all executed layers, the controller's included; ``window`` is how many LOADs may be unanswered."""
+"""``layers`` counts all executed layers, the controller's included; ``window`` is how many LOADs may be unanswered.
+``models`` is how many models the image holds; the rest describes the one that is served. Firmware that serves one model
+only may say 0."""
+
+SELECT = Record("select", (("model", "u16"),))
+"""Serve this model from now on, counted from 0 in the order of the export. The reply is a HELLO_REPLY."""
 
 LOAD = Record("load", (("offset", "u32"),))
 """Followed by the bytes. Offset 0 starts a new input; otherwise it must not lie behind what has been received."""
@@ -136,7 +145,7 @@ STATS_REPLY = Record("stats_reply", (("runs", "u32"), ("bad_frames", "u32"), ("n
 
 NAK = Record("nak", (("code", "u8"), ("request", "u8"), ("reserved", "u16"), ("detail", "u32")))
 
-RECORDS = (HELLO_REPLY, LOAD, LOAD_REPLY, RUN, RESULT, STATS_REPLY, NAK)
+RECORDS = (HELLO_REPLY, SELECT, LOAD, LOAD_REPLY, RUN, RESULT, STATS_REPLY, NAK)
 
 
 def result_size(adaptive: int, layers: int, output_size: int) -> int:

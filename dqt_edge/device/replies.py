@@ -28,7 +28,10 @@ class BadReply(ValueError):  # noqa: N818 - never reaches a user: the client mak
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """What HELLO says: limits of the link, sizes of the model, and who the device is."""
+    """What HELLO says: limits of the link, sizes of the model that is served, and who the device is.
+
+    ``models`` is how many models its image holds; see :meth:`Client.expect`.
+    """
 
     board: str
     model_hash: bytes
@@ -40,6 +43,7 @@ class DeviceInfo:
     has_controller: bool
     input_size: int
     output_size: int
+    models: int = 1
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ def parse_hello(payload: bytes) -> DeviceInfo:
         has_controller=found["has_controller"] != 0,
         input_size=found["input_size"],
         output_size=found["output_size"],
+        models=max(1, found["models"]),
     )
 
 

@@ -33,6 +33,7 @@ from . import concat, dsp, mve, packing, scalar
 from .arena import aligned
 from .memory import Region, fullest, plan_memory
 from .orient import along_rows
+from .terminal import Terminal
 
 NONE = 0xFFFFFFFF
 UINT16_MAX = 0xFFFF
@@ -104,7 +105,9 @@ class Plan:
     """A graph lowered for a board. Offsets and sizes in bytes.
 
     Attributes:
-        memory_size: The one buffer that holds the tensors and, at its start, the scratch of the layer that runs.
+        source, target: The model's input and output, as its user sees them.
+        classes: Class names, one for each output code, or none.
+        memory_size: What holds the tensors and, at its start, the scratch of the layer that runs.
         memory_lower_bound: The least that any placement of them could reach.
         scratch_size: Scratch of the layer during which the buffer is fullest.
         peak: Name of that layer.
@@ -122,6 +125,8 @@ class Plan:
     scratch_size: int
     peak: str
     peak_regions: tuple[Region, ...]
+    source: Terminal
+    target: Terminal
     input: int
     input_size: int
     output: int
@@ -132,11 +137,32 @@ class Plan:
     dial_biases: str | None = None
     dial_count: int = 0
     offsets: Mapping[str, int] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+    @property
+    def tensors_size(self) -> int:
+        """Bytes of ``memory_size`` that are not scratch when it is fullest."""
+        return self.memory_size - self.scratch_size
+
+    @property
+    def choices(self) -> int:
+        """Offset of the chosen candidates, which lie behind the tensors."""
+        return aligned(self.memory_size)
 
     @property
     def arena_size(self) -> int:
-        """Bytes of the buffer that are not scratch when it is fullest: with ``scratch_size`` the whole buffer."""
-        return self.memory_size - self.scratch_size
+        """Bytes of the arena that an inference needs: tensors, scratch, and the chosen candidates."""
+        return self.choices + aligned(self.adaptive_count)
+
+    @property
+    def candidate_max(self) -> int:
+        """Candidates of the layers that the controller decides; at least 1."""
+        return max((len(layer.widths) for layer in self.layers if layer.adaptive), default=1)
+
+    def weights_image(self) -> bytes:
+        """The constants as they lie in flash: little-endian, each in whole words."""
+        parts = [c.values.astype(c.values.dtype.newbyteorder("<")).tobytes() for c in self.constants]
+        return b"".join(part + bytes(-len(part) % 4) for part in parts) or bytes(4)
 
     @property
     def adaptive_count(self) -> int:
@@ -214,6 +240,9 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         scratch_size=scratch,
         peak=layers[at].name,
         peak_regions=regions,
+        source=Terminal.of(given.tensor(given.input)),
+        target=Terminal.of(given.tensor(given.output)),
+        classes=given.classes,
         input=builder.offset(graph.input),
         input_size=graph.tensor(graph.input).size,
         output=builder.offset(graph.output),

@@ -43,7 +43,6 @@ def build(folder: Path, *, cross: bool, definitions: Sequence[str] = ()) -> Imag
     configure = [cmake, "-S", ".", "-B", "build", "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
     if cross:
         find_tool(ARM_GCC, "gcc-arm-none-eabi")
-        configure.append("-DCMAKE_TOOLCHAIN_FILE=toolchain.cmake")
     else:
         find_tool("cc", "gcc")
     configure += [f"-D{definition}" for definition in definitions]

@@ -1,61 +1,43 @@
-"""An exported project on disk: written whole or not at all, and found again."""
+"""Writes a C project: whole or not at all, and never over a file that somebody has changed."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import __version__
-from ..boards import Board, board_ids, load_board
+from ..boards import Board
 from ..errors import BadFileError, DoesNotFitError, UsageError
-from ..graph import Graph, checkpoint
+from ..graph import Graph
+from ..graph.checkpoint import save
 from ..lowering.plan import Plan, make_plan
-from ..system.files import read_capped, write_atomically
 from .footprint import Footprint, make_buffers, predict
-from .render import render
+from .manifest import FORMAT, MANIFEST, Project, read_manifest
+from .render import ModelNames, render
 
-MANIFEST = "manifest.json"
-MODEL = "model.safetensors"
-LAST = ".dqt-edge.json"
-FORMAT = 1
-MANIFEST_MAX = 4 << 20
 HOST_RAM_MAX = 1 << 30
 
 
-@dataclass(frozen=True)
-class Project:
-    """An exported project. ``manifest`` is the content of its manifest.json."""
+class Exported(NamedTuple):
+    """What :func:`export` wrote: the project, its plan, its predicted footprint (None for the host)."""
 
-    folder: Path
-    manifest: dict[str, Any]
-    board: Board
+    project: Project
+    plan: Plan
+    footprint: Footprint | None
 
-    @property
-    def elf(self) -> Path:
-        """The image that ``dqt-edge build`` makes."""
-        return self.folder / "build" / "model.elf"
 
-    @property
-    def model_hash(self) -> bytes:
-        """SHA-256 of the model, as the device states it."""
-        return bytes.fromhex(self.manifest["model"]["hash"])
+class ExportedTogether(NamedTuple):
+    """What :func:`export_together` wrote: as :class:`Exported`, with a plan for each model."""
 
-    def graph(self) -> Graph:
-        """The model itself; raises BadFileError if it is not the exported one."""
-        path = self.folder / MODEL
-        graph = checkpoint.load(path)
-        if checkpoint.model_hash(graph) != self.model_hash:
-            raise BadFileError(
-                "the model is not the one that was exported",
-                where=str(path),
-                next_step="run 'dqt-edge export' again",
-            )
-        return graph
+    project: Project
+    plans: tuple[Plan, ...]
+    footprint: Footprint | None
 
 
 def default_folder(checkpoint_file: Path, board: Board) -> Path:
@@ -63,83 +45,130 @@ def default_folder(checkpoint_file: Path, board: Board) -> Path:
     return Path("build") / f"{checkpoint_file.stem}-{board.id}"
 
 
-def export(graph: Graph, board: Board, folder: Path) -> tuple[Project, Plan, Footprint | None]:
-    """Write the C project of a graph for a board; an earlier export in the same folder is replaced.
+def export(graph: Graph, board: Board, folder: Path, *, force: bool = False) -> Exported:
+    """:func:`export_together` for one model."""
+    project, plans, footprint = export_together([graph], board, folder, force=force)
+    return Exported(project, plans[0], footprint)
 
-    Returns:
-        The project, its plan, and its predicted footprint (None for the host, which has no such limits).
+
+def export_together(graphs: Sequence[Graph], board: Board, folder: Path, *, force: bool = False) -> ExportedTogether:
+    """Write one C project with these models for a board; an earlier export in the same folder is replaced.
+
+    The models share kernels and, in the serial app, one arena.
+
+    Args:
+        graphs: At least one; their names must differ.
+        board: Where they run.
+        folder: The project's.
+        force: Replace files that were changed since the export.
 
     Raises:
-        DoesNotFitError, UnsupportedError: The model cannot run on the board; nothing is written.
-        UsageError: The folder holds something else than an export.
+        DoesNotFitError, UnsupportedError: The models cannot run on the board; nothing is written.
+        UsageError: The folder holds something else than an export, or changed files; or two models share a name.
         BadFileError: The disk is full or not writable; nothing is left behind.
     """
-    plan = make_plan(graph, board)
-    buffers = make_buffers(plan)
-    footprint = None if board.is_host else predict(plan)
+    plans = tuple(make_plan(graph, board) for graph in graphs)
+    names = [ModelNames.of(plan) for plan in plans]
+    _require_distinct(names)
+    buffers = make_buffers(plans)
+    footprint = None if board.is_host else predict(plans)
     if board.is_host and buffers.total > HOST_RAM_MAX:
         raise DoesNotFitError(
             f"the model needs {buffers.total:,} bytes of RAM, more than {HOST_RAM_MAX:,}",
             where="board 'host'",
             next_step="use a smaller model",
         )
-    files = render(plan, buffers, footprint)
-    manifest = _manifest(graph, plan, footprint, sorted(files))
-    files[MANIFEST] = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
-    _require_replaceable(folder)
-    _write(graph, files, folder)
-    return Project(folder, manifest, board), plan, footprint
+    files = render(plans, buffers, footprint)
+    _require_replaceable(folder, force=force)
+    manifest = _write(files, graphs, names, plans, footprint, folder)
+    return ExportedTogether(Project(folder, manifest, board), plans, footprint)
 
 
-def _require_replaceable(folder: Path) -> None:
-    """Refuse a folder that holds anything else than an earlier export, so that no file of the user's can be lost."""
+def _require_distinct(names: Sequence[ModelNames]) -> None:
+    """Refuse models that C could not tell apart; macros are upper case, so case does not count."""
+    known: dict[str, str] = {}
+    for name in names:
+        if name.upper in known:
+            raise UsageError(
+                f"the models {known[name.upper]!r} and {name.name!r} have one name in C",
+                where="models",
+                next_step="give one of them another name, for instance by importing or training it again",
+            )
+        known[name.upper] = name.name
+
+
+def _require_replaceable(folder: Path, *, force: bool) -> None:
+    """Refuse a folder with anything of the user's in it, so that nothing can be lost."""
+    next_step = "choose another folder, or empty this one"
     try:
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             reason = "the output is a link or a file, not a folder"
         elif Path.cwd().is_relative_to(folder.resolve()):
             reason = "the output is the current folder or holds it"
-        elif folder.exists() and (foreign := _foreign_file(folder)) is not None:
+        elif not folder.exists():
+            return
+        elif (foreign := _foreign_file(folder)) is not None:
             reason = f"the folder holds {foreign!r}, which is no part of an earlier export"
+        elif not force and (changed := _changed_file(folder)) is not None:
+            reason = f"{changed!r} was changed since the export"
+            next_step = "choose another folder, or force the export, which takes the change back"
         else:
             return
     except OSError as error:
         raise BadFileError(
             f"cannot look into the folder: {error.strerror or error}",
             where=str(folder),
-            next_step="choose another with --out",
+            next_step="choose another folder",
         ) from error
-    raise UsageError(reason, where=f"--out {folder}", next_step="choose another folder with --out, or empty this one")
+    raise UsageError(reason, where=f"output folder {folder}", next_step=next_step)
 
 
 def _foreign_file(folder: Path) -> str | None:
     """A file that no export wrote, or None."""
-    found = [str(p.relative_to(folder)) for p in sorted(folder.rglob("*")) if p.is_symlink() or not p.is_dir()]
+    found = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_symlink() or not p.is_dir()]
     if not found:
         return None
     try:
-        manifest = read_manifest(folder)
-        own = {MANIFEST, MODEL, *map(str, manifest["files"])}
-    except (BadFileError, KeyError, TypeError):
+        own = {MANIFEST, *read_manifest(folder)["files"]}
+    except BadFileError:
         own = set()
-    return next((name for name in found if name not in own and not (own and name.startswith("build/"))), None)
+    built = ("build/", "build-examples/")
+    return next((name for name in found if name not in own and not (own and name.startswith(built))), None)
 
 
-def _write(graph: Graph, files: dict[str, str], folder: Path) -> None:
-    """Fill a temporary folder beside the target, then swap it in."""
+def _changed_file(folder: Path) -> str | None:
+    """A file whose content is no longer what was exported, or None. A deleted one is no loss."""
+    for name, digest in read_manifest(folder)["files"].items():
+        path = folder / name
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            return str(name)
+    return None
+
+
+def _write(
+    files: Mapping[str, str],
+    graphs: Sequence[Graph],
+    names: Sequence[ModelNames],
+    plans: Sequence[Plan],
+    footprint: Footprint | None,
+    folder: Path,
+) -> dict[str, Any]:
+    """Fill a temporary folder beside the target, then swap it in; returns the manifest."""
     temporary: Path | None = None
     aside: Path | None = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
         temporary.chmod(0o755)
+        digests = {}
         for name, text in files.items():
-            path = temporary / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("w", encoding="utf-8", newline="\n") as handle:
-                handle.write(text)
-                handle.flush()
-                os.fsync(handle.fileno())
-        checkpoint.save(graph, temporary / MODEL)
+            digests[name] = _write_file(temporary / name, text.encode())
+        for graph, model in zip(graphs, names, strict=True):
+            path = temporary / checkpoint_path(model)
+            save(graph, path)
+            digests[checkpoint_path(model)] = hashlib.sha256(path.read_bytes()).hexdigest()
+        manifest = _manifest(graphs, names, plans, footprint, digests)
+        _write_file(temporary / MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
         # The old export is moved aside and deleted last: at no moment is there neither the old one nor the new.
         aside = temporary.with_name(f"{temporary.name}.old")
         if folder.exists():
@@ -157,23 +186,56 @@ def _write(graph: Graph, files: dict[str, str], folder: Path) -> None:
             aside.replace(folder)
         if temporary is not None and temporary.exists():
             shutil.rmtree(temporary, ignore_errors=True)
+    return manifest
 
 
-def _manifest(graph: Graph, plan: Plan, footprint: Footprint | None, files: list[str]) -> dict[str, Any]:
-    source = graph.tensor(graph.input)
-    target = graph.tensor(graph.output)
+def _write_file(path: Path, content: bytes) -> str:
+    """Write a file through to the disk; returns its SHA-256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    return hashlib.sha256(content).hexdigest()
+
+
+def checkpoint_path(model: ModelNames) -> str:
+    """Where a project keeps a model's checkpoint."""
+    return f"model/{model.symbol}.safetensors"
+
+
+def _manifest(
+    graphs: Sequence[Graph],
+    names: Sequence[ModelNames],
+    plans: Sequence[Plan],
+    footprint: Footprint | None,
+    digests: Mapping[str, str],
+) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "dqt_edge": __version__,
-        "board": plan.board.id,
-        "model": {
-            "name": graph.name,
-            "hash": plan.model_hash.hex(),
-            "input": {"shape": list(source.shape), "scale": source.scale, "zero_point": source.zero_point},
-            "output": {"size": target.size, "scale": target.scale, "zero_point": target.zero_point},
-            "classes": list(graph.classes),
-            "dial": list(graph.dial_targets),
+        "board": plans[0].board.id,
+        "models": [_model_facts(*each) for each in zip(graphs, names, plans, strict=True)],
+        "predicted": None if footprint is None else footprint_facts(plans, footprint),
+        "files": dict(digests),
+    }
+
+
+def _model_facts(graph: Graph, names: ModelNames, plan: Plan) -> dict[str, Any]:
+    return {
+        "name": graph.name,
+        "symbol": names.symbol,
+        "hash": plan.model_hash.hex(),
+        "checkpoint": checkpoint_path(names),
+        "arena": plan.arena_size,
+        "input": {
+            "shape": list(plan.source.shape),
+            "scale": plan.source.scale,
+            "zero_point": plan.source.zero_point,
         },
+        "output": {"size": plan.target.size, "scale": plan.target.scale, "zero_point": plan.target.zero_point},
+        "classes": list(graph.classes),
+        "dial": list(graph.dial_targets),
         "layers": [
             {
                 "name": layer.name,
@@ -187,84 +249,32 @@ def _manifest(graph: Graph, plan: Plan, footprint: Footprint | None, files: list
             }
             for layer in plan.layers
         ],
-        "predicted": None if footprint is None else footprint_facts(plan, footprint),
-        "files": files,
     }
 
 
-def footprint_facts(plan: Plan, footprint: Footprint) -> dict[str, Any]:
-    """A footprint as plain JSON values, in bytes."""
+def footprint_facts(plans: Sequence[Plan], footprint: Footprint) -> dict[str, Any]:
+    """A footprint as plain JSON values, in bytes. ``peaks``: what fills each model's arena most."""
     return {
         "flash": footprint.flash,
         "ram": footprint.ram,
         "code": footprint.code,
         "weights": footprint.weights,
         "tables": footprint.tables,
-        "arena": plan.arena_size,
-        "scratch": plan.scratch_size,
-        "memory_lower_bound": plan.memory_lower_bound,
-        "peak": {
-            "layer": plan.peak,
-            "map": [{"what": r.what, "offset": r.offset, "size": r.size} for r in plan.peak_regions],
-        },
+        "arena": footprint.buffers.arena,
         "stack": footprint.stack,
+        "run_stack": footprint.run_stack,
         "static": footprint.static,
-        "buffers": footprint.buffers.total - footprint.buffers.memory,
+        "buffers": footprint.buffers.total - footprint.buffers.arena,
         "compiler": footprint.compiler,
+        "peaks": [
+            {
+                "model": plan.name,
+                "tensors": plan.tensors_size,
+                "scratch": plan.scratch_size,
+                "lower_bound": plan.memory_lower_bound,
+                "layer": plan.peak,
+                "map": [{"what": r.what, "offset": r.offset, "size": r.size} for r in plan.peak_regions],
+            }
+            for plan in plans
+        ],
     }
-
-
-def remember(project: Project) -> None:
-    """Make the project the default of later commands in this folder."""
-    note = json.dumps({"last_export": str(project.folder)}) + "\n"
-    write_atomically(Path(LAST), note.encode())
-
-
-def find_project(folder: Path | None = None) -> Project:
-    """The project in a folder, or the last one exported from here.
-
-    Raises:
-        UsageError: No folder given, and nothing was exported from here.
-        BadFileError: The folder holds no usable project.
-    """
-    if folder is None:
-        try:
-            folder = Path(json.loads(Path(LAST).read_text(encoding="utf-8"))["last_export"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UsageError(
-                "no project given, and none was exported from this folder",
-                where=str(Path.cwd()),
-                next_step="run 'dqt-edge export CHECKPOINT --board BOARD', or name the project's folder",
-            ) from error
-    manifest = read_manifest(folder)
-    return Project(folder, manifest, load_board(manifest["board"]))
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The checked manifest of a project folder; raises BadFileError."""
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(read_capped(path, MANIFEST_MAX))
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"format {manifest['format']!r}, this program reads {FORMAT}")
-        if manifest["board"] not in board_ids():
-            raise ValueError(f"unknown board {manifest['board']!r}")
-        if len(bytes.fromhex(manifest["model"]["hash"])) != 32:
-            raise ValueError("the model's hash has not 32 bytes")
-        predicted = manifest["predicted"]
-        if manifest["board"] != "host" and not all(type(predicted[k]) is int for k in ("flash", "ram", "stack")):
-            raise ValueError("the predicted sizes are no numbers")
-    except OSError as error:
-        raise BadFileError(
-            f"no exported project: {error.strerror or error}",
-            where=str(path),
-            next_step="run 'dqt-edge export' first, or name its folder",
-        ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadFileError(
-            f"the manifest is damaged ({type(error).__name__}: {error})",
-            where=str(path),
-            next_step="run 'dqt-edge export' again",
-        ) from error
-    assert isinstance(manifest, dict)
-    return manifest

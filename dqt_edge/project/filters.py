@@ -1,4 +1,4 @@
-"""Jinja filters: how values look in C. Formatting only; no float can pass."""
+"""Jinja filters: how values look in C. Formatting only; no float can pass, but for the one that names itself so."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 from ..lowering.plan import Constant, c_name
 
 LINE = 112
+WORD = 4
+"""Bytes; every member of a model's constants is whole words."""
 
 
 def c_integer(value: int, c_type: str = "int32_t") -> str:
@@ -36,13 +38,15 @@ def c_list(values: Iterable[Any], c_type: str, indent: int = 4) -> str:
     return "\n".join(lines)
 
 
-def c_array(constant: Constant) -> str:
-    """Definition of a constant array. Word alignment makes sizes additive, so they can be predicted."""
-    body = c_list(constant.values.tolist(), constant.c_type)
-    return (
-        f"/* {constant.comment} */\n"
-        f"const {constant.c_type} {constant.name}[{len(constant.values)}] DQT_ALIGNED = {{\n{body}\n}};"
-    )
+def c_length(constant: Constant) -> int:
+    """Elements of a constant array, rounded up to whole words; C fills what is not listed with zeros."""
+    size = constant.values.itemsize
+    return -(-constant.values.nbytes // WORD) * WORD // size
+
+
+def c_values(constant: Constant) -> str:
+    """The elements of a constant array."""
+    return c_list(constant.values.tolist(), constant.c_type, indent=8)
 
 
 def c_bytes(content: bytes) -> str:
@@ -50,9 +54,15 @@ def c_bytes(content: bytes) -> str:
     return ", ".join(f"0x{byte:02x}u" for byte in content)
 
 
-def c_address(name: str | None) -> str:
-    """A constant's name, or a null pointer."""
-    return "0" if name is None else name
+def c_address(name: str | None, symbol: str) -> str:
+    """Where a constant of a model lies, or a null pointer."""
+    return "NULL" if name is None else f"{symbol}_weights.{name}"
+
+
+def c_text(text: str) -> str:
+    """A C string literal: all but plain ASCII as octal bytes of UTF-8, and no trigraph."""
+    plain = set(range(0x20, 0x7F)) - set(b'"\\?')
+    return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
 
 
 def assembly(text: str) -> str:
@@ -67,8 +77,10 @@ FILTERS = {
     "assembly": assembly,
     "c_integer": c_integer,
     "c_list": c_list,
-    "c_array": c_array,
+    "c_length": c_length,
+    "c_values": c_values,
     "c_bytes": c_bytes,
     "c_address": c_address,
     "c_name": c_name,
+    "c_text": c_text,
 }

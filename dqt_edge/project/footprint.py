@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,11 @@ TABLE = Path(__file__).with_name("code_sizes.json")
 
 RECORD_SIZES = {"mac": 76, "pool": 52, "sum": 32, "concatenation": 16, "part": 20}
 LAYER_SIZE = 24
-MODEL_SIZE = 128
-"""Bytes of the descriptors of dqt_layer.h and dqt_run.h on a 32-bit core; dqt_run.h asserts them."""
+MODEL_SIZE = 96
+"""Bytes of the descriptors of dqt_layer.h and dqt_model.h on a 32-bit core; dqt_model.h asserts them."""
+APP_SIZE = 48
+POINTER_SIZE = 4
+"""Bytes of dqt_app_data, and of a pointer to a model beside it; dqt_app.h asserts the first."""
 
 FAULT_FRAME = 104
 """Bytes that an exception pushes, floating-point context included."""
@@ -38,23 +41,21 @@ LOAD_WINDOW = 2
 
 @dataclass(frozen=True)
 class Buffers:
-    """Sizes of every model-dependent buffer, in bytes (``layers``, ``candidates``, ``window``: counts)."""
+    """Sizes of the app's buffers, in bytes (``layers``, ``candidates``, ``window``: counts); one set for all models."""
 
-    memory: int
+    arena: int
     layers: int
-    choices: int
+    candidates: int
     receive: int
     reply: int
     ring: int
     receive_max: int
-    reply_max: int
-    candidates: int
     window: int
 
     @property
     def total(self) -> int:
         """Bytes of RAM that the buffers take, each on its own 8-byte boundary."""
-        parts = (self.memory, 8 * self.layers, 4 * self.layers, self.choices, 8, 4 * self.candidates)
+        parts = (self.arena, 8 * self.layers, 4 * self.layers, 4 * self.candidates)
         return sum(map(aligned, (*parts, self.receive, self.reply, self.ring)))
 
 
@@ -68,6 +69,7 @@ class Footprint:
         tables: Layer descriptors.
         static: The firmware's own variables.
         stack: Worst-case call path, rounded up, with room for one exception frame.
+        run_stack: Worst case of dqt_run() alone, without a hook.
         compiler: The compiler whose code sizes were used.
     """
 
@@ -77,6 +79,7 @@ class Footprint:
     buffers: Buffers
     static: int
     stack: int
+    run_stack: int
     flash_region: Memory
     ram_region: Memory
     compiler: str
@@ -92,33 +95,30 @@ class Footprint:
         return self.buffers.total + self.static + self.stack
 
 
-def make_buffers(plan: Plan) -> Buffers:
-    """Buffer sizes of a plan; raises UnsupportedError if its result is longer than a message can be."""
-    layers = len(plan.layers)
-    chunk = messages.LOAD.layout.size + min(plan.input_size, LOAD_CHUNK)
-    candidates = max((len(layer.widths) for layer in plan.layers if layer.adaptive), default=1)
-    biases = messages.BIAS_SIZE * candidates if plan.decide_at is not None else 0
-    receive_max = max(chunk, messages.RUN.layout.size + max(plan.adaptive_count, biases))
-    reply_max = max(
-        messages.result_size(plan.adaptive_count, layers, plan.output_size), messages.HELLO_REPLY.layout.size
-    )
-    if reply_max > messages.PAYLOAD_MAX:
-        raise UnsupportedError(
-            f"a result of {reply_max:,} bytes is longer than a message of {messages.PAYLOAD_MAX:,} bytes",
-            where=f"output of model {plan.name!r}, {plan.output_size:,} elements",
-            next_step="end the model in a smaller layer, such as pooling and a dense layer",
-        )
+def make_buffers(plans: Sequence[Plan]) -> Buffers:
+    """Buffer sizes for models that are served by turns; raises UnsupportedError if a result is too long to send."""
+    receive_max, reply_max = 0, messages.HELLO_REPLY.layout.size
+    for plan in plans:
+        chunk = messages.LOAD.layout.size + min(plan.input_size, LOAD_CHUNK)
+        biases = messages.BIAS_SIZE * plan.candidate_max if plan.decide_at is not None else 0
+        receive_max = max(receive_max, chunk, messages.RUN.layout.size + max(plan.adaptive_count, biases))
+        result = messages.result_size(plan.adaptive_count, len(plan.layers), plan.output_size)
+        if result > messages.PAYLOAD_MAX:
+            raise UnsupportedError(
+                f"a result of {result:,} bytes is longer than a message of {messages.PAYLOAD_MAX:,} bytes",
+                where=f"output of model {plan.name!r}, {plan.output_size:,} elements",
+                next_step="end the model in a smaller layer, such as pooling and a dense layer",
+            )
+        reply_max = max(reply_max, result)
     encoded = receive_max + FRAME_OVERHEAD + receive_max // 254 + 3
     return Buffers(
-        memory=aligned(plan.memory_size),
-        layers=layers,
-        choices=aligned(max(1, plan.adaptive_count)),
+        arena=max(plan.arena_size for plan in plans),
+        layers=max(len(plan.layers) for plan in plans),
+        candidates=max(plan.candidate_max for plan in plans),
         receive=aligned(receive_max + FRAME_OVERHEAD),
         reply=aligned(reply_max + FRAME_OVERHEAD),
         ring=1 << (LOAD_WINDOW * encoded - 1).bit_length(),
         receive_max=receive_max,
-        reply_max=reply_max,
-        candidates=candidates,
         window=LOAD_WINDOW,
     )
 
@@ -156,60 +156,78 @@ def reachable(sections: dict[str, Any], roots: Iterable[str]) -> set[str]:
     return kept
 
 
-def worst_stack(sections: dict[str, Any], root: str, kernels: tuple[str, ...], caller: str) -> int:
-    """Deepest stack in bytes from ``root``; ``caller`` is the one function that calls the kernels by pointer."""
+def worst_stack(sections: dict[str, Any], root: str, by_pointer: Mapping[str, Sequence[str]]) -> int:
+    """Deepest stack in bytes from ``root``; ``by_pointer``: caller -> what it calls through pointers."""
 
     @functools.cache
     def depth(name: str) -> int:
         below = [ref for ref in sections[name]["refs"] if sections[ref]["kind"] == "code"]
-        if name == caller:
-            below += list(kernels)
+        below += by_pointer.get(name, ())
         return int(sections[name]["stack"]) + max((depth(ref) for ref in below), default=0)
 
     return depth(root)
 
 
-def predict(plan: Plan, *, check: bool = True) -> Footprint:
-    """Footprint of a plan on its board.
+def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
+    """Footprint of an image with these models, all planned for one board.
 
     Raises:
         DoesNotFitError: More flash or RAM than the board has (unless ``check`` is false).
         ToolchainError: The board's code sizes have not been measured.
     """
-    sections = code_table(plan.board)["sections"]
-    symbols = code_table(plan.board)["symbols"]
-    kernels = tuple(symbols[f"dqt_{kernel}"] for kernel in plan.kernels)
+    board = plans[0].board
+    sections = code_table(board)["sections"]
+    symbols = code_table(board)["symbols"]
+    kernels = tuple(sorted({symbols[f"dqt_{kernel}"] for plan in plans for kernel in plan.kernels}))
     vectors = [name for name in sections if name.endswith(":.vectors")]
     kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels])
 
     def total(kinds: tuple[str, ...], alignment: int) -> int:
         return sum(aligned(sections[name]["size"], alignment) for name in kept if sections[name]["kind"] in kinds)
 
-    stack = worst_stack(sections, symbols["dqt_reset_handler"], kernels, symbols["dqt_model_run"])
-    tables = MODEL_SIZE + sum(
+    run, hook = symbols["dqt_run"], symbols["dqt_measure_layer"]
+    stack = worst_stack(sections, symbols["dqt_reset_handler"], {run: (*kernels, hook)})
+    tables = APP_SIZE + sum(table_bytes(plan) for plan in plans)
+    static = total(("data",), 8) + total(("bss",), 8)
+    code = total(("code", "constant"), 4) + total(("data",), 8)
+    weights = sum(len(plan.weights_image()) for plan in plans)
+    buffers = make_buffers(plans)
+    stack = aligned(stack + FAULT_FRAME)
+    flash = board.regions("flash")[0]
+    ram = next(
+        (r for r in board.regions("ram") if buffers.total + static + stack <= r.size),
+        max(board.regions("ram"), key=lambda r: r.size),
+    )
+    footprint = Footprint(
+        code=code,
+        weights=weights,
+        tables=tables,
+        buffers=buffers,
+        static=static,
+        stack=stack,
+        run_stack=worst_stack(sections, run, {run: kernels}),
+        flash_region=flash,
+        ram_region=ram,
+        compiler=_table()["compiler"],
+    )
+    if check:
+        require_fit(board, footprint)
+    return footprint
+
+
+def table_bytes(plan: Plan) -> int:
+    """Bytes of flash of a model's descriptors, and of its place among the app's models."""
+    layers = sum(
         LAYER_SIZE
         + RECORD_SIZES[layer.record]
         + RECORD_SIZES["part"] * len(layer.parameters.get("parts", ()))
         + aligned(2 * len(layer.widths), 4)
         for layer in plan.layers
     )
-    static = total(("data",), 8) + total(("bss",), 8)
-    code = total(("code", "constant"), 4) + total(("data",), 8)
-    weights = sum(aligned(c.values.nbytes, 4) for c in plan.constants)
-    buffers = make_buffers(plan)
-    stack = aligned(stack + FAULT_FRAME)
-    flash = plan.board.regions("flash")[0]
-    ram = next(
-        (r for r in plan.board.regions("ram") if buffers.total + static + stack <= r.size),
-        max(plan.board.regions("ram"), key=lambda r: r.size),
-    )
-    footprint = Footprint(code, weights, tables, buffers, static, stack, flash, ram, _table()["compiler"])
-    if check:
-        require_fit(plan, footprint)
-    return footprint
+    return MODEL_SIZE + POINTER_SIZE + layers
 
 
-def require_fit(plan: Plan, footprint: Footprint) -> None:
+def require_fit(board: Board, footprint: Footprint) -> None:
     """Raise DoesNotFitError, with the bytes that are missing, if the image is larger than its regions."""
     for kind, needed, region in (
         ("flash", footprint.flash, footprint.flash_region),
@@ -218,6 +236,6 @@ def require_fit(plan: Plan, footprint: Footprint) -> None:
         if needed > region.size:
             raise DoesNotFitError(
                 f"the model needs {needed:,} bytes of {kind}, {needed - region.size:,} more than the board has",
-                where=f"board {plan.board.id!r}, region {region.name!r} of {region.size:,} bytes",
+                where=f"board {board.id!r}, region {region.name!r} of {region.size:,} bytes",
                 next_step="'dqt-edge check' shows the bytes of each layer; use a smaller model or a larger board",
             )

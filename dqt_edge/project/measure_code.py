@@ -37,18 +37,15 @@ FLAGS = [
 ]
 """The code-generating flags of templates/CMakeLists.txt.j2."""
 
-MODEL_SYMBOLS = {"dqt_model"}
-"""Defined by the generated model, whose size follows from the plan."""
+MODEL_SYMBOLS = {"dqt_app"}
+"""Defined by the generated sources, whose size follows from the plan."""
 
 
 def measure(board: Board) -> dict[str, Any]:
     """Sections (name -> size, kind, stack, references) and symbols (name -> section) of all code for a board."""
     files = firmware_files(board)
-    files["app/dqt_board.h"] = c_environment().get_template("board.h.j2").render(board=board)
+    files["app/dqt_board.h"] = c_environment().get_template("project/dqt_board.h.j2").render(board=board)
     files["app/dqt_messages.h"] = messages_header()
-    files["kernels/dqt_kernels.h"] = (
-        c_environment().get_template("kernels.h.j2").render(plan={"name": "all"}, kernels=sorted(kernels_for(board)))
-    )
     files |= kernel_files(kernels_for(board), board.cpu.core)
     objects = []
     with tempfile.TemporaryDirectory() as name:

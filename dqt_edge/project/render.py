@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import zlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..boards import Board
 from ..device.c_header import messages_header
 from ..lowering import scalar
-from ..lowering.plan import Plan
-from ..system.resources import data_folder
+from ..lowering.plan import Plan, c_name
+from ..system.resources import data_folder, license_text
 from ..system.templates import environment
 from .filters import FILTERS
 from .footprint import Buffers, Footprint
 
 if TYPE_CHECKING:
     import jinja2
+
+LICENSE_ID = "Apache-2.0"
+"""Of every file that is exported."""
 
 KERNEL_TEMPLATES = {
     "conv2d": ("conv2d", "plain"),
@@ -109,6 +113,7 @@ def c_environment() -> jinja2.Environment:
     """The templates' environment with the filters that write C."""
     env = environment()
     env.filters.update(FILTERS)
+    env.globals["license"] = LICENSE_ID
     return env
 
 
@@ -143,6 +148,8 @@ def kernel_files(kernels: Collection[str], core: str) -> dict[str, str]:
     """Sources of kernels and of what they share, by path in the project."""
     names = [*kernels, *units_of(kernels, core)]
     files = {f"kernels/dqt_{name}.c": kernel_source(name, core) for name in names}
+    declared = c_environment().get_template("kernels/dqt_kernels.h.j2")
+    files["kernels/dqt_kernels.h"] = declared.render(kernels=sorted(kernels))
     for family in sorted({family_of(name) for name in names}):
         for path in (data_folder("templates") / "kernels" / family).glob("*.h"):
             files[f"kernels/{path.name}"] = path.read_text(encoding="utf-8")
@@ -166,31 +173,119 @@ def _folder(folder: Path) -> str:
     return "port" if folder.parent.name == "port" else folder.name
 
 
-def render(plan: Plan, buffers: Buffers, footprint: Footprint | None) -> dict[str, str]:
+def render(plans: Sequence[Plan], buffers: Buffers, footprint: Footprint | None) -> dict[str, str]:
     """All text files of the project by relative path, the manifest excepted. No footprint: a native project."""
     env = c_environment()
-    board = plan.board
+    board = plans[0].board
     files = firmware_files(board)
-    files["app/dqt_board.h"] = env.get_template("board.h.j2").render(board=board)
+    fixed = set(files)
+    models = [ModelNames.of(plan) for plan in plans]
+    for plan, names in zip(plans, models, strict=True):
+        files |= model_files(plan, names)
+    kernels = sorted({kernel for plan in plans for kernel in plan.kernels})
+    files |= kernel_files(kernels, board.cpu.core)
+    files["app/dqt_board.h"] = env.get_template("project/dqt_board.h.j2").render(board=board)
     files["app/dqt_messages.h"] = messages_header()
-    files["model/dqt_weights.h"] = env.get_template("weights.h.j2").render(plan=plan)
-    files["model/dqt_weights.c"] = env.get_template("weights.c.j2").render(plan=plan)
-    files["model/dqt_model.c"] = env.get_template("model.c.j2").render(plan=plan, buffers=buffers)
-    files["kernels/dqt_kernels.h"] = env.get_template("kernels.h.j2").render(plan=plan, kernels=plan.kernels)
-    files |= kernel_files(plan.kernels, board.cpu.core)
+    files["app/dqt_app.c"] = env.get_template("project/dqt_app.c.j2").render(models=models, buffers=buffers)
+    examples = example_files(models, board, footprint)
     sources = sorted(path for path in files if path.endswith((".c", ".S")))
-    includes = sorted({path.split("/")[0] for path in files if path.endswith(".h")})
-    files["CMakeLists.txt"] = env.get_template("CMakeLists.txt.j2").render(
-        plan=plan, board=board, sources=sources, includes=includes
-    )
+    files |= {example.source: example.text for example in examples}
+    files["examples/print.h"] = env.get_template("examples/print.h.j2").render()
+    facts: dict[str, Any] = {
+        "board": board,
+        "title": " and ".join(plan.name for plan in plans),
+        "models": models,
+        "plans": plans,
+        "footprint": footprint,
+        "examples": examples,
+        "library": [path for path in sources if path.startswith(("dqt/", "kernels/", "model/"))],
+        "app": [path for path in sources if path.startswith("app/")],
+        "port": [path for path in sources if path.startswith("port/")],
+        "assembly": any(path.endswith(".S") for path in sources),
+        "port_headers": any(path.startswith("port/") and path.endswith(".h") for path in fixed),
+    }
+    names_of = ["CMakeLists.txt", "CMakePresets.json", "README.md"]
     if footprint is not None:
-        files["toolchain.cmake"] = env.get_template("toolchain.cmake.j2").render(board=board)
-        linking = Linking(
+        names_of += ["toolchain.cmake", "link.ld", ".vscode/launch.json"]
+        facts["linking"] = Linking(
             footprint.flash_region.start,
             footprint.flash_region.size,
             footprint.ram_region.start,
             footprint.ram_region.size,
             footprint.stack,
         )
-        files["link.ld"] = env.get_template("link.ld.j2").render(plan=plan, linking=linking)
+    for name in names_of:
+        files[name] = env.get_template(f"project/{name.rpartition('/')[2]}.j2").render(facts)
+    files["LICENSE"] = license_text()
     return files
+
+
+@dataclass(frozen=True)
+class ModelNames:
+    """What a model is called in C: its own name, the symbol, and the prefix of its macros.
+
+    ``decides``: it runs without being told its widths.
+    """
+
+    name: str
+    symbol: str
+    upper: str
+    decides: bool
+
+    @classmethod
+    def of(cls, plan: Plan) -> ModelNames:
+        """Names of a planned model; a word that C or the library owns is not taken."""
+        symbol = c_name(plan.name)
+        if symbol in C_WORDS or symbol.startswith("dqt") or not symbol[0].isalpha():
+            symbol = f"model_{symbol}"
+        return cls(plan.name, symbol, symbol.upper(), plan.adaptive_count == 0 or plan.decide_at is not None)
+
+
+_WORDS = """
+auto break case char const continue default do double else enum extern float for goto if inline int long register
+restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false
+main alignas alignof asm and and_eq bitand bitor catch class compl concept consteval constexpr constinit const_cast
+co_await co_return co_yield decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not
+not_eq nullptr operator or or_eq private protected public reinterpret_cast requires static_assert static_cast template
+this thread_local throw try typeid typename using virtual wchar_t xor xor_eq char8_t char16_t char32_t typeof
+typeof_unqual linux unix memcpy memmove memset memcmp
+"""
+C_WORDS = frozenset(_WORDS.split())
+"""Names that a model's symbol may not have: C23's and C++20's keywords, and what every image defines."""
+
+
+def model_files(plan: Plan, names: ModelNames) -> dict[str, str]:
+    """A model's header and source, by path in the project."""
+    env = c_environment()
+    facts = {"plan": plan, "symbol": names.symbol, "upper": names.upper, "crc": zlib.crc32(plan.weights_image())}
+    return {
+        f"model/dqt_{names.symbol}.{suffix}": env.get_template(f"model/dqt_model.{suffix}.j2").render(facts)
+        for suffix in ("h", "c")
+    }
+
+
+@dataclass(frozen=True)
+class Example:
+    """A program below ``examples/``: the name of its target, its path in the project, its text."""
+
+    name: str
+    source: str
+    text: str
+
+
+def example_files(models: Sequence[ModelNames], board: Board, footprint: Footprint | None) -> list[Example]:
+    """Programs of one's own round the models, for this board."""
+    env = c_environment()
+    names = ["own_main"]
+    if not board.is_host:
+        names.append("task")
+    if len(models) > 1:
+        names.append("two_models")
+    return [
+        Example(
+            name,
+            f"examples/{name}.c",
+            env.get_template(f"examples/{name}.c.j2").render(models=models, footprint=footprint),
+        )
+        for name in names
+    ]

@@ -164,7 +164,7 @@ def html(sessions: Sequence[Session], *, dial: bool = False) -> str:
     env = environment()
     env.autoescape = True
     env.filters.update(percent=percent, number=number, widths=widths)
-    return env.get_template("report.html.j2").render(
+    return env.get_template("report/report.html.j2").render(
         sessions=[
             {"session": s, "facts": facts(s), "layers": layer_chart(s), "vectors": vector_chart(s)} for s in sessions
         ],

@@ -11,3 +11,9 @@ def data_folder(name: str) -> Path:
     """Folder ``templates``, ``firmware`` or ``boards``."""
     installed = _PACKAGE / "_data" / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def license_text() -> str:
+    """The licence of everything that is exported."""
+    installed = _PACKAGE / "_data" / "LICENSE"
+    return (installed if installed.is_file() else _PACKAGE.parent / "LICENSE").read_text(encoding="utf-8")

@@ -5,9 +5,6 @@
 
 #include <stdint.h>
 
-/* CRC-32 as zlib's crc32(): start with crc = 0, feed the result back to go on. size may be 0. */
-uint32_t dqt_crc32(uint32_t crc, const uint8_t *data, uint32_t size);
-
 /* Decodes one frame at a time into the caller's buffer. */
 typedef struct {
     uint8_t *buffer;

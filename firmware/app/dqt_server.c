@@ -1,19 +1,23 @@
 #include "dqt_server.h"
 
+#include "dqt_app.h"
 #include "dqt_board.h"
+#include "dqt_crc32.h"
 #include "dqt_frame.h"
+#include "dqt_measure.h"
 #include "dqt_messages.h"
+#include "dqt_model.h"
 #include "dqt_port.h"
-#include "dqt_run.h"
 
 #define FRAME_MIN (DQT_FRAME_SIZE + DQT_CRC_SIZE)
 #define NO_REQUEST 0u /* type of the request in a NAK to a frame that could not be read */
 
 _Static_assert(sizeof(DQT_BOARD_ID) <= 16u, "the board's id is sent as 16 bytes, zero at the end");
 
-/* Everything that a request can change. The frames themselves are in dqt_model.buffers, sized by the exporter. */
+/* Everything that a request can change. The frames themselves are in the buffers of dqt_app, sized by the exporter. */
 static struct {
-    uint32_t ring_head; /* free-running; the next byte goes to ring[ring_head & (ring_size - 1)] */
+    const dqt_model *model; /* the one that is served */
+    uint32_t ring_head;     /* free-running; the next byte goes to ring[ring_head & (ring_size - 1)] */
     uint32_t ring_tail;
     uint32_t reply_size;   /* bytes of the kept reply, 0: none since start-up */
     uint32_t answered_crc; /* CRC of the request that the kept reply answers */
@@ -57,13 +61,13 @@ static void copy(uint8_t *to, const uint8_t *from, uint32_t size) {
 
 /* Takes what the port has, as long as the ring has room: a reply is sent while requests come in. */
 static void poll_reception(void) {
-    const uint32_t size = dqt_model.ring_size;
+    const uint32_t size = dqt_app.ring_size;
     while (server.ring_head - server.ring_tail < size) {
         int byte = dqt_port_read();
         if (byte < 0) {
             return;
         }
-        dqt_model.buffers.ring[server.ring_head & (size - 1u)] = (uint8_t)byte;
+        dqt_app.ring[server.ring_head & (size - 1u)] = (uint8_t)byte;
         server.ring_head++;
     }
 }
@@ -72,7 +76,7 @@ static int next_byte(void) {
     if (server.ring_head == server.ring_tail) {
         return dqt_port_read();
     }
-    uint8_t byte = dqt_model.buffers.ring[server.ring_tail & (dqt_model.ring_size - 1u)];
+    uint8_t byte = dqt_app.ring[server.ring_tail & (dqt_app.ring_size - 1u)];
     server.ring_tail++;
     return byte;
 }
@@ -133,21 +137,37 @@ static outcome answered(uint32_t payload_size) {
 
 static outcome hello(uint8_t *out) {
     static const uint8_t board[] = DQT_BOARD_ID;
+    const dqt_model *model = server.model;
     for (uint32_t i = 0; i < DQT_HELLO_REPLY_SIZE; i++) {
         out[i] = 0;
     }
     put16(out + DQT_HELLO_REPLY_PROTOCOL_OFFSET, DQT_PROTOCOL);
-    put16(out + DQT_HELLO_REPLY_ADAPTIVE_OFFSET, dqt_model.adaptive_count);
-    put16(out + DQT_HELLO_REPLY_LAYERS_OFFSET, dqt_model.layer_count);
-    out[DQT_HELLO_REPLY_CANDIDATES_OFFSET] = dqt_model.candidate_max;
-    out[DQT_HELLO_REPLY_WINDOW_OFFSET] = dqt_model.load_window;
-    put16(out + DQT_HELLO_REPLY_MAX_PAYLOAD_OFFSET, dqt_model.receive_max);
-    out[DQT_HELLO_REPLY_HAS_CONTROLLER_OFFSET] = dqt_model.decide_at != DQT_NONE;
-    put32(out + DQT_HELLO_REPLY_INPUT_SIZE_OFFSET, dqt_model.input_size);
-    put32(out + DQT_HELLO_REPLY_OUTPUT_SIZE_OFFSET, dqt_model.output_size);
+    put16(out + DQT_HELLO_REPLY_ADAPTIVE_OFFSET, model->adaptive_count);
+    put16(out + DQT_HELLO_REPLY_LAYERS_OFFSET, model->layer_count);
+    out[DQT_HELLO_REPLY_CANDIDATES_OFFSET] = model->candidate_max;
+    out[DQT_HELLO_REPLY_WINDOW_OFFSET] = (uint8_t)dqt_app.load_window;
+    put16(out + DQT_HELLO_REPLY_MAX_PAYLOAD_OFFSET, dqt_app.receive_max);
+    out[DQT_HELLO_REPLY_HAS_CONTROLLER_OFFSET] = dqt_has_controller(model);
+    out[DQT_HELLO_REPLY_MODELS_OFFSET] = (uint8_t)dqt_app.model_count;
+    put32(out + DQT_HELLO_REPLY_INPUT_SIZE_OFFSET, model->input_size);
+    put32(out + DQT_HELLO_REPLY_OUTPUT_SIZE_OFFSET, model->output_size);
     copy(out + DQT_HELLO_REPLY_BOARD_OFFSET, board, sizeof board);
-    copy(out + DQT_HELLO_REPLY_MODEL_OFFSET, dqt_model.hash, sizeof dqt_model.hash);
+    copy(out + DQT_HELLO_REPLY_MODEL_OFFSET, model->hash, sizeof model->hash);
     return answered(DQT_HELLO_REPLY_SIZE);
+}
+
+/* Another model from now on; what was loaded is forgotten, because the arena is one for all. */
+static outcome select_model(const uint8_t *payload, uint32_t size, uint8_t *out) {
+    if (size != DQT_SELECT_SIZE) {
+        return refused(DQT_NAK_BAD_LENGTH, DQT_SELECT_SIZE);
+    }
+    const uint32_t index = get16(payload + DQT_SELECT_MODEL_OFFSET);
+    if (index >= dqt_app.model_count) {
+        return refused(DQT_NAK_NO_MODEL, dqt_app.model_count);
+    }
+    server.model = dqt_app.models[index];
+    server.received = 0;
+    return hello(out);
 }
 
 static outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
@@ -159,10 +179,10 @@ static outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
     if (offset > server.received) {
         return refused(DQT_NAK_BAD_OFFSET, server.received);
     }
-    if (count > dqt_model.input_size - offset) { /* offset <= server.received <= dqt_model.input_size */
-        return refused(DQT_NAK_BAD_LENGTH, DQT_LOAD_SIZE + dqt_model.input_size - offset);
+    if (count > server.model->input_size - offset) { /* offset <= server.received <= input_size */
+        return refused(DQT_NAK_BAD_LENGTH, DQT_LOAD_SIZE + server.model->input_size - offset);
     }
-    copy(dqt_model.buffers.arena + dqt_model.input + offset, payload + DQT_LOAD_SIZE, count);
+    copy(dqt_input(server.model, dqt_app.arena) + offset, payload + DQT_LOAD_SIZE, count);
     if (offset == 0 || offset + count > server.received) {
         server.received = offset + count;
     }
@@ -172,7 +192,7 @@ static outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
 
 /* Checks a RUN completely before anything is executed. */
 static outcome check_run(const uint8_t *payload, uint32_t size) {
-    const uint32_t adaptive = dqt_model.adaptive_count;
+    const dqt_model *model = server.model;
     if (size < DQT_RUN_SIZE) {
         return refused(DQT_NAK_BAD_LENGTH, DQT_RUN_SIZE);
     }
@@ -182,22 +202,22 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
     if (policy > DQT_POLICY_VECTOR || (flags & ~(DQT_RUN_COUNTS | DQT_RUN_CHECKSUMS)) != 0) {
         return refused(DQT_NAK_BAD_POLICY, policy | (flags << 8));
     }
-    if (policy == DQT_POLICY_CONTROLLER && dqt_model.decide_at == DQT_NONE) {
+    if (policy == DQT_POLICY_CONTROLLER && !dqt_has_controller(model)) {
         return refused(DQT_NAK_NO_CONTROLLER, 0);
     }
     /* Candidate indices, a byte each; or biases, all of them or none. */
     const uint32_t vector = policy == DQT_POLICY_VECTOR;
-    const uint32_t wanted = vector ? adaptive : count != 0u ? dqt_model.candidate_max : 0u;
+    const uint32_t wanted = vector ? model->adaptive_count : count != 0u ? model->candidate_max : 0u;
     const uint32_t bytes = vector ? wanted : 4u * wanted;
     if (count != wanted || size != DQT_RUN_SIZE + bytes) {
         return refused(DQT_NAK_BAD_LENGTH, DQT_RUN_SIZE + bytes);
     }
     for (uint32_t i = 0; vector && i < wanted; i++) {
-        if (payload[DQT_RUN_SIZE + i] >= dqt_model_candidates(i)) {
+        if (payload[DQT_RUN_SIZE + i] >= dqt_candidate_count(model, i)) {
             return refused(DQT_NAK_BAD_CHOICE, i);
         }
     }
-    if (server.received != dqt_model.input_size) {
+    if (server.received != model->input_size) {
         return refused(DQT_NAK_INPUT_INCOMPLETE, server.received);
     }
     return answered(0);
@@ -207,9 +227,9 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
 static const int32_t *biases(const uint8_t *payload) {
     const uint32_t count = get16(payload + DQT_RUN_COUNT_OFFSET);
     for (uint32_t k = 0; k < count; k++) {
-        dqt_model.buffers.bias[k] = (int32_t)get32(payload + DQT_RUN_SIZE + 4u * k);
+        dqt_app.bias[k] = (int32_t)get32(payload + DQT_RUN_SIZE + 4u * k);
     }
-    return count != 0u ? dqt_model.buffers.bias : 0;
+    return count != 0u ? dqt_app.bias : NULL;
 }
 
 static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
@@ -217,34 +237,43 @@ static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     if (verdict.code != 0) {
         return verdict;
     }
-    uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
-    uint32_t flags = payload[DQT_RUN_FLAGS_OFFSET];
+    const dqt_model *model = server.model;
+    const uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
+    const uint32_t flags = payload[DQT_RUN_FLAGS_OFFSET];
+    dqt_options options = {0};
     if (policy == DQT_POLICY_VECTOR) {
-        dqt_model_run(payload + DQT_RUN_SIZE, 0, flags & DQT_RUN_CHECKSUMS);
+        options.choices = payload + DQT_RUN_SIZE;
     } else {
-        dqt_model_run(0, biases(payload), flags & DQT_RUN_CHECKSUMS);
+        options.bias = biases(payload);
     }
+    dqt_measurement measurement = {
+        .counts = dqt_app.counts, .checksums = dqt_app.checksums, .with_checksums = (flags & DQT_RUN_CHECKSUMS) != 0u};
+    dqt_result result;
+    const dqt_status status = dqt_measure(model, dqt_app.arena, &options, &measurement, &result);
     server.received = 0; /* the run has overwritten the input */
+    if (status != DQT_OK) {
+        return refused(DQT_NAK_FAILED, (uint32_t)status); /* check_run() leaves no cause for it */
+    }
     server.runs++;
 
     out[DQT_RESULT_POLICY_OFFSET] = (uint8_t)policy;
     out[DQT_RESULT_FLAGS_OFFSET] = (uint8_t)flags;
-    put16(out + DQT_RESULT_ADAPTIVE_OFFSET, dqt_model.adaptive_count);
-    put16(out + DQT_RESULT_LAYERS_OFFSET, dqt_model.layer_count);
+    put16(out + DQT_RESULT_ADAPTIVE_OFFSET, model->adaptive_count);
+    put16(out + DQT_RESULT_LAYERS_OFFSET, model->layer_count);
     put16(out + DQT_RESULT_RESERVED_OFFSET, 0);
-    put32(out + DQT_RESULT_OUTPUT_SIZE_OFFSET, dqt_model.output_size);
-    put64(out + DQT_RESULT_TOTAL_OFFSET, *dqt_model.buffers.total);
+    put32(out + DQT_RESULT_OUTPUT_SIZE_OFFSET, result.output_size);
+    put64(out + DQT_RESULT_TOTAL_OFFSET, measurement.total);
     uint32_t at = DQT_RESULT_SIZE;
-    copy(out + at, dqt_model.buffers.choices, dqt_model.adaptive_count);
-    at += dqt_model.adaptive_count;
-    copy(out + at, dqt_model.buffers.arena + dqt_model.output, dqt_model.output_size);
-    at += dqt_model.output_size;
-    for (uint32_t i = 0; (flags & DQT_RUN_COUNTS) != 0 && i < dqt_model.layer_count; i++) {
-        put64(out + at, dqt_model.buffers.counts[i]);
+    copy(out + at, result.choices, result.choice_count);
+    at += result.choice_count;
+    copy(out + at, result.output, result.output_size);
+    at += result.output_size;
+    for (uint32_t i = 0; (flags & DQT_RUN_COUNTS) != 0 && i < model->layer_count; i++) {
+        put64(out + at, dqt_app.counts[i]);
         at += 8u;
     }
-    for (uint32_t i = 0; (flags & DQT_RUN_CHECKSUMS) != 0 && i < dqt_model.layer_count; i++) {
-        put32(out + at, dqt_model.buffers.checksums[i]);
+    for (uint32_t i = 0; (flags & DQT_RUN_CHECKSUMS) != 0 && i < model->layer_count; i++) {
+        put32(out + at, dqt_app.checksums[i]);
         at += 4u;
     }
     return answered(at);
@@ -264,6 +293,8 @@ static outcome execute(uint32_t type, const uint8_t *payload, uint32_t size, uin
         return load(payload, size, out);
     case DQT_TYPE_RUN:
         return run(payload, size, out);
+    case DQT_TYPE_SELECT:
+        return select_model(payload, size, out);
     case DQT_TYPE_HELLO:
     case DQT_TYPE_STATS:
     case DQT_TYPE_RESET:
@@ -295,7 +326,7 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
         return;
     }
     const uint32_t type = request[DQT_FRAME_TYPE_OFFSET];
-    uint8_t *reply = dqt_model.buffers.reply;
+    uint8_t *reply = dqt_app.reply;
     /* Same sequence number and CRC: the answer was lost on its way, and executing again could give another one. */
     const uint32_t repeated =
         server.reply_size != 0 && crc == server.answered_crc && sequence == get16(reply + DQT_FRAME_SEQUENCE_OFFSET);
@@ -316,9 +347,10 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
 }
 
 void dqt_server_run(void) {
-    uint8_t *request = dqt_model.buffers.receive;
+    uint8_t *request = dqt_app.receive;
     dqt_decoder decoder;
-    dqt_decoder_init(&decoder, request, FRAME_MIN + dqt_model.receive_max);
+    dqt_decoder_init(&decoder, request, FRAME_MIN + dqt_app.receive_max);
+    server.model = dqt_app.models[0];
     for (;;) {
         int byte = next_byte();
         if (byte < 0) {

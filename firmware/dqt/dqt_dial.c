@@ -1,6 +1,4 @@
-#include "dqt_dial.h"
-
-#include "dqt_run.h"
+#include "dqt_model.h"
 
 /* dividend / divisor for a divisor of 1..2^31, and the rest. By shifts: cores without UDIV would need a library. */
 static uint32_t divide(uint32_t dividend, uint32_t divisor, uint32_t *rest) {
@@ -33,21 +31,24 @@ static int32_t between(int32_t left, int32_t right, uint32_t way, uint32_t span)
     return (int32_t)(low + whole + part);
 }
 
-uint32_t dqt_dial(uint32_t thousandths, int32_t *bias) {
-    const uint16_t *targets = dqt_model.dial_targets;
+dqt_status dqt_dial(const dqt_model *model, uint32_t thousandths, int32_t *bias) {
+    if (model == NULL || bias == NULL) {
+        return DQT_BAD_ARGUMENT;
+    }
+    const uint16_t *targets = model->dial_targets;
     uint32_t above = 0;
-    while (above < dqt_model.dial_count && targets[above] < thousandths) {
+    while (above < model->dial_count && targets[above] < thousandths) {
         ++above;
     }
-    if (above == dqt_model.dial_count || (above == 0u && targets[0] != thousandths)) {
-        return 0;
+    if (above == model->dial_count || (above == 0u && targets[0] != thousandths)) {
+        return DQT_NO_DIAL;
     }
     const uint32_t below = above == 0u ? 0u : above - 1u;
     const uint32_t span = above == 0u ? 1u : (uint32_t)targets[above] - targets[below];
-    const int32_t *left = dqt_model.dial_biases + below * dqt_model.candidate_max;
-    const int32_t *right = dqt_model.dial_biases + above * dqt_model.candidate_max;
-    for (uint32_t k = 0; k < dqt_model.candidate_max; ++k) {
+    const int32_t *left = model->dial_biases + below * model->candidate_max;
+    const int32_t *right = model->dial_biases + above * model->candidate_max;
+    for (uint32_t k = 0; k < model->candidate_max; ++k) {
         bias[k] = between(left[k], right[k], thousandths - targets[below], span);
     }
-    return 1;
+    return DQT_OK;
 }

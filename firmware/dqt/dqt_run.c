@@ -1,70 +1,99 @@
-/* Runs the generated tables. No model-dependent number is compiled in here: everything comes from dqt_model. */
-#include "dqt_run.h"
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Runs a model's layers. No model-dependent number is compiled in here, so that code sizes can be predicted. */
+#include "dqt_model.h"
 
-#include "dqt_frame.h"
-#include "dqt_port.h"
-
-static uint64_t elapsed(uint64_t from, uint64_t to) {
-    return (to - from) & dqt_port_counter_mask;
+static bool is_complete(const dqt_model *model, const void *arena) {
+    return model != NULL && arena != NULL && ((uintptr_t)arena & 7u) == 0u;
 }
 
 /* The controller's decision: for each adaptive layer the candidate with the largest logit, the first of equals.
- * In 64 bits, because a bias from the host may be any number. */
-static void decide(const int32_t *logits, const int32_t *bias, uint8_t *choices) {
-    for (uint32_t i = 0; i < dqt_model.adaptive_count; ++i) {
+ * In 64 bits, because a bias may be any number. */
+static void decide(const dqt_model *model, uint8_t *arena, const int32_t *bias) {
+    const int32_t *logits = (const int32_t *)(const void *)(arena + model->logits);
+    for (uint32_t i = 0; i < model->adaptive_count; ++i) {
         uint32_t best = 0;
         int64_t most = INT64_MIN;
-        for (uint32_t k = 0; k < dqt_model.candidate_max; ++k) {
-            const int64_t value = (int64_t)logits[k] + (bias != 0 ? bias[k] : 0);
+        for (uint32_t k = 0; k < model->candidate_max; ++k) {
+            const int64_t value = (int64_t)logits[k] + (bias != NULL ? bias[k] : 0);
             if (value > most) {
                 most = value;
                 best = k;
             }
         }
-        choices[i] = (uint8_t)best;
-        logits += dqt_model.candidate_max;
+        arena[model->choices + i] = (uint8_t)best;
+        logits += model->candidate_max;
     }
 }
 
-uint32_t dqt_model_candidates(uint32_t adaptive) {
+/* Takes given choices to the arena; false, and nothing taken, if one is no candidate of its layer. */
+static bool take_choices(const dqt_model *model, uint8_t *arena, const uint8_t *given) {
     uint32_t position = 0;
-    for (uint32_t i = 0; i < dqt_model.layer_count; ++i) {
-        if (dqt_model.layers[i].adaptive != 0u && position++ == adaptive) {
-            return dqt_model.layers[i].width_count;
+    for (uint32_t i = 0; i < model->layer_count; ++i) {
+        const dqt_layer *layer = &model->layers[i];
+        if (layer->adaptive != 0u && given[position++] >= layer->width_count) {
+            return false;
         }
     }
-    return 0;
+    for (uint32_t i = 0; i < model->adaptive_count; ++i) {
+        arena[model->choices + i] = given[i];
+    }
+    return true;
 }
 
-void dqt_model_run(const uint8_t *choices, const int32_t *bias, uint32_t with_checksums) {
-    const dqt_buffers *buffers = &dqt_model.buffers;
-    uint64_t total = 0;
-    uint64_t last = dqt_port_counter();
-    uint32_t position = 0;
-    for (uint32_t i = 0; choices != 0 && i < dqt_model.adaptive_count; ++i) {
-        buffers->choices[i] = choices[i];
+static uint32_t index_of_largest(const uint8_t *codes, uint32_t size) {
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < size; ++i) {
+        if (codes[i] > codes[best]) {
+            best = i;
+        }
     }
-    for (uint32_t i = 0; i < dqt_model.layer_count; ++i) {
-        const dqt_layer *layer = &dqt_model.layers[i];
-        buffers->counts[i] = 0;
-        buffers->checksums[i] = 0;
-        if (choices != 0 && layer->controller != 0u) {
+    return best;
+}
+
+uint8_t *dqt_input(const dqt_model *model, void *arena) {
+    return (uint8_t *)arena + model->input;
+}
+
+dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *options, dqt_result *result) {
+    static const dqt_options none = {0};
+    if (!is_complete(model, arena)) {
+        return DQT_BAD_ARGUMENT;
+    }
+    const dqt_options *how = options != NULL ? options : &none;
+    const bool given = how->choices != NULL;
+    uint8_t *const tensors = arena;
+    if (!given && model->adaptive_count > 0u && model->decide_at == DQT_NONE) {
+        return DQT_NO_CONTROLLER;
+    }
+    if (given && !take_choices(model, tensors, how->choices)) {
+        return DQT_BAD_CHOICE;
+    }
+    uint32_t position = 0;
+    for (uint32_t i = 0; i < model->layer_count; ++i) {
+        const dqt_layer *layer = &model->layers[i];
+        if (given && layer->controller != 0u) {
             continue;
         }
-        const uint32_t candidate = layer->adaptive != 0u ? buffers->choices[position++] : 0u;
-        layer->run(layer, buffers->arena, buffers->scratch, candidate);
-        if (i == dqt_model.decide_at) {
-            decide((const int32_t *)(const void *)(buffers->arena + dqt_model.logits), bias, buffers->choices);
+        const uint32_t candidate = layer->adaptive != 0u ? tensors[model->choices + position++] : 0u;
+        layer->run(layer, tensors, tensors, candidate); /* scratch lies at the start of the arena */
+        if (i == model->decide_at) {
+            decide(model, tensors, how->bias);
         }
-        const uint64_t now = dqt_port_counter();
-        /* Differences of neighbours survive a counter that wraps; their sum is the whole inference. */
-        buffers->counts[i] = elapsed(last, now);
-        total += buffers->counts[i];
-        last = now;
-        if (with_checksums != 0u) {
-            buffers->checksums[i] = dqt_crc32(0u, buffers->arena + layer->output, layer->output_size);
-            last = dqt_port_counter(); /* checksums are no part of the inference */
+        if (how->hook != NULL) {
+            const dqt_event event = {model, i, candidate, tensors + layer->output, layer->output_size};
+            if (!how->hook(how->context, &event)) {
+                return DQT_STOPPED;
+            }
         }
     }
-    *buffers->total = total;
+    if (result != NULL) {
+        result->output = tensors + model->output;
+        result->output_size = model->output_size;
+        result->top = index_of_largest(result->output, model->output_size);
+        result->choices = tensors + model->choices;
+        result->choice_count = model->adaptive_count;
+    }
+    return DQT_OK;
 }

@@ -15,7 +15,8 @@ from dqt_edge.boards import load_board
 from dqt_edge.errors import MismatchError, ToolchainError
 from dqt_edge.graph import Graph
 from dqt_edge.project.build import build
-from dqt_edge.project.export import Project, export
+from dqt_edge.project.export import export
+from dqt_edge.project.manifest import Project
 
 LOOP = """
 #include <stdint.h>

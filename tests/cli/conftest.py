@@ -11,7 +11,8 @@ from dqt_edge.boards import load_board
 from dqt_edge.cli import main
 from dqt_edge.graph import Graph
 from dqt_edge.project.build import build
-from dqt_edge.project.export import Project, export, remember
+from dqt_edge.project.export import export
+from dqt_edge.project.manifest import Project, remember
 from tests.cli.outcome import Outcome
 
 

@@ -20,7 +20,8 @@ from dqt_edge.boards import load_board
 from dqt_edge.device import client
 from dqt_edge.graph import Graph, MaxPool2D, Tensor, Window, checkpoint, nested
 from dqt_edge.project.build import build
-from dqt_edge.project.export import Project, export, remember
+from dqt_edge.project.export import export
+from dqt_edge.project.manifest import Project, remember
 from tests.cli.outcome import assert_refused
 from tests.support.digits import dial_graph, other_graph
 

@@ -17,7 +17,8 @@ from dqt_edge.graph import Graph, interpreter
 from dqt_edge.graph.dial import Dynamic
 from dqt_edge.measure.session import layer_checksums
 from dqt_edge.project.build import build
-from dqt_edge.project.export import Project, export
+from dqt_edge.project.export import export
+from dqt_edge.project.manifest import Project
 from dqt_edge.system.elf import occupied
 
 pytest.importorskip("unicorn", reason="pip install 'dqt-edge[emulate]'")

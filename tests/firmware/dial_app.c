@@ -1,8 +1,7 @@
 /* Stands in for the serial server: after one received byte, it sends dqt_dial()'s answer for a row of targets, each as
  * one byte and the biases in little-endian, whether they were written or not. */
-#include "dqt_dial.h"
+#include "dqt_app.h"
 #include "dqt_port.h"
-#include "dqt_run.h"
 #include "dqt_server.h"
 
 static void send(uint32_t value, uint32_t bytes) {
@@ -14,12 +13,13 @@ static void send(uint32_t value, uint32_t bytes) {
 }
 
 static void answer(uint32_t thousandths) {
+    const dqt_model *model = dqt_app.models[0];
     int32_t bias[16];
-    for (uint32_t k = 0; k < dqt_model.candidate_max; ++k) {
+    for (uint32_t k = 0; k < dqt_bias_count(model); ++k) {
         bias[k] = 0x5A5A5A5A;
     }
-    send(dqt_dial(thousandths, bias), 1);
-    for (uint32_t k = 0; k < dqt_model.candidate_max; ++k) {
+    send((uint32_t)dqt_dial(model, thousandths, bias), 1);
+    for (uint32_t k = 0; k < dqt_bias_count(model); ++k) {
         send((uint32_t)bias[k], 4);
     }
 }

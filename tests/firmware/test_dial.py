@@ -19,6 +19,8 @@ from dqt_edge.project.export import export
 from tests.support.random_graphs import random_dial, random_graph
 
 UNTOUCHED = 0x5A5A5A5A
+OK, NO_DIAL = 0, 5
+"""DQT_OK and DQT_NO_DIAL of dqt.h."""
 TARGETS = (*range(1002), 0x7FFFFFFF, 0xFFFFFFFF)
 
 
@@ -72,6 +74,6 @@ def test_every_target_gives_the_interpolated_bias(name: str, board_id: str, tmp_
     dial = graph.controller.dial
     for t, (answer, *bias) in zip(TARGETS, record.iter_unpack(content), strict=True):
         if dial and dial[0].thousandths <= t <= dial[-1].thousandths:
-            assert (answer, tuple(bias)) == (1, bias_at(dial, t, "test")), t
+            assert (answer, tuple(bias)) == (OK, bias_at(dial, t, "test")), t
         else:
-            assert (answer, bias) == (0, [UNTOUCHED] * candidates), t
+            assert (answer, bias) == (NO_DIAL, [UNTOUCHED] * candidates), t

@@ -12,7 +12,7 @@ import pytest
 from dqt_edge.boards import load_board
 from dqt_edge.cli import main
 from dqt_edge.errors import SilentDeviceError
-from dqt_edge.project.export import Project
+from dqt_edge.project.manifest import Project
 
 from .fake import FakeFlash, FakeRunner
 
@@ -36,7 +36,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     made = Project(tmp_path, {"model": {"hash": "ab" * 32}}, load_board("stm32h7"))
     made.elf.parent.mkdir()
     made.elf.write_bytes(_elf([(0x08000000, b"x" * 1000), (0x08020000, b"y" * 40)]))
-    monkeypatch.setattr("dqt_edge.project.export.find_project", lambda folder: made)
+    monkeypatch.setattr("dqt_edge.project.manifest.find_project", lambda folder: made)
     return made
 
 
@@ -125,7 +125,9 @@ def test_unknown_runner(project: Project, run: Run) -> None:
 
 @pytest.mark.parametrize("board", ["host", "qemu-m4"])
 def test_boards_without_flash(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, board: str) -> None:
-    monkeypatch.setattr("dqt_edge.project.export.find_project", lambda folder: Project(tmp_path, {}, load_board(board)))
+    monkeypatch.setattr(
+        "dqt_edge.project.manifest.find_project", lambda folder: Project(tmp_path, {}, load_board(board))
+    )
     code, _, err = run()
     assert code == 2
     assert f"board '{board}' has no flash to write" in err

@@ -99,7 +99,7 @@ def test_plans_of_random_networks_stay_near_the_lower_bound(seed: int) -> None:
 def test_networks_of_mlperf_tiny_take_hardly_more_than_the_least_that_is_possible(name: str, most: int) -> None:
     plan = make_plan(TOPOLOGIES[name](), load_board("qemu-m4"))
     assert plan.memory_lower_bound <= plan.memory_size <= min(most, 1.008 * plan.memory_lower_bound)
-    assert plan.memory_size == plan.arena_size + plan.scratch_size
+    assert plan.memory_size == plan.tensors_size + plan.scratch_size
     assert max(region.offset + region.size for region in plan.peak_regions) == plan.memory_size
 
 

@@ -44,10 +44,10 @@ def test_unpacking_restores_the_masters(seed: int) -> None:
     np.testing.assert_array_equal(mve.unpack(mve.pack(weights), *weights.shape), weights)
 
 
-CALL = "        layer->run(layer, buffers->arena, buffers->scratch, candidate);\n"
+CALL = "        layer->run(layer, tensors, tensors, candidate); /* scratch lies at the start of the arena */\n"
 GUARDED = """        const uint32_t scratch_size = scratch_sizes[i];
         const uint32_t output_end = layer->output + layer->output_size;
-        uint8_t *arena = buffers->arena;
+        uint8_t *arena = tensors;
         for (uint32_t k = 0; k < ZONE; ++k) {
             guarded_scratch[scratch_size + k] = (uint8_t)(k ^ 0x5Au);
         }
@@ -75,7 +75,7 @@ def add_red_zones(folder: Path, plan: Plan) -> None:
     sizes = ", ".join(str(layer.scratch) for layer in plan.layers)
     most = max(layer.scratch for layer in plan.layers)
     head = (
-        "#include <stdint.h>\n"
+        '#include <stdint.h>\n#include "dqt_crc32.h"\n'
         f"#define ZONE {ZONE}u\n#define ARENA_SIZE {plan.memory_size}u\n"
         f"static const uint32_t scratch_sizes[] = {{{sizes}}};\n"
         f"static uint8_t guarded_scratch[{most} + ZONE] __attribute__((aligned(8)));\n"

@@ -13,7 +13,8 @@ from dqt_edge.graph import Graph
 from dqt_edge.lowering.plan import Plan
 from dqt_edge.measure.session import layer_checksums
 from dqt_edge.project.build import build
-from dqt_edge.project.export import Project, export
+from dqt_edge.project.export import export
+from dqt_edge.project.manifest import Project
 
 from .kernel_cases import cases, extreme_codes
 

@@ -34,7 +34,7 @@ class EmulatedKernels:
     def __init__(self, graph: Graph, folder: Path, board_id: str = "qemu-m4") -> None:
         self.graph = graph
         made, self.plan, self.footprint = export(graph, load_board(board_id), folder)
-        sources = sorted(str(p) for part in ("kernels", "model") for p in (folder / part).glob("*.c"))
+        sources = sorted(str(p) for part in ("kernels", "model") for p in (folder / part).glob("*.[cS]"))
         includes = [f"-I{folder / part}" for part in ("kernels", "model", "dqt", "app")]
         elf = folder / "kernels.elf"
         command = ["arm-none-eabi-gcc", *made.board.cpu.flags, *FLAGS, *includes, *sources]
@@ -44,7 +44,7 @@ class EmulatedKernels:
             read = ELFFile(handle)
             self.segments = [(s["p_vaddr"], s.data(), s["p_memsz"]) for s in read.iter_segments("PT_LOAD")]
             symbols = {s.name: s["st_value"] for s in read.get_section_by_name(".symtab").iter_symbols()}
-        self.layers = symbols["dqt_layers"]
+        self.layers = symbols[f"{made.model().symbol}_layers"]
 
     def run(self, index: int, candidate: int, tensors: dict[str, bytes]) -> tuple[bytes, int]:
         """Run one layer on tensors by name; returns the bytes of its output and those of stack that it used.

@@ -15,23 +15,23 @@ from dqt_edge.lowering import plan as lowering
 from dqt_edge.lowering.arena import Arena, Overlap, aligned
 from dqt_edge.lowering.memory import MemoryPlan, plan_memory
 from dqt_edge.lowering.reuse import overlaps
-from dqt_edge.project.export import Project
 from dqt_edge.project.export import export as export_project
+from dqt_edge.project.manifest import Project
 
 from .kernel_cases import window_of
 from .random_graphs import random_requantize
 
-CALL = "        layer->run(layer, buffers->arena, buffers->scratch, candidate);\n"
-RESTORED = """        for (uint32_t k = 0; k < dqt_model.input_size; ++k) {
-            buffers->arena[dqt_model.input + k] = saved[k];
+CALL = "        layer->run(layer, tensors, tensors, candidate); /* scratch lies at the start of the arena */\n"
+RESTORED = """        for (uint32_t k = 0; k < model->input_size; ++k) {
+            tensors[model->input + k] = saved[k];
         }
 """
 SAVED = """    static uint8_t saved[INPUT_SIZE];
-    for (uint32_t k = 0; k < dqt_model.input_size; ++k) {
-        saved[k] = dqt_model.buffers.arena[dqt_model.input + k];
+    for (uint32_t k = 0; k < model->input_size; ++k) {
+        saved[k] = tensors[model->input + k];
     }
 """
-BEGIN = "    const dqt_buffers *buffers = &dqt_model.buffers;\n    uint64_t total = 0;\n"
+BEGIN = "    if (given && !take_choices(model, tensors, how->choices)) {\n"
 
 
 def pools(seed: int, shape: tuple[int, int, int], count: int, average: bool) -> Graph:

@@ -31,13 +31,18 @@ typedef union {
     void (*handler)(void);
 } dqt_vector;
 
-#define VECTOR_COUNT 16u /* no interrupt is ever taken */
+#define VECTOR_COUNT 16u /* none of the chip's interrupts is ever taken */
+
+/* By CMSIS's names, so that an application that needs them may define them. Unexpected ones are faults. */
+void SVC_Handler(void) __attribute__((weak, alias("dqt_fault")));
+void PendSV_Handler(void) __attribute__((weak, alias("dqt_fault")));
+void SysTick_Handler(void) __attribute__((weak, alias("dqt_fault")));
 
 __attribute__((section(".vectors"), used)) static const dqt_vector dqt_vectors[VECTOR_COUNT] = {
-    {.stack = __stack_top}, {.handler = dqt_reset_handler}, {.handler = dqt_fault}, {.handler = dqt_fault},
-    {.handler = dqt_fault}, {.handler = dqt_fault},         {.handler = dqt_fault}, {.handler = dqt_fault},
-    {.handler = dqt_fault}, {.handler = dqt_fault},         {.handler = dqt_fault}, {.handler = dqt_fault},
-    {.handler = dqt_fault}, {.handler = dqt_fault},         {.handler = dqt_fault}, {.handler = dqt_fault},
+    {.stack = __stack_top}, {.handler = dqt_reset_handler}, {.handler = dqt_fault},      {.handler = dqt_fault},
+    {.handler = dqt_fault}, {.handler = dqt_fault},         {.handler = dqt_fault},      {.handler = dqt_fault},
+    {.handler = dqt_fault}, {.handler = dqt_fault},         {.handler = dqt_fault},      {.handler = SVC_Handler},
+    {.handler = dqt_fault}, {.handler = dqt_fault},         {.handler = PendSV_Handler}, {.handler = SysTick_Handler},
 };
 
 static void barrier(void) {

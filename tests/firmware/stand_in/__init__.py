@@ -7,7 +7,6 @@ import subprocess
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 from dqt_edge.boards import Board, load_board
 from dqt_edge.device.c_header import messages_header
@@ -71,7 +70,7 @@ def build(folder: Path, board_id: str, *, sanitize: bool = False, defines: tuple
     """Compile the firmware round the stand-in; warnings are errors. Returns the executable or ELF file."""
     board = load_board(board_id)
     (folder / "dqt_messages.h").write_text(messages_header())
-    (folder / "dqt_board.h").write_text(c_environment().get_template("board.h.j2").render(board=board))
+    (folder / "dqt_board.h").write_text(c_environment().get_template("project/dqt_board.h.j2").render(board=board))
     sources = [*firmware_sources(board.port), _HERE / "dqt_model.c"]
     includes = [f"-I{folder}", *(f"-I{path}" for path in sorted({str(s.parent) for s in sources}))]
     image = folder / "model.elf"
@@ -91,9 +90,10 @@ def build(folder: Path, board_id: str, *, sanitize: bool = False, defines: tuple
 
 def _cross_flags(folder: Path, board: Board) -> list[str]:
     flash, ram = board.regions("flash")[0], board.regions("ram")[0]
-    script = c_environment().get_template("link.ld.j2")
+    script = c_environment().get_template("project/link.ld.j2")
     text = script.render(
-        plan=SimpleNamespace(name="stand-in", board=board),
+        title="stand-in",
+        board=board,
         linking=Linking(flash.start, flash.size, ram.start, ram.size, 4096),
     )
     (folder / "link.ld").write_text(text)

@@ -1,6 +1,7 @@
 /* A stand-in for a generated model: tables like an exported project's, kernels that a test can predict.
  * tests/firmware/stand_in/__init__.py says in Python what it computes. */
-#include "dqt_run.h"
+#include "dqt_app.h"
+#include "dqt_model.h"
 
 #define INPUT_SIZE 700
 #define OUTPUT_SIZE 6
@@ -8,12 +9,11 @@
 #define RECEIVE_MAX 260
 #define REPLY_MAX 76
 
-static uint8_t arena[736] __attribute__((aligned(8)));
-static uint8_t scratch[8] __attribute__((aligned(8)));
+#define CHOICES 736
+
+static uint8_t arena[744] __attribute__((aligned(8)));
 static uint64_t counts[4];
 static uint32_t checksums[4];
-static uint8_t choices[2];
-static uint64_t total[1];
 static uint8_t receive[RECEIVE_MAX + 10];
 static uint8_t reply[REPLY_MAX + 10];
 static uint8_t ring[1024];
@@ -87,25 +87,67 @@ static const dqt_layer layers[] = {
 #define STAND_IN_DECIDE_AT 0
 #endif
 
-const dqt_model_data dqt_model = {
-    layers,
-    {arena, scratch, counts, checksums, choices, total, receive, reply, ring, bias},
-    0,
-    INPUT_SIZE,
-    INPUT_SIZE + 4,
-    OUTPUT_SIZE,
-    STAND_IN_DECIDE_AT,
-    LOGITS,
-    RECEIVE_MAX,
-    REPLY_MAX,
-    sizeof ring,
-    0,
-    0,
-    4,
-    2,
-    3,
-    2,
-    0,
-    {0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0xA5, 0xA6, 0xA7, 0xA8, 0xA9, 0xAA, 0xAB, 0xAC, 0xAD, 0xAE, 0xAF,
-     0xB0, 0xB1, 0xB2, 0xB3, 0xB4, 0xB5, 0xB6, 0xB7, 0xB8, 0xB9, 0xBA, 0xBB, 0xBC, 0xBD, 0xBE, 0xBF},
+/* MODEL_B differs in its hash only, so that a test can tell which of the two is served. */
+#define MODEL(first)                                                                                                   \
+    {                                                                                                                  \
+        .layers = layers, .weights = (const uint8_t *)widths, .weights_size = sizeof widths, .arena_size = 744,        \
+        .input_size = INPUT_SIZE, .output = INPUT_SIZE + 4, .output_size = OUTPUT_SIZE, .choices = CHOICES,            \
+        .decide_at = STAND_IN_DECIDE_AT, .logits = LOGITS, .layer_count = 4, .adaptive_count = 2, .candidate_max = 3,  \
+        .hash = {                                                                                                      \
+            first,                                                                                                     \
+            0xA1,                                                                                                      \
+            0xA2,                                                                                                      \
+            0xA3,                                                                                                      \
+            0xA4,                                                                                                      \
+            0xA5,                                                                                                      \
+            0xA6,                                                                                                      \
+            0xA7,                                                                                                      \
+            0xA8,                                                                                                      \
+            0xA9,                                                                                                      \
+            0xAA,                                                                                                      \
+            0xAB,                                                                                                      \
+            0xAC,                                                                                                      \
+            0xAD,                                                                                                      \
+            0xAE,                                                                                                      \
+            0xAF,                                                                                                      \
+            0xB0,                                                                                                      \
+            0xB1,                                                                                                      \
+            0xB2,                                                                                                      \
+            0xB3,                                                                                                      \
+            0xB4,                                                                                                      \
+            0xB5,                                                                                                      \
+            0xB6,                                                                                                      \
+            0xB7,                                                                                                      \
+            0xB8,                                                                                                      \
+            0xB9,                                                                                                      \
+            0xBA,                                                                                                      \
+            0xBB,                                                                                                      \
+            0xBC,                                                                                                      \
+            0xBD,                                                                                                      \
+            0xBE,                                                                                                      \
+            0xBF                                                                                                       \
+        }                                                                                                              \
+    }
+
+static const dqt_model model_a = MODEL(0xA0);
+#ifdef STAND_IN_TWO
+static const dqt_model model_b = MODEL(0xEE);
+static const dqt_model *const models[] = {&model_a, &model_b};
+#else
+static const dqt_model *const models[] = {&model_a};
+#endif
+
+const dqt_app_data dqt_app = {
+    .models = models,
+    .model_count = sizeof models / sizeof models[0],
+    .arena = arena,
+    .counts = counts,
+    .checksums = checksums,
+    .bias = bias,
+    .receive = receive,
+    .reply = reply,
+    .ring = ring,
+    .receive_max = RECEIVE_MAX,
+    .ring_size = sizeof ring,
+    .load_window = 2,
 };

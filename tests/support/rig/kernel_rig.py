@@ -21,7 +21,7 @@ from dqt_edge.boards import Board, load_board
 from dqt_edge.errors import ToolchainError
 from dqt_edge.lowering.plan import Constant, PlannedLayer
 from dqt_edge.project.measure_code import FLAGS as CODE_FLAGS
-from dqt_edge.project.render import c_environment, kernel_files, kernels_for
+from dqt_edge.project.render import kernel_files, kernels_for
 from dqt_edge.system import elf
 from dqt_edge.system.resources import data_folder
 from dqt_edge.system.tools import ARM_GCC, find_tool
@@ -131,8 +131,6 @@ class Rig:
         folder = folder.resolve()
         kernels = kernels_for(self.planned_for)
         files = kernel_files(kernels, self.board.cpu.core)
-        declared = c_environment().get_template("kernels.h.j2").render(plan={"name": "rig"}, kernels=sorted(kernels))
-        files["kernels/dqt_kernels.h"] = declared
         files["link.ld"] = LINK.format(ram=self.ram, room=RAM, batch=BATCH_OFFSET, code=CODE)
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,160 @@
+"""An exported project on disk: its manifest, its models, and where the last one is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..boards import Board, board_ids, load_board
+from ..errors import BadFileError, UsageError
+from ..graph import Graph, checkpoint
+from ..system.files import read_capped, write_atomically
+
+MANIFEST = "manifest.json"
+LAST = ".dqt-edge.json"
+FORMAT = 2
+"""1 held one model, and no digests of files."""
+MANIFEST_MAX = 4 << 20
+AGAIN = "run 'dqt-edge export' again"
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A model of a project.
+
+    Attributes:
+        name: The model's own name.
+        symbol: Its name in C: ``model/dqt_<symbol>.h`` declares it.
+        digest: SHA-256 of what a device computes with, as the device states it.
+        checkpoint: The model itself, below the project's folder.
+        facts: All that the manifest says of it.
+    """
+
+    name: str
+    symbol: str
+    digest: bytes
+    checkpoint: Path
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Project:
+    """An exported project. ``manifest`` is the content of its manifest.json."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    board: Board
+
+    @property
+    def elf(self) -> Path:
+        """The image that ``build`` makes."""
+        return self.folder / "build" / "model.elf"
+
+    @property
+    def models(self) -> tuple[ExportedModel, ...]:
+        """Its models, in the order of the export; at least one."""
+        return tuple(
+            ExportedModel(
+                facts["name"], facts["symbol"], bytes.fromhex(facts["hash"]), self.folder / facts["checkpoint"], facts
+            )
+            for facts in self.manifest["models"]
+        )
+
+    def model(self, name: str | None = None) -> ExportedModel:
+        """The model of that name; without a name, the first.
+
+        Raises:
+            UsageError: There is none of that name.
+        """
+        known = {model.name: model for model in self.models}
+        if name is None:
+            return self.models[0]
+        if name not in known:
+            raise UsageError(
+                f"the project has no model {name!r}", where="model", next_step=f"choose from {', '.join(known)}"
+            )
+        return known[name]
+
+    @property
+    def model_hash(self) -> bytes:
+        """SHA-256 of the first model."""
+        return self.model().digest
+
+    def graph(self, name: str | None = None) -> Graph:
+        """A model itself, by name; raises BadFileError if it is not the exported one."""
+        model = self.model(name)
+        graph = checkpoint.load(model.checkpoint)
+        if checkpoint.model_hash(graph) != model.digest:
+            raise BadFileError(
+                "the model is not the one that was exported", where=str(model.checkpoint), next_step=AGAIN
+            )
+        return graph
+
+
+def remember(project: Project) -> None:
+    """Make the project the default of later commands in this folder."""
+    note = json.dumps({"last_export": str(project.folder)}) + "\n"
+    write_atomically(Path(LAST), note.encode())
+
+
+def find_project(folder: Path | None = None) -> Project:
+    """The project in a folder, or the last one exported from here.
+
+    Raises:
+        UsageError: No folder given, and nothing was exported from here.
+        BadFileError: The folder holds no usable project.
+    """
+    if folder is None:
+        try:
+            folder = Path(json.loads(Path(LAST).read_text(encoding="utf-8"))["last_export"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UsageError(
+                "no project given, and none was exported from this folder",
+                where=str(Path.cwd()),
+                next_step="run 'dqt-edge export CHECKPOINT --board BOARD', or name the project's folder",
+            ) from error
+    manifest = read_manifest(folder)
+    return Project(folder, manifest, load_board(manifest["board"]))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The checked manifest of a project folder; raises BadFileError."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(read_capped(path, MANIFEST_MAX))
+        if manifest["format"] != FORMAT:
+            raise ValueError(f"format {manifest['format']!r}, this program reads {FORMAT}")
+        if manifest["board"] not in board_ids():
+            raise ValueError(f"unknown board {manifest['board']!r}")
+        _check_models(manifest["models"])
+        if not all(isinstance(digest, str) for digest in dict(manifest["files"]).values()):
+            raise ValueError("the files have no digests")
+        predicted = manifest["predicted"]
+        if manifest["board"] != "host" and not all(type(predicted[k]) is int for k in ("flash", "ram", "stack")):
+            raise ValueError("the predicted sizes are no numbers")
+    except OSError as error:
+        raise BadFileError(
+            f"no exported project: {error.strerror or error}",
+            where=str(path),
+            next_step="run 'dqt-edge export' first, or name its folder",
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadFileError(
+            f"the manifest is damaged ({type(error).__name__}: {error})", where=str(path), next_step=AGAIN
+        ) from error
+    assert isinstance(manifest, dict)
+    return manifest
+
+
+def _check_models(models: Any) -> None:  # noqa: ANN401 - JSON
+    if not isinstance(models, list) or not models:
+        raise ValueError("it lists no models")
+    for facts in models:
+        if len(bytes.fromhex(facts["hash"])) != 32:
+            raise ValueError("the model's hash has not 32 bytes")
+        if not all(isinstance(facts[key], str) for key in ("name", "symbol", "checkpoint")):
+            raise ValueError("a model's names are no text")
+        if Path(facts["checkpoint"]).is_absolute() or ".." in Path(facts["checkpoint"]).parts:
+            raise ValueError(f"the checkpoint {facts['checkpoint']!r} lies outside the project")

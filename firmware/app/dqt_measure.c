@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors */
+#include "dqt_measure.h"
+
+#include "dqt_crc32.h"
+#include "dqt_port.h"
+
+bool dqt_measure_layer(void *context, const dqt_event *event) {
+    dqt_measurement *measurement = context;
+    const uint64_t now = dqt_port_counter();
+    /* Differences of neighbours survive a counter that wraps; their sum is the whole inference. */
+    const uint64_t ticks = (now - measurement->last) & dqt_port_counter_mask;
+    measurement->counts[event->layer] = ticks;
+    measurement->total += ticks;
+    measurement->last = now;
+    if (measurement->with_checksums) {
+        measurement->checksums[event->layer] = dqt_crc32(0u, event->output, event->output_size);
+        measurement->last = dqt_port_counter(); /* checksums are no part of the inference */
+    }
+    return true;
+}
+
+dqt_status dqt_measure(const dqt_model *model, void *arena, const dqt_options *options, dqt_measurement *measurement,
+                       dqt_result *result) {
+    const dqt_options measured = {options->choices, options->bias, dqt_measure_layer, measurement};
+    for (uint32_t i = 0; i < dqt_layer_count(model); ++i) {
+        measurement->counts[i] = 0;
+        measurement->checksums[i] = 0;
+    }
+    measurement->total = 0;
+    measurement->last = dqt_port_counter();
+    return dqt_run(model, arena, &measured, result);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Counts and checksums of an inference, layer by layer: a hook of dqt_run(). */
+#ifndef DQT_MEASURE_H
+#define DQT_MEASURE_H
+
+#include "dqt.h"
+
+/* A measured inference. counts and checksums have an entry for each layer of the model, 0 for one that did not run. */
+typedef struct {
+    uint64_t *counts;    /* ticks of dqt_port_counter() */
+    uint32_t *checksums; /* CRC-32 of the outputs */
+    bool with_checksums; /* else they stay 0 */
+    uint64_t total;      /* ticks of all layers */
+    uint64_t last;       /* the counter when the running layer began */
+} dqt_measurement;
+
+/* The hook; context: a dqt_measurement. Returns true. */
+bool dqt_measure_layer(void *context, const dqt_event *event);
+
+/* Runs the model with this measurement in place of the options' hook and context. */
+dqt_status dqt_measure(const dqt_model *model, void *arena, const dqt_options *options, dqt_measurement *measurement,
+                       dqt_result *result);
+
+#endif

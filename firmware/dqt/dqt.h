@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * dqt.h: runs a network of nested integers. This file, and the dqt_<model>.h that dqt-edge generated beside it, are all
+ * that an application includes.
+ *
+ *     static uint8_t arena[DIGITS_ARENA_SIZE] DQT_ALIGN;
+ *     dqt_result result;
+ *     memcpy(dqt_input(&digits, arena), image, DIGITS_INPUT_SIZE);
+ *     if (dqt_run(&digits, arena, NULL, &result) == DQT_OK) { use result.output, result.top, result.choices }
+ *
+ * All state of an inference is in the caller's arena and on the stack: no heap, no static variable. So any number of
+ * models may run, in tasks, in interrupts, one inside another's hook, as long as no two of them use one arena at a
+ * time. An arena may be shared by models that run one after another: as large as the largest of them needs.
+ *
+ * Stack: dqt-edge states the worst case, callees included, in the project's README.md and manifest.json. Interrupts may
+ * come at any time; kernels keep the calling convention (AAPCS) and use no floating-point register, except those for
+ * MVE, which use the vector registers that an operating system saves like those of floating point.
+ *
+ * Alignment: kernels may read words at any byte of the arena, so it may not lie in Device or strongly-ordered memory,
+ * and SCB->CCR.UNALIGN_TRP must be 0, unless the kernels were compiled with DQT_STRICT_ALIGNMENT=1. */
+#ifndef DQT_H
+#define DQT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Behind the declaration of an arena: static uint8_t arena[DIGITS_ARENA_SIZE] DQT_ALIGN; */
+#define DQT_ALIGN __attribute__((aligned(8)))
+
+/* A model: constant data, defined in the generated model/dqt_<model>.c and declared in model/dqt_<model>.h. */
+typedef struct dqt_model dqt_model;
+
+typedef enum dqt_status {
+    DQT_OK = 0,
+    DQT_STOPPED = 1,       /* the hook returned false: there is no result, and the input is lost */
+    DQT_BAD_ARGUMENT = 2,  /* a pointer that must not be NULL is, or the arena is not aligned to 8 bytes */
+    DQT_BAD_CHOICE = 3,    /* options->choices names a candidate that its layer does not have */
+    DQT_NO_CONTROLLER = 4, /* the model has adaptive layers and no controller: options->choices must be given */
+    DQT_NO_DIAL = 5,       /* the model has no dial, or the target lies outside it */
+    DQT_BAD_WEIGHTS = 6    /* the weights in flash are not those that were exported */
+} dqt_status;
+
+/* What a hook is told: layer `layer` has just run. */
+typedef struct dqt_event {
+    const dqt_model *model;
+    uint32_t layer;        /* 0 .. <MODEL>_LAYERS - 1, in the order of the names in dqt_<model>.h */
+    uint32_t candidate;    /* index of the width pair at which it ran; 0 for a layer that has one */
+    const uint8_t *output; /* what it wrote, in the arena; valid until the hook returns */
+    uint32_t output_size;  /* bytes */
+} dqt_event;
+
+/* Called behind each layer: to measure, feed a watchdog, yield to other tasks, or run another model in another arena.
+ * Returns whether to go on. context is that of the options. */
+typedef bool dqt_hook(void *context, const dqt_event *event);
+
+/* How to run. All zero is the same as no options. */
+typedef struct dqt_options {
+    const uint8_t *choices; /* index of the candidate of each adaptive layer, <MODEL>_ADAPTIVE of them, in the order of
+                               the layers; NULL: the model's controller decides */
+    const int32_t *bias;    /* <MODEL>_CANDIDATES numbers of any value to add to the controller's logits, as dqt_dial()
+                               gives them; NULL: none. Not read if choices are given */
+    dqt_hook *hook;         /* NULL: none */
+    void *context;          /* for the hook */
+} dqt_options;
+
+/* What came out. Both pointers lead into the arena, and are valid until it is next written to. */
+typedef struct dqt_result {
+    const uint8_t *output;  /* codes, (height, width, channel) order; dqt_dequantize() makes numbers of them */
+    uint32_t output_size;   /* bytes */
+    uint32_t top;           /* index of the largest code, the first of equals: the class of a classifier */
+    const uint8_t *choices; /* index of the candidate that each adaptive layer ran at */
+    uint32_t choice_count;  /* adaptive layers */
+} dqt_result;
+
+/* Where to write an input: <MODEL>_INPUT_SIZE codes in (height, width, channel) order, before each dqt_run().
+ * arena: <MODEL>_ARENA_SIZE bytes. Neither argument may be NULL. */
+uint8_t *dqt_input(const dqt_model *model, void *arena);
+
+/* One inference on the input in the arena, which it overwrites.
+ * arena: <MODEL>_ARENA_SIZE bytes, aligned to 8, used by nobody else meanwhile; its content before does not matter but
+ * for the input. options: NULL for the controller's own choice. result: may be NULL.
+ * Returns DQT_OK, DQT_STOPPED, DQT_BAD_ARGUMENT, DQT_BAD_CHOICE or DQT_NO_CONTROLLER; nothing ran in the last three
+ * cases. *result is written only if it returns DQT_OK. */
+dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *options, dqt_result *result);
+
+/* The controller's bias for a mean cost, for dqt_options.bias: interpolated between the points that the model was
+ * calibrated at.
+ * thousandths: of the BitOPs of everything at 8x8, so 400 asks for 0.4. bias: <MODEL>_CANDIDATES numbers.
+ * Returns DQT_OK, DQT_NO_DIAL or DQT_BAD_ARGUMENT; bias is written only if it returns DQT_OK. */
+dqt_status dqt_dial(const dqt_model *model, uint32_t thousandths, int32_t *bias);
+
+/* Whether the model's weights are those that were exported: compares their CRC-32. Takes about 10 instructions a byte;
+ * call it once at start, or now and then. Returns DQT_OK, DQT_BAD_WEIGHTS or DQT_BAD_ARGUMENT. */
+dqt_status dqt_check_weights(const dqt_model *model);
+
+/* Sizes, for code that serves any model; the macros of dqt_<model>.h have the same numbers for one. */
+uint32_t dqt_arena_size(const dqt_model *model);   /* bytes */
+uint32_t dqt_input_size(const dqt_model *model);   /* bytes */
+uint32_t dqt_output_size(const dqt_model *model);  /* bytes */
+uint32_t dqt_layer_count(const dqt_model *model);  /* layers that a hook may hear of, the controller's included */
+uint32_t dqt_choice_count(const dqt_model *model); /* adaptive layers */
+bool dqt_has_controller(const dqt_model *model);   /* whether dqt_run() needs no choices */
+uint32_t dqt_bias_count(const dqt_model *model);   /* numbers that dqt_options.bias has */
+/* Width pairs that adaptive layer i has, 0 <= i < dqt_choice_count(); 0 for any other i. */
+uint32_t dqt_candidate_count(const dqt_model *model, uint32_t i);
+
+/* What codes stand for: number = scale * (code - zero point). dqt_<model>.h names those of its input and output. */
+typedef struct dqt_scale dqt_scale;
+
+/* Code of a number in units of 2^-16 (so 65536 is 1.0): rounded half up, at least 0 and at most 255. scale not NULL. */
+uint8_t dqt_quantize(const dqt_scale *scale, int32_t number);
+
+/* Number in units of 2^-16 that a code stands for: rounded half up, at most 32768.0 in magnitude. scale not NULL. */
+int32_t dqt_dequantize(const dqt_scale *scale, uint8_t code);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

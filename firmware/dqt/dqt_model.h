@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * A model as constant data: what the generated model/dqt_<model>.c defines and dqt_run.c reads. Applications include
+ * dqt.h instead. Offsets are into the arena, in bytes. */
+#ifndef DQT_MODEL_H
+#define DQT_MODEL_H
+
+#include "dqt.h"
+#include "dqt_layer.h"
+
+struct dqt_model {
+    const dqt_layer *layers;
+    const uint8_t *weights; /* weights_size bytes, all constants of the model; aligned to 4 */
+    uint32_t weights_size, weights_crc;
+    const uint16_t *dial_targets; /* [dial_count], increasing, 0..1000; NULL if the model has no dial */
+    const int32_t *dial_biases;   /* [dial_count][candidate_max] */
+    uint32_t arena_size;
+    uint32_t input, input_size;
+    uint32_t output, output_size;
+    uint32_t choices;   /* adaptive_count bytes behind the tensors: the candidates of this inference */
+    uint32_t decide_at; /* layer behind which the controller decides, or DQT_NONE */
+    uint32_t logits;    /* its int32 logits [adaptive_count][candidate_max] */
+    uint16_t layer_count, adaptive_count, dial_count;
+    uint8_t candidate_max; /* candidates of the layers that the controller decides; 1 without adaptive layers */
+    uint8_t reserved;
+    uint8_t hash[32]; /* SHA-256 of the model */
+};
+
+/* Fixed-point factors, each 2^30..2^31 - 1, with the right shift behind the product. */
+struct dqt_scale {
+    int32_t to_code; /* from units of 2^-16 to codes */
+    int32_t to_number;
+    uint8_t to_code_shift, to_number_shift; /* 1..62 */
+    uint8_t zero_point;
+    uint8_t reserved;
+};
+
+#if UINTPTR_MAX == 0xFFFFFFFFu
+/* The sizes that the exporter predicts with. */
+_Static_assert(sizeof(dqt_mac) == 76u, "dqt_mac");
+_Static_assert(sizeof(dqt_pool) == 52u, "dqt_pool");
+_Static_assert(sizeof(dqt_sum) == 32u, "dqt_sum");
+_Static_assert(sizeof(dqt_part) == 20u, "dqt_part");
+_Static_assert(sizeof(dqt_concatenation) == 16u, "dqt_concatenation");
+_Static_assert(sizeof(dqt_layer) == 24u, "dqt_layer");
+_Static_assert(sizeof(dqt_model) == 96u, "dqt_model");
+_Static_assert(sizeof(dqt_scale) == 12u, "dqt_scale");
+#endif
+
+#endif
