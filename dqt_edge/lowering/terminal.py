@@ -43,7 +43,7 @@ class Terminal:
 
     @property
     def fixed(self) -> FixedScale | None:
-        """The scale in integers; None if it lies outside what they hold, about 2^-47 to 2^14."""
+        """The scale in integers; None if it lies outside what they hold, above 2^-46 and below 2^14."""
         to_code = _factor(1 / (Fraction(self.scale) * UNIT))
         to_number = _factor(Fraction(self.scale) * UNIT)
         if to_code is None or to_number is None:

@@ -248,7 +248,7 @@ main alignas alignof asm and and_eq bitand bitor catch class compl concept const
 co_await co_return co_yield decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not
 not_eq nullptr operator or or_eq private protected public reinterpret_cast requires static_assert static_cast template
 this thread_local throw try typeid typename using virtual wchar_t xor xor_eq char8_t char16_t char32_t typeof
-typeof_unqual linux unix memcpy memmove memset memcmp
+typeof_unqual NULL EOF errno linux unix memcpy memmove memset memcmp
 """
 C_WORDS = frozenset(_WORDS.split())
 """Names that a model's symbol may not have: C23's and C++20's keywords, and what every image defines."""

@@ -13,7 +13,7 @@ import pytest
 from dqt_edge.boards import board_ids, load_board
 from dqt_edge.lowering.plan import Constant, c_name
 from dqt_edge.project.export import export
-from dqt_edge.project.filters import c_array, c_integer, c_list
+from dqt_edge.project.filters import c_address, c_integer, c_length, c_list, c_text, c_values
 from dqt_edge.project.render import c_environment, units_of
 from tests.support.random_graphs import random_graph
 
@@ -107,8 +107,23 @@ def test_filters_refuse_floats_and_write_every_int32() -> None:
     assert c_integer(-(2**31)) == "(-2147483647 - 1)"
     assert c_integer(255, "uint8_t") == "255u"
     assert c_list([1, 2], "uint32_t") == "    0x00000001u, 0x00000002u,"
-    text = c_array(Constant("dqt_x", np.arange(3, dtype=np.int8), "three"))
-    assert text.startswith("/* three */\nconst int8_t dqt_x[3] DQT_ALIGNED = {")
+    constant = Constant("dqt_x", np.arange(3, dtype=np.int8), "three")
+    assert (c_length(constant), c_values(constant)) == (4, "        0, 1, 2,")
+    assert (c_address("dqt_x", "net"), c_address(None, "net")) == ("net_weights.dqt_x", "NULL")
+
+
+def test_text_becomes_the_same_text_in_c(tmp_path: Path) -> None:
+    texts = ["plain", 'a "quoted" \\ one', "tab\tnew\nline", "gr\u00fcn \u732b", "what??!", "\x01" + "7", "%d"]
+    rows = ", ".join(c_text(text) for text in texts)
+    source = tmp_path / "t.c"
+    source.write_text(
+        f"#include <stdio.h>\nint main(void) {{ const char *t[] = {{{rows}}};\n"
+        f"for (int i = 0; i < {len(texts)}; ++i) {{ fputs(t[i], stdout); putchar(0); }} return 0; }}\n"
+    )
+    flags = ["-std=c11", "-trigraphs", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run(["cc", *flags, str(source), "-o", str(tmp_path / "t")], check=True)
+    found = subprocess.run([str(tmp_path / "t")], check=True, capture_output=True).stdout
+    assert [part.decode() for part in found.split(b"\0")[:-1]] == texts
 
 
 def test_names_become_distinct_c_identifiers() -> None:
