@@ -31,8 +31,16 @@ LAYERS_MAX = 4096
 Arrays = dict[str, npt.NDArray[Any]]
 
 _LAYERS: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D, Concat)
+    "Conv2D": Conv2D,
+    "DepthwiseConv2D": DepthwiseConv2D,
+    "Dense": Dense,
+    "Add": Add,
+    "MaxPool2D": MaxPool2D,
+    "AveragePool2D": AveragePool2D,
+    "Concat": Concat,
 }
+"""Names on disk, which stay what they are whatever Python calls the classes."""
+_NAMES = {cls: name for name, cls in _LAYERS.items()}
 _OPTIONAL = {"bias_by_width"}
 """Fields that are left out when they are None, so that a model without them has the bytes it always had."""
 
@@ -74,7 +82,7 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
     def layer(item: Layer) -> dict[str, Any]:
         given = {f.name: getattr(item, f.name) for f in fields(item)}
         body = {k: value(item.name, k, v) for k, v in given.items() if v is not None or k not in _OPTIONAL}
-        return {"type": type(item).__name__, **body}
+        return {"type": _NAMES[type(item)], **body}
 
     controller = graph.controller
     body: dict[str, Any] = {

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors */
 #include "dqt_frame.h"
 
 #define BLOCK_MAX 254u /* data bytes in the longest COBS block, whose code is 255 */

@@ -1,4 +1,7 @@
-/* What a port gives the app. One implementation for each family under port/; everything is polled, no interrupts. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * What a port gives the app. One implementation for each family under port/; everything is polled, no interrupts. */
 #ifndef DQT_PORT_H
 #define DQT_PORT_H
 

@@ -1,4 +1,7 @@
-/* The serial server: answers every request with the same sequence number or a typed NAK. See docs/protocol.md. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * The serial server: answers every request with the same sequence number or a typed NAK. See docs/protocol.md. */
 #ifndef DQT_SERVER_H
 #define DQT_SERVER_H
 

@@ -1,4 +1,7 @@
-/* The arithmetic that every kernel shares; docs/arithmetic.md is its definition. Plain C, exact on every core. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * The arithmetic that every kernel shares; docs/arithmetic.md is its definition. Plain C, exact on every core. */
 #ifndef DQT_ARITH_H
 #define DQT_ARITH_H
 

@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors */
 #include "dqt_model.h"
 
 /* dividend / divisor for a divisor of 1..2^31, and the rest. By shifts: cores without UDIV would need a library. */

@@ -1,4 +1,7 @@
-/* What kernels and model tables share: one descriptor for each kind of layer, all of it constant data.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * What kernels and model tables share: one descriptor for each kind of layer, all of it constant data.
  *
  * Tensors are uint8 codes in (height, width, channel) order; a tensor is named by its offset into the arena.
  * "Twice" counts halves of (weight scale * activation scale). The arithmetic is in docs/arithmetic.md. */

@@ -1,4 +1,7 @@
-/* Products of 64 bits on cores that multiply 32 bits by 32 to the low 32 only (Armv6-M), where a compiler would call a
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Products of 64 bits on cores that multiply 32 bits by 32 to the low 32 only (Armv6-M), where a compiler would call a
  * library for them and for shifts of 64 bits. Four products of halves; exact. Any core can run them. */
 #ifndef DQT_PRODUCT_H
 #define DQT_PRODUCT_H

@@ -24,7 +24,7 @@ def hello_reply(**changes: int | bytes) -> bytes:
         "window": 2,
         "max_payload": 68,
         "has_controller": 1,
-        "reserved": 0,
+        "models": 1,
         "input_size": 100,
         "output_size": 4,
         "board": b"fake",

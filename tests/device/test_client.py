@@ -250,6 +250,38 @@ def test_another_model_or_board(model: bytes, board: str) -> None:
     assert caught.value.next_step.startswith("flash this project with 'dqt-edge flash'")
 
 
+def two_models(frame: Frame) -> bytes:
+    """A device with models MODEL_HASH and 32 zeros, which serves what was selected."""
+    if frame.type != Type.SELECT:
+        return healthy(frame)
+    (index,) = struct.unpack("<H", frame.payload)
+    changes = {"models": 2, "model": (MODEL_HASH, bytes(32))[index]}
+    return encode(Type.SELECT_REPLY, frame.sequence, hello_reply(**changes))
+
+
+def test_the_expected_model_is_selected_by_its_hash() -> None:
+    device = Scripted(two_models, hello=hello_reply(models=2))
+    with client(device) as c:
+        assert c.expect(bytes(32), "fake").model_hash == bytes(32)
+        assert c.info.model_hash == bytes(32)
+        assert c.infer(CODES).output == b"OUTP"
+    assert [frame.payload for frame in device.requests if frame.type == Type.SELECT] == [b"\0\0", b"\1\0"]
+
+
+def test_after_a_restart_the_model_is_selected_again() -> None:
+    device = Scripted(two_models, hello=hello_reply(models=2))
+    with client(device) as c:
+        c.expect(bytes(32), "fake")
+        assert c.reset().model_hash == bytes(32)
+    assert len([frame for frame in device.requests if frame.type == Type.SELECT]) == 4
+
+
+@pytest.mark.parametrize(("model", "board"), [(bytes([1]) * 32, "fake"), (bytes(32), "stm32h7")])
+def test_a_model_that_is_not_among_several(model: bytes, board: str) -> None:
+    with client(Scripted(two_models, hello=hello_reply(models=2))) as c, pytest.raises(WrongModelError):
+        c.expect(model, board)
+
+
 def test_a_device_that_changes_its_model_in_the_middle() -> None:
     device = Scripted(lambda frame: nak(frame, Nak.INPUT_INCOMPLETE) if frame.type == Type.RUN else healthy(frame))
     with client(device) as c:

@@ -12,7 +12,7 @@ import pytest
 from cobs import cobs
 
 from dqt_edge.device.frame import encode
-from dqt_edge.device.messages import HEADER, LOAD, NO_SEQUENCE, RESULT, RUN, STATS_REPLY, Nak, RunPolicy, Type
+from dqt_edge.device.messages import HEADER, LOAD, NO_SEQUENCE, RESULT, RUN, SELECT, STATS_REPLY, Nak, RunPolicy, Type
 from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.replies import parse_hello, parse_result
 
@@ -64,6 +64,28 @@ def test_hello_states_the_generated_constants(device: Raw) -> None:
     assert (info.input_size, info.output_size) == (stand_in.INPUT_SIZE, stand_in.OUTPUT_SIZE)
     assert (info.adaptive, info.layers, info.candidates) == (2, 4, 3)
     assert (info.window, info.max_payload, info.has_controller) == (2, RECEIVE_MAX, True)
+
+
+def test_select_serves_another_model_and_forgets_the_input(built: Callable[..., Path]) -> None:
+    """The stand-in's second model differs in its hash; a selected one is served until the device restarts."""
+    with NativeTransport(built("host", sanitize=True, defines=("STAND_IN_TWO",))) as transport:
+        device = Raw(transport)
+        first = parse_hello(device.ask(Type.HELLO, 1).payload)
+        assert (first.models, first.model_hash) == (2, stand_in.MODEL_HASH)
+        load(device)
+        answer = device.ask(Type.SELECT, 2, SELECT.pack(model=1))
+        assert answer.type == Type.SELECT_REPLY
+        second = parse_hello(answer.payload)
+        assert second.model_hash == b"\xee" + stand_in.MODEL_HASH[1:]
+        assert parse_hello(device.ask(Type.HELLO, 3).payload) == second
+        assert device.nak(Type.RUN, 4, VECTOR + bytes([1, 1])) == (Nak.INPUT_INCOMPLETE, 0)
+        load(device)
+        result = parse_result(run(device, 5), second, RunPolicy.VECTOR, 0)
+        assert result.output == stand_in.expected(CODES, (1, 1)).output
+        assert device.nak(Type.SELECT, 6, SELECT.pack(model=2)) == (Nak.NO_MODEL, 2)
+        assert parse_hello(device.ask(Type.HELLO, 7).payload) == second
+        assert device.ask(Type.RESET, 8).type == Type.RESET_REPLY
+        assert parse_hello(device.ask(Type.HELLO, 9).payload) == first
 
 
 @pytest.mark.parametrize("choices", [None, *[(a, b) for a in range(3) for b in range(2)]])
@@ -140,7 +162,11 @@ REFUSED = [
     (Type.STATS, b"x", Nak.BAD_LENGTH, 0),
     (Type.RESET, b"x", Nak.BAD_LENGTH, 0),
     (0x00, b"", Nak.UNKNOWN_TYPE, 0x00),
-    (0x06, b"abc", Nak.UNKNOWN_TYPE, 0x06),
+    (0x07, b"abc", Nak.UNKNOWN_TYPE, 0x07),
+    (Type.SELECT, b"", Nak.BAD_LENGTH, 2),
+    (Type.SELECT, b"abc", Nak.BAD_LENGTH, 2),
+    (Type.SELECT, SELECT.pack(model=1), Nak.NO_MODEL, 1),
+    (Type.SELECT, SELECT.pack(model=0xFFFF), Nak.NO_MODEL, 1),
     (Type.RESULT, b"", Nak.UNKNOWN_TYPE, Type.RESULT),
     (Type.NAK, b"", Nak.UNKNOWN_TYPE, Type.NAK),
     (Type.LOAD, b"", Nak.BAD_LENGTH, 5),

@@ -1,4 +1,7 @@
-/* What the ports of MPS2 and MPS3 images share: the UART of Arm's Cortex-M System Design Kit (Arm DDI 0479, APB UART),
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * What the ports of MPS2 and MPS3 images share: the UART of Arm's Cortex-M System Design Kit (Arm DDI 0479, APB UART),
  * and that these machines are emulated. A port defines DQT_CMSDK_UART, the UART's address, and DQT_CMSDK_HZ, its clock,
  * and includes this file, which defines all functions of dqt_port.h but those of the counter and dqt_port_init(). */
 #ifndef DQT_CMSDK_PORT_H

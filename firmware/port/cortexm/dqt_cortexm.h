@@ -1,4 +1,7 @@
-/* What all Cortex-M ports share: start-up, memory functions, reset, stack measurement.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * What all Cortex-M ports share: start-up, memory functions, reset, stack measurement.
  * The port beside it provides dqt_port.h's functions, except dqt_port_stack_used(). */
 #ifndef DQT_CORTEXM_H
 #define DQT_CORTEXM_H

@@ -1,4 +1,7 @@
-/* The four functions that gcc may call without being asked, even with -ffreestanding. The empty assembly in each loop
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * The four functions that gcc may call without being asked, even with -ffreestanding. The empty assembly in each loop
  * keeps the compiler from recognising the loop and replacing it by a call to the very function. */
 #include <stddef.h>
 #include <stdint.h>

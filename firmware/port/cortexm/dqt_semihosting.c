@@ -1,3 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors */
 #include "dqt_semihosting.h"
 
 static void print(const char *label, uint32_t value) {

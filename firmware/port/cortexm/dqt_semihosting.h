@@ -1,4 +1,7 @@
-/* Words to, and an end by, the debugger or emulator (Arm, "Semihosting for AArch32 and AArch64"). Without one, the BKPT
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Words to, and an end by, the debugger or emulator (Arm, "Semihosting for AArch32 and AArch64"). Without one, the BKPT
  * itself faults: for emulated machines only. */
 #ifndef DQT_SEMIHOSTING_H
 #define DQT_SEMIHOSTING_H

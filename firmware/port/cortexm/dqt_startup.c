@@ -1,4 +1,7 @@
-/* Vector table, start-up and fault handling of every Cortex-M port. The linker script gives the __ symbols. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Vector table, start-up and fault handling of every Cortex-M port. The linker script gives the __ symbols. */
 #include "dqt_cortexm.h"
 #include "dqt_port.h"
 

@@ -1,4 +1,7 @@
-/* MPS2 images AN385 (Cortex-M3), AN386 (M4) and AN500 (M7), as QEMU models them. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * MPS2 images AN385 (Cortex-M3), AN386 (M4) and AN500 (M7), as QEMU models them. */
 #define DQT_CMSDK_UART 0x40004000u
 #define DQT_CMSDK_HZ DQT_CORE_HZ
 

@@ -1,4 +1,7 @@
-/* MPS3 image AN547 (Cortex-M55 in Corstone SSE-300), as QEMU models it. The core starts in the secure state. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * MPS3 image AN547 (Cortex-M55 in Corstone SSE-300), as QEMU models it. The core starts in the secure state. */
 #define DQT_CMSDK_UART 0x59303000u /* secure alias */
 #define DQT_CMSDK_HZ 25000000u     /* of the peripherals; the core has 32 MHz */
 

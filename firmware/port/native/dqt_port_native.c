@@ -1,4 +1,7 @@
-/* The native port: standard input and output stand for the UART. See dqt_port.h for what each function promises. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * The native port: standard input and output stand for the UART. See dqt_port.h for what each function promises. */
 #define _POSIX_C_SOURCE 200809L /* clock_gettime, poll */
 
 #include <errno.h>

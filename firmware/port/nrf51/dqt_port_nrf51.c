@@ -1,4 +1,7 @@
-/* nRF51822 as QEMU's machine microbit models it: UART and TIMER0 (nRF51 Series Reference Manual v3.0.1). */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * nRF51822 as QEMU's machine microbit models it: UART and TIMER0 (nRF51 Series Reference Manual v3.0.1). */
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
 #include "dqt_port.h"

@@ -1,4 +1,7 @@
-/* RM0433: power supply at start-up 6.4.1, VOS0 6.6.2, wait states table 17, PLL 8.5.5, system clock 8.5.6. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * RM0433: power supply at start-up 6.4.1, VOS0 6.6.2, wait states table 17, PLL 8.5.5, system clock 8.5.6. */
 #include "dqt_h7_clock.h"
 
 #include "dqt_h7_registers.h"

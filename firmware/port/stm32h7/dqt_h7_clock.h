@@ -1,4 +1,7 @@
-/* Clock tree of the NUCLEO-H743ZI2: 480 MHz from the ST-LINK's 8 MHz, or 64 MHz from the internal oscillator. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Clock tree of the NUCLEO-H743ZI2: 480 MHz from the ST-LINK's 8 MHz, or 64 MHz from the internal oscillator. */
 #ifndef DQT_H7_CLOCK_H
 #define DQT_H7_CLOCK_H
 

@@ -1,4 +1,7 @@
-/* dqt_port.h for the NUCLEO-H743ZI2: USART3 to the ST-LINK, cycle counter of the core. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * dqt_port.h for the NUCLEO-H743ZI2: USART3 to the ST-LINK, cycle counter of the core. */
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
 #include "dqt_h7_clock.h"

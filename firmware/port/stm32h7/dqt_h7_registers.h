@@ -1,4 +1,7 @@
-/* The registers of the STM32H743 that this port touches: addresses and bits, nothing else.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * The registers of the STM32H743 that this port touches: addresses and bits, nothing else.
  * Section numbers are those of ST RM0433 (rev. 8) unless another document is named. */
 #ifndef DQT_H7_REGISTERS_H
 #define DQT_H7_REGISTERS_H
