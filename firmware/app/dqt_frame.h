@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright 2026 The dqt-edge authors
  *
- * Frames on a byte stream: COBS with a zero byte behind each frame, and the CRC-32 of zlib. See docs/protocol.md.
- * Nothing here knows the port or the messages; all state is in the caller's structs. */
+ * Frames on a byte stream: COBS with a zero byte behind each frame, and the CRC-32 of zlib. See dqt-edge's page
+ * 'protocol'. Nothing here knows the port or the messages; all state is in the caller's structs. */
 #ifndef DQT_FRAME_H
 #define DQT_FRAME_H
 

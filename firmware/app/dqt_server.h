@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright 2026 The dqt-edge authors
  *
- * The serial server: answers every request with the same sequence number or a typed NAK. See docs/protocol.md. */
+ * The serial server: answers every request with the same sequence number or a typed NAK. See dqt-edge's page
+ * 'protocol'. */
 #ifndef DQT_SERVER_H
 #define DQT_SERVER_H
 

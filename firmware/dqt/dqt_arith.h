@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright 2026 The dqt-edge authors
  *
- * The arithmetic that every kernel shares; docs/arithmetic.md is its definition. Plain C, exact on every core. */
+ * The arithmetic that every kernel shares; dqt-edge's page 'arithmetic' is its definition. Plain C, exact on every
+ * core. */
 #ifndef DQT_ARITH_H
 #define DQT_ARITH_H
 

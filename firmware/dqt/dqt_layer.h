@@ -4,14 +4,15 @@
  * What kernels and model tables share: one descriptor for each kind of layer, all of it constant data.
  *
  * Tensors are uint8 codes in (height, width, channel) order; a tensor is named by its offset into the arena.
- * "Twice" counts halves of (weight scale * activation scale). The arithmetic is in docs/arithmetic.md. */
+ * "Twice" counts halves of (weight scale * activation scale). The arithmetic is in dqt-edge's page 'arithmetic'. */
 #ifndef DQT_LAYER_H
 #define DQT_LAYER_H
 
 #include <stdint.h>
 
 /* What the exporter has proved of the weights of a layer at a width, for every channel and any activations: the sum of
- * a top field over a whole window fits its field (conv2d_dsp: docs/kernels.md); and that of a low field does too. */
+ * a top field over a whole window fits its field (conv2d_dsp: dqt-edge's page 'kernels'); and that of a low field does
+ * too. */
 #define DQT_PROOF_NONE 0u
 #define DQT_PROOF_TOP 1u
 #define DQT_PROOF_BOTH 2u
@@ -63,7 +64,7 @@ typedef struct {
     dqt_window window;
     uint32_t input, output;
     uint32_t residual;         /* arena offset of the fused residual, or DQT_NONE */
-    const uint32_t *plane_a;   /* top two bits of the weights; see docs/layout.md */
+    const uint32_t *plane_a;   /* top two bits of the weights; see dqt-edge's page 'layout' */
     const uint32_t *plane_b;   /* the next two */
     const uint32_t *plane_l;   /* the low four */
     const int8_t *masters;     /* depthwise: [tap][channel] bytes instead of planes */
