@@ -94,7 +94,7 @@ def test_device_runs_another_model(dqt, here: Path, host_project) -> None:
 
 
 def test_model_file_was_swapped(dqt, here: Path, host_project) -> None:
-    checkpoint.save(other_graph(), host_project.folder / "model.safetensors")
+    checkpoint.save(other_graph(), host_project.model().checkpoint)
     assert_refused(dqt("profile", "--data", "digits"), 8, "not the one that was exported")
 
 

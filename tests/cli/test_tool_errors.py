@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -24,6 +25,11 @@ def test_project_that_is_gone(dqt, here: Path, host_project) -> None:
     assert_refused(dqt("build"), 8, "no exported project", "manifest.json")
 
 
+def manifest(board: str, files: dict, predicted: dict | None = None, checkpoint: str = "m.safetensors") -> str:
+    model = {"name": "m", "symbol": "m", "hash": "00" * 32, "checkpoint": checkpoint}
+    return json.dumps({"format": 2, "board": board, "models": [model], "files": files, "predicted": predicted})
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -31,10 +37,15 @@ def test_project_that_is_gone(dqt, here: Path, host_project) -> None:
         "{}",
         "[1]",
         '{"format": 99, "board": "host"}',
-        '{"format": 1, "board": 7}',
+        '{"format": 2, "board": 7}',
         "[" * 200_000,
-        '{"format": 1, "board": "host", "model": {"hash": "00"}}',
-        f'{{"format": 1, "board": "qemu-m4", "model": {{"hash": "{"00" * 32}"}}, "predicted": {{"flash": "1"}}}}',
+        '{"format": 2, "board": "host", "models": []}',
+        '{"format": 2, "board": "host", "models": {"hash": "00"}}',
+        '{"format": 2, "board": "host", "models": [{"hash": "00"}]}',
+        manifest("qemu-m4", files={}, predicted={"flash": "1"}),
+        manifest("host", files={"a.c": 1}),
+        manifest("host", files={}, checkpoint="../secret.safetensors"),
+        manifest("host", files={}, checkpoint="/etc/passwd"),
     ],
 )
 def test_damaged_manifest(dqt, here: Path, host_project, text: str) -> None:
@@ -51,8 +62,8 @@ def test_compiler_absent(dqt, here: Path, model_file: Path, monkeypatch) -> None
 @pytest.mark.cross
 def test_compiler_that_fails(dqt, here: Path, model_file: Path) -> None:
     dqt("export", model_file, "--board", "qemu-m4", "--out", "p")
-    (here / "p" / "model" / "dqt_model.c").write_text("int x = ;\n")
-    assert_refused(dqt("build", "p"), 9, "cmake failed", "dqt_model.c:1:9: error: expected expression", "by hand")
+    (here / "p" / "model" / "dqt_tiny.c").write_text("int x = ;\n")
+    assert_refused(dqt("build", "p"), 9, "cmake failed", "dqt_tiny.c:1:9: error: expected expression", "by hand")
 
 
 @pytest.mark.cross

@@ -33,7 +33,8 @@ def _elf(parts: list[tuple[int, bytes]]) -> bytes:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    made = Project(tmp_path, {"model": {"hash": "ab" * 32}}, load_board("stm32h7"))
+    model = {"name": "m", "symbol": "m", "hash": "ab" * 32, "checkpoint": "model/m.safetensors"}
+    made = Project(tmp_path, {"models": [model]}, load_board("stm32h7"))
     made.elf.parent.mkdir()
     made.elf.write_bytes(_elf([(0x08000000, b"x" * 1000), (0x08020000, b"y" * 40)]))
     monkeypatch.setattr("dqt_edge.project.manifest.find_project", lambda folder: made)

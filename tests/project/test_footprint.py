@@ -91,23 +91,23 @@ def test_worst_stack_follows_calls_and_kernel_pointers() -> None:
         "kernel": {"stack": 100, "kind": "code", "refs": ["helper"]},
         "big": {"stack": 999, "kind": "code", "refs": []},
     }
-    assert worst_stack(sections, "main", ("kernel",), "run") == 8 + 32 + 100 + 16
-    assert worst_stack(sections, "main", (), "run") == 8 + 32 + 16
+    assert worst_stack(sections, "main", {"run": ["kernel"]}) == 8 + 32 + 100 + 16
+    assert worst_stack(sections, "main", {}) == 8 + 32 + 16
 
 
 def test_a_model_that_is_too_large_is_refused_with_the_missing_bytes(graph) -> None:
     board = load_board("qemu-m4")
     small = replace(board, memory=(replace(board.memory[0], size=12_000), board.memory[1]))
     with pytest.raises(DoesNotFitError, match=r"bytes of flash, [\d,]+ more than the board has"):
-        predict(make_plan(graph, small))
+        predict([make_plan(graph, small)])
     small = replace(board, memory=(board.memory[0], replace(board.memory[1], size=2_000)))
     with pytest.raises(DoesNotFitError, match=r"bytes of RAM, [\d,]+ more"):
-        predict(make_plan(graph, small))
+        predict([make_plan(graph, small)])
 
 
 def test_ram_goes_to_the_first_region_that_holds_it(graph) -> None:
     board = load_board("stm32h7")
-    assert predict(make_plan(graph, board)).ram_region.name == board.regions("ram")[0].name
+    assert predict([make_plan(graph, board)]).ram_region.name == board.regions("ram")[0].name
     first, *rest = board.regions("ram")
     tight = replace(board, memory=(*board.regions("flash"), replace(first, size=1000), *rest))
-    assert predict(make_plan(graph, tight)).ram_region.name == rest[0].name
+    assert predict([make_plan(graph, tight)]).ram_region.name == rest[0].name

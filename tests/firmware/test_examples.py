@@ -1,0 +1,142 @@
+"""An exported project as a firmware engineer meets it: plain CMake, odd folders, examples that run, debug paths."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dqt_edge.boards import load_board
+from dqt_edge.graph import Graph, interpreter
+from dqt_edge.precision.candidates import without_controller
+from dqt_edge.project.export import export_together
+from dqt_edge.system.tools import find_tool
+from tests.support.random_graphs import random_graph
+
+QEMU_BOARDS = ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m55"]
+ODD = "we ird [dir] & it's (x)"
+
+
+def second_graph() -> Graph:
+    return random_graph(4)
+
+
+def run(*command: str, folder: Path, **environment: str) -> str:
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def configure(folder: Path, *options: str, build: str = "build", **environment: str) -> None:
+    ninja = ("-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={find_tool('ninja', 'ninja-build')}")
+    generator = ninja if "make" not in options else ()
+    options = tuple(option for option in options if option != "make")
+    cmake = find_tool("cmake", "cmake")
+    run(cmake, "-S", ".", "-B", build, *generator, *options, folder=folder, **environment)
+    run(cmake, "--build", build, folder=folder, **environment)
+
+
+def made_up(graph: Graph) -> np.ndarray:
+    """The input of the examples."""
+    shape = graph.tensor(graph.input).shape
+    return (37 * np.arange(np.prod(shape)) + 11).astype(np.uint8).reshape(1, *shape)
+
+
+def top(graph: Graph) -> int:
+    choices = [layer.candidates[0] for layer in graph.adaptive]
+    policy = "dynamic" if graph.controller or not choices else choices
+    return int(interpreter.run(graph, made_up(graph), policy).outputs[0].argmax())
+
+
+def on_qemu(board_id: str, image: Path) -> str:
+    """The first line that an image sends; virtual time goes with instructions, however busy this computer is."""
+    board = load_board(board_id)
+    assert board.qemu is not None
+    command = [
+        "qemu-system-arm",
+        "-M",
+        board.qemu.machine,
+        "-icount",
+        "shift=7,align=off,sleep=off",
+        "-display",
+        "none",
+    ]
+    command += ["-monitor", "none", "-serial", "stdio", "-kernel", str(image)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.kill()
+    return line.strip()
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board_id", QEMU_BOARDS)
+def test_examples_run_on_boards(graph: Graph, board_id: str, tmp_path: Path) -> None:
+    second = second_graph()
+    made, _, _ = export_together([graph, second], load_board(board_id), tmp_path / ODD)
+    configure(made.folder, "-DDQT_EXAMPLES=ON", CFLAGS="-march=native -fno-such-flag", LDFLAGS="-lnowhere")
+    build = made.folder / "build"
+    assert on_qemu(board_id, build / "own_main.elf") == f"class {top(graph)}"
+    assert on_qemu(board_id, build / "two_models.elf") == f"classes {top(graph)} {top(second)}"
+    assert on_qemu(board_id, build / "task.elf") == f"class {top(graph)}, equal 20, switched often"
+
+
+@pytest.mark.parametrize("generator", ["make", "ninja"])
+def test_examples_run_on_this_computer(graph: Graph, generator: str, tmp_path: Path) -> None:
+    second = second_graph()
+    made, _, _ = export_together([graph, second], load_board("host"), tmp_path / ODD)
+    configure(made.folder, "-DDQT_EXAMPLES=ON", *(["make"] if generator == "make" else []))
+    assert run(str(made.folder / "build" / "own_main.elf"), folder=tmp_path) == f"class {top(graph)}\n"
+    assert (
+        run(str(made.folder / "build" / "two_models.elf"), folder=tmp_path) == f"classes {top(graph)} {top(second)}\n"
+    )
+
+
+def test_a_model_without_a_controller_has_examples_too(tmp_path: Path) -> None:
+    graph = without_controller(random_graph(1))
+    assert graph.adaptive
+    made, _, _ = export_together([graph], load_board("host"), tmp_path / "p")
+    configure(made.folder, "-DDQT_EXAMPLES=ON")
+    assert run(str(made.folder / "build" / "own_main.elf"), folder=tmp_path) == f"class {top(graph)}\n"
+
+
+def test_a_product_takes_the_library_by_add_subdirectory(graph: Graph, tmp_path: Path) -> None:
+    made, _, _ = export_together([graph], load_board("host"), tmp_path / "product" / "dqt files")
+    product = made.folder.parent
+    (product / "main.c").write_text(
+        '#include "dqt_tiny.h"\nint main(void) { return dqt_check_weights(&tiny) == DQT_OK ? 0 : 1; }\n'
+    )
+    (product / "CMakeLists.txt").write_text(
+        'cmake_minimum_required(VERSION 3.20)\nproject(product C)\nadd_subdirectory("dqt files")\n'
+        "add_executable(product main.c)\ntarget_link_libraries(product PRIVATE dqt::models)\n"
+    )
+    configure(product)
+    run(str(product / "build" / "product"), folder=product)
+    assert not list((product / "build").rglob("model.elf")), "the product did not ask for the serial server"
+
+
+@pytest.mark.cross
+def test_debuggers_find_the_sources(graph: Graph, tmp_path: Path) -> None:
+    """From any folder, and from a copy of the image elsewhere."""
+    made, _, _ = export_together([graph], load_board("qemu-m4"), tmp_path / ODD)
+    configure(made.folder)
+    image = tmp_path / "elsewhere.elf"
+    shutil.copy(made.elf, image)
+    listing = run("arm-none-eabi-objdump", "-S", "--disassemble=dqt_run", str(image), folder=Path("/"))
+    assert "scratch lies at the start of the arena" in listing
+    listing = run("arm-none-eabi-objdump", "-S", "--disassemble=dqt_server_run", str(image), folder=Path("/"))
+    assert "handle(request, decoder.size);" in listing
+
+
+def test_presets_build(graph: Graph, tmp_path: Path) -> None:
+    made, _, _ = export_together([graph], load_board("host"), tmp_path / "p")
+    cmake = find_tool("cmake", "cmake")
+    run(cmake, "--preset", "examples", folder=made.folder)
+    run(cmake, "--build", "--preset", "examples", folder=made.folder)
+    assert (made.folder / "build-examples" / "own_main.elf").exists()
