@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from ..graph import FLAT, Concat, Tensor
+from .records import Concatenation, Part
 
 
 def row_sizes(layer: Concat, tensors: Mapping[str, Tensor]) -> tuple[int, list[int]]:
@@ -18,26 +18,25 @@ def row_sizes(layer: Concat, tensors: Mapping[str, Tensor]) -> tuple[int, list[i
     return rows, [math.prod(tensors[name].shape[axis:]) for name in layer.inputs]
 
 
-def parameters(layer: Concat, tensors: Mapping[str, Tensor], offsets: Mapping[str, int]) -> dict[str, Any]:
-    """Fields of the ``dqt_concat`` record; ``shift`` 0 marks an input that is copied."""
+def record(layer: Concat, tensors: Mapping[str, Tensor], offsets: Mapping[str, int]) -> Concatenation:
+    """The layer's descriptor; ``shift`` 0 marks an input that is copied."""
     rows, sizes = row_sizes(layer, tensors)
-    parts = []
+    rq, parts = layer.requantize, []
     for i, name in enumerate(layer.inputs):
-        source = tensors[name]
-        keeps = layer.keeps(i, source.zero_point)
-        rq = layer.requantize
+        zero_point = tensors[name].zero_point
+        keeps = layer.keeps(i, zero_point)
         parts.append(
-            {
-                "input": offsets[name],
-                "size": sizes[i],
-                "multiplier": 0 if keeps else int(rq.multiplier[i]),
-                "offset": 0 if keeps else int(layer.bias_twice[i]) - 2 * source.zero_point,
-                "shift": 0 if keeps else int(rq.shift[i]),
-                "low": rq.low,
-                "high": rq.high,
-            }
+            Part(
+                input=offsets[name],
+                size=sizes[i],
+                multiplier=0 if keeps else int(rq.multiplier[i]),
+                offset=0 if keeps else int(layer.bias_twice[i]) - 2 * zero_point,
+                shift=0 if keeps else int(rq.shift[i]),
+                low=rq.low,
+                high=rq.high,
+            )
         )
-    return {"parts": tuple(parts), "output": offsets[layer.output], "rows": rows}
+    return Concatenation(tuple(parts), len(parts), offsets[layer.output], rows)
 
 
 def bound(layer: Concat) -> int:

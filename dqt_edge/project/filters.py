@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering.plan import Constant, c_name
+from ..lowering.constants import Constant, c_name
+from ..lowering.records import POINTER, Member, Proof
 
 LINE = 112
 
@@ -55,6 +56,19 @@ def c_address(name: str | None) -> str:
     return "0" if name is None else name
 
 
+def c_value(value: Any, member: Member, array: str = "") -> str:  # noqa: ANN401 - any field
+    """A field of a record; ``array``: name of the records that it points to, if it does."""
+    if member.c_type == POINTER:
+        return array if isinstance(value, tuple) else "NULL" if value is None else str(value)
+    if isinstance(value, Proof):
+        return f"DQT_PROOF_{value.name}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"{{{', '.join(c_integer(item, member.c_type) for item in value)}}}"
+    return "DQT_NONE" if value is None else c_integer(value, member.c_type)
+
+
 def assembly(text: str) -> str:
     """Assembly as the string literals of an asm statement, a line each; ``@`` begins a comment line."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
@@ -71,4 +85,5 @@ FILTERS = {
     "c_bytes": c_bytes,
     "c_address": c_address,
     "c_name": c_name,
+    "c_value": c_value,
 }

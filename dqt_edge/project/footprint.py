@@ -23,10 +23,8 @@ from ..lowering.plan import Plan
 
 TABLE = Path(__file__).with_name("code_sizes.json")
 
-RECORD_SIZES = {"mac": 76, "pool": 52, "sum": 32, "concatenation": 16, "part": 20}
-LAYER_SIZE = 24
 MODEL_SIZE = 128
-"""Bytes of the descriptors of dqt_layer.h and dqt_run.h on a 32-bit core; dqt_run.h asserts them."""
+"""Bytes of dqt_model_data on a 32-bit core; dqt_run.h asserts them."""
 
 FAULT_FRAME = 104
 """Bytes that an exception pushes, floating-point context included."""
@@ -186,13 +184,7 @@ def predict(plan: Plan, *, check: bool = True) -> Footprint:
         return sum(aligned(sections[name]["size"], alignment) for name in kept if sections[name]["kind"] in kinds)
 
     stack = worst_stack(sections, symbols["dqt_reset_handler"], kernels, symbols["dqt_model_run"])
-    tables = MODEL_SIZE + sum(
-        LAYER_SIZE
-        + RECORD_SIZES[layer.record]
-        + RECORD_SIZES["part"] * len(layer.parameters.get("parts", ()))
-        + aligned(2 * len(layer.widths), 4)
-        for layer in plan.layers
-    )
+    tables = MODEL_SIZE + sum(layer.table_size for layer in plan.layers)
     static = total(("data",), 8) + total(("bss",), 8)
     code = total(("code", "constant"), 4) + total(("data",), 8)
     weights = sum(aligned(c.values.nbytes, 4) for c in plan.constants)

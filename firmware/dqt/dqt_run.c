@@ -29,7 +29,7 @@ static void decide(const int32_t *logits, const int32_t *bias, uint8_t *choices)
 uint32_t dqt_model_candidates(uint32_t adaptive) {
     uint32_t position = 0;
     for (uint32_t i = 0; i < dqt_model.layer_count; ++i) {
-        if (dqt_model.layers[i].adaptive != 0u && position++ == adaptive) {
+        if (dqt_model.layers[i].adaptive && position++ == adaptive) {
             return dqt_model.layers[i].width_count;
         }
     }
@@ -48,10 +48,10 @@ void dqt_model_run(const uint8_t *choices, const int32_t *bias, uint32_t with_ch
         const dqt_layer *layer = &dqt_model.layers[i];
         buffers->counts[i] = 0;
         buffers->checksums[i] = 0;
-        if (choices != 0 && layer->controller != 0u) {
+        if (choices != 0 && layer->controller) {
             continue;
         }
-        const uint32_t candidate = layer->adaptive != 0u ? buffers->choices[position++] : 0u;
+        const uint32_t candidate = layer->adaptive ? buffers->choices[position++] : 0u;
         layer->run(layer, buffers->arena, buffers->scratch, candidate);
         if (i == dqt_model.decide_at) {
             decide((const int32_t *)(const void *)(buffers->arena + dqt_model.logits), bias, buffers->choices);

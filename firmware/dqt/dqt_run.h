@@ -38,13 +38,7 @@ typedef struct {
 extern const dqt_model_data dqt_model;
 
 #if UINTPTR_MAX == 0xFFFFFFFFu
-/* The sizes that the exporter predicts with. */
-_Static_assert(sizeof(dqt_mac) == 76u, "dqt_mac");
-_Static_assert(sizeof(dqt_pool) == 52u, "dqt_pool");
-_Static_assert(sizeof(dqt_sum) == 32u, "dqt_sum");
-_Static_assert(sizeof(dqt_part) == 20u, "dqt_part");
-_Static_assert(sizeof(dqt_concatenation) == 16u, "dqt_concatenation");
-_Static_assert(sizeof(dqt_layer) == 24u, "dqt_layer");
+/* The size that the exporter predicts with. */
 _Static_assert(sizeof(dqt_model_data) == 128u, "dqt_model_data");
 #endif
 

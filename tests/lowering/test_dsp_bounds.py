@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from dqt_edge.graph import AveragePool2D, Conv2D, Graph, Pair, Requantize, Tensor, Window, interpreter
+from dqt_edge.lowering.records import Proof
 from tests.support.kernel_cases import full_scale
 from tests.support.rig import cases, kernel_rig
 from tests.support.rig.cases import make_rig, plan_case
@@ -87,7 +88,7 @@ def test_at_the_bound_of_a_form_and_one_past_it(pair: Pair, weight: int, most: i
     assert all(a.layer.proofs[0] >= proved > p.layer.proofs[0] for a, p in zip(at, past, strict=True))
     cases, failures = make_rig("m4").run(at + past)
     assert (cases, failures) == (2 * len(at + past), [])
-    kept = [dataclasses.replace(job, layer=dataclasses.replace(job.layer, proofs=(proved,))) for job in past]
+    kept = [dataclasses.replace(job, layer=dataclasses.replace(job.layer, proofs=(Proof(proved),))) for job in past]
     _, failures = make_rig("m4").run(kept)
     assert {(failure.kind, failure.job) for failure in failures} == {("differs", i) for i in range(len(kept))}
 

@@ -56,7 +56,7 @@ class NativeModel:
             "dqt_model.c": env.get_template("model.c.j2").render(plan=self.plan, buffers=make_buffers(self.plan)),
             "dqt_kernels.h": env.get_template("kernels.h.j2").render(plan=self.plan, kernels=self.plan.kernels),
         }
-        files |= {Path(name).name: text for name, text in kernel_files(self.plan.kernels, "host").items()}
+        files |= {Path(name).name: text for name, text in kernel_files(self.plan.kernels, self.plan.board.cpu).items()}
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (folder / name).write_text(text)
