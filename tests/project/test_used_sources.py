@@ -86,12 +86,10 @@ def test_an_export_holds_the_kernel_headers_that_its_sources_include(board_id: s
 def test_a_unit_that_nothing_calls_is_not_in_the_map(tmp_path: Path) -> None:
     """The account above can fail: a source that no one needs is thrown away by the linker."""
     made, _, _ = export(GRAPHS["dense"](), load_board("qemu-m4"), tmp_path / "p")
-    (made.folder / "kernels" / "dqt_spare.c").write_text(
-        "int dqt_spare(void);\nint dqt_spare(void) {\n    return 1;\n}\n"
-    )
+    spare = made.folder / "kernels" / "dqt_spare.c"
+    spare.write_text("int dqt_spare(void);\nint dqt_spare(void) {\n    return 1;\n}\n")
     listed = made.folder / "CMakeLists.txt"
-    listed.write_text(
-        listed.read_text().replace("    model/dqt_model.c\n", "    model/dqt_model.c\n    kernels/dqt_spare.c\n")
-    )
+    model = "    model/dqt_model.c\n"
+    listed.write_text(listed.read_text().replace(model, f"{model}    kernels/dqt_spare.c\n"))
     linked = units_in_map(build(made.folder, cross=True).elf.with_suffix(".map"))
     assert sources_of(made) - linked == {"dqt_spare"}
