@@ -14,8 +14,8 @@ from ..graph.checkpoint import model_hash
 from . import records
 from .arena import aligned
 from .constants import Constant, Constants, c_name
-from .describe import Context, describe, output_shape
-from .kernels.kernel import Choice
+from .kernels.descriptors import output_shape
+from .kernels.kernel import Choice, Context
 from .memory import Region, fullest, plan_memory
 from .orient import along_rows
 from .records import Proof, Record
@@ -197,7 +197,7 @@ def _planned(
     layer: Layer, choice: Choice, context: Context, *, shape: Shape, adaptive: bool, controller: bool, macs: int
 ) -> PlannedLayer:
     first = len(context.constants.found)
-    described = describe(layer, choice, context)
+    described = choice.describe(layer, context)
     widths: tuple[Pair, ...] = ((8, 8),)
     proofs: tuple[Proof, ...] = (Proof.NONE,)
     if isinstance(layer, MacLayer):

@@ -109,8 +109,8 @@ def test_average_pooling_folds_before_16_bits_are_full(tmp_path: Path, monkeypat
     kernels = [(2, 3), (1, 255), (16, 16), (2, 129), (129, 2), (31, 25), (32, 32), (64, 64)]
     jobs = [pool_of(kernel, beside) for kernel in kernels for beside in (0, 1)]
     assert all(job.layer.kernel == "average_pool2d_dsp" for job in jobs)
-    cases, failures = make_rig("m4").run(jobs)
-    assert (cases, failures) == (2 * len(jobs), [])
+    count, failures = make_rig("m4").run(jobs)
+    assert (count, failures) == (2 * len(jobs), [])
     files = kernel_rig.kernel_files
 
     def late(*arguments: Any) -> dict[str, str]:

@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import AveragePool2D, Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
-from .. import records
 from ..arena import Overlap
 from ..records import Proof
-from . import packing
+from . import descriptors, packing
 from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
 from .orders import Geometry, by_element, by_pixel, by_row, copied_first, depthwise_by_row, sliding
 
@@ -335,8 +334,8 @@ _PLANES = _unit("dsp_dense_planes")
 KERNELS = (
     Kernel(
         Source("dsp", "conv2d_dsp", needs=(_EXPAND, _MULTIPLY, _OPERANDS, _PIXELS, _ROWS, _WINDOWS)),
-        Conv2D,
-        records.Mac,
+        (Conv2D,),
+        descriptors.mac,
         ways=_conv2d_ways,
         order=sliding(_conv2d_order),
         pack=lambda layer: packing.pack(window_order(layer)),
@@ -344,24 +343,24 @@ KERNELS = (
     ),
     Kernel(
         Source("dsp", "depthwise_conv2d_dsp", needs=_DEPTHWISE),
-        DepthwiseConv2D,
-        records.Mac,
+        (DepthwiseConv2D,),
+        descriptors.mac,
         serves=lambda layer, _: takes_depthwise(layer) and plain_codes(layer),
         ways=_depthwise_ways,
         order=sliding(_depthwise_order),
     ),
     Kernel(
         Source("dsp", "depthwise_conv2d_raw_dsp", "depthwise_conv2d_dsp", "raw", needs=_DEPTHWISE),
-        DepthwiseConv2D,
-        records.Mac,
+        (DepthwiseConv2D,),
+        descriptors.mac,
         serves=lambda layer, _: takes_depthwise(layer) and not plain_codes(layer),
         ways=_depthwise_ways,
         order=sliding(_depthwise_order),
     ),
     Kernel(
         Source("dsp", "dense_wide_dsp", "dense_dsp", "wide", needs=(_NIBBLES,)),
-        Dense,
-        records.Mac,
+        (Dense,),
+        descriptors.mac,
         serves=lambda layer, _: dense_kind(layer) == "wide",
         ways=_dense_ways,
         order=copied_first,
@@ -369,8 +368,8 @@ KERNELS = (
     ),
     Kernel(
         Source("dsp", "dense_nibbles_dsp", "dense_dsp", "nibbles", needs=(_NIBBLES,)),
-        Dense,
-        records.Mac,
+        (Dense,),
+        descriptors.mac,
         serves=lambda layer, _: dense_kind(layer) == "nibbles",
         ways=_dense_ways,
         order=copied_first,
@@ -378,8 +377,8 @@ KERNELS = (
     ),
     Kernel(
         Source("dsp", "dense_planes_dsp", "dense_dsp", "planes", needs=(_PLANES,)),
-        Dense,
-        records.Mac,
+        (Dense,),
+        descriptors.mac,
         serves=lambda layer, _: dense_kind(layer) == "planes",
         ways=_dense_ways,
         order=copied_first,
@@ -387,8 +386,8 @@ KERNELS = (
     ),
     Kernel(
         Source("dsp", "average_pool2d_dsp"),
-        AveragePool2D,
-        records.Pool,
+        (AveragePool2D,),
+        descriptors.pool,
         serves=lambda layer, tensors: tensors[layer.output].shape[2] >= packing.TILE,
         order=sliding(lambda g: by_element(g, packing.TILE)),
     ),

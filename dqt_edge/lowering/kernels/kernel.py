@@ -9,6 +9,7 @@ from typing import Any
 from ...boards import Cpu
 from ...graph import Layer, Pair, Tensor
 from ..arena import Overlap
+from ..constants import Constants
 from ..records import Proof, Record
 from .packing import Planes
 
@@ -87,6 +88,23 @@ Order = Callable[[Any, Way, Tensors], dict[str, Overlap]]
 """Layer, way, tensors -> tensors that the layer reads and whose memory its output may take over."""
 
 
+@dataclass(frozen=True)
+class Context:
+    """What a descriptor is made from: tensors by name, their offsets in the arena, and where constants go."""
+
+    tensors: Tensors
+    offsets: Mapping[str, int]
+    constants: Constants
+
+
+@dataclass(frozen=True)
+class Described:
+    """A descriptor, and the largest magnitude of an accumulator, 0 for layers without one."""
+
+    record: Record
+    bound: int = 0
+
+
 def _always(_layer: Layer, _tensors: Tensors) -> bool:
     return True
 
@@ -101,9 +119,9 @@ class Kernel:
 
     Attributes:
         source: Its template, variant, and the sources that it needs; the name is that of the C function.
-        operator: Class of the layers that it computes.
-        record: The descriptor that it reads.
-        serves: Which layers of the class it computes; each argument's range is in the C file's head.
+        operators: Classes of the layers that it computes.
+        describe: Makes the descriptor that it reads: of a layer, its way, its weights' planes, and the plan so far.
+        serves: Which layers of the classes it computes; each argument's range is in the C file's head.
         ways: How it may compute such a layer, the fastest first; at least one.
         order: Its order of reading and writing; None: the output never takes over memory of the input.
         pack: What lays out the weights as planes; None: the kernel reads master bytes, or has no weights.
@@ -112,8 +130,8 @@ class Kernel:
     """
 
     source: Source
-    operator: type[Any]
-    record: type[Record]
+    operators: tuple[type[Any], ...]
+    describe: Callable[[Any, Way, Planes | None, Context], Described] = field(repr=False)
     serves: Callable[[Any, Tensors], bool] = field(default=_always, repr=False)
     ways: Callable[[Any, Tensors], Sequence[Way]] = field(default=_plain_way, repr=False)
     order: Order | None = field(default=None, repr=False)
@@ -133,7 +151,7 @@ class Kernel:
 
     def choices(self, layer: Layer, tensors: Tensors) -> tuple[Choice, ...]:
         """Its ways to compute a layer, the fastest first; none if it does not serve it."""
-        if not isinstance(layer, self.operator) or not self.serves(layer, tensors):
+        if not isinstance(layer, self.operators) or not self.serves(layer, tensors):
             return ()
         return tuple(Choice(self, way) for way in self.ways(layer, tensors))
 
@@ -153,6 +171,11 @@ class Choice:
     def overlaps(self, layer: Layer, tensors: Tensors) -> dict[str, Overlap]:
         """Tensors that the layer reads and whose memory its output may take over, if nothing else needs them."""
         return {} if self.kernel.order is None else self.kernel.order(layer, self.way, tensors)
+
+    def describe(self, layer: Layer, context: Context) -> Described:
+        """What the kernel reads of a layer; its constants are added to those of the context."""
+        planes = None if self.kernel.pack is None else self.kernel.pack(layer)
+        return self.kernel.describe(layer, self.way, planes, context)
 
 
 def block_sizes(tiles: int, most: int) -> list[int]:

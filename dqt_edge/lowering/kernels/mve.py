@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import Add, Conv2D, Dense, DepthwiseConv2D, Tensor, Window
-from .. import records
 from ..arena import Overlap
-from . import packing
+from . import descriptors, packing
 from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
 from .orders import NEVER, Geometry, by_segment, copied_first, distance, side_by_side, sliding
 
@@ -149,24 +148,24 @@ _WINDOWS = _unit("mve_depthwise_windows", _unit("mve_depthwise"))
 KERNELS = (
     Kernel(
         Source("mve", "conv2d_mve", needs=(_unit("mve_multiply"), _OPERANDS, _unit("mve_windows"))),
-        Conv2D,
-        records.Mac,
+        (Conv2D,),
+        descriptors.mac,
         ways=_conv2d_ways,
         order=sliding(lambda g: by_segment(g, 2)),
         pack=_pack,
     ),
     Kernel(
         Source("mve", "depthwise_conv2d_mve", needs=(_MAPS, _WINDOWS)),
-        DepthwiseConv2D,
-        records.Mac,
+        (DepthwiseConv2D,),
+        descriptors.mac,
         serves=lambda layer, tensors: takes_depthwise(layer, tensors[layer.input], tensors[layer.output]),
         ways=lambda layer, tensors: [Way(depthwise_scratch(layer, tensors[layer.output]))],
         order=sliding(_depthwise_order),
     ),
     Kernel(
         Source("mve", "dense_mve", needs=(_OPERANDS,)),
-        Dense,
-        records.Mac,
+        (Dense,),
+        descriptors.mac,
         serves=lambda layer, _: layer.requantize is not None,
         ways=_dense_ways,
         order=copied_first,
@@ -174,12 +173,12 @@ KERNELS = (
     ),
     Kernel(
         Source("mve", "dense_accumulate_mve", "dense_mve", "accumulate"),
-        Dense,
-        records.Mac,
+        (Dense,),
+        descriptors.mac,
         serves=lambda layer, _: layer.requantize is None,
         ways=_dense_ways,
         order=copied_first,
         pack=_pack,
     ),
-    Kernel(Source("mve", "add_mve"), Add, records.Sum, order=side_by_side),
+    Kernel(Source("mve", "add_mve"), (Add,), descriptors.addition, order=side_by_side),
 )

@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from ...graph import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, MaxPool2D, Shape, Window
 from ..arena import Overlap
-from ..concat import row_sizes
+from .concat import row_sizes
 from .kernel import Order, Tensors, Way
 from .packing import TILE
 

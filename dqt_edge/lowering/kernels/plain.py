@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...graph import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, MaxPool2D
-from .. import records
-from . import packing
+from . import descriptors, packing
 from .kernel import Kernel, Limit, Source, Tensors, Way
 from .orders import by_element, by_pixel, concatenated, copied_first, side_by_side, sliding
 
@@ -25,8 +24,8 @@ def _pack(layer: Conv2D | Dense) -> packing.Planes:
 KERNELS = (
     Kernel(
         Source("plain", "conv2d"),
-        Conv2D,
-        records.Mac,
+        (Conv2D,),
+        descriptors.mac,
         serves=lambda layer, _: layer.residual is None,
         ways=_tile_way,
         order=sliding(by_pixel),
@@ -35,19 +34,19 @@ KERNELS = (
     ),
     Kernel(
         Source("plain", "conv2d_residual", "conv2d", "residual"),
-        Conv2D,
-        records.Mac,
+        (Conv2D,),
+        descriptors.mac,
         serves=lambda layer, _: layer.residual is not None,
         ways=_tile_way,
         order=sliding(by_pixel),
         pack=_pack,
         fallback=True,
     ),
-    Kernel(Source("plain", "depthwise_conv2d"), DepthwiseConv2D, records.Mac, order=sliding(by_element)),
+    Kernel(Source("plain", "depthwise_conv2d"), (DepthwiseConv2D,), descriptors.mac, order=sliding(by_element)),
     Kernel(
         Source("plain", "dense"),
-        Dense,
-        records.Mac,
+        (Dense,),
+        descriptors.mac,
         serves=lambda layer, _: layer.requantize is not None,
         ways=_tile_way,
         order=copied_first,
@@ -55,17 +54,20 @@ KERNELS = (
     ),
     Kernel(
         Source("plain", "dense_accumulate", "dense", "accumulate"),
-        Dense,
-        records.Mac,
+        (Dense,),
+        descriptors.mac,
         serves=lambda layer, _: layer.requantize is None,
         ways=_tile_way,
         order=copied_first,
         pack=_pack,
     ),
-    Kernel(Source("plain", "add"), Add, records.Sum, order=side_by_side),
-    Kernel(Source("plain", "concat"), Concat, records.Concatenation, order=concatenated),
-    Kernel(Source("plain", "max_pool2d", "pool2d", "max"), MaxPool2D, records.Pool, order=sliding(by_element)),
+    Kernel(Source("plain", "add"), (Add,), descriptors.addition, order=side_by_side),
+    Kernel(Source("plain", "concat"), (Concat,), descriptors.concatenation, order=concatenated),
+    Kernel(Source("plain", "max_pool2d", "pool2d", "max"), (MaxPool2D,), descriptors.pool, order=sliding(by_element)),
     Kernel(
-        Source("plain", "average_pool2d", "pool2d", "average"), AveragePool2D, records.Pool, order=sliding(by_element)
+        Source("plain", "average_pool2d", "pool2d", "average"),
+        (AveragePool2D,),
+        descriptors.pool,
+        order=sliding(by_element),
     ),
 )

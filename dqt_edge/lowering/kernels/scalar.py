@@ -11,9 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
-from .. import records
 from ..arena import Overlap
-from . import packing
+from . import descriptors, packing
 from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
 from .orders import Geometry, by_row, by_segment, copied_first, depthwise_by_row, sliding
 
@@ -198,24 +197,24 @@ _DEPTHWISE_ROWS = _unit("scalar_depthwise_rows")
 KERNELS = (
     Kernel(
         Source("scalar", "conv2d_scalar", needs=(_MULTIPLY, _OPERANDS, _ROWS)),
-        Conv2D,
-        records.Mac,
+        (Conv2D,),
+        descriptors.mac,
         ways=_conv2d_ways,
         order=sliding(_conv2d_order),
         pack=_pack,
     ),
     Kernel(
         Source("scalar", "depthwise_conv2d_scalar", needs=(_DEPTHWISE, _DEPTHWISE_ROWS)),
-        DepthwiseConv2D,
-        records.Mac,
+        (DepthwiseConv2D,),
+        descriptors.mac,
         serves=lambda layer, _: takes_depthwise(layer),
         ways=_depthwise_ways,
         order=sliding(depthwise_by_row),
     ),
     Kernel(
         Source("scalar", "dense_scalar", needs=(_DENSE,)),
-        Dense,
-        records.Mac,
+        (Dense,),
+        descriptors.mac,
         serves=lambda layer, _: layer.requantize is not None,
         ways=_dense_ways,
         order=copied_first,
@@ -223,8 +222,8 @@ KERNELS = (
     ),
     Kernel(
         Source("scalar", "dense_accumulate_scalar", "dense_scalar", "accumulate", needs=(_DENSE,)),
-        Dense,
-        records.Mac,
+        (Dense,),
+        descriptors.mac,
         serves=lambda layer, _: layer.requantize is None,
         ways=_dense_ways,
         order=copied_first,

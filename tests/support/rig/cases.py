@@ -81,14 +81,14 @@ Key = tuple[str, str, str]
 def own_kernels(kind: str, core: str) -> set[str]:
     """Kernels of a core's family for a kind's operator."""
     family = catalogue.FAMILIES[CORES[core].family]
-    return {kernel.name for kernel in family if kernel.operator is OPERATORS[kind]}
+    return {kernel.name for kernel in family if OPERATORS[kind] in kernel.operators}
 
 
 def runs_on(kind: str, core: str) -> bool:
     """Whether a core has kernels of its own for a kind: plain ones run once, on the plain core."""
     best = [family for family in load_board(CORES[core].planned_for).cpu.families if family != "plain"]
     kernels = (kernel for family in best or ["plain"] for kernel in catalogue.FAMILIES[family])
-    return any(kernel.operator is OPERATORS[kind] for kernel in kernels)
+    return any(OPERATORS[kind] in kernel.operators for kernel in kernels)
 
 
 _rigs: dict[str, Rig] = {}

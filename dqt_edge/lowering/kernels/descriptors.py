@@ -1,15 +1,11 @@
-"""The descriptor of each operator, its constants, and the bound of its accumulators."""
+"""Descriptors that kernels read: made from a layer, with its constants, and the bound of its accumulators."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
-from ..errors import UnsupportedError
-from ..graph import (
+from ...errors import UnsupportedError
+from ...graph import (
     Add,
     AveragePool2D,
     Concat,
@@ -20,46 +16,19 @@ from ..graph import (
     MaxPool2D,
     Requantize,
     Shape,
-    Tensor,
     Window,
     bounds,
 )
-from . import concat, records
-from .constants import Constants
-from .kernels.kernel import Choice
+from .. import records
+from ..constants import Constants
+from . import concat
+from .kernel import Context, Described, Tensors, Way
+from .packing import Planes
 
 UINT16_MAX = 0xFFFF
 
 
-@dataclass(frozen=True)
-class Context:
-    """What a descriptor is made from: tensors by name, their offsets in the arena, and where constants go."""
-
-    tensors: Mapping[str, Tensor]
-    offsets: Mapping[str, int]
-    constants: Constants
-
-
-@dataclass(frozen=True)
-class Described:
-    """A descriptor, and the largest magnitude of an accumulator, 0 for layers without one."""
-
-    record: records.Record
-    bound: int = 0
-
-
-def describe(layer: Layer, choice: Choice, context: Context) -> Described:
-    """What the kernel reads of a layer.
-
-    Raises:
-        UnsupportedError: A dimension that the descriptor cannot hold.
-    """
-    found = _DESCRIBE[type(layer)](layer, choice, context)
-    assert isinstance(found.record, choice.kernel.record), "the descriptor is the one that the kernel reads"
-    return found
-
-
-def output_shape(layer: Layer, tensors: Mapping[str, Tensor]) -> Shape:
+def output_shape(layer: Layer, tensors: Tensors) -> Shape:
     """Shape of what a layer writes; logits are no tensor of the graph."""
     return (1, 1, layer.channels) if isinstance(layer, Dense) else tensors[layer.output].shape
 
@@ -78,13 +47,12 @@ def _requantize(name: str, rq: Requantize | None, constants: Constants) -> recor
     return records.Requantize(multiplier, shift, rq.low, rq.high)
 
 
-def _planes(
-    layer: Conv2D | DepthwiseConv2D | Dense, choice: Choice, constants: Constants
-) -> tuple[str | None, str | None, str | None]:
+_Names = tuple[str | None, str | None, str | None]
+
+
+def _planes(layer: Conv2D | Dense, planes: Planes, constants: Constants) -> _Names:
     """Names of planes A, B and L; those that no candidate reads are not stored."""
-    if choice.kernel.pack is None:
-        return None, None, None
-    planes, widest = choice.kernel.pack(layer), max(width for width, _ in layer.candidates)
+    widest = max(width for width, _ in layer.candidates)
     top = "bits 7-6" if planes.b.size else "bits 7-4"
     a, b, low = constants.add(layer.name, "plane_a", planes.a, f"{top} of the weights"), None, None
     if widest > 2 and planes.b.size:
@@ -94,7 +62,12 @@ def _planes(
     return a, b, low
 
 
-def _mac(layer: Conv2D | DepthwiseConv2D | Dense, choice: Choice, context: Context) -> Described:
+def mac(layer: Conv2D | DepthwiseConv2D | Dense, way: Way, planes: Planes | None, context: Context) -> Described:
+    """A convolution, depthwise or not, or a dense layer.
+
+    Raises:
+        UnsupportedError: A dimension that the descriptor cannot hold.
+    """
     constants, offsets = context.constants, context.offsets
     source, target = context.tensors[layer.input], output_shape(layer, context.tensors)
     rows = bounds.bias_rows(layer, source)
@@ -109,10 +82,12 @@ def _mac(layer: Conv2D | DepthwiseConv2D | Dense, choice: Choice, context: Conte
         window = _window((1, 1, depth), source.zero_point, target, Window((1, 1)))
     else:
         window = _window(source.shape, source.zero_point, target, layer.window)
-    plane_a, plane_b, plane_l = _planes(layer, choice, constants)
-    masters = residual = multiplier = None
+    plane_a = plane_b = plane_l = masters = residual = multiplier = None
     residual_zero = 0
-    if plane_a is None:
+    if planes is not None:
+        assert isinstance(layer, Conv2D | Dense)
+        plane_a, plane_b, plane_l = _planes(layer, planes, constants)
+    else:
         masters = constants.add(layer.name, "masters", layer.by_channel.T, "weights [tap][channel]")
     if isinstance(layer, Conv2D) and layer.residual is not None:
         assert layer.residual_multiplier is not None
@@ -134,13 +109,14 @@ def _mac(layer: Conv2D | DepthwiseConv2D | Dense, choice: Choice, context: Conte
         bias_stride=0 if len(rows) == 1 else layer.channels,
         requantize=_requantize(layer.name, layer.requantize, constants),
         residual_zero=residual_zero,
-        block=choice.way.block,
-        strip=choice.way.strip,
+        block=way.block,
+        strip=way.strip,
     )
     return Described(record, bounds.accumulator_bound(layer, rows))
 
 
-def _add(layer: Add, _choice: Choice, context: Context) -> Described:
+def addition(layer: Add, _way: Way, _planes: Planes | None, context: Context) -> Described:
+    """An addition of two stored tensors."""
     first, second = (context.offsets[name] for name in layer.inputs)
     record = records.Sum(
         input=(first, second),
@@ -155,11 +131,13 @@ def _add(layer: Add, _choice: Choice, context: Context) -> Described:
     return Described(record)
 
 
-def _concat(layer: Concat, _choice: Choice, context: Context) -> Described:
+def concatenation(layer: Concat, _way: Way, _planes: Planes | None, context: Context) -> Described:
+    """A concatenation."""
     return Described(concat.record(layer, context.tensors, context.offsets), concat.bound(layer))
 
 
-def _pool(layer: MaxPool2D | AveragePool2D, _choice: Choice, context: Context) -> Described:
+def pool(layer: MaxPool2D | AveragePool2D, _way: Way, _planes: Planes | None, context: Context) -> Described:
+    """A pooling."""
     constants, source = context.constants, context.tensors[layer.input]
     counts = bias = requantize = None
     bound = count_count = 0
@@ -179,14 +157,3 @@ def _pool(layer: MaxPool2D | AveragePool2D, _choice: Choice, context: Context) -
         requantize=_requantize(layer.name, requantize, constants),
     )
     return Described(record, bound)
-
-
-_DESCRIBE: dict[type[Layer], Callable[[Any, Choice, Context], Described]] = {
-    Conv2D: _mac,
-    DepthwiseConv2D: _mac,
-    Dense: _mac,
-    Add: _add,
-    Concat: _concat,
-    MaxPool2D: _pool,
-    AveragePool2D: _pool,
-}

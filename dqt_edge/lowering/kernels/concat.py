@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..graph import FLAT, Concat, Tensor
-from .records import Concatenation, Part
+from ...graph import FLAT, Concat, Tensor
+from ..records import Concatenation, Part
 
 
 def row_sizes(layer: Concat, tensors: Mapping[str, Tensor]) -> tuple[int, list[int]]:
