@@ -41,11 +41,13 @@ class Member:
         c_type: Type of the field, or of an element; ``pointer`` for any address.
         count: Elements of an array; None: no array.
         record: Class of a structure within the structure, instead of ``c_type``.
+        constant: Whether a pointer is the name of a constant of the plan.
     """
 
     c_type: str
     count: int | None = None
     record: type[Record] | None = None
+    constant: bool = False
 
     @property
     def alignment(self) -> int:
@@ -60,7 +62,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Record:
-    """A structure in flash. A text value is the name of a constant; None a null pointer, or DQT_NONE for an offset."""
+    """A structure in flash. A text value is a name; None is a null pointer, or DQT_NONE for an offset."""
 
     c_type: ClassVar[str]
 
@@ -124,8 +126,9 @@ U16 = Annotated[int, Member("uint16_t")]
 U32 = Annotated[int, Member("uint32_t")]
 I32 = Annotated[int, Member("int32_t")]
 Bool = Annotated[bool, Member("bool")]
-Address = Annotated[str, Member(POINTER)]
-OptionalAddress = Annotated[str | None, Member(POINTER)]
+Symbol = Annotated[str, Member(POINTER)]
+Address = Annotated[str, Member(POINTER, constant=True)]
+OptionalAddress = Annotated[str | None, Member(POINTER, constant=True)]
 
 
 @dataclass(frozen=True)
@@ -144,9 +147,9 @@ class Layer(Record):
     """What runs a layer; ``run`` and the pointers are names."""
 
     c_type = "dqt_layer"
-    run: Address
-    parameters: Address
-    widths: Address
+    run: Symbol
+    parameters: Symbol
+    widths: Symbol
     width_count: U16
     adaptive: Bool
     controller: Bool

@@ -56,10 +56,18 @@ def c_address(name: str | None) -> str:
     return "0" if name is None else name
 
 
-def c_value(value: Any, member: Member, array: str = "") -> str:  # noqa: ANN401 - any field
-    """A field of a record; ``array``: name of the records that it points to, if it does."""
+def c_value(value: Any, member: Member, array: str = "", constants: str = "") -> str:  # noqa: ANN401 - any field
+    """A field of a record.
+
+    Args:
+        value: Of the field.
+        member: Its C type.
+        array: Name of the records that the field points to, if it does.
+        constants: What names of constants are preceded by.
+    """
     if member.c_type == POINTER:
-        return array if isinstance(value, tuple) else "NULL" if value is None else str(value)
+        name = array if isinstance(value, tuple) else value
+        return "NULL" if name is None else f"{constants if member.constant else ''}{name}"
     if isinstance(value, Proof):
         return f"DQT_PROOF_{value.name}"
     if isinstance(value, bool):

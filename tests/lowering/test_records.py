@@ -61,14 +61,15 @@ def test_an_initialiser_names_every_field_that_is_not_reserved() -> None:
     window = WindowRecord(*range(1, 14))
     record = Mac(window, 8, 16, None, "a", None, None, None, "bias", None, 0, Requantize("m", None, 0, 255), 0, 3, 0)
     text = c_environment().from_string('{% import "_layers.c.j2" as c with context %}{{ c.members(record, "x", "") }}')
-    lines = text.render(record=record, plan={"layers": []}).splitlines()
+    shown = text.render(record=record, plan={"layers": []}, constants="here.", layers="x")
+    lines = shown.splitlines()
     assert [line for line in lines if line.startswith(".")][1:6] == [
         ".input = 8u,",
         ".output = 16u,",
         ".residual = DQT_NONE,",
-        ".plane_a = a,",
+        ".plane_a = here.a,",
         ".plane_b = NULL,",
     ]
     assert "        .in_zero = 13u," in lines
-    assert ".reserved" not in text.render(record=record, plan={"layers": []})
+    assert ".reserved" not in shown
     assert next(value for name, value, _ in Width(8, 4, Proof.TOP).fields() if name == "proof") is Proof.TOP
