@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from ..errors import BadFileError, DqtError
 from ..system.files import read_capped, write_atomically
 from .dial import POINTS_MAX, DialPoint
 from .graph import Controller, Graph
-from .layers import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D
+from .layers import Layer
 from .values import Requantize, Tensor, Window
 
 FORMATS = (1, 2)
@@ -30,9 +30,7 @@ MANIFEST_MAX = 8 << 20
 LAYERS_MAX = 4096
 Arrays = dict[str, npt.NDArray[Any]]
 
-_LAYERS: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D, Concat)
-}
+_LAYERS: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Layer)}
 _OPTIONAL = {"bias_by_width"}
 """Fields that are left out when they are None, so that a model without them has the bytes it always had."""
 

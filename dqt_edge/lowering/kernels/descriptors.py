@@ -13,7 +13,6 @@ from ...graph import (
     Dense,
     DepthwiseConv2D,
     Layer,
-    MaxPool2D,
     Requantize,
     Shape,
     Window,
@@ -22,7 +21,7 @@ from ...graph import (
 from .. import records
 from ..constants import Constants
 from . import concat
-from .kernel import Context, Described, Tensors, Way
+from .kernel import Context, Described, Tensors, Way, Windowed
 from .packing import Planes
 
 UINT16_MAX = 0xFFFF
@@ -136,8 +135,8 @@ def concatenation(layer: Concat, _way: Way, _planes: Planes | None, context: Con
     return Described(concat.record(layer, context.tensors, context.offsets), concat.bound(layer))
 
 
-def pool(layer: MaxPool2D | AveragePool2D, _way: Way, _planes: Planes | None, context: Context) -> Described:
-    """A pooling."""
+def pool(layer: Windowed, _way: Way, _planes: Planes | None, context: Context) -> Described:
+    """A pooling; an average has counts, biases and multipliers too."""
     constants, source = context.constants, context.tensors[layer.input]
     counts = bias = requantize = None
     bound = count_count = 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from ...boards import Cpu
-from ...graph import Layer, Pair, Tensor
+from ...graph import Layer, Pair, Tensor, Window
 from ..arena import Overlap
 from ..constants import Constants
 from ..records import Proof, Record
@@ -18,6 +18,26 @@ BLOCK_MAX = 255
 
 Tensors = Mapping[str, Tensor]
 """Tensors of a graph by name."""
+
+
+class Windowed(Protocol):
+    """A layer with a sliding window over one input."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def input(self) -> str:
+        """The tensor that it reads."""
+
+    @property
+    def output(self) -> str:
+        """The tensor that it writes."""
+
+    @property
+    def window(self) -> Window:
+        """The window."""
 
 
 @dataclass(frozen=True)

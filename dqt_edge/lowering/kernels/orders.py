@@ -20,10 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, MaxPool2D, Shape, Window
+from ...graph import Add, Concat, Conv2D, Dense, Shape, Window
 from ..arena import Overlap
 from .concat import row_sizes
-from .kernel import Order, Tensors, Way
+from .kernel import Order, Tensors, Way, Windowed
 from .packing import TILE
 
 Ints = npt.NDArray[np.int64]
@@ -116,13 +116,11 @@ def depthwise_by_row(g: Geometry) -> Overlap:
 WindowOrder = Callable[[Geometry], Overlap | None]
 """Order of reading and writing of a kernel with a sliding window; None: no overlap is safe."""
 
-_Sliding = Conv2D | DepthwiseConv2D | MaxPool2D | AveragePool2D
-
 
 def sliding(order: WindowOrder) -> Order:
     """The order of a kernel with a window, where it reads its input in one pass; and that of a fused residual."""
 
-    def overlaps(layer: _Sliding, way: Way, tensors: Tensors) -> dict[str, Overlap]:
+    def overlaps(layer: Windowed, way: Way, tensors: Tensors) -> dict[str, Overlap]:
         found = {}
         target = tensors[layer.output].shape
         one_pass = not isinstance(layer, Conv2D) or target[2] <= TILE * max(1, way.block)
