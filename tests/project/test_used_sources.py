@@ -10,43 +10,33 @@ from pathlib import Path
 import pytest
 
 from dqt_edge.boards import board_ids, load_board
-from dqt_edge.graph import Graph, Requantize
+from dqt_edge.graph import Graph
+from dqt_edge.lowering.kernels.catalogue import kernels_of, sources
 from dqt_edge.project.build import build
 from dqt_edge.project.export import Project, export
+from dqt_edge.project.footprint import reachable
+from dqt_edge.project.measure_code import measure
 from tests.support.in_place import pools
 from tests.support.kernel_cases import cases
-from tests.support.random_graphs import random_graph
 
 pytestmark = pytest.mark.cross
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
+GRAPHS: dict[str, Callable[[], Graph]] = {
+    "dense": lambda: cases("dense", 1, (1, 1, 33), 2),
+    "conv": lambda: cases("conv", 1, (5, 6, 4), 2),
+    "depthwise": lambda: with_candidates(cases("depthwise", 5, (7, 7, 8), 6), (8, 8), (4, 4)),
+    "pooling": lambda: pools(1, (6, 6, 8), 2, average=True),
+}
+"""Networks of one kind of layer only."""
+CROSS = [board_id for board_id in board_ids() if board_id not in ("host", "qemu-m7")]  # which is an stm32h7
+
+
 def with_candidates(graph: Graph, *pairs: tuple[int, int]) -> Graph:
     """The graph with the same widths for all layers."""
     return replace(graph, layers=tuple(replace(layer, candidates=pairs) for layer in graph.layers))
-
-
-def with_limits(graph: Graph) -> Graph:
-    """The graph with codes that are clamped, so that they are no codes of the simplest kind."""
-
-    def narrowed(rq: Requantize) -> Requantize:
-        return replace(rq, low=3, high=250)
-
-    return replace(graph, layers=tuple(replace(layer, requantize=narrowed(layer.requantize)) for layer in graph.layers))
-
-
-GRAPHS: dict[str, Callable[[], Graph]] = {
-    "dense": lambda: cases("dense", 1, (1, 1, 33), 2),
-    "dense, planes": lambda: with_candidates(cases("dense", 1, (1, 1, 33), 2), (8, 8), (2, 8)),
-    "dense, 8x8": lambda: with_candidates(cases("dense", 1, (1, 1, 33), 2), (8, 8)),
-    "conv": lambda: cases("conv", 1, (5, 6, 4), 2),
-    "depthwise": lambda: with_candidates(cases("depthwise", 5, (7, 7, 8), 6), (8, 8), (4, 4)),
-    "depthwise, clamped": lambda: with_limits(cases("depthwise", 5, (7, 7, 8), 6)),
-    "average pooling": lambda: pools(1, (6, 6, 8), 2, average=True),
-    "max pooling": lambda: pools(1, (6, 6, 8), 2, average=False),
-    "all": lambda: random_graph(3),
-}
 
 
 def units_in_map(path: Path) -> set[str]:
@@ -64,7 +54,7 @@ def sources_of(made: Project) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", GRAPHS)
-@pytest.mark.parametrize("board_id", [b for b in board_ids() if b not in ("host", "qemu-m7")])
+@pytest.mark.parametrize("board_id", CROSS)
 def test_an_export_holds_no_kernel_source_that_the_image_does_not_use(board_id: str, kind: str, tmp_path: Path) -> None:
     made, plan, _ = export(GRAPHS[kind](), load_board(board_id), tmp_path / "p")
     linked = units_in_map(build(made.folder, cross=True).elf.with_suffix(".map"))
@@ -81,6 +71,19 @@ def test_an_export_holds_the_kernel_headers_that_its_sources_include(board_id: s
     included = {name for text in texts for name in INCLUDE.findall(text)}
     assert {path.name for path in (made.folder / "kernels").glob("*.h")} <= included
     assert included <= {path.name for path in made.folder.rglob("*.h")}
+
+
+@pytest.mark.parametrize("board_id", CROSS)
+def test_a_kernel_names_the_sources_that_its_code_refers_to(board_id: str) -> None:
+    """All of them and no other, by the relocations of the compiled objects."""
+    cpu = load_board(board_id).cpu
+    table = measure(load_board(board_id))
+    kernels = [kernel.name for kernel in kernels_of(cpu)]
+    known = {source.name for source in sources(kernels, cpu)}
+    for kernel in kernels:
+        reached = reachable(table["sections"], [table["symbols"][f"dqt_{kernel}"]])
+        referred = {name.split(":")[0].removeprefix("dqt_") for name in reached} & known
+        assert referred == {source.name for source in sources([kernel], cpu)}, kernel
 
 
 def test_a_unit_that_nothing_calls_is_not_in_the_map(tmp_path: Path) -> None:
