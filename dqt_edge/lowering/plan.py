@@ -60,12 +60,19 @@ class PlannedLayer:
         return tuple(records.Width(w, a, proof) for (w, a), proof in zip(self.widths, self.proofs, strict=True))
 
     @property
+    def widths_symbol(self) -> str:
+        """Name in C of the table of its candidates: by their values, so that layers with the same ones share it."""
+        marks = {Proof.NONE: "", Proof.TOP: "t", Proof.BOTH: "b"}
+        parts = (f"{w}x{a}{marks[proof]}" for (w, a), proof in zip(self.widths, self.proofs, strict=True))
+        return f"dqt_widths_{'_'.join(parts)}"
+
+    @property
     def descriptor(self) -> records.Layer:
         """What runs it."""
         return records.Layer(
             run=f"dqt_{self.kernel}",
             parameters=f"&{self.symbol}_parameters",
-            widths=f"{self.symbol}_widths",
+            widths=self.widths_symbol,
             width_count=len(self.widths),
             adaptive=self.adaptive,
             controller=self.controller,
@@ -75,8 +82,8 @@ class PlannedLayer:
 
     @property
     def table_size(self) -> int:
-        """Bytes of its descriptors in flash."""
-        return records.Layer.byte_size() + self.record.table_size() + records.Width.byte_size() * len(self.widths)
+        """Bytes of its descriptors in flash, without the table of its candidates."""
+        return records.Layer.byte_size() + self.record.table_size()
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +129,17 @@ class Plan:
     def adaptive_count(self) -> int:
         """Positions of the width vector."""
         return sum(layer.adaptive for layer in self.layers)
+
+    @property
+    def width_tables(self) -> dict[str, tuple[records.Width, ...]]:
+        """Candidates by the name of their table in C."""
+        return {layer.widths_symbol: layer.width_records for layer in self.layers}
+
+    @property
+    def table_size(self) -> int:
+        """Bytes of all layers' descriptors in flash."""
+        widths = sum(map(len, self.width_tables.values())) * records.Width.byte_size()
+        return widths + sum(layer.table_size for layer in self.layers)
 
     @property
     def kernels(self) -> tuple[str, ...]:

@@ -184,7 +184,7 @@ def predict(plan: Plan, *, check: bool = True) -> Footprint:
         return sum(aligned(sections[name]["size"], alignment) for name in kept if sections[name]["kind"] in kinds)
 
     stack = worst_stack(sections, symbols["dqt_reset_handler"], kernels, symbols["dqt_model_run"])
-    tables = MODEL_SIZE + sum(layer.table_size for layer in plan.layers)
+    tables = MODEL_SIZE + plan.table_size
     static = total(("data",), 8) + total(("bss",), 8)
     code = total(("code", "constant"), 4) + total(("data",), 8)
     weights = sum(aligned(c.values.nbytes, 4) for c in plan.constants)

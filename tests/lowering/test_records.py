@@ -7,10 +7,13 @@ import subprocess
 
 import pytest
 
+from dqt_edge.boards import load_board
+from dqt_edge.lowering.plan import make_plan
 from dqt_edge.lowering.records import POINTER, RECORDS, Mac, Member, Proof, Record, Requantize, Width
 from dqt_edge.lowering.records import Window as WindowRecord
 from dqt_edge.project.render import c_environment
 from dqt_edge.system.resources import data_folder
+from tests.support.kernel_cases import cases
 from tests.support.rig.structures import Scalar, Structure, read_structures
 
 HEADER = data_folder("firmware") / "dqt" / "dqt_layer.h"
@@ -61,7 +64,7 @@ def test_an_initialiser_names_every_field_that_is_not_reserved() -> None:
     window = WindowRecord(*range(1, 14))
     record = Mac(window, 8, 16, None, "a", None, None, None, "bias", None, 0, Requantize("m", None, 0, 255), 0, 3, 0)
     text = c_environment().from_string('{% import "_layers.c.j2" as c with context %}{{ c.members(record, "x", "") }}')
-    shown = text.render(record=record, plan={"layers": []}, constants="here.", layers="x")
+    shown = text.render(record=record, plan={"layers": [], "width_tables": {}}, constants="here.", layers="x")
     lines = shown.splitlines()
     assert [line for line in lines if line.startswith(".")][1:6] == [
         ".input = 8u,",
@@ -73,3 +76,15 @@ def test_an_initialiser_names_every_field_that_is_not_reserved() -> None:
     assert "        .in_zero = 13u," in lines
     assert ".reserved" not in shown
     assert next(value for name, value, _ in Width(8, 4, Proof.TOP).fields() if name == "proof") is Proof.TOP
+
+
+def test_layers_with_the_same_candidates_share_a_table() -> None:
+    """And no others: a table's name says what it holds."""
+    plan = make_plan(cases("conv", 3, (5, 6, 4), 12), load_board("qemu-m4"))
+    assert 1 < len(plan.width_tables) <= len(plan.layers)
+    for layer in plan.layers:
+        assert plan.width_tables[layer.widths_symbol] == layer.width_records
+    assert len(set(plan.width_tables.values())) == len(plan.width_tables)
+    alone = sum(layer.table_size + 4 * len(layer.widths) for layer in plan.layers)
+    shared = sum(4 * len(layer.widths) for layer in plan.layers) - 4 * sum(map(len, plan.width_tables.values()))
+    assert plan.table_size == alone - shared
