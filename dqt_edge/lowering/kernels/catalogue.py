@@ -50,14 +50,15 @@ def choices(layer: Layer, tensors: Tensors, cpu: Cpu) -> tuple[Choice, ...]:
     Raises:
         UnsupportedError: No kernel of the core serves the layer.
     """
-    first, *others = [found for kernel in kernels_of(cpu) if (found := kernel.choices(layer, tensors))] or [()]
-    if not first:
+    able = [kernel for kernel in kernels_of(cpu) if kernel.takes(layer, tensors)]
+    if not able:
         raise UnsupportedError(
             f"layer {layer.name!r}: no kernel for {cpu.core} computes a {type(layer).__name__} of this shape",
             where=f"layer {layer.name!r}",
             next_step="see docs/kernels.md for what each kernel takes",
         )
-    return (*first, *(choice for found in others for choice in found if choice.kernel.fallback))
+    taken = [able[0], *(kernel for kernel in able[1:] if kernel.fallback)]
+    return tuple(choice for kernel in taken for choice in kernel.choices(layer, tensors))
 
 
 def sources(names: Collection[str], cpu: Cpu) -> tuple[Source, ...]:

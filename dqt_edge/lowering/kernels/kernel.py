@@ -169,10 +169,12 @@ class Kernel:
         """Folder of its template."""
         return self.source.family
 
+    def takes(self, layer: Layer, tensors: Tensors) -> bool:
+        """Whether it computes a layer."""
+        return isinstance(layer, self.operators) and self.serves(layer, tensors)
+
     def choices(self, layer: Layer, tensors: Tensors) -> tuple[Choice, ...]:
-        """Its ways to compute a layer, the fastest first; none if it does not serve it."""
-        if not isinstance(layer, self.operators) or not self.serves(layer, tensors):
-            return ()
+        """Its ways to compute a layer that it takes, the fastest first."""
         return tuple(Choice(self, way) for way in self.ways(layer, tensors))
 
 
