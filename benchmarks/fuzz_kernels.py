@@ -24,7 +24,7 @@ from rich.table import Table
 
 from dqt_edge.errors import DqtError
 from dqt_edge.system.files import write_atomically
-from tests.support.rig.cases import CORES, DSP_KERNELS, WITHOUT_PAIRS, Key, make_rig, run_chunk, runs_on
+from tests.support.rig.cases import CORES, WITHOUT_PAIRS, Key, make_rig, own_kernels, run_chunk, runs_on
 from tests.support.rig.kernel_layers import BLOCK, INPUTS, KINDS
 
 CHUNK = 40 * BLOCK
@@ -95,11 +95,7 @@ def run_kind(
 
 def short(core: str, kind: str, counts: Counter[Key], cases: int) -> bool:
     """Whether a kernel of the core's own for this kind still lacks cases at some pair."""
-    ending = CORES[core].ending
-    stem = {"conv": "conv2d", "residual": "conv2d", "depthwise": "depthwise_conv2d", "accumulate": "dense_accumulate"}
-    names = [stem.get(kind, kind) + ending]
-    if ending == "_dsp":
-        names = DSP_KERNELS.get(kind, names)
+    names = own_kernels(kind, core)
     found = [n for (c, kernel, _), n in counts.items() if c == core and kernel in names]
     return bool(found) and min(found) < cases
 

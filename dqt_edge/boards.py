@@ -32,6 +32,19 @@ class Cpu:
     dsp: bool = False
     mve: bool = False
 
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Families of kernels that the core runs, the best first; see ``lowering/kernels``."""
+        if self.core == "host":
+            return ("plain",)
+        own = [name for name, has in (("mve", self.mve), ("dsp", self.dsp)) if has]
+        return (*(own or ["scalar"]), "plain")
+
+    @property
+    def thumb1(self) -> bool:
+        """Whether the core has the instructions of Thumb 1 only: Armv6-M."""
+        return self.core in ("cortex-m0", "cortex-m0plus")
+
 
 @dataclass(frozen=True)
 class Memory:

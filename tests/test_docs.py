@@ -19,7 +19,8 @@ from dqt_edge.data import dataset
 from dqt_edge.data import load as data
 from dqt_edge.device import client, frame, messages, replies
 from dqt_edge.graph import checkpoint, dial, nested
-from dqt_edge.lowering import packing
+from dqt_edge.lowering import records
+from dqt_edge.lowering.kernels import packing
 from dqt_edge.measure.session import LayerFact, Session
 from dqt_edge.precision import static as search
 from dqt_edge.project import footprint
@@ -454,8 +455,9 @@ def test_planes_are_read_at_the_stated_widths() -> None:
 
 def test_descriptor_sizes() -> None:
     sizes = {names([row[0]])[0]: int(row[1]) for row in table(page("layout"), "Descriptors")}
-    expected = {f"dqt_{name}": size for name, size in footprint.RECORD_SIZES.items()}
-    expected |= {"dqt_layer": footprint.LAYER_SIZE, "dqt_model_data": footprint.MODEL_SIZE, "dqt_width": 2}
+    inner = (records.Window, records.Requantize)
+    expected = {record.c_type: record.byte_size() for record in records.RECORDS if record not in inner}
+    expected |= {"dqt_model_data": footprint.MODEL_SIZE}
     assert sizes == expected
     assert f"plus {footprint.FAULT_FRAME} bytes for one exception frame" in flat(page("layout"))
 

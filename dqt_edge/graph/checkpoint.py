@@ -19,7 +19,7 @@ from ..errors import BadFileError, DqtError
 from ..system.files import read_capped, write_atomically
 from .dial import POINTS_MAX, DialPoint
 from .graph import Controller, Graph
-from .layers import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D
+from .layers import LAYER_NAMES, Layer
 from .values import Requantize, Tensor, Window
 
 FORMATS = (1, 2)
@@ -30,17 +30,7 @@ MANIFEST_MAX = 8 << 20
 LAYERS_MAX = 4096
 Arrays = dict[str, npt.NDArray[Any]]
 
-_LAYERS: dict[str, type[Any]] = {
-    "Conv2D": Conv2D,
-    "DepthwiseConv2D": DepthwiseConv2D,
-    "Dense": Dense,
-    "Add": Add,
-    "MaxPool2D": MaxPool2D,
-    "AveragePool2D": AveragePool2D,
-    "Concat": Concat,
-}
-"""Names on disk, which stay what they are whatever Python calls the classes."""
-_NAMES = {cls: name for name, cls in _LAYERS.items()}
+_LAYERS: dict[str, type[Any]] = {name: cls for cls, name in LAYER_NAMES.items()}
 _OPTIONAL = {"bias_by_width"}
 """Fields that are left out when they are None, so that a model without them has the bytes it always had."""
 
@@ -82,7 +72,7 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
     def layer(item: Layer) -> dict[str, Any]:
         given = {f.name: getattr(item, f.name) for f in fields(item)}
         body = {k: value(item.name, k, v) for k, v in given.items() if v is not None or k not in _OPTIONAL}
-        return {"type": _NAMES[type(item)], **body}
+        return {"type": LAYER_NAMES[type(item)], **body}
 
     controller = graph.controller
     body: dict[str, Any] = {

@@ -249,6 +249,16 @@ Layer = Union[  # noqa: UP007 - used at run time on 3.10
     Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D, Concat
 ]
 MacLayer = (Conv2D, DepthwiseConv2D, Dense)
+LAYER_NAMES: dict[type, str] = {
+    Conv2D: "Conv2D",
+    DepthwiseConv2D: "DepthwiseConv2D",
+    Dense: "Dense",
+    Add: "Add",
+    MaxPool2D: "MaxPool2D",
+    AveragePool2D: "AveragePool2D",
+    Concat: "Concat",
+}
+"""Layers by their names in files, which stay what they are whatever Python calls the classes."""
 
 
 def window_counts(window: Window, height: int, width: int) -> npt.NDArray[np.int64]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ..boards import Board
 from ..graph import Dense, Graph
 from . import arena
-from .choose import Choice, choices
-from .reuse import overlaps
+from .kernels.catalogue import choices
+from .kernels.kernel import Choice
 
 RESERVE = 8192
 """Bytes of RAM kept free for stack, protocol buffers and variables when a leaner way is looked for."""
@@ -36,7 +36,7 @@ class Region:
 def plan_memory(graph: Graph, board: Board) -> MemoryPlan:
     """The fastest ways; where the buffer is fullest, leaner ones that are cheap, or any if the RAM is short."""
     tensors = {t.name: t for t in graph.tensors}
-    ways = {layer.name: choices(layer, tensors, board) for layer in graph.all_layers}
+    ways = {layer.name: choices(layer, tensors, board.cpu) for layer in graph.all_layers}
     room = max((region.size for region in board.regions("ram")), default=0) - RESERVE
     taken = dict.fromkeys(ways, 0)
     best = _place(graph, ways, taken)
@@ -55,7 +55,7 @@ def _leaner(
     found, trial = now, dict(taken)
     while found.placement.size >= now.placement.size:
         following = {name: ways[name][trial[name] + 1 :] for name in _culprits(graph, found)}
-        moved = [name for name, more in following.items() if more and (more[0].cheap or not cheap)]
+        moved = [name for name, more in following.items() if more and (more[0].way.cheap or not cheap)]
         if not moved:
             return None
         for name in moved:
@@ -88,7 +88,7 @@ def _place(graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[
         if isinstance(layer, Dense) and layer.requantize is None:
             sizes[layer.output] = 4 * layer.channels
         choice = chosen[layer.name]
-        steps.append(arena.Step(layer.inputs, layer.output, overlaps(layer, choice, tensors), choice.scratch))
+        steps.append(arena.Step(layer.inputs, layer.output, choice.overlaps(layer, tensors), choice.scratch))
     return MemoryPlan(chosen, arena.place(sizes, steps, graph.input, graph.output), sizes)
 
 

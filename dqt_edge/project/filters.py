@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..lowering.plan import Constant, c_name
+from ..lowering.constants import Constant, c_name
+from ..lowering.records import POINTER, Member, Proof
 
 LINE = 112
 WORD = 4
@@ -65,6 +66,27 @@ def c_text(text: str) -> str:
     return '"' + "".join(chr(b) if b in plain else f"\\{b:03o}" for b in text.encode()) + '"'
 
 
+def c_value(value: Any, member: Member, array: str = "", constants: str = "") -> str:  # noqa: ANN401 - any field
+    """A field of a record.
+
+    Args:
+        value: Of the field.
+        member: Its C type.
+        array: Name of the records that the field points to, if it does.
+        constants: What names of constants are preceded by.
+    """
+    if member.c_type == POINTER:
+        name = array if isinstance(value, tuple) else value
+        return "NULL" if name is None else f"{constants if member.constant else ''}{name}"
+    if isinstance(value, Proof):
+        return f"DQT_PROOF_{value.name}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"{{{', '.join(c_integer(item, member.c_type) for item in value)}}}"
+    return "DQT_NONE" if value is None else c_integer(value, member.c_type)
+
+
 def assembly(text: str) -> str:
     """Assembly as the string literals of an asm statement, a line each; ``@`` begins a comment line."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
@@ -83,4 +105,5 @@ FILTERS = {
     "c_address": c_address,
     "c_name": c_name,
     "c_text": c_text,
+    "c_value": c_value,
 }

@@ -23,10 +23,8 @@ from ..lowering.plan import Plan
 
 TABLE = Path(__file__).with_name("code_sizes.json")
 
-RECORD_SIZES = {"mac": 76, "pool": 52, "sum": 32, "concatenation": 16, "part": 20}
-LAYER_SIZE = 24
 MODEL_SIZE = 96
-"""Bytes of the descriptors of dqt_layer.h and dqt_model.h on a 32-bit core; dqt_model.h asserts them."""
+"""Bytes of dqt_model on a 32-bit core; dqt_model.h asserts them."""
 APP_SIZE = 48
 POINTER_SIZE = 4
 """Bytes of dqt_app_data, and of a pointer to a model beside it; dqt_app.h asserts the first."""
@@ -187,7 +185,7 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
 
     run, hook = symbols["dqt_run"], symbols["dqt_measure_layer"]
     stack = worst_stack(sections, symbols["dqt_reset_handler"], {run: (*kernels, hook)})
-    tables = APP_SIZE + sum(table_bytes(plan) for plan in plans)
+    tables = APP_SIZE + sum(MODEL_SIZE + POINTER_SIZE + plan.table_size for plan in plans)
     static = total(("data",), 8) + total(("bss",), 8)
     code = total(("code", "constant"), 4) + total(("data",), 8)
     weights = sum(len(plan.weights_image()) for plan in plans)
@@ -213,18 +211,6 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
     if check:
         require_fit(board, footprint)
     return footprint
-
-
-def table_bytes(plan: Plan) -> int:
-    """Bytes of flash of a model's descriptors, and of its place among the app's models."""
-    layers = sum(
-        LAYER_SIZE
-        + RECORD_SIZES[layer.record]
-        + RECORD_SIZES["part"] * len(layer.parameters.get("parts", ()))
-        + aligned(2 * len(layer.widths), 4)
-        for layer in plan.layers
-    )
-    return MODEL_SIZE + POINTER_SIZE + layers
 
 
 def require_fit(board: Board, footprint: Footprint) -> None:

@@ -19,9 +19,10 @@ from elftools.elf.relocation import RelocationSection
 from ..boards import Board, board_ids, load_board
 from ..device.c_header import messages_header
 from ..errors import ToolchainError
+from ..lowering.kernels.catalogue import kernels_of
 from ..system.tools import ARM_GCC, compiler_version, find_tool
 from .footprint import TABLE
-from .render import c_environment, firmware_files, kernel_files, kernels_for
+from .render import c_environment, firmware_files, kernel_files
 
 FLAGS = [
     "-std=c11",
@@ -46,7 +47,7 @@ def measure(board: Board) -> dict[str, Any]:
     files = firmware_files(board)
     files["app/dqt_board.h"] = c_environment().get_template("project/dqt_board.h.j2").render(board=board)
     files["app/dqt_messages.h"] = messages_header()
-    files |= kernel_files(kernels_for(board), board.cpu.core)
+    files |= kernel_files(sorted(kernel.name for kernel in kernels_of(board.cpu)), board.cpu)
     objects = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

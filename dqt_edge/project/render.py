@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..boards import Board
+from ..boards import Board, Cpu
 from ..device.c_header import messages_header
-from ..lowering import scalar
-from ..lowering.plan import Plan, c_name
+from ..lowering.constants import c_name
+from ..lowering.kernels import catalogue
+from ..lowering.kernels.kernel import Source
+from ..lowering.plan import Plan
 from ..system.resources import data_folder, license_text
 from ..system.templates import environment
 from .filters import FILTERS
@@ -22,80 +25,7 @@ if TYPE_CHECKING:
 
 LICENSE_ID = "Apache-2.0"
 """Of every file that is exported."""
-
-KERNEL_TEMPLATES = {
-    "conv2d": ("conv2d", "plain"),
-    "conv2d_residual": ("conv2d", "residual"),
-    "conv2d_dsp": ("conv2d_dsp", "plain"),
-    "depthwise_conv2d": ("depthwise_conv2d", "plain"),
-    "depthwise_conv2d_dsp": ("depthwise_conv2d_dsp", "plain"),
-    "depthwise_conv2d_raw_dsp": ("depthwise_conv2d_dsp", "raw"),
-    "dense": ("dense", "plain"),
-    "dense_accumulate": ("dense", "accumulate"),
-    "dense_wide_dsp": ("dense_dsp", "wide"),
-    "dense_nibbles_dsp": ("dense_dsp", "nibbles"),
-    "dense_planes_dsp": ("dense_dsp", "planes"),
-    "conv2d_mve": ("conv2d_mve", "plain"),
-    "depthwise_conv2d_mve": ("depthwise_conv2d_mve", "plain"),
-    "dense_mve": ("dense_mve", "plain"),
-    "dense_accumulate_mve": ("dense_mve", "accumulate"),
-    "conv2d_scalar": ("conv2d_scalar", "plain"),
-    "depthwise_conv2d_scalar": ("depthwise_conv2d_scalar", "plain"),
-    "dense_scalar": ("dense_scalar", "plain"),
-    "dense_accumulate_scalar": ("dense_scalar", "accumulate"),
-    "add": ("add", "plain"),
-    "add_mve": ("add_mve", "plain"),
-    "concat": ("concat", "plain"),
-    "max_pool2d": ("pool2d", "max"),
-    "average_pool2d": ("pool2d", "average"),
-    "average_pool2d_dsp": ("average_pool2d_dsp", "plain"),
-}
-"""Kernel -> (template, variant)."""
-
-UNITS = {
-    "_scalar": (
-        "scalar_dense",
-        "scalar_dense_bytes",
-        "scalar_dense_halves",
-        "scalar_depthwise",
-        "scalar_depthwise_rows",
-        "scalar_multiply",
-        "scalar_operands",
-        "scalar_rows",
-    ),
-    "_dsp": (
-        "dsp_dense_nibbles",
-        "dsp_dense_planes",
-        "dsp_conv_pixels",
-        "dsp_conv_rows",
-        "dsp_conv_windows",
-        "dsp_depthwise",
-        "dsp_depthwise_rows",
-        "dsp_expand",
-        "dsp_expand_rest",
-        "dsp_multiply",
-        "dsp_operands",
-    ),
-    "_mve": (
-        "mve_depthwise",
-        "mve_depthwise_maps",
-        "mve_depthwise_windows",
-        "mve_map",
-        "mve_map_tables",
-        "mve_multiply",
-        "mve_operands",
-        "mve_windows",
-    ),
-}
-"""End of the names of the kernels for an extension -> templates of what they share."""
-
-THUMB1_UNITS = {
-    "scalar_dense_bytes": ("scalar_dense_bytes_thumb1",),
-    "scalar_dense_halves": ("scalar_dense_halves_thumb1",),
-    "scalar_depthwise": ("scalar_depthwise_thumb1",),
-    "scalar_multiply": ("scalar_finish_thumb1", "scalar_multiply_thumb1"),
-}
-"""Units in whose place Armv6-M has its own."""
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -110,49 +40,38 @@ class Linking:
 
 
 def c_environment() -> jinja2.Environment:
-    """The templates' environment with the filters that write C."""
+    """The templates' environment with the filters that write C, and the numbers that kernels share with Python."""
     env = environment()
     env.filters.update(FILTERS)
-    env.globals["license"] = LICENSE_ID
+    env.globals |= {"limits": catalogue.LIMITS, "offsets": catalogue.OFFSETS, "license": LICENSE_ID}
     return env
 
 
-def kernels_for(board: Board) -> tuple[str, ...]:
-    """Every kernel that the core of a board can run."""
-    cpu = board.cpu
-    has = {"_scalar": scalar.serves(board), "_dsp": cpu.dsp, "_mve": cpu.mve}
-    return tuple(kernel for kernel in KERNEL_TEMPLATES if has.get(kernel[kernel.rfind("_") :], True))
+def source_file(source: Source, core: str) -> tuple[str, str]:
+    """Path in the project, and text, of a kernel or of what kernels share."""
+    folder, name = f"kernels/{source.family}", source.template or source.name
+    template = c_environment().select_template([f"{folder}/{name}.c.j2", f"{folder}/{name}.S.j2"])
+    assert template.name is not None
+    suffix = template.name.removesuffix(".j2")[-2:]
+    text = template.render(name=source.name, variant=source.variant, core=core)
+    return f"kernels/dqt_{source.name}{suffix}", text
 
 
-def kernel_source(kernel: str, core: str) -> str:
-    """C source of one kernel, or of a unit that kernels share, for a core."""
-    template, variant = KERNEL_TEMPLATES.get(kernel, (kernel, "plain"))
-    path = f"kernels/{family_of(kernel)}/{template}.c.j2"
-    return c_environment().get_template(path).render(name=kernel, variant=variant, core=core)
-
-
-def family_of(kernel: str) -> str:
-    """Folder below ``templates/kernels`` of a kernel or a unit."""
-    return next((name for name in ("scalar", "dsp", "mve") if name in kernel.split("_")), "plain")
-
-
-def units_of(kernels: Collection[str], core: str) -> list[str]:
-    """Units that kernels share, for a core."""
-    found = [u for ending, units in UNITS.items() if any(k.endswith(ending) for k in kernels) for u in units]
-    if core.startswith("cortex-m0"):
-        return [own for unit in found for own in THUMB1_UNITS.get(unit, (unit,))]
-    return found
-
-
-def kernel_files(kernels: Collection[str], core: str) -> dict[str, str]:
-    """Sources of kernels and of what they share, by path in the project."""
-    names = [*kernels, *units_of(kernels, core)]
-    files = {f"kernels/dqt_{name}.c": kernel_source(name, core) for name in names}
+def kernel_files(kernels: Collection[str], cpu: Cpu) -> dict[str, str]:
+    """Sources of kernels and of what they share, the headers that they include, and the limits, by path."""
+    found = (source_file(source, cpu.core) for source in catalogue.sources(kernels, cpu))
+    files = dict(sorted(found))
     declared = c_environment().get_template("kernels/dqt_kernels.h.j2")
     files["kernels/dqt_kernels.h"] = declared.render(kernels=sorted(kernels))
-    for family in sorted({family_of(name) for name in names}):
-        for path in (data_folder("templates") / "kernels" / family).glob("*.h"):
-            files[f"kernels/{path.name}"] = path.read_text(encoding="utf-8")
+    shared = catalogue.limits(kernels)
+    headers = {p.name: p.read_text(encoding="utf-8") for p in (data_folder("templates") / "kernels").glob("*/*.h")}
+    headers["dqt_limits.h"] = c_environment().get_template("kernels/dqt_limits.h.j2").render(shared=shared)
+    waiting = list(files.values())
+    while waiting:
+        for name in INCLUDE.findall(waiting.pop()):
+            if name in headers and f"kernels/{name}" not in files:
+                files[f"kernels/{name}"] = headers[name]
+                waiting.append(headers[name])
     return files
 
 
@@ -183,7 +102,7 @@ def render(plans: Sequence[Plan], buffers: Buffers, footprint: Footprint | None)
     for plan, names in zip(plans, models, strict=True):
         files |= model_files(plan, names)
     kernels = sorted({kernel for plan in plans for kernel in plan.kernels})
-    files |= kernel_files(kernels, board.cpu.core)
+    files |= kernel_files(kernels, board.cpu)
     files["app/dqt_board.h"] = env.get_template("project/dqt_board.h.j2").render(board=board)
     files["app/dqt_messages.h"] = messages_header()
     files["app/dqt_app.c"] = env.get_template("project/dqt_app.c.j2").render(models=models, buffers=buffers)

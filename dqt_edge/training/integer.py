@@ -21,6 +21,7 @@ from ..graph import (
     Graph,
     Layer,
     MacLayer,
+    MaxPool2D,
     Pair,
     Requantize,
     Window,
@@ -96,10 +97,10 @@ def layer_codes(layer: Layer, graph: Graph, live: dict[str, Array], pair: Pair |
     if isinstance(layer, Concat):
         return _concat(layer, graph, live)
     x, window = live[layer.input], layer.window
-    if isinstance(layer, AveragePool2D):
-        return _average(layer, x - graph.tensor(layer.input).zero_point)
-    pooled = tf.nn.max_pool2d(tf.cast(_pad(x, window, 0), tf.float64), window.kernel, window.stride, "VALID")
-    return tf.cast(pooled, tf.int64)
+    if isinstance(layer, MaxPool2D):
+        pooled = tf.nn.max_pool2d(tf.cast(_pad(x, window, 0), tf.float64), window.kernel, window.stride, "VALID")
+        return tf.cast(pooled, tf.int64)
+    return _average(layer, x - graph.tensor(layer.input).zero_point)
 
 
 def _pad(x: Array, window: Window, fill: int) -> Array:

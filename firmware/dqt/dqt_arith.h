@@ -16,9 +16,6 @@
 #define DQT_SHORT_PRODUCTS 0
 #endif
 
-/* Output channels, and K, of a weight tile. */
-#define DQT_TILE 4u
-
 /* Left shift of a signed value; the exporter has proved that the result fits. */
 static inline int32_t dqt_shift_left(int32_t value, uint32_t shift) {
     return (int32_t)((uint32_t)value << shift);

@@ -8,6 +8,8 @@
 #ifndef DQT_LAYER_H
 #define DQT_LAYER_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* What the exporter has proved of the weights of a layer at a width, for every channel and any activations: the sum of
@@ -19,10 +21,13 @@
 
 /* A candidate: bits of the weight view and of the activation view, each 2..8. */
 typedef struct {
-    uint8_t weight_bits : 4;
-    uint8_t proof : 4; /* DQT_PROOF_..., for kernels that ask */
-    uint8_t activation_bits;
+    uint8_t weight_bits, activation_bits;
+    uint8_t proof; /* DQT_PROOF_..., for kernels that ask */
+    uint8_t reserved;
 } dqt_width;
+
+/* An offset that is not there. */
+#define DQT_NONE 0xFFFFFFFFu
 
 struct dqt_layer;
 
@@ -34,9 +39,9 @@ typedef struct dqt_layer {
     const void *parameters; /* dqt_mac, dqt_pool, dqt_sum or dqt_concatenation, by kernel */
     const dqt_width *widths;
     uint16_t width_count;
-    uint8_t adaptive;   /* 1: a position of the width vector */
-    uint8_t controller; /* 1: belongs to the controller; skipped when the widths are given */
-    uint32_t output;    /* offset and size of what the layer writes, for checksums */
+    bool adaptive;   /* a position of the width vector */
+    bool controller; /* belongs to the controller; skipped when the widths are given */
+    uint32_t output; /* offset and size of what the layer writes, for checksums */
     uint32_t output_size;
 } dqt_layer;
 
@@ -78,8 +83,6 @@ typedef struct {
     uint8_t reserved;
 } dqt_mac;
 
-#define DQT_NONE 0xFFFFFFFFu
-
 /* Average and maximum pooling. Average: entry i serves the windows with counts[i] elements. */
 typedef struct {
     dqt_window window;
@@ -110,5 +113,16 @@ typedef struct {
     const dqt_part *parts;
     uint32_t part_count, output, rows;
 } dqt_concatenation;
+
+#if UINTPTR_MAX == 0xFFFFFFFFu
+/* The sizes that the exporter predicts with. */
+_Static_assert(sizeof(dqt_width) == 4u, "dqt_width");
+_Static_assert(sizeof(dqt_layer) == 24u, "dqt_layer");
+_Static_assert(sizeof(dqt_mac) == 76u, "dqt_mac");
+_Static_assert(sizeof(dqt_pool) == 52u, "dqt_pool");
+_Static_assert(sizeof(dqt_sum) == 32u, "dqt_sum");
+_Static_assert(sizeof(dqt_part) == 20u, "dqt_part");
+_Static_assert(sizeof(dqt_concatenation) == 16u, "dqt_concatenation");
+#endif
 
 #endif

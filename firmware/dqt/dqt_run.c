@@ -32,7 +32,7 @@ static bool take_choices(const dqt_model *model, uint8_t *arena, const uint8_t *
     uint32_t position = 0;
     for (uint32_t i = 0; i < model->layer_count; ++i) {
         const dqt_layer *layer = &model->layers[i];
-        if (layer->adaptive != 0u && given[position++] >= layer->width_count) {
+        if (layer->adaptive && given[position++] >= layer->width_count) {
             return false;
         }
     }
@@ -73,10 +73,10 @@ dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *optio
     uint32_t position = 0;
     for (uint32_t i = 0; i < model->layer_count; ++i) {
         const dqt_layer *layer = &model->layers[i];
-        if (given && layer->controller != 0u) {
+        if (given && layer->controller) {
             continue;
         }
-        const uint32_t candidate = layer->adaptive != 0u ? tensors[model->choices + position++] : 0u;
+        const uint32_t candidate = layer->adaptive ? tensors[model->choices + position++] : 0u;
         layer->run(layer, tensors, tensors, candidate); /* scratch lies at the start of the arena */
         if (i == model->decide_at) {
             decide(model, tensors, how->bias);

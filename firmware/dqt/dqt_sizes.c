@@ -35,7 +35,7 @@ uint32_t dqt_bias_count(const dqt_model *model) {
 uint32_t dqt_candidate_count(const dqt_model *model, uint32_t i) {
     uint32_t position = 0;
     for (uint32_t k = 0; k < model->layer_count; ++k) {
-        if (model->layers[k].adaptive != 0u && position++ == i) {
+        if (model->layers[k].adaptive && position++ == i) {
             return model->layers[k].width_count;
         }
     }

@@ -110,11 +110,11 @@ def test_leaner_ways_are_taken_where_the_ram_is_short() -> None:
     small = replace(board, memory=(*board.regions("flash"), replace(ram, size=RESERVE + 37_000)))
     lean = plan_memory(graph, small)
     assert lean.placement.size <= 37_000 < fast.placement.size
-    assert lean.choices["conv1"].block < fast.choices["conv1"].block
+    assert lean.choices["conv1"].way.block < fast.choices["conv1"].way.block
     assert lean.choices["conv8"] == fast.choices["conv8"]  # is not what fills the buffer
 
 
 def test_strips_are_narrowed_only_where_the_buffer_is_fullest() -> None:
     memory = plan_memory(TOPOLOGIES["resnet8"](), load_board("qemu-m4"))
-    assert memory.choices["conv1"].rereads
-    assert not memory.choices["conv8"].rereads
+    assert memory.choices["conv1"].way.rereads
+    assert not memory.choices["conv8"].way.rereads

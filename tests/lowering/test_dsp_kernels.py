@@ -10,8 +10,9 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.graph import Dense, Graph, Tensor
-from dqt_edge.lowering import dsp
+from dqt_edge.lowering.kernels import catalogue, dsp
 from dqt_edge.lowering.plan import make_plan
+from dqt_edge.lowering.records import Mac
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
 from tests.support.device_kernels import assert_cases_agree, differing
@@ -58,9 +59,10 @@ def test_depthwise_cases_cover_both_directions_and_both_requantisations() -> Non
         if kind == "depthwise":
             plan = make_plan(cases(kind, sum(shape) + zero, shape, count, zero=zero), load_board("qemu-m4"))
             for layer in plan.layers:
-                if layer.kernel.endswith("_dsp"):
-                    by_column = layer.parameters["block"]
-                    stride = layer.parameters["window"]["stride_y" if by_column else "stride_x"]
+                if catalogue.kernel(layer.kernel).family == "dsp":
+                    assert isinstance(layer.record, Mac)
+                    by_column, window = layer.record.block, layer.record.window
+                    stride = window.stride_y if by_column else window.stride_x
                     found.add((layer.kernel, by_column, stride))
     kernels = ("depthwise_conv2d_dsp", "depthwise_conv2d_raw_dsp")
     assert found == {(kernel, by_column, stride) for kernel in kernels for by_column in (0, 1) for stride in (1, 2)}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dqt_edge.graph import Conv2D, Requantize, Window
-from dqt_edge.lowering import dsp
+from dqt_edge.lowering.kernels import dsp
 
 
 def conv(weights: np.ndarray) -> Conv2D:

@@ -13,7 +13,7 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.graph import DepthwiseConv2D, Graph, MaxPool2D, Tensor, Window
-from dqt_edge.lowering import mve
+from dqt_edge.lowering.kernels import mve
 from dqt_edge.lowering.plan import Plan, make_plan
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export

@@ -48,8 +48,8 @@ def test_a_plan_lays_a_signal_along_rows_and_shows_it_as_it_was_given() -> None:
             continue
         plan = make_plan(graph, load_board("qemu-m4"))
         assert plan.model_hash == model_hash(graph)
-        stem = plan.layers[0].parameters["window"]
-        assert (stem["in_height"], stem["in_width"]) == (1, graph.tensor("input").shape[0])
+        stem = plan.layers[0].record.window
+        assert (stem.in_height, stem.in_width) == (1, graph.tensor("input").shape[0])
         assert plan.layers[0].shape == graph.tensor(graph.layers[0].output).shape
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dqt_edge.boards import load_board
 from dqt_edge.graph import (
+    Add,
     AveragePool2D,
     Concat,
     Conv2D,
@@ -23,9 +24,10 @@ from dqt_edge.graph import (
     Tensor,
     Window,
 )
-from dqt_edge.lowering.choose import Choice, choices
+from dqt_edge.lowering.kernels import catalogue, descriptors
+from dqt_edge.lowering.kernels.catalogue import choices
+from dqt_edge.lowering.kernels.kernel import Choice, Kernel, Source, Way
 from dqt_edge.lowering.memory import plan_memory
-from dqt_edge.lowering.reuse import overlaps
 from tests.support.random_graphs import random_graph
 from tests.support.reading_orders import ORDERS, turns
 
@@ -95,8 +97,8 @@ def test_the_distance_is_safe_and_the_least_one(kernel: str, data) -> None:
     block = 0 if kernel == "conv2d" else 255
     if kernel.startswith("depthwise"):
         block = int(kernel.endswith("_dsp") and data.draw(st.booleans()))
-    choice = Choice(kernel, block=block)
-    rule = overlaps(layer, choice, tensors).get("x")
+    choice = Choice(catalogue.kernel(kernel), Way(block=block))
+    rule = choice.overlaps(layer, tensors).get("x")
     if rule is None:
         assert (kernel[-4:], block) == ("_dsp", 1)
         assert tensors["x"].shape[1] != tensors["y"].shape[1] or layer.window.stride[1] > 1
@@ -127,13 +129,14 @@ def test_concatenation(height: int, width: int, channels: list[int], data) -> No
         names, total = (*names, names[0]), tuple(n + shapes[0][i] * (i == axis) for i, n in enumerate(total))
         tensors["y"] = Tensor("y", total, 0.1)
     layer = Concat("l", names, "y", axis, np.zeros(len(names), np.int32), rq(len(names)))
-    rules = overlaps(layer, Choice("concat"), tensors)
+    choice = Choice(catalogue.kernel("concat"))
+    rules = choice.overlaps(layer, tensors)
     for name in tensors.keys() - {"y"}:
         distance = rules[name].distance
-        assert not overwritten(layer, Choice("concat"), tensors, distance, name)
-        assert not overwritten(layer, Choice("concat"), tensors, distance + 1, name)
+        assert not overwritten(layer, choice, tensors, distance, name)
+        assert not overwritten(layer, choice, tensors, distance + 1, name)
         if tensors[name].size > 1 and tensors["y"].size > tensors[name].size:
-            assert overwritten(layer, Choice("concat"), tensors, distance - 1, name)
+            assert overwritten(layer, choice, tensors, distance - 1, name)
 
 
 def test_no_overlap_with_an_input_that_is_read_for_each_block() -> None:
@@ -141,10 +144,11 @@ def test_no_overlap_with_an_input_that_is_read_for_each_block() -> None:
     tensors = {"x": Tensor("x", shape, 0.1), "y": Tensor("y", (4, 4, 12), 0.1)}
     weights, bias = np.zeros((12, 1, 1, 8), np.int8), np.zeros(12, np.int32)
     layer = Conv2D("l", "x", "y", weights, bias, rq(12))
-    assert set(overlaps(layer, Choice("conv2d_dsp", block=3), tensors)) == {"x"}
-    assert overlaps(layer, Choice("conv2d_dsp", block=2), tensors) == {}
-    assert overlaps(layer, Choice("conv2d"), tensors) == {}
-    assert overlaps(layer, Choice("a_kernel_that_nobody_described", block=3), tensors) == {}
+    blocked, without_order = catalogue.kernel("conv2d_dsp"), Kernel(Source("plain", "x"), (Conv2D,), descriptors.mac)
+    assert set(Choice(blocked, Way(block=3)).overlaps(layer, tensors)) == {"x"}
+    assert Choice(blocked, Way(block=2)).overlaps(layer, tensors) == {}
+    assert Choice(catalogue.kernel("conv2d")).overlaps(layer, tensors) == {}
+    assert Choice(without_order, Way(block=3)).overlaps(layer, tensors) == {}
 
 
 @pytest.mark.parametrize("board_id", BOARDS)
@@ -154,8 +158,10 @@ def test_every_kernel_with_an_input_has_an_order(board_id: str) -> None:
         graph = random_graph(seed)
         tensors = {t.name: t for t in graph.tensors}
         for layer in graph.all_layers:
-            for choice in choices(layer, tensors, load_board(board_id)):
-                assert choice.kernel in ORDERS or choice.kernel.startswith(("dense", "add", "concat")), choice.kernel
+            for choice in choices(layer, tensors, load_board(board_id).cpu):
+                assert choice.kernel.order is not None, choice.kernel
+                windowless = {Dense, Add, Concat} & set(choice.kernel.operators)
+                assert windowless or choice.kernel.name in ORDERS, choice.kernel
 
 
 def run(graph: Graph, board_id: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dqt_edge.lowering import scalar
+from dqt_edge.lowering.kernels import scalar
 from tests.support.device_kernels import assert_cases_agree
 from tests.support.random_graphs import ALL_PAIRS
 

@@ -14,7 +14,6 @@ from dqt_edge.graph import AveragePool2D, Graph, MaxPool2D, Tensor, window_count
 from dqt_edge.lowering import plan as lowering
 from dqt_edge.lowering.arena import Arena, Overlap, aligned
 from dqt_edge.lowering.memory import MemoryPlan, plan_memory
-from dqt_edge.lowering.reuse import overlaps
 from dqt_edge.project.export import export as export_project
 from dqt_edge.project.manifest import Project
 
@@ -58,7 +57,7 @@ def distances(graph: Graph, memory: MemoryPlan) -> dict[str, tuple[Overlap, int]
     tensors = {t.name: t for t in graph.tensors}
     found = {}
     for layer in graph.layers:
-        rule = overlaps(layer, memory.choices[layer.name], tensors).get(graph.input)
+        rule = memory.choices[layer.name].overlaps(layer, tensors).get(graph.input)
         if rule is not None:
             least = max(rule.distance, -tensors[graph.input].size)
             found[layer.name] = rule, least + -least % rule.step

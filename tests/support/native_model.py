@@ -53,7 +53,7 @@ class NativeModel:
         self.graph = graph
         names = ModelNames.of(self.plan)
         files = {Path(name).name: text for name, text in model_files(self.plan, names).items()}
-        files |= {Path(name).name: text for name, text in kernel_files(self.plan.kernels, "host").items()}
+        files |= {Path(name).name: text for name, text in kernel_files(self.plan.kernels, self.plan.board.cpu).items()}
         files["test.c"] = PORT % {"symbol": names.symbol, "upper": names.upper}
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from dqt_edge.graph import FLAT, Add, Concat, Conv2D, Dense, Tensor
-from dqt_edge.lowering import dsp, scalar
-from dqt_edge.lowering.choose import Choice
+from dqt_edge.lowering.kernels import dsp, scalar
+from dqt_edge.lowering.kernels.kernel import Choice
 
 Turn = tuple[dict[str, np.ndarray], np.ndarray]
 """Bytes of each tensor that are read, then bytes of the output that are written."""
@@ -65,11 +65,11 @@ def turns(layer, choice: Choice, tensors: dict[str, Tensor]) -> Iterator[Turn]:
                     yield {name: np.array([row * size + i])}, np.array([written])
                     written += 1
         return
-    reader = Reader(layer, tensors[layer.input], tensors[layer.output], choice.block)
-    order = ORDERS[choice.kernel]
+    reader = Reader(layer, tensors[layer.input], tensors[layer.output], choice.way.block)
+    order = ORDERS[choice.kernel.name]
     passes = [slice(None)]
     if isinstance(layer, Conv2D):
-        wide = 4 * max(1, choice.block)
+        wide = 4 * max(1, choice.way.block)
         passes = [slice(first, first + wide) for first in range(0, layer.channels, wide)]
     for channels in passes:
         for read, written in order(reader):

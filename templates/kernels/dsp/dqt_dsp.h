@@ -3,16 +3,15 @@
 #define DQT_DSP_H
 
 #include "dqt_arith.h"
+#include "dqt_limits.h"
 
 #include <arm_acle.h>
 
 /* K of one turn of an inner loop. */
 #define DQT_DSP_BLOCK 16u
 
-/* Longest run of K between two folds, a multiple of DQT_DSP_BLOCK, and the least for which an even sum is unwrapped
- * once a run. */
-#define DQT_DSP_RUN_MOST 256u
-#define DQT_DSP_RUN_LEAST 64u
+/* K of the shortest run between two folds for which an even sum is unwrapped once a run. */
+#define DQT_DSP_RUN_MIN 64u
 
 /* The bits of plane A that make the wide form of the stored one: there, the channels 0 and 1 are two's complement and 2
  * and 3 offset-binary. They are the top bits of channels 0 and 3. */

@@ -58,11 +58,8 @@ typedef struct {
 } dqt_dsp_job;
 
 _Static_assert(sizeof(void *) != 4 ||
-                   (__builtin_offsetof(dqt_dsp_job, first_channel) == 24 &&
-                    __builtin_offsetof(dqt_dsp_job, output) == 40 && __builtin_offsetof(dqt_dsp_job, sums) == 52 &&
-                    __builtin_offsetof(dqt_dsp_job, rest) == 64 && __builtin_offsetof(dqt_dsp_job, spare) == 88 &&
-                    sizeof(dqt_dsp_run) == 16),
-               "kernels/dsp/_dsp_job.j2 has these numbers");
+                   (sizeof(dqt_dsp_run) == DQT_DSP_RUN_SIZE && sizeof(dqt_dsp_channel) == DQT_DSP_CHANNEL_SIZE),
+               "the exporter counts scratch with these");
 
 /* The micro-kernel (dqt_dsp_multiply.c), and labels in it. */
 void dqt_dsp_multiply(dqt_dsp_job *job);
@@ -72,7 +69,7 @@ extern const uint8_t dqt_dsp_wide_first[], dqt_dsp_wide_loop[], dqt_dsp_wide_end
 extern const uint8_t dqt_dsp_packed_first[], dqt_dsp_packed_loop[], dqt_dsp_packed_end[];
 extern const uint8_t dqt_dsp_long_first[], dqt_dsp_long_loop[], dqt_dsp_long_end[];
 
-/* Where everything is for one run of a layer. Sizes: dqt_edge/lowering/dsp.py. */
+/* Where everything is for one run of a layer. The exporter counts its sizes. */
 typedef struct {
     const dqt_mac *mac;
     uint8_t *arena;

@@ -19,7 +19,8 @@ typedef struct {
     uint32_t taps[2u * (2u * DQT_DSP_TAPS - 1u)];
 } dqt_dsp_depthwise_channel;
 
-_Static_assert(sizeof(dqt_dsp_depthwise_channel) == 48, "the micro-kernels address the channel by number");
+_Static_assert(sizeof(dqt_dsp_depthwise_channel) == DQT_DSP_DEPTHWISE_CHANNEL_SIZE,
+               "the micro-kernels address the channel by number");
 
 /* A row of outputs of `live` channels. */
 typedef struct {

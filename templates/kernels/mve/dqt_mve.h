@@ -14,12 +14,9 @@
 #define DQT_MVE_H
 
 #include "dqt_arith.h"
+#include "dqt_limits.h"
 
 #include <arm_mve.h>
-
-/* K of a block, and bytes of its decoded weights: four channels, sixteen K of each. */
-#define DQT_MVE_LANES 16u
-#define DQT_MVE_BLOCK 64u
 
 /* How a width pair reads activations and weights. */
 typedef struct {

@@ -11,9 +11,6 @@
 
 #include "dqt_mve.h"
 
-#define DQT_MVE_COLUMN 64u
-#define DQT_MVE_TABLE (5u * DQT_MVE_COLUMN)
-
 /* Columns of the patch: pairs of outputs at horizontal stride 1, else fours. */
 static inline uint32_t dqt_mve_patch_columns(const dqt_window *window) {
     const uint32_t width = window->out_width;

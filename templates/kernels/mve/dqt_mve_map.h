@@ -17,9 +17,8 @@
 /* Taps that the micro-kernels multiply: a 3x3 row by row, with weights of 0 where the kernel is smaller. */
 #define DQT_MVE_TAPS 9u
 
-/* Most lanes of a vector; the greatest entry of a table; bytes behind a plane that are read and not used. */
+/* Most lanes of a vector; bytes behind a plane that are read and not used. */
 #define DQT_MVE_MAP_LANES 8u
-#define DQT_MVE_MAP_END 65535u
 #define DQT_MVE_MAP_SLACK 24u
 
 /* A run of a micro-kernel: outputs of one channel. The first thirteen words are loaded at once. */

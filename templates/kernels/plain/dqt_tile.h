@@ -3,6 +3,7 @@
 #define DQT_TILE_H
 
 #include "dqt_arith.h"
+#include "dqt_limits.h"
 
 /* Byte `index` of `word` as a signed view. shift: 8 - bits. */
 static inline int8_t dqt_byte_view(uint32_t word, uint32_t index, uint32_t shift) {

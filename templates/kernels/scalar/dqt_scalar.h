@@ -12,9 +12,9 @@
 #define DQT_SCALAR_H
 
 #include "dqt_arith.h"
+#include "dqt_limits.h"
 
-/* Pixels that a micro-kernel computes at a time, and K of one turn of its inner loop. */
-#define DQT_SCALAR_PIXELS 2u
+/* K of one turn of the inner loop of a micro-kernel. */
 #define DQT_SCALAR_BLOCK 16u
 
 /* Words of the operands of a tile at one K. */
@@ -63,7 +63,7 @@ static inline void dqt_scalar_join_low(uint32_t *high, uint32_t *low) {
     *low ^= swap << 4;
 }
 
-/* The views of all codes at 8 - narrow bits, shifted left: 256 bytes. narrow: 1..6; left: 0..narrow. */
+/* The views of all codes at 8 - narrow bits, shifted left: DQT_SCALAR_TABLE bytes. narrow: 1..6; left: 0..narrow. */
 void dqt_scalar_table(uint32_t narrow, uint32_t left, uint8_t *table);
 
 typedef struct {
@@ -93,6 +93,8 @@ typedef struct {
 } dqt_scalar_job;
 
 #if UINTPTR_MAX == 0xFFFFFFFFu
+_Static_assert(sizeof(dqt_scalar_run) == DQT_SCALAR_RUN_SIZE && sizeof(dqt_scalar_channel) == DQT_SCALAR_CHANNEL_SIZE,
+               "the exporter counts scratch with these");
 _Static_assert(__builtin_offsetof(dqt_scalar_job, channels) == 12 && __builtin_offsetof(dqt_scalar_job, output) == 16 &&
                    __builtin_offsetof(dqt_scalar_job, centre) == 24 &&
                    __builtin_offsetof(dqt_scalar_job, shift) == 32 && __builtin_offsetof(dqt_scalar_job, tiles) == 40 &&

@@ -5,7 +5,6 @@
 #include "dqt_scalar.h"
 
 #define DQT_SCALAR_TAPS 3u
-#define DQT_SCALAR_OUTPUTS 6u /* made at a time; the same in dqt_edge/lowering/base.py */
 
 /* Twice the centred weights, row by row, shifted left by what activation views have less than 8 bits. */
 typedef struct {
@@ -13,7 +12,10 @@ typedef struct {
     int32_t bias_twice, multiplier;
 } dqt_scalar_depthwise_channel;
 
-/* Where everything is for one run of the layer. Sizes: dqt_edge/lowering/base.py. */
+_Static_assert(sizeof(dqt_scalar_depthwise_channel) == DQT_SCALAR_DEPTHWISE_CHANNEL_SIZE,
+               "the exporter counts scratch with it");
+
+/* Where everything is for one run of the layer. The exporter counts its sizes. */
 typedef struct {
     const dqt_mac *mac;
     const uint8_t *input;

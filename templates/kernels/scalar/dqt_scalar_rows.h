@@ -10,7 +10,7 @@ static inline void *dqt_scalar_take(uint8_t **scratch, uint32_t size) {
     return taken;
 }
 
-/* Where everything is for one run of a layer. Sizes: dqt_edge/lowering/base.py. */
+/* Where everything is for one run of a layer. The exporter counts its sizes. */
 typedef struct {
     const dqt_window *window;
     const uint8_t *input;

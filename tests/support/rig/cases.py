@@ -15,8 +15,19 @@ from unittest.mock import patch
 import numpy as np
 
 from dqt_edge.boards import Board, board_ids, load_board
-from dqt_edge.graph import Graph, pair_text
-from dqt_edge.lowering import dsp
+from dqt_edge.graph import (
+    Add,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    Layer,
+    MaxPool2D,
+    pair_text,
+)
+from dqt_edge.lowering.kernels import catalogue, dsp
 from dqt_edge.lowering.plan import Plan, make_plan
 
 from .kernel_layers import Case, make_case
@@ -29,44 +40,55 @@ FOLDER = Path("build/fuzz-kernels")
 class Core:
     """Where kernels run: a board's compiler flags, the board they are planned for, a QEMU machine if not its own.
 
-    ``ending``: of the names of the kernels that are counted; others that a plan falls back to run too.
+    ``family``: of the kernels that are counted; others that a plan falls back to run too.
     """
 
     board: str
     planned_for: str
-    ending: str
+    family: str
     machine: str | None = None
 
 
 CORES = {
-    "plain": Core("qemu-m3", "host", ""),
-    "m3": Core("qemu-m3", "qemu-m3", "_scalar"),
-    "m0": Core("qemu-m0", "qemu-m0", "_scalar", machine="mps2-an385"),
-    "m4": Core("qemu-m4", "qemu-m4", "_dsp"),
-    "m7": Core("qemu-m7", "qemu-m7", "_dsp"),
-    "m55": Core("qemu-m55", "qemu-m55", "_mve"),
+    "plain": Core("qemu-m3", "host", "plain"),
+    "m3": Core("qemu-m3", "qemu-m3", "scalar"),
+    "m0": Core("qemu-m0", "qemu-m0", "scalar", machine="mps2-an385"),
+    "m4": Core("qemu-m4", "qemu-m4", "dsp"),
+    "m7": Core("qemu-m7", "qemu-m7", "dsp"),
+    "m55": Core("qemu-m55", "qemu-m55", "mve"),
 }
 CORES = {name: core for name, core in CORES.items() if core.board in board_ids()}
 WITHOUT_PAIRS = ("add", "max_pool", "average_pool", "concat")
-"""Kinds of layers without weights. They have plain kernels only, but for two."""
+"""Kinds of layers without weights."""
 
-DSP_KERNELS = {
-    "depthwise": ["depthwise_conv2d_dsp", "depthwise_conv2d_raw_dsp"],
-    "dense": ["dense_nibbles_dsp", "dense_planes_dsp"],
-    "accumulate": ["dense_nibbles_dsp", "dense_planes_dsp"],
-    "average_pool": ["average_pool2d_dsp"],
+OPERATORS: dict[str, type[Layer]] = {
+    "conv": Conv2D,
+    "residual": Conv2D,
+    "depthwise": DepthwiseConv2D,
+    "dense": Dense,
+    "accumulate": Dense,
+    "add": Add,
+    "max_pool": MaxPool2D,
+    "average_pool": AveragePool2D,
+    "concat": Concat,
 }
-"""Kind -> kernels for the DSP extension, where it is not one of the kind's name."""
+"""Kind -> class of its layers."""
 
 Key = tuple[str, str, str]
 """Core, kernel, pair."""
 
 
+def own_kernels(kind: str, core: str) -> set[str]:
+    """Kernels of a core's family for a kind's operator."""
+    family = catalogue.FAMILIES[CORES[core].family]
+    return {kernel.name for kernel in family if OPERATORS[kind] in kernel.operators}
+
+
 def runs_on(kind: str, core: str) -> bool:
-    """Whether a core has kernels of its own for a kind."""
-    cpu = load_board(CORES[core].planned_for).cpu
-    own = {"average_pool": cpu.dsp, "add": cpu.mve}
-    return core == "plain" or kind not in WITHOUT_PAIRS or own.get(kind, False)
+    """Whether a core has kernels of its own for a kind: plain ones run once, on the plain core."""
+    best = [family for family in load_board(CORES[core].planned_for).cpu.families if family != "plain"]
+    kernels = (kernel for family in best or ["plain"] for kernel in catalogue.FAMILIES[family])
+    return any(OPERATORS[kind] in kernel.operators for kernel in kernels)
 
 
 _rigs: dict[str, Rig] = {}

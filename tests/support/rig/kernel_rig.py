@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,24 +19,24 @@ import numpy.typing as npt
 
 from dqt_edge.boards import Board, load_board
 from dqt_edge.errors import ToolchainError
-from dqt_edge.lowering.plan import Constant, PlannedLayer
+from dqt_edge.lowering.constants import Constant
+from dqt_edge.lowering.kernels.catalogue import kernels_of
+from dqt_edge.lowering.plan import PlannedLayer
+from dqt_edge.lowering.records import NONE, POINTER, RECORDS, Concatenation, Mac, Pool, Record, Sum
 from dqt_edge.project.measure_code import FLAGS as CODE_FLAGS
-from dqt_edge.project.render import kernel_files, kernels_for
+from dqt_edge.project.render import kernel_files
 from dqt_edge.system import elf
 from dqt_edge.system.resources import data_folder
 from dqt_edge.system.tools import ARM_GCC, find_tool
 from dqt_edge.system.tools import run as run_project
 
-from .structures import Structure, read_structures
+from .structures import Address, Structure, read_structures
 
 RIG = Path(__file__).parent
 FLAGS = [*CODE_FLAGS, "-g", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 CODE, RAM, BATCH_OFFSET, BATCH_MAX = 0x8_0000, 0x10_0000, 0x10_0000, 0x10_0000
 TIMEOUT = 600
-STRUCTURES = (
-    *("rig_layer", "rig_batch", "dqt_layer", "dqt_width"),
-    *("dqt_mac", "dqt_pool", "dqt_sum", "dqt_concatenation", "dqt_part"),
-)
+STRUCTURES = ("rig_layer", "rig_batch", *(record.c_type for record in RECORDS))
 _LINE = re.compile(r"^(differs|strays|fault|done)((?: [0-9a-f]{8})+)$", re.MULTILINE)
 LINK = """ENTRY(reset)
 SECTIONS {{
@@ -64,7 +64,7 @@ class Job:
 
     Attributes:
         number: The layer's, of its kind; for messages.
-        layer: The layer; of its parameters, the offsets of tensors are replaced.
+        layer: The layer; of its descriptor, the offsets of tensors are replaced.
         constants: The plan's.
         operands: Codes of the tensors it reads, uint8 [inputs, size]; the second may be missing.
         expected: CRC-32 of the output, uint32 [candidates, inputs].
@@ -121,7 +121,7 @@ class Rig:
         assert self.board.qemu is not None
         self.machine = machine or self.board.qemu.machine
         self.ram = 0x2100_0000 if self.board.cpu.mve else 0x2000_0000
-        self.unaligned = not self.board.cpu.core.startswith("cortex-m0")
+        self.unaligned = not self.board.cpu.thumb1
         """Whether the core reads words at any address."""
         self.image = self._build(folder)
         self.structures: dict[str, Structure] = read_structures(self.image, STRUCTURES)
@@ -129,8 +129,8 @@ class Rig:
 
     def _build(self, folder: Path) -> Path:
         folder = folder.resolve()
-        kernels = kernels_for(self.planned_for)
-        files = kernel_files(kernels, self.board.cpu.core)
+        kernels = [kernel.name for kernel in kernels_of(self.planned_for.cpu)]
+        files = kernel_files(kernels, self.board.cpu)
         files["link.ld"] = LINK.format(ram=self.ram, room=RAM, batch=BATCH_OFFSET, code=CODE)
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -190,25 +190,24 @@ class Rig:
         return ToolchainError(what, where=f"{self.image} on {self.machine}", next_step="run one case by its number")
 
 
-def _placed(layer: PlannedLayer, operands: Sequence[int], output: int) -> dict[str, Any]:
-    """Parameters of a layer with its tensors at other offsets."""
-    parameters: dict[str, Any] = dict(layer.parameters) | {"output": output}
-    if layer.record == "sum":
-        parameters["input"] = tuple(operands)
-    elif layer.record == "concatenation":
-        parts = zip(parameters["parts"], operands, strict=True)
-        parameters["parts"] = [dict(part) | {"input": at} for part, at in parts]
-    else:
-        parameters["input"] = operands[0]
-        if len(operands) > 1:
-            parameters["residual"] = operands[1]
-    return parameters
+def _placed(record: Record, operands: Sequence[int], output: int) -> Record:
+    """The descriptor of a layer with its tensors at other offsets."""
+    if isinstance(record, Sum):
+        first, second = operands
+        return replace(record, input=(first, second), output=output)
+    if isinstance(record, Concatenation):
+        parts = tuple(replace(part, input=at) for part, at in zip(record.parts, operands, strict=True))
+        return replace(record, parts=parts, output=output)
+    assert isinstance(record, Mac | Pool)
+    if len(operands) > 1:
+        return replace(record, input=operands[0], output=output, residual=operands[1])
+    return replace(record, input=operands[0], output=output)
 
 
-def _texts(values: Mapping[str, Any]) -> set[str]:
-    """Names of constants in parameters."""
-    found = {v for v in values.values() if isinstance(v, str)}
-    return found.union(*(_texts(v) for v in values.values() if isinstance(v, Mapping)))
+def _names(record: Record) -> set[str]:
+    """Constants that a descriptor points to."""
+    found = {value for _, value, _ in record.fields() if isinstance(value, str)}
+    return found.union(*(_names(value) for _, value, _ in record.fields() if isinstance(value, Record)))
 
 
 @dataclass
@@ -229,9 +228,25 @@ class Batch:
         self._data += content
         return self.rig.ram + BATCH_OFFSET + len(self._data) - len(content)
 
+    def _packed(self, record: Record, address: Address) -> bytes:
+        """A descriptor in memory; what it points to, besides constants, is put there first."""
+        values: dict[str, Any] = {}
+        for name, value, member in record.fields():
+            if name in record.arrays():
+                values[name] = self._put(b"".join(self._packed(item, address) for item in value))
+            elif isinstance(value, Record):
+                values[name] = self._values(value)
+            else:
+                values[name] = NONE if value is None and member.c_type != POINTER else value
+        return self.rig.structures[record.c_type].pack(values, address)
+
+    @staticmethod
+    def _values(record: Record) -> dict[str, Any]:
+        return {name: value for name, value, _ in record.fields()}
+
     def add(self, job: Job, number: int) -> bool:
         """Append a job, which reports under a number; False if it does not fit any more."""
-        layer, used = job.layer, _texts(job.layer.parameters)
+        layer, used = job.layer, _names(job.layer.record)
         constants = [c for c in job.constants if c.name in used]
         size = sum(c.values.nbytes + 8 for c in constants) + sum(o.nbytes for o in job.operands) + job.expected.nbytes
         if len(self._data) + size + 128 * (len(self._layers) + 8) > BATCH_MAX:
@@ -243,29 +258,17 @@ class Batch:
             names[c.name] = self._put(c.values.tobytes(), 4 * (len(names) % 2))
         *operands, output = job.offsets
         structures, address = self.rig.structures, names.__getitem__
-        parameters = _placed(layer, operands, output)
-        if layer.record == "concatenation":
-            packed = [structures["dqt_part"].pack(part, address) for part in parameters["parts"]]
-            parameters |= {"parts": self._put(b"".join(packed)), "part_count": len(packed)}
-        widths = b"".join(
-            structures["dqt_width"].pack({"weight_bits": w, "activation_bits": a, "proof": proof}, address)
-            for (w, a), proof in zip(layer.widths, layer.proofs, strict=True)
-        )
-        described = {
-            "run": self.rig.functions[f"dqt_{layer.kernel}"],
-            "parameters": self._put(structures[f"dqt_{layer.record}"].pack(parameters, address)),
-            "widths": self._put(widths),
-            "width_count": len(layer.widths),
-            "adaptive": layer.adaptive,
-            "controller": layer.controller,
-            "output": output,
-            "output_size": layer.output_size,
+        descriptor = layer.descriptor
+        names |= {
+            descriptor.run: self.rig.functions[f"dqt_{layer.kernel}"],
+            descriptor.parameters: self._put(self._packed(_placed(layer.record, operands, output), address)),
+            descriptor.widths: self._put(b"".join(self._packed(width, address) for width in layer.width_records)),
         }
         values = [self._put(operand.tobytes(), shift) for shift, operand in enumerate(job.operands, 1)]
         sizes = [operand.shape[1] for operand in job.operands]
         missing = 2 - len(values)
         item = {
-            "layer": self._put(structures["dqt_layer"].pack(described, address)),
+            "layer": self._put(self._packed(replace(descriptor, output=output), address)),
             "arena_size": job.arena,
             "operand": [*operands, *[0] * missing],
             "operand_size": [*sizes, *[0] * missing],

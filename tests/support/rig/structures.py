@@ -31,13 +31,11 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Member:
-    """One member of a structure. A bit field: ``bits`` bits from bit ``shift`` of the byte at ``offset``."""
+    """One member of a structure."""
 
     name: str
     offset: int
     kind: Scalar | Structure
-    shift: int = 0
-    bits: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,9 +66,6 @@ class Structure:
             if member.name == RESERVED:
                 continue
             value = values[member.name]
-            if member.bits:
-                out[member.offset] |= (int(value) & ((1 << member.bits) - 1)) << member.shift
-                continue
             if isinstance(member.kind, Structure):
                 content = member.kind.pack(value, address)
             else:
@@ -125,10 +120,6 @@ def _resolve(entry: Any) -> Scalar | Structure:
 
 def _member(entry: Any) -> Member:
     values = {name: attribute.value for name, attribute in entry.attributes.items()}
-    name, kind = values["DW_AT_name"].decode(), _resolve(entry.get_DIE_from_attribute("DW_AT_type"))
-    if "DW_AT_bit_size" not in values:
-        return Member(name, values["DW_AT_data_member_location"], kind)
-    offset, shift = divmod(values["DW_AT_data_bit_offset"], 8)
-    bits = values["DW_AT_bit_size"]
-    assert shift + bits <= 8, "bit fields within a byte"
-    return Member(name, offset, kind, shift, bits)
+    assert "DW_AT_bit_size" not in values, "no bit fields, whose layout is the compiler's"
+    kind = _resolve(entry.get_DIE_from_attribute("DW_AT_type"))
+    return Member(values["DW_AT_name"].decode(), values["DW_AT_data_member_location"], kind)

@@ -1,4 +1,4 @@
-"""Weight planes and scratch of the kernels for cores without the DSP extension, and which layers they take.
+"""Kernels for Cortex-M cores without the DSP extension: their weight planes, scratch, units, and the layers they take.
 
 The planes are those of ``packing``: A the top two bits of each weight, B the next two, L the low four; a group is four
 channels by four K. Only the order differs: two rounds of delta swaps turn a group into one word for each K, with
@@ -10,16 +10,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..boards import Board
-from ..graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
-from . import packing
+from ...graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
+from ..arena import Overlap
+from . import descriptors, packing
+from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
+from .orders import Geometry, by_row, by_segment, copied_first, depthwise_by_row, sliding
 
 PIXELS = 2
-"""Pixels that a micro-kernel computes at a time (DQT_SCALAR_PIXELS)."""
+"""Pixels that a micro-kernel computes at a time."""
 
-SEGMENT, SEGMENT_LEAST, SEGMENT_MOST = 1024, 4, 32
-"""Words of operands, and least and most pairs of pixels, of the rows that an unpadded 1x1 convolution of stride 1 is
-cut into (the same names in the kernel)."""
+SEGMENT, SEGMENT_MIN, SEGMENT_MAX = 1024, 4, 32
+"""Flat convolutions (1x1, stride 1, no padding) run in segments. Operand words to aim for in a segment, and its limits
+in pixel pairs."""
 
 OPERANDS = 24576
 """Bytes of decoded weights beyond which a larger block gains little: the input rows are expanded once a block."""
@@ -30,6 +32,11 @@ RUN, JOB_CHANNEL = 16, 12
 TABLE = 256
 """Bytes of the table of activation views."""
 
+PACKED_BITS = 12
+"""Bits of weight and activation, together, up to which two channels fit into one word."""
+
+WIDE_RUN = 256
+"""K until a field of the wide form could overflow."""
 
 OUTPUTS = 6
 """Outputs that depthwise_conv2d_scalar makes at a time."""
@@ -37,10 +44,19 @@ OUTPUTS = 6
 CHANNEL = 44
 """Bytes of a channel of depthwise_conv2d_scalar: weights, bias, multiplier."""
 
-
-def serves(board: Board) -> bool:
-    """Whether a board runs these kernels: a Cortex-M without DSP extension and MVE."""
-    return not (board.is_host or board.cpu.dsp or board.cpu.mve)
+LIMITS = (
+    Limit("DQT_SCALAR_PIXELS", PIXELS, "Pixels that a micro-kernel of a convolution computes at a time."),
+    Limit("DQT_SCALAR_SEGMENT", SEGMENT, "Operand words to aim for in a segment of a flat convolution;"),
+    Limit("DQT_SCALAR_SEGMENT_MIN", SEGMENT_MIN, "and its limits in pairs of pixels."),
+    Limit("DQT_SCALAR_SEGMENT_MAX", SEGMENT_MAX, ""),
+    Limit("DQT_SCALAR_PACKED_BITS", PACKED_BITS, "Bits of a width pair up to which two channels fit into one word."),
+    Limit("DQT_SCALAR_WIDE_RUN", WIDE_RUN, "K until a field of the wide form could overflow."),
+    Limit("DQT_SCALAR_RUN_SIZE", RUN, "Bytes of dqt_scalar_run, dqt_scalar_channel, dqt_scalar_depthwise_channel."),
+    Limit("DQT_SCALAR_CHANNEL_SIZE", JOB_CHANNEL, ""),
+    Limit("DQT_SCALAR_DEPTHWISE_CHANNEL_SIZE", CHANNEL, ""),
+    Limit("DQT_SCALAR_TABLE", TABLE, "Bytes of the table of activation views."),
+    Limit("DQT_SCALAR_OUTPUTS", OUTPUTS, "Outputs of a depthwise convolution that are made at a time."),
+)
 
 
 def pack(weights: npt.NDArray[np.int8]) -> packing.Planes:
@@ -76,12 +92,12 @@ def unpack(planes: packing.Planes, channels: int, depth: int) -> npt.NDArray[np.
 
 def is_packed(pair: Pair) -> bool:
     """Whether two channels fit into one word at a width pair: 16 or more products in a field of 16 bits."""
-    return sum(pair) <= 12
+    return sum(pair) <= PACKED_BITS
 
 
 def run_limit(pair: Pair) -> int:
     """K until a field of 16 bits (packed) or of 24 bits (wide: views at the place of the master) could overflow."""
-    return 1 << (16 - sum(pair)) if is_packed(pair) else 256
+    return 1 << (16 - sum(pair)) if is_packed(pair) else WIDE_RUN
 
 
 def is_flat(source: Shape, output: Shape, window: Window) -> bool:
@@ -91,7 +107,7 @@ def is_flat(source: Shape, output: Shape, window: Window) -> bool:
 
 def segment_pairs(channels: int) -> int:
     """Pairs of pixels in a row of our own choice, where rows of the image do not count."""
-    return min(max(SEGMENT // (2 * channels), SEGMENT_LEAST), SEGMENT_MOST)
+    return min(max(SEGMENT // (2 * channels), SEGMENT_MIN), SEGMENT_MAX)
 
 
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
@@ -138,3 +154,79 @@ def most_tiles(layer: Conv2D) -> int:
     """Weight tiles beyond which decoding more at a time gains little."""
     tile: int = operand_bytes(layer) * layer.by_channel.shape[1]
     return max(1, OPERANDS // tile)
+
+
+def _conv2d_ways(layer: Conv2D, tensors: Tensors) -> list[Way]:
+    source, output = tensors[layer.input], tensors[layer.output]
+    blocks = block_sizes(packing.padded(layer.channels) // packing.TILE, most_tiles(layer))
+    return [Way(scratch(layer, source, output, block), block) for block in blocks]
+
+
+def _conv2d_order(g: Geometry) -> Overlap:
+    if is_flat(g.source, g.target, g.window):
+        return by_segment(g, PIXELS * segment_pairs(g.source[2]))
+    return by_row(g)
+
+
+def _depthwise_ways(layer: DepthwiseConv2D, tensors: Tensors) -> list[Way]:
+    return [Way(depthwise_scratch(layer, tensors[layer.output]))]
+
+
+def _dense_ways(layer: Dense, _tensors: Tensors) -> list[Way]:
+    return [Way(dense_scratch(layer))]
+
+
+def _pack(layer: Conv2D | Dense) -> packing.Planes:
+    return pack(layer.by_channel)
+
+
+def _unit(name: str, *needs: Source, thumb1: tuple[Source, ...] = ()) -> Source:
+    return Source("scalar", name, needs=needs, thumb1=thumb1)
+
+
+_OPERANDS = _unit("scalar_operands")
+_ROWS = _unit("scalar_rows", _OPERANDS)
+_FINISH_THUMB1 = _unit("scalar_finish_thumb1")
+_MULTIPLY = _unit("scalar_multiply", thumb1=(_unit("scalar_multiply_thumb1", _FINISH_THUMB1),))
+_BYTES = _unit("scalar_dense_bytes", thumb1=(_unit("scalar_dense_bytes_thumb1"),))
+_HALVES = _unit("scalar_dense_halves", thumb1=(_unit("scalar_dense_halves_thumb1"),))
+_DENSE = _unit("scalar_dense", _BYTES, _HALVES)
+_DEPTHWISE = _unit("scalar_depthwise", thumb1=(_unit("scalar_depthwise_thumb1"),))
+_DEPTHWISE_ROWS = _unit("scalar_depthwise_rows")
+
+KERNELS = (
+    Kernel(
+        Source("scalar", "conv2d_scalar", needs=(_MULTIPLY, _OPERANDS, _ROWS)),
+        (Conv2D,),
+        descriptors.mac,
+        ways=_conv2d_ways,
+        order=sliding(_conv2d_order),
+        pack=_pack,
+    ),
+    Kernel(
+        Source("scalar", "depthwise_conv2d_scalar", needs=(_DEPTHWISE, _DEPTHWISE_ROWS)),
+        (DepthwiseConv2D,),
+        descriptors.mac,
+        serves=lambda layer, _: takes_depthwise(layer),
+        ways=_depthwise_ways,
+        order=sliding(depthwise_by_row),
+    ),
+    Kernel(
+        Source("scalar", "dense_scalar", needs=(_DENSE,)),
+        (Dense,),
+        descriptors.mac,
+        serves=lambda layer, _: layer.requantize is not None,
+        ways=_dense_ways,
+        order=copied_first,
+        pack=_pack,
+    ),
+    Kernel(
+        Source("scalar", "dense_accumulate_scalar", "dense_scalar", "accumulate", needs=(_DENSE,)),
+        (Dense,),
+        descriptors.mac,
+        serves=lambda layer, _: layer.requantize is None,
+        ways=_dense_ways,
+        order=copied_first,
+        pack=_pack,
+    ),
+)

@@ -56,7 +56,7 @@ def padded(n: int) -> int:
     return -(-n // TILE) * TILE
 
 
-def _stored(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+def stored(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
     """Stored bytes [tile, group, channel in tile, k in group]."""
     channels, depth = weights.shape
     full = np.zeros((padded(channels), padded(depth)), np.int64)
@@ -68,7 +68,7 @@ def _stored(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
 
 def pack(weights: npt.NDArray[np.int8]) -> Planes:
     """Planes of weights [channels, K]; both are padded to multiples of four with zero weights."""
-    tiles = _stored(weights)
+    tiles = stored(weights)
     a = np.zeros(tiles.shape[:2], np.int64)
     b = np.zeros(tiles.shape[:2], np.int64)
     low = np.zeros((*tiles.shape[:2], 2), np.int64)
@@ -81,35 +81,6 @@ def pack(weights: npt.NDArray[np.int8]) -> Planes:
             # Word 0 has the nibbles of the odd fields, word 1 of the even: what two delta swaps of A and B leave.
             low[:, :, 1 - index % 2] |= (byte & 15) << (4 * (index // 2))
     return Planes(a.ravel().astype(np.uint32), b.ravel().astype(np.uint32), low.ravel().astype(np.uint32))
-
-
-def pack_nibbles(weights: npt.NDArray[np.int8]) -> Planes:
-    """Planes of nibbles, for dense layers on cores with the DSP extension: ``a`` the high ones, ``low`` the low ones.
-
-    A group takes two words of each plane; ``b`` is empty. Sign and padding are those of :func:`pack`.
-    """
-    tiles = _stored(weights)
-    high = np.zeros((*tiles.shape[:2], 2), np.int64)
-    low = np.zeros((*tiles.shape[:2], 2), np.int64)
-    for channel in range(TILE):
-        for k in range(TILE):
-            word, high_bit, low_bit = nibble_place(channel, k)
-            high[:, :, word] |= (tiles[:, :, channel, k] >> 4) << high_bit
-            low[:, :, word] |= (tiles[:, :, channel, k] & 15) << low_bit
-    return Planes(high.ravel().astype(np.uint32), np.zeros(0, np.uint32), low.ravel().astype(np.uint32))
-
-
-def nibble_place(channel: int, k: int) -> tuple[int, int, int]:
-    """Word of a group, and first bits in the high and in the low plane, of weight (channel, k).
-
-    A mask of 0xF00FF00F yields two channels in each half of a word, and rotated by eight bits the other two. A delta
-    swap between the planes yields two words of whole bytes: channels 1 over 3, which are the high nibbles of the high
-    plane, and 0 over 2. The second lies a byte further on there than in the high plane.
-    """
-    byte = 2 * (k // 2) + (channel < 2)
-    if channel % 2 == 1:
-        return k % 2, 8 * byte + 4, 8 * ((byte + 1) % 4) + 4
-    return k % 2, 8 * ((byte - 1) % 4), 8 * byte
 
 
 def unpack(planes: Planes, channels: int, depth: int, bits: int) -> npt.NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Weight planes and scratch of the kernels for MVE, and which layers they take.
+"""Kernels for MVE (Helium): their weight planes, scratch, units, and the layers they take.
 
 The planes are those of ``packing``: A the top two bits of each weight, B the next two, L the low four. Only the order
 differs, so that vector registers decode sixteen K of a channel at a time: a block is four channels by sixteen K. Byte
@@ -12,11 +12,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Conv2D, Dense, DepthwiseConv2D, Tensor, Window
-from . import packing
+from ...graph import Add, Conv2D, Dense, DepthwiseConv2D, Tensor, Window
+from ..arena import Overlap
+from . import descriptors, packing
+from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
+from .orders import NEVER, Geometry, by_segment, copied_first, distance, side_by_side, sliding
 
 LANES = 16
-"""K of a block (DQT_MVE_LANES)."""
+"""K of a block."""
 
 DECODED = 16384
 """Bytes of decoded weights beyond which a larger block gains under 3 %: windows are gathered once for each block."""
@@ -24,8 +27,16 @@ DECODED = 16384
 OFFSET_MAX = 65535
 """Offset plus 1 in a table of depthwise_conv2d_mve."""
 
-GROUP = 64
-"""Bytes of a column of a depthwise patch: sixteen channels, four rows."""
+COLUMN, TABLE_COLUMNS = 64, 5
+"""Bytes of a column of a depthwise patch: sixteen channels, four rows; and columns of a table of weights."""
+
+LIMITS = (
+    Limit("DQT_MVE_LANES", LANES, "K of a block; and bytes of its decoded weights, sixteen K of four channels."),
+    Limit("DQT_MVE_BLOCK", LANES * packing.TILE, ""),
+    Limit("DQT_MVE_COLUMN", COLUMN, "Bytes of a column of a depthwise patch: sixteen channels, four rows;"),
+    Limit("DQT_MVE_TABLE", TABLE_COLUMNS * COLUMN, "and of a table of weights."),
+    Limit("DQT_MVE_MAP_END", OFFSET_MAX, "The greatest entry of a table of lanes."),
+)
 
 
 def _padded(n: int) -> int:
@@ -101,4 +112,73 @@ def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
     """Bytes of scratch of depthwise_conv2d_mve: two tables of weights, a vector of padding, and the patch."""
     width = output.shape[1]
     columns = -(-width // 2) * 2 + 2 if layer.window.stride[1] == 1 else -(-width // 4) * 8 + 2
-    return GROUP * (2 * 5 + columns) + LANES
+    return COLUMN * (2 * TABLE_COLUMNS + columns) + LANES
+
+
+def _conv2d_ways(layer: Conv2D, _tensors: Tensors) -> list[Way]:
+    tiles = packing.padded(layer.channels) // packing.TILE
+    return [Way(scratch(layer, block), block) for block in block_sizes(tiles, most_tiles(layer))]
+
+
+def _depthwise_order(g: Geometry) -> Overlap:
+    """In strips of two output rows (with a stride, of one), or a multiple, that read their rows anew."""
+    height, width, channels = g.target
+    rows = strip_rows(g.window)
+    first = np.where(g.top < g.source[0], g.top.clip(0) * g.row, NEVER)[::rows]
+    ends = np.minimum(np.arange(rows, height + rows, rows), height) * width * channels
+    return Overlap(distance(first, ends), channels)
+
+
+def _dense_ways(layer: Dense, _tensors: Tensors) -> list[Way]:
+    return [Way(dense_scratch(layer))]
+
+
+def _pack(layer: Conv2D | Dense) -> packing.Planes:
+    return pack(layer.by_channel)
+
+
+def _unit(name: str, *needs: Source) -> Source:
+    return Source("mve", name, needs=needs)
+
+
+_OPERANDS = _unit("mve_operands")
+_MAPS = _unit("mve_depthwise_maps", _unit("mve_map"), _unit("mve_map_tables"))
+_WINDOWS = _unit("mve_depthwise_windows", _unit("mve_depthwise"))
+
+KERNELS = (
+    Kernel(
+        Source("mve", "conv2d_mve", needs=(_unit("mve_multiply"), _OPERANDS, _unit("mve_windows"))),
+        (Conv2D,),
+        descriptors.mac,
+        ways=_conv2d_ways,
+        order=sliding(lambda g: by_segment(g, 2)),
+        pack=_pack,
+    ),
+    Kernel(
+        Source("mve", "depthwise_conv2d_mve", needs=(_MAPS, _WINDOWS)),
+        (DepthwiseConv2D,),
+        descriptors.mac,
+        serves=lambda layer, tensors: takes_depthwise(layer, tensors[layer.input], tensors[layer.output]),
+        ways=lambda layer, tensors: [Way(depthwise_scratch(layer, tensors[layer.output]))],
+        order=sliding(_depthwise_order),
+    ),
+    Kernel(
+        Source("mve", "dense_mve", needs=(_OPERANDS,)),
+        (Dense,),
+        descriptors.mac,
+        serves=lambda layer, _: layer.requantize is not None,
+        ways=_dense_ways,
+        order=copied_first,
+        pack=_pack,
+    ),
+    Kernel(
+        Source("mve", "dense_accumulate_mve", "dense_mve", "accumulate"),
+        (Dense,),
+        descriptors.mac,
+        serves=lambda layer, _: layer.requantize is None,
+        ways=_dense_ways,
+        order=copied_first,
+        pack=_pack,
+    ),
+    Kernel(Source("mve", "add_mve"), (Add,), descriptors.addition, order=side_by_side),
+)

@@ -1,0 +1,206 @@
+"""The type of a kernel: a C function that computes a layer, with all that the planner and the exporter know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ...boards import Cpu
+from ...graph import Layer, Pair, Tensor, Window
+from ..arena import Overlap
+from ..constants import Constants
+from ..records import Proof, Record
+from .packing import Planes
+
+BLOCK_MAX = 255
+"""Weight tiles that a descriptor can ask to decode at a time."""
+
+Tensors = Mapping[str, Tensor]
+"""Tensors of a graph by name."""
+
+
+class Windowed(Protocol):
+    """A layer with a sliding window over one input."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def input(self) -> str:
+        """The tensor that it reads."""
+
+    @property
+    def output(self) -> str:
+        """The tensor that it writes."""
+
+    @property
+    def window(self) -> Window:
+        """The window."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A template that becomes a C or assembly file of an export, ``dqt_<name>``.
+
+    Attributes:
+        family: Folder below ``templates/kernels``.
+        name: Of the file, and of the function where the source is a kernel.
+        template: File name of the template without its suffixes; empty: the name.
+        variant: What the template may ask for.
+        needs: Sources whose functions this one calls.
+        thumb1: What takes its place on Armv6-M, which has Thumb 1 only; empty: itself.
+    """
+
+    family: str
+    name: str
+    template: str = ""
+    variant: str = "plain"
+    needs: tuple[Source, ...] = ()
+    thumb1: tuple[Source, ...] = ()
+
+    def closure(self, cpu: Cpu) -> dict[str, Source]:
+        """This source and all that it needs on a core, by name."""
+        if cpu.thumb1 and self.thumb1:
+            return closure(self.thumb1, cpu)
+        return {self.name: self} | closure(self.needs, cpu)
+
+
+def closure(sources: Iterable[Source], cpu: Cpu) -> dict[str, Source]:
+    """Sources and all that they need on a core, by name."""
+    found: dict[str, Source] = {}
+    for source in sources:
+        found |= source.closure(cpu)
+    return found
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A number that C and Python both work with: a macro of ``dqt_limits.h``."""
+
+    name: str
+    value: int
+    comment: str
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a kernel may compute a layer.
+
+    Attributes:
+        scratch: Bytes of scratch that it clobbers.
+        block: Weight tiles that a convolution decodes at a time; of a depthwise kernel for the DSP extension, 1 where
+            its rows are the map's columns; else 0.
+        strip: Pairs of pixels whose operands a convolution for the DSP extension keeps in scratch at a time, else 0.
+        rereads: Whether the kernel reads input more than once, because the strips of a row share some.
+        cheap: Whether it takes hardly longer than the way before it.
+    """
+
+    scratch: int = 0
+    block: int = 0
+    strip: int = 0
+    rereads: bool = False
+    cheap: bool = False
+
+
+Order = Callable[[Any, Way, Tensors], dict[str, Overlap]]
+"""Layer, way, tensors -> tensors that the layer reads and whose memory its output may take over."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a descriptor is made from: tensors by name, their offsets in the arena, and where constants go."""
+
+    tensors: Tensors
+    offsets: Mapping[str, int]
+    constants: Constants
+
+
+@dataclass(frozen=True)
+class Described:
+    """A descriptor, and the largest magnitude of an accumulator, 0 for layers without one."""
+
+    record: Record
+    bound: int = 0
+
+
+def _always(_layer: Layer, _tensors: Tensors) -> bool:
+    return True
+
+
+def _plain_way(_layer: Layer, _tensors: Tensors) -> Sequence[Way]:
+    return (Way(),)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel, all facts in one place. Functions get the layer and the graph's tensors.
+
+    Attributes:
+        source: Its template, variant, and the sources that it needs; the name is that of the C function.
+        operators: Classes of the layers that it computes.
+        describe: Makes the descriptor that it reads: of a layer, its way, its weights' planes, and the plan so far.
+        serves: Which layers of the classes it computes; each argument's range is in the C file's head.
+        ways: How it may compute such a layer, the fastest first; at least one.
+        order: Its order of reading and writing; None: the output never takes over memory of the input.
+        pack: What lays out the weights as planes; None: the kernel reads master bytes, or has no weights.
+        proof: What to prove of the weights at a width; None: the kernel does not ask.
+        fallback: Whether it is a last way for layers that a faster kernel serves, where memory is short.
+    """
+
+    source: Source
+    operators: tuple[type[Any], ...]
+    describe: Callable[[Any, Way, Planes | None, Context], Described] = field(repr=False)
+    serves: Callable[[Any, Tensors], bool] = field(default=_always, repr=False)
+    ways: Callable[[Any, Tensors], Sequence[Way]] = field(default=_plain_way, repr=False)
+    order: Order | None = field(default=None, repr=False)
+    pack: Callable[[Any], Planes] | None = field(default=None, repr=False)
+    proof: Callable[[Any, Pair], Proof] | None = field(default=None, repr=False)
+    fallback: bool = False
+
+    @property
+    def name(self) -> str:
+        """The C function, without the ``dqt_`` prefix."""
+        return self.source.name
+
+    @property
+    def family(self) -> str:
+        """Folder of its template."""
+        return self.source.family
+
+    def takes(self, layer: Layer, tensors: Tensors) -> bool:
+        """Whether it computes a layer."""
+        return isinstance(layer, self.operators) and self.serves(layer, tensors)
+
+    def choices(self, layer: Layer, tensors: Tensors) -> tuple[Choice, ...]:
+        """Its ways to compute a layer that it takes, the fastest first."""
+        return tuple(Choice(self, way) for way in self.ways(layer, tensors))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A kernel, and how it computes a layer."""
+
+    kernel: Kernel
+    way: Way = Way()
+
+    @property
+    def scratch(self) -> int:
+        """Bytes of scratch that it clobbers."""
+        return self.way.scratch
+
+    def overlaps(self, layer: Layer, tensors: Tensors) -> dict[str, Overlap]:
+        """Tensors that the layer reads and whose memory its output may take over, if nothing else needs them."""
+        return {} if self.kernel.order is None else self.kernel.order(layer, self.way, tensors)
+
+    def describe(self, layer: Layer, context: Context) -> Described:
+        """What the kernel reads of a layer; its constants are added to those of the context."""
+        planes = None if self.kernel.pack is None else self.kernel.pack(layer)
+        return self.kernel.describe(layer, self.way, planes, context)
+
+
+def block_sizes(tiles: int, most: int) -> list[int]:
+    """Tiles to decode at a time, the largest first: for each number of passes over the input the least that does."""
+    fewest = -(-tiles // min(tiles, most, BLOCK_MAX))
+    return sorted({-(-tiles // passes) for passes in range(fewest, tiles + 1)}, reverse=True)

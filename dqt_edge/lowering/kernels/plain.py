@@ -1,0 +1,73 @@
+"""Kernels in plain C, for any core: what the faster families leave, and the native process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...graph import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, MaxPool2D
+from . import descriptors, packing
+from .kernel import Kernel, Limit, Source, Tensors, Way
+from .orders import by_element, by_pixel, concatenated, copied_first, side_by_side, sliding
+
+LIMITS = (Limit("DQT_TILE", packing.TILE, "Output channels, and K, of a weight tile."),)
+
+
+def _tile_way(layer: Conv2D | Dense, _tensors: Tensors) -> Sequence[Way]:
+    """A tile of decoded weights and a column of activations."""
+    return (Way((packing.TILE + 1) * packing.padded(layer.by_channel.shape[1])),)
+
+
+def _pack(layer: Conv2D | Dense) -> packing.Planes:
+    return packing.pack(layer.by_channel)
+
+
+KERNELS = (
+    Kernel(
+        Source("plain", "conv2d"),
+        (Conv2D,),
+        descriptors.mac,
+        serves=lambda layer, _: layer.residual is None,
+        ways=_tile_way,
+        order=sliding(by_pixel),
+        pack=_pack,
+        fallback=True,
+    ),
+    Kernel(
+        Source("plain", "conv2d_residual", "conv2d", "residual"),
+        (Conv2D,),
+        descriptors.mac,
+        serves=lambda layer, _: layer.residual is not None,
+        ways=_tile_way,
+        order=sliding(by_pixel),
+        pack=_pack,
+        fallback=True,
+    ),
+    Kernel(Source("plain", "depthwise_conv2d"), (DepthwiseConv2D,), descriptors.mac, order=sliding(by_element)),
+    Kernel(
+        Source("plain", "dense"),
+        (Dense,),
+        descriptors.mac,
+        serves=lambda layer, _: layer.requantize is not None,
+        ways=_tile_way,
+        order=copied_first,
+        pack=_pack,
+    ),
+    Kernel(
+        Source("plain", "dense_accumulate", "dense", "accumulate"),
+        (Dense,),
+        descriptors.mac,
+        serves=lambda layer, _: layer.requantize is None,
+        ways=_tile_way,
+        order=copied_first,
+        pack=_pack,
+    ),
+    Kernel(Source("plain", "add"), (Add,), descriptors.addition, order=side_by_side),
+    Kernel(Source("plain", "concat"), (Concat,), descriptors.concatenation, order=concatenated),
+    Kernel(Source("plain", "max_pool2d", "pool2d", "max"), (MaxPool2D,), descriptors.pool, order=sliding(by_element)),
+    Kernel(
+        Source("plain", "average_pool2d", "pool2d", "average"),
+        (AveragePool2D,),
+        descriptors.pool,
+        order=sliding(by_element),
+    ),
+)

@@ -1,0 +1,273 @@
+"""Descriptors of layers as the C code reads them: each class is a structure of ``dqt_layer.h``, field by field.
+
+Names, order and types of the fields are those of the C structure; a test compares both by the compiler's debug
+information. So a template can write any record in one loop, and the size of every table is known without a compiler.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from typing import Annotated, Any, ClassVar, get_type_hints
+
+NONE = 0xFFFFFFFF
+"""DQT_NONE: an offset that is not there."""
+
+RESERVED = "reserved"
+"""Name of the bytes that fill a structure; they are zero."""
+
+POINTER = "pointer"
+_SIZES = {"uint8_t": 1, "bool": 1, "uint16_t": 2, "uint32_t": 4, "int32_t": 4, POINTER: 4}
+
+
+class Proof(IntEnum):
+    """What is proved of a convolution's weights at a width, for every channel and any activations (``DQT_PROOF_...``).
+
+    TOP: the sum of a top field over a whole window fits its field. BOTH: so does that of a low field.
+    """
+
+    NONE = 0
+    TOP = 1
+    BOTH = 2
+
+
+@dataclass(frozen=True)
+class Member:
+    """A field as C has it.
+
+    Attributes:
+        c_type: Type of the field, or of an element; ``pointer`` for any address.
+        count: Elements of an array; None: no array.
+        record: Class of a structure within the structure, instead of ``c_type``.
+        constant: Whether a pointer is the name of a constant of the plan.
+    """
+
+    c_type: str
+    count: int | None = None
+    record: type[Record] | None = None
+    constant: bool = False
+
+    @property
+    def alignment(self) -> int:
+        """Bytes that it begins at a multiple of, on a 32-bit core."""
+        return self.record.byte_alignment() if self.record else _SIZES[self.c_type]
+
+    @property
+    def size(self) -> int:
+        """Bytes on a 32-bit core."""
+        return self.record.byte_size() if self.record else _SIZES[self.c_type] * (self.count or 1)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A structure in flash. A text value is a name; None is a null pointer, or DQT_NONE for an offset."""
+
+    c_type: ClassVar[str]
+
+    @classmethod
+    @functools.cache
+    def members(cls) -> Mapping[str, Member]:
+        """Every field in the order of the structure, the reserved ones too."""
+        hints = get_type_hints(cls, include_extras=True)
+        return {f.name: _member(hints[f.name]) for f in fields(cls)}
+
+    @classmethod
+    def byte_alignment(cls) -> int:
+        """Bytes that the structure begins at a multiple of, on a 32-bit core."""
+        return max(member.alignment for member in cls.members().values())
+
+    @classmethod
+    def offsets(cls) -> dict[str, int]:
+        """Byte offset of each field on a 32-bit core."""
+        found, end = {}, 0
+        for name, member in cls.members().items():
+            found[name] = -(-end // member.alignment) * member.alignment
+            end = found[name] + member.size
+        return found
+
+    @classmethod
+    def byte_size(cls) -> int:
+        """Bytes on a 32-bit core."""
+        end = max(offset + cls.members()[name].size for name, offset in cls.offsets().items())
+        return -(-end // cls.byte_alignment()) * cls.byte_alignment()
+
+    def fields(self) -> Iterator[tuple[str, Any, Member]]:
+        """Name, value and C type of each field that is not reserved, in the order of the structure."""
+        for name, member in self.members().items():
+            if name != RESERVED:
+                yield name, getattr(self, name), member
+
+    def arrays(self) -> dict[str, tuple[Record, ...]]:
+        """Records of a variable number that lie beside this one, by the field that points to them."""
+        return {name: value for name, value, member in self.fields() if member.c_type == POINTER and _is_array(value)}
+
+    def table_size(self) -> int:
+        """Bytes of the record and of its arrays."""
+        return self.byte_size() + sum(sum(item.byte_size() for item in items) for items in self.arrays().values())
+
+
+def _member(hint: Any) -> Member:  # noqa: ANN401 - a type
+    """The C side of a field: annotated, or a structure within the structure."""
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return Member(hint.c_type, None, hint)
+    found = hint.__metadata__[0]
+    assert isinstance(found, Member)
+    return found
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, Record) for item in value)
+
+
+U8 = Annotated[int, Member("uint8_t")]
+U16 = Annotated[int, Member("uint16_t")]
+U32 = Annotated[int, Member("uint32_t")]
+I32 = Annotated[int, Member("int32_t")]
+Bool = Annotated[bool, Member("bool")]
+Symbol = Annotated[str, Member(POINTER)]
+Address = Annotated[str, Member(POINTER, constant=True)]
+OptionalAddress = Annotated[str | None, Member(POINTER, constant=True)]
+
+
+@dataclass(frozen=True)
+class Width(Record):
+    """A candidate."""
+
+    c_type = "dqt_width"
+    weight_bits: U8
+    activation_bits: U8
+    proof: Annotated[Proof, Member("uint8_t")]
+    reserved: U8 = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Layer(Record):
+    """What runs a layer; ``run`` and the pointers are names."""
+
+    c_type = "dqt_layer"
+    run: Symbol
+    parameters: Symbol
+    widths: Symbol
+    width_count: U16
+    adaptive: Bool
+    controller: Bool
+    output: U32
+    output_size: U32
+
+
+@dataclass(frozen=True)
+class Window(Record):
+    """Geometry of a sliding window."""
+
+    c_type = "dqt_window"
+    in_height: U16
+    in_width: U16
+    in_channels: U16
+    out_height: U16
+    out_width: U16
+    out_channels: U16
+    kernel_height: U8
+    kernel_width: U8
+    stride_y: U8
+    stride_x: U8
+    pad_top: U8
+    pad_left: U8
+    in_zero: U8
+    reserved: U8 = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Requantize(Record):
+    """From twice-accumulators to codes; ``shift`` None: 32 for all channels."""
+
+    c_type = "dqt_requantize"
+    multiplier: OptionalAddress
+    shift: OptionalAddress
+    low: U8
+    high: U8
+    reserved: Annotated[int, Member("uint8_t", 2)] = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Mac(Record):
+    """Convolution, depthwise convolution, dense."""
+
+    c_type = "dqt_mac"
+    window: Window
+    input: U32
+    output: U32
+    residual: Annotated[int | None, Member("uint32_t")]
+    plane_a: OptionalAddress
+    plane_b: OptionalAddress
+    plane_l: OptionalAddress
+    masters: OptionalAddress
+    bias_twice: Address
+    residual_multiplier: OptionalAddress
+    bias_stride: U32
+    requantize: Requantize
+    residual_zero: U8
+    block: U8
+    strip: U8
+    reserved: U8 = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Pool(Record):
+    """Maximum and average pooling."""
+
+    c_type = "dqt_pool"
+    window: Window
+    input: U32
+    output: U32
+    counts: OptionalAddress
+    bias_twice: OptionalAddress
+    count_count: U32
+    requantize: Requantize
+
+
+@dataclass(frozen=True)
+class Sum(Record):
+    """Addition of two stored tensors."""
+
+    c_type = "dqt_sum"
+    input: Annotated[tuple[int, int], Member("uint32_t", 2)]
+    output: U32
+    size: U32
+    multiplier: Annotated[tuple[int, int], Member("int32_t", 2)]
+    offset: I32
+    shift: U8
+    low: U8
+    high: U8
+    reserved: U8 = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Part(Record):
+    """An input of a concatenation; ``shift`` 0: it is copied."""
+
+    c_type = "dqt_part"
+    input: U32
+    size: U32
+    multiplier: I32
+    offset: I32
+    shift: U8
+    low: U8
+    high: U8
+    reserved: U8 = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Concatenation(Record):
+    """Concatenation of its parts, row by row."""
+
+    c_type = "dqt_concatenation"
+    parts: Annotated[tuple[Part, ...], Member(POINTER)]
+    part_count: U32
+    output: U32
+    rows: U32
+
+
+RECORDS: tuple[type[Record], ...] = (Width, Layer, Window, Requantize, Mac, Pool, Sum, Part, Concatenation)
+"""Every structure of ``dqt_layer.h`` that is written."""

@@ -1,0 +1,60 @@
+"""The lists of files in docs/extending.md are those that name the example: a kernel 2, an operator at most 8."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "extending.md"
+CODE = (".py", ".j2", ".c", ".h", ".S")
+
+
+def listed(title: str) -> set[str]:
+    """Files in the first table of a section."""
+    section = PAGE.read_text(encoding="utf-8").split(f"\n## {title}\n")[1].split("\n## ")[0]
+    table = re.search(r"^\| file \|.*\n\|---.*\n((?:\|.*\n)+)", section, re.MULTILINE)
+    assert table is not None
+    return set(re.findall(r"^\| `([^`]+)`", table[1], re.MULTILINE))
+
+
+def naming(word: str, *places: str) -> set[str]:
+    """Files below places, or places themselves, that have a word in their name or text."""
+    found = set()
+    for place in places:
+        root = ROOT / place
+        for path in [root] if root.is_file() else sorted(root.rglob("*")):
+            if path.suffix in CODE or root.is_file():
+                name = path.relative_to(ROOT).as_posix()
+                text = f"{path.name}\n{path.read_text(encoding='utf-8')}"
+                if re.search(rf"(?<!\w){word}(?!\w)", text):
+                    found.add(name)
+    return found
+
+
+def test_a_kernel_is_its_template_and_its_place_in_the_family() -> None:
+    found = naming("average_pool2d_dsp", "dqt_edge", "templates", "firmware")
+    assert found == listed("A kernel")
+    assert len(found) == 2
+
+
+def test_an_operator_without_a_new_kernel_form_is_eight_files() -> None:
+    places = ("dqt_edge/graph", "dqt_edge/lowering", "dqt_edge/project", "dqt_edge/device", "dqt_edge/measure")
+    beside = ("dqt_edge/training/integer.py", "docs/checkpoint.md", "tests/support/random_graphs.py", "templates")
+    found = naming("MaxPool2D", *places, *beside, "firmware")
+    assert found == listed("An operator")
+    assert len(found) <= 8
+
+
+@pytest.mark.parametrize("title", ["A kernel", "An operator"])
+def test_every_listed_file_exists(title: str) -> None:
+    assert all((ROOT / name).is_file() for name in listed(title))
+
+
+def test_the_example_is_the_code_of_the_family() -> None:
+    example = re.search(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert example is not None
+    code = (ROOT / "dqt_edge" / "lowering" / "kernels" / "dsp.py").read_text(encoding="utf-8")
+    assert re.sub(r"\s+", " ", example[1]).strip() in re.sub(r"\s+", " ", code)
