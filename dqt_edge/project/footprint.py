@@ -1,27 +1,24 @@
 """Flash and RAM of a plan on its board, predicted to the byte, without a compiler.
 
 The image is model data (sizes follow from the plan) and code. No model-dependent number is compiled into the code, so
-each function has one size for each board and compiler. ``code_sizes.json`` holds those sizes, their references and
-their stack use, measured with the compiler it names (``make code-sizes``); the linker keeps what is reachable, and so
-does this module. The worst-case stack is the deepest path through the same references.
+each function has one size for each core, flags and compiler: :mod:`.code_table` knows those sizes, their references and
+their stack use, or an upper bound of them. The linker keeps what is reachable, and so does this module. The worst-case
+stack is the deepest path through the same references.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from ..boards import Board, Memory
+from ..boards import Memory
 from ..device import messages
-from ..errors import DoesNotFitError, ToolchainError, UnsupportedError
+from ..errors import DoesNotFitError, UnsupportedError
 from ..lowering.arena import aligned
 from ..lowering.plan import Plan
-
-TABLE = Path(__file__).with_name("code_sizes.json")
+from .code_table import code_table
 
 RECORD_SIZES = {"mac": 76, "pool": 52, "sum": 32, "concatenation": 16, "part": 20}
 LAYER_SIZE = 24
@@ -69,6 +66,8 @@ class Footprint:
         static: The firmware's own variables.
         stack: Worst-case call path, rounded up, with room for one exception frame.
         compiler: The compiler whose code sizes were used.
+        exact: Whether an image of that compiler has these sizes; otherwise it has at most these.
+        basis: One sentence: how the sizes of the code are known.
     """
 
     code: int
@@ -80,6 +79,8 @@ class Footprint:
     flash_region: Memory
     ram_region: Memory
     compiler: str
+    exact: bool
+    basis: str
 
     @property
     def flash(self) -> int:
@@ -123,27 +124,6 @@ def make_buffers(plan: Plan) -> Buffers:
     )
 
 
-@functools.cache
-def _table() -> dict[str, Any]:
-    loaded = json.loads(TABLE.read_text(encoding="utf-8"))
-    assert isinstance(loaded, dict)
-    return loaded
-
-
-def code_table(board: Board) -> dict[str, Any]:
-    """Measured sections of a board: name -> size, kind, stack, references."""
-    table = _table()
-    if board.id not in table["boards"]:
-        raise ToolchainError(
-            f"the code sizes of board {board.id!r} have not been measured",
-            where=str(TABLE.name),
-            next_step="run 'make code-sizes' in a checkout of dqt-edge",
-        )
-    found = table["boards"][board.id]
-    assert isinstance(found, dict)
-    return found
-
-
 def reachable(sections: dict[str, Any], roots: Iterable[str]) -> set[str]:
     """Sections that the linker keeps for these roots."""
     kept: set[str] = set()
@@ -174,10 +154,10 @@ def predict(plan: Plan, *, check: bool = True) -> Footprint:
 
     Raises:
         DoesNotFitError: More flash or RAM than the board has (unless ``check`` is false).
-        ToolchainError: The board's code sizes have not been measured.
+        ToolchainError: The sizes of the board's code are not known, and cannot be measured.
     """
-    sections = code_table(plan.board)["sections"]
-    symbols = code_table(plan.board)["symbols"]
+    known = code_table(plan.board)
+    sections, symbols = known.sections, known.symbols
     kernels = tuple(symbols[f"dqt_{kernel}"] for kernel in plan.kernels)
     vectors = [name for name in sections if name.endswith(":.vectors")]
     kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels])
@@ -203,7 +183,8 @@ def predict(plan: Plan, *, check: bool = True) -> Footprint:
         (r for r in plan.board.regions("ram") if buffers.total + static + stack <= r.size),
         max(plan.board.regions("ram"), key=lambda r: r.size),
     )
-    footprint = Footprint(code, weights, tables, buffers, static, stack, flash, ram, _table()["compiler"])
+    sizes = (code, weights, tables, buffers, static, stack)
+    footprint = Footprint(*sizes, flash, ram, known.compiler, known.exact, known.basis)
     if check:
         require_fit(plan, footprint)
     return footprint
@@ -216,8 +197,10 @@ def require_fit(plan: Plan, footprint: Footprint) -> None:
         ("RAM", footprint.ram, footprint.ram_region),
     ):
         if needed > region.size:
+            amount = f"{needed:,} bytes of {kind}, {needed - region.size:,} more than the board has"
+            smaller = "'dqt-edge check' shows the bytes of each layer; use a smaller model or a larger board"
             raise DoesNotFitError(
-                f"the model needs {needed:,} bytes of {kind}, {needed - region.size:,} more than the board has",
+                f"the model {'needs' if footprint.exact else 'may need up to'} {amount}",
                 where=f"board {plan.board.id!r}, region {region.name!r} of {region.size:,} bytes",
-                next_step="'dqt-edge check' shows the bytes of each layer; use a smaller model or a larger board",
+                next_step=smaller if footprint.exact else f"{smaller}, or install arm-none-eabi-gcc to know exactly",
             )

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..boards import Board
+from ..boards import SHARED_PORT, Board
 from ..device.c_header import messages_header
+from ..errors import BadFileError
 from ..lowering import scalar
 from ..lowering.plan import Plan
 from ..system.resources import data_folder
 from ..system.templates import environment
 from .filters import FILTERS
-from .footprint import Buffers, Footprint
 
 if TYPE_CHECKING:
     import jinja2
+
+    from .footprint import Buffers, Footprint
 
 KERNEL_TEMPLATES = {
     "conv2d": ("conv2d", "plain"),
@@ -152,18 +154,39 @@ def kernel_files(kernels: Collection[str], core: str) -> dict[str, str]:
 def firmware_files(board: Board) -> dict[str, str]:
     """The fixed sources of a board, by path in the project."""
     root = data_folder("firmware")
-    folders = [root / "dqt", root / "app", root / "port" / board.port]
-    if not board.is_host:
-        folders.append(root / "port" / "cortexm")
-    files = {}
-    for folder in folders:
-        for path in sorted(folder.glob("*.[chS]")):
-            files[f"{_folder(folder)}/{path.name}"] = path.read_text(encoding="utf-8")
-    return files
+    files = {f"{part}/{name}": text for part in ("dqt", "app") for name, text in _sources(root / part).items()}
+    return files | {f"port/{name}": text for name, text in (shared_port(board) | port_sources(board)).items()}
 
 
-def _folder(folder: Path) -> str:
-    return "port" if folder.parent.name == "port" else folder.name
+def shared_port(board: Board) -> dict[str, str]:
+    """What every port of the board's kind gets, by file name: for Cortex-M start-up, memory functions, semihosting."""
+    return {} if board.is_host else _sources(data_folder("firmware") / "port" / SHARED_PORT)
+
+
+def port_sources(board: Board) -> dict[str, str]:
+    """The port's own files by name. A source with the name of a shared one takes its place.
+
+    Raises:
+        BadFileError: A file cannot be read, or is another header with the name of a shared one.
+    """
+    found = _sources(board.port_folder)
+    for name, text in shared_port(board).items():
+        if name.endswith(".h") and found.get(name, text) != text:
+            raise BadFileError(
+                "the port has another header with the name of a shared one",
+                where=str(board.port_folder / name),
+                next_step="give the header another name",
+            )
+    return found
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    try:
+        return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.[chS]"))}
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFileError(
+            f"cannot read the sources: {error}", where=str(folder), next_step="make them readable, as UTF-8"
+        ) from error
 
 
 def render(plan: Plan, buffers: Buffers, footprint: Footprint | None) -> dict[str, str]:
