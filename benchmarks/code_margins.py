@@ -28,21 +28,22 @@ from dqt_edge.system.tools import ARM_GCC, find_tool
 
 BOARDS = ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m55", "stm32h7")
 LEVELS = ("-O1", "-Os", "-O3")
-LIBRARY = re.compile(r"__aeabi_\w+|__\w+[sd]i[234]")
+LIBRARY = re.compile(r"__aeabi_\w+|__gnu_\w+|__\w+[sd]i[234]")
 """Calls of the compiler's library, which this project's own images have none of: left out of a foreign compiler's."""
 
 
 def image(board: Board, options: list[str]) -> Part:
     """All code of a board under other options."""
+    outside = re.compile(f"{measure_code.PORT_SYMBOL.pattern}|{LIBRARY.pattern}")
     parts = []
-    for measure in (measure_code.measure_core, measure_code.measure_port):
-        part = measure(board, options)
+    for part in (measure_code.measure_core(board, options, outside), measure_code.measure_port(board, options)):
         sections = {
             name: {**s, "refs": [ref for ref in s["refs"] if not LIBRARY.fullmatch(ref)]}
             for name, s in part.sections.items()
         }
         parts.append(Part(sections, part.symbols))
-    return joined(*parts, where=board.id)
+    core, port = parts
+    return joined(core, port, board.id)
 
 
 def code_and_stack(part: Part, kernels: tuple[str, ...]) -> tuple[int, int]:

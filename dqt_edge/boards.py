@@ -208,7 +208,9 @@ def _port_folder(board: Board, path: Path) -> Path:
     ports = data_folder("firmware") / "port"
     shipped = sorted(p.name for p in ports.iterdir() if p.is_dir() and p.name != SHARED_PORT)
     if board.port not in shipped:
-        beside = f'; for the folder beside this file write "./{board.port}"' if (path.parent / board.port).is_dir() else ""
+        beside = (
+            f'; for the folder beside this file write "./{board.port}"' if (path.parent / board.port).is_dir() else ""
+        )
         raise ValueError(
             f"port {board.port!r} has no folder under firmware/port, which has {', '.join(shipped)}{beside}"
         )
@@ -247,7 +249,9 @@ def _check_cpu(cpu: Cpu) -> None:
         raise ValueError("cpu.hz must be above 0, within 32 bits")
     models = [flag.removeprefix("-mcpu=") for flag in cpu.flags if flag.startswith("-mcpu=")]
     if [model.split("+")[0] for model in models] != [cpu.core]:
-        raise ValueError(f"cpu.flags must state the core once, -mcpu={cpu.core}, not {' '.join(cpu.flags) or 'nothing'}")
+        raise ValueError(
+            f"cpu.flags must state the core once, -mcpu={cpu.core}, not {' '.join(cpu.flags) or 'nothing'}"
+        )
     if cpu.dsp != (cpu.core in DSP_CORES):
         raise ValueError(f"cpu.dsp must be {str(not cpu.dsp).lower()} for {cpu.core}")
     if cpu.mve != (cpu.core in MVE_CORES and "nomve" not in models[0].split("+")):

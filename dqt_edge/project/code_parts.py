@@ -1,8 +1,8 @@
 """Compiled code as sizes: sections, what they refer to, and the files that hold them.
 
-An image's code comes in two parts. The *core* part is firmware, kernels and what all ports share; it depends on the core
-and on the compiler's flags and version. The *port* part is one port's own code; it depends on the board's clock and baud
-rate besides. Each refers to the other by symbols, which :func:`joined` resolves.
+An image's code comes in two parts. The *core* part is firmware, kernels and what all ports share; it depends on the
+core and on the compiler's flags and version. The *port* part is one port's own code; it depends on the board's clock
+and baud rate besides. Each refers to the other by symbols, which :func:`joined` resolves.
 """
 
 from __future__ import annotations

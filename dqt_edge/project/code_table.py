@@ -1,8 +1,8 @@
 """Where the sizes of a board's code come from: a shipped table, the installed compiler, or an upper bound.
 
-With ``arm-none-eabi-gcc`` installed, sizes are always those of that compiler: from the shipped table if it has this core,
-these flags and this version, and otherwise measured, once, and kept in the user's cache folder. Without a compiler they
-are those of the shipped table; what it lacks becomes an upper bound from the nearest code that was measured.
+With ``arm-none-eabi-gcc`` installed, sizes are always those of that compiler: from the shipped table if it has this
+core, these flags and this version, and otherwise measured, once, and kept in the user's cache folder. Without a
+compiler they are those of the shipped table; what it lacks becomes an upper bound from the nearest measured code.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def code_table(board: Board) -> CodeTable:
             compiler.
     """
     version = installed_version()
-    return _measured(board, version) if version is not None else _from_tables(board, "no arm-none-eabi-gcc is installed")
+    return (
+        _measured(board, version) if version is not None else _from_tables(board, "no arm-none-eabi-gcc is installed")
+    )
 
 
 def installed_version() -> str | None:
@@ -90,7 +92,9 @@ def _measured(board: Board, version: str) -> CodeTable:
             return _from_tables(board, f"arm-none-eabi-gcc {version} cannot measure them: {error.what}")
     port = _port_of(table, board) or _cached(board, version, "port", lambda: _measure_code().measure_port(board))
     part = joined(core, port, str(board.port_folder))
-    return CodeTable(dict(part.sections), dict(part.symbols), version, True, f"measured with arm-none-eabi-gcc {version}")
+    return CodeTable(
+        dict(part.sections), dict(part.symbols), version, True, f"measured with arm-none-eabi-gcc {version}"
+    )
 
 
 def _from_tables(board: Board, reason: str) -> CodeTable:
@@ -104,7 +108,7 @@ def _from_tables(board: Board, reason: str) -> CodeTable:
         raise ToolchainError(
             f"the code of port {board.port!r} for {board.cpu.core} has never been measured, and {reason}",
             where=f"board {board.id!r}, {board.file}",
-            next_step="install the compiler, on Debian with: apt-get install gcc-arm-none-eabi; sizes are then measured",
+            next_step="install the compiler, which then measures it; on Debian: apt-get install gcc-arm-none-eabi",
         )
     lacking = []
     core, port = table.part, _port_of(table, board)
@@ -126,10 +130,10 @@ def _from_tables(board: Board, reason: str) -> CodeTable:
 
 def _bounded(part: Part) -> Part:
     """The same code, as large as another compiler or other flags may make it."""
-    sections = {
-        name: {**s, "size": _times(s["size"], SIZE_MARGIN if s["kind"] != "bss" else 1), "stack": _times(s["stack"], STACK_MARGIN)}
-        for name, s in part.sections.items()
-    }  # fmt: skip
+    sections = {}
+    for name, section in part.sections.items():
+        size = section["size"] if section["kind"] == "bss" else _times(section["size"], SIZE_MARGIN)
+        sections[name] = {**section, "size": size, "stack": _times(section["stack"], STACK_MARGIN)}
     return Part(sections, part.symbols)
 
 
@@ -189,7 +193,11 @@ def _fingerprint(board: Board, version: str, kind: str) -> str:
     """Of everything that the code depends on: compiler, flags, constants of the board, and every source."""
     digest = hashlib.sha256(repr((kind, version, board.cpu, board.id, board.serial.baud)).encode())
     ours = [p for name in ("firmware", "templates") for p in data_folder(name).rglob("*") if p.is_file()]
-    for path in [*sorted(ours), *sorted(Path(__file__).parent.glob("*.py")), *sorted(board.port_folder.glob("*.[chS]"))]:
+    for path in [
+        *sorted(ours),
+        *sorted(Path(__file__).parent.glob("*.py")),
+        *sorted(board.port_folder.glob("*.[chS]")),
+    ]:
         content = path.read_bytes()
         digest.update(f"{path.name} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:32]

@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..boards import Board, board_ids, load_board
+from ..boards import Board
 from ..errors import BadFileError, DoesNotFitError, UsageError
 from ..graph import Graph, checkpoint
 from ..lowering.plan import Plan, make_plan
 from ..system.files import read_capped, write_atomically
+from .board_record import BOARD, WITHOUT_RECORD, board_text, recorded_board
 from .footprint import Footprint, make_buffers, predict
 from .render import render
 
 MANIFEST = "manifest.json"
 MODEL = "model.safetensors"
 LAST = ".dqt-edge.json"
-FORMAT = 1
+FORMAT = 2
 MANIFEST_MAX = 4 << 20
 HOST_RAM_MAX = 1 << 30
 
@@ -83,7 +84,7 @@ def export(graph: Graph, board: Board, folder: Path) -> tuple[Project, Plan, Foo
             where="board 'host'",
             next_step="use a smaller model",
         )
-    files = render(plan, buffers, footprint)
+    files = render(plan, buffers, footprint) | {BOARD: board_text(board)}
     manifest = _manifest(graph, plan, footprint, sorted(files))
     files[MANIFEST] = json.dumps(manifest, indent=2, sort_keys=True) + "\n"
     _require_replaceable(folder)
@@ -117,7 +118,7 @@ def _foreign_file(folder: Path) -> str | None:
     if not found:
         return None
     try:
-        manifest = read_manifest(folder)
+        manifest, _ = read_manifest(folder)
         own = {MANIFEST, MODEL, *map(str, manifest["files"])}
     except (BadFileError, KeyError, TypeError):
         own = set()
@@ -211,6 +212,8 @@ def footprint_facts(plan: Plan, footprint: Footprint) -> dict[str, Any]:
         "static": footprint.static,
         "buffers": footprint.buffers.total - footprint.buffers.memory,
         "compiler": footprint.compiler,
+        "exact": footprint.exact,
+        "basis": footprint.basis,
     }
 
 
@@ -236,23 +239,21 @@ def find_project(folder: Path | None = None) -> Project:
                 where=str(Path.cwd()),
                 next_step="run 'dqt-edge export CHECKPOINT --board BOARD', or name the project's folder",
             ) from error
-    manifest = read_manifest(folder)
-    return Project(folder, manifest, load_board(manifest["board"]))
+    return Project(folder, *read_manifest(folder))
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The checked manifest of a project folder; raises BadFileError."""
+def read_manifest(folder: Path) -> tuple[dict[str, Any], Board]:
+    """The checked manifest of a project folder, and its board; raises BadFileError."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(read_capped(path, MANIFEST_MAX))
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"format {manifest['format']!r}, this program reads {FORMAT}")
-        if manifest["board"] not in board_ids():
-            raise ValueError(f"unknown board {manifest['board']!r}")
+        if manifest["format"] not in (WITHOUT_RECORD, FORMAT):
+            raise ValueError(f"format {manifest['format']!r}, this program reads {WITHOUT_RECORD} and {FORMAT}")
+        board = recorded_board(folder, manifest)
         if len(bytes.fromhex(manifest["model"]["hash"])) != 32:
             raise ValueError("the model's hash has not 32 bytes")
         predicted = manifest["predicted"]
-        if manifest["board"] != "host" and not all(type(predicted[k]) is int for k in ("flash", "ram", "stack")):
+        if not board.is_host and not all(type(predicted[k]) is int for k in ("flash", "ram", "stack")):
             raise ValueError("the predicted sizes are no numbers")
     except OSError as error:
         raise BadFileError(
@@ -267,4 +268,4 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             next_step="run 'dqt-edge export' again",
         ) from error
     assert isinstance(manifest, dict)
-    return manifest
+    return manifest, board

@@ -24,7 +24,7 @@ from ..device.c_header import messages_header
 from ..errors import ToolchainError
 from ..system.tools import ARM_GCC, compiler_version, find_tool
 from .code_parts import FOLDER, GENERATED, CodeSizes, Part, PortSizes, as_json
-from .render import c_environment, firmware_files, kernel_files, kernels_for, port_sources
+from .render import c_environment, firmware_files, kernel_files, kernels_for, port_sources, shared_port
 
 FLAGS = [
     "-std=c11",
@@ -44,22 +44,23 @@ PORT_SYMBOL = re.compile(r"dqt_port_\w+")
 """Symbols that the core part may leave to the port."""
 
 
-def measure_core(board: Board, options: Sequence[str] = FLAGS) -> Part:
+def measure_core(board: Board, options: Sequence[str] = FLAGS, outside: re.Pattern[str] = PORT_SYMBOL) -> Part:
     """Code of firmware, kernels and shared port files for a board's core and flags.
 
     Args:
         board: Its core and flags decide; its port does not.
         options: What to compile with besides the board's flags.
+        outside: Symbols that need not be defined.
 
     Raises:
         ToolchainError: A source does not compile, or needs a library.
     """
-    files = _files(board)
-    own = {f"port/{name}" for name in port_sources(board)}
-    part = _measure(board, files, [path for path in files if path not in own], options)
+    files = {path: text for path, text in _files(board).items() if not path.startswith("port/")}
+    files |= {f"port/{name}": text for name, text in shared_port(board).items()}
+    part = _measure(board, files, files, options)
     for name, section in part.sections.items():
         for ref in section["refs"]:
-            if ref not in part.sections and not PORT_SYMBOL.fullmatch(ref):
+            if ref not in part.sections and not outside.fullmatch(ref):
                 raise ToolchainError(
                     f"{name.partition(':')[0]} needs {ref!r}, which no source defines",
                     where=name,
@@ -102,7 +103,8 @@ def _measure(board: Board, files: dict[str, str], wanted: Collection[str], optio
                 [*command, "-c", str(folder / path), "-o", str(target)], capture_output=True, text=True, check=False
             )
             if done.returncode != 0:
-                place = board.port_folder / Path(path).name if path.startswith("port/") else path
+                own = board.port_folder / Path(path).name
+                place = own if path.startswith("port/") and own.exists() else path
                 raise ToolchainError(
                     f"the source does not compile: {done.stderr.replace(f'{folder}/', '').strip()}",
                     where=f"{place}, board {board.id!r}",

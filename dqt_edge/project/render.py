@@ -171,7 +171,9 @@ def port_sources(board: Board) -> dict[str, str]:
     """
     found = _sources(board.port_folder)
     for name, text in shared_port(board).items():
-        if name.endswith(".h") and found.get(name, text) != text:
+        if found.get(name) == text:  # as in the port folder of an exported project
+            del found[name]
+        elif name in found and name.endswith(".h"):
             raise BadFileError(
                 "the port has another header with the name of a shared one",
                 where=str(board.port_folder / name),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import re
 import types
@@ -53,7 +52,6 @@ def to_toml(record: Any) -> str:  # noqa: ANN401 - any dataclass
     return "\n".join(_lines(record, "")) + "\n"
 
 
-@functools.cache
 def _fields(cls: type[Any]) -> dict[str, tuple[dataclasses.Field[Any], Any]]:
     """Fields of a record that a file states, with their types."""
     hints = get_type_hints(cls)
@@ -63,7 +61,7 @@ def _fields(cls: type[Any]) -> dict[str, tuple[dataclasses.Field[Any], Any]]:
 def _typed(declared: Any, item: object, where: str) -> object:  # noqa: ANN401 - a type
     if get_origin(declared) in (Union, types.UnionType):
         declared = next(part for part in get_args(declared) if part is not type(None))
-    if dataclasses.is_dataclass(declared):
+    if isinstance(declared, type) and dataclasses.is_dataclass(declared):
         return from_table(declared, item, where)
     if get_origin(declared) is tuple:
         part = get_args(declared)[0]
