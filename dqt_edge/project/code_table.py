@@ -92,7 +92,9 @@ def _measured(board: Board, version: str) -> CodeTable:
         try:
             core = _cached(board, version, "core", lambda: _measure_code().measure_core(board))
         except ToolchainError as error:
-            return _from_tables(board, version, f"arm-none-eabi-gcc {version} cannot measure it: {error.what}")
+            return _from_tables(
+                board, version, f"arm-none-eabi-gcc {version} cannot measure it: {error.what.splitlines()[0]}"
+            )
     port = _port_of(table, board) or _cached(board, version, "port", lambda: _measure_code().measure_port(board))
     part = joined(core, port, str(board.port_folder))
     return CodeTable(
