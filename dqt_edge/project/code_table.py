@@ -85,7 +85,8 @@ def _version_of(program: str) -> str | None:
 
 
 def _measured(board: Board, version: str) -> CodeTable:
-    table = next((t for t in _shipped() if t.compiler == version and t.fits(board.cpu.core, board.cpu.flags)), None)
+    tables = _tables(board.cpu.core)
+    table = next((t for t in tables if t.compiler == version and t.fits(board.cpu.core, board.cpu.flags)), None)
     if table is not None:
         core = table.part
     else:
@@ -107,7 +108,7 @@ def _from_tables(board: Board, version: str | None, reason: str) -> CodeTable:
     nearest = NEAREST.get(board.cpu.core, board.cpu.core)
     # Of several tables of the core, the one with these flags, and of those the newest compiler's.
     table = max(
-        (t for t in _shipped() if t.core == nearest),
+        _tables(nearest),
         key=lambda t: (t.fits(board.cpu.core, board.cpu.flags), _ordered(t.compiler)),
         default=None,
     )
@@ -159,8 +160,9 @@ def _port_of(table: CodeSizes | None, board: Board) -> Part | None:
 
 
 @functools.cache
-def _shipped() -> tuple[CodeSizes, ...]:
-    return tuple(read_sizes(path) for path in sorted(FOLDER.glob("*.json")))
+def _tables(core: str) -> tuple[CodeSizes, ...]:
+    """The shipped tables of a core."""
+    return tuple(read_sizes(path) for path in sorted(FOLDER.glob(f"{core}-*.json")))
 
 
 def _ordered(version: str) -> tuple[int, ...]:

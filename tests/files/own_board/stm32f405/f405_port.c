@@ -14,7 +14,7 @@ void dqt_port_init(void) {
     RCC->apb2enr |= RCC_APB2ENR_USART1;
     (void)RCC->apb2enr; /* 7.3.14: a peripheral may be used two cycles after its clock was enabled */
 
-    GPIOA->afrh = (GPIOA->afrh & ~0xFF0u) | 0x770u;            /* PA9, PA10: AF7 */
+    GPIOA->afrh = (GPIOA->afrh & ~0xFF0u) | 0x770u;             /* PA9, PA10: AF7 */
     GPIOA->moder = (GPIOA->moder & ~(0xFu << 18)) | 0xAu << 18; /* alternate function */
 
     USART1->brr = (DQT_CORE_HZ + DQT_UART_BAUD / 2u) / DQT_UART_BAUD; /* 30.3.4, oversampling by 16 */
