@@ -1,24 +1,39 @@
-"""Boards are data: one TOML file each, checked here, unknown keys refused."""
+"""Boards are data: one TOML file each, shipped or the user's own, checked here, unknown keys refused."""
 
 from __future__ import annotations
 
 import difflib
 import itertools
-import sys
-from dataclasses import MISSING, dataclass, field, fields
+import os
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from .errors import BadFileError, UsageError
+from .system.files import read_toml
 from .system.resources import data_folder
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from .system.toml_record import HEXADECIMAL, NOT_IN_FILE, from_table
 
 CORES = ("host", "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55")
+"""Cores that kernels exist for."""
+
+DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m55")
+"""Cores that have the DSP extension."""
+
+MVE_CORES = ("cortex-m55",)
+"""Cores that may have MVE; without it, their compiler flags say ``+nomve``."""
+
 COUNTERS = ("none", "icount", "dwt", "nanoseconds")
+SHARED_PORT = "cortexm"
+"""Folder under ``firmware/port`` that every Cortex-M port gets; no port by itself."""
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
+"""A board's id: the device sends it in 16 bytes, the last one 0, and folders are named after it."""
+
+ICOUNT_SHIFT_MAX = 10
+"""Of QEMU."""
+
+_FLAG = re.compile(r"-[A-Za-z0-9][A-Za-z0-9=.,+_-]*")
 
 
 @dataclass(frozen=True)
@@ -55,9 +70,9 @@ class Memory:
 
     name: str
     kind: str
-    start: int
-    size: int
-    sector: int = 0
+    start: int = field(metadata=HEXADECIMAL)
+    size: int = field(metadata=HEXADECIMAL)
+    sector: int = field(default=0, metadata=HEXADECIMAL)
     page: int = 0
 
     @property
@@ -106,8 +121,10 @@ class Board:
     """One board, as its TOML file states it.
 
     Attributes:
-        port: Folder under ``firmware/port`` with start-up code, clock, UART and counter.
+        port: A shipped port's name; or, with a slash in it, a folder of the user's own, relative to the file.
         provenance: Where each number comes from, by key.
+        port_folder: The folder with the port's sources: clock, UART, counter.
+        file: The TOML file itself, for messages.
     """
 
     id: str
@@ -122,6 +139,13 @@ class Board:
     memory: tuple[Memory, ...] = ()
     runners: tuple[Runner, ...] = ()
     qemu: Qemu | None = None
+    port_folder: Path = field(default=Path(), metadata=NOT_IN_FILE)
+    file: Path = field(default=Path(), compare=False, metadata=NOT_IN_FILE)
+
+    @property
+    def has_own_port(self) -> bool:
+        """Whether the port is the user's, and not one of those shipped."""
+        return "/" in self.port
 
     @property
     def is_host(self) -> bool:
@@ -134,37 +158,49 @@ class Board:
 
 
 def board_ids() -> tuple[str, ...]:
-    """Ids of all boards, sorted."""
+    """Ids of all shipped boards, sorted."""
     return tuple(sorted(path.stem for path in data_folder("boards").glob("*.toml")))
 
 
-def load_board(board_id: str) -> Board:
-    """The board of that id.
+def load_board(name: str | Path) -> Board:
+    """A shipped board by its id, or any board by the path of its TOML file.
+
+    Args:
+        name: Taken as a path if it ends in ``.toml`` or has a path separator in it. So a file of the user's own is
+            never mistaken for a shipped board, even if both have the same id.
 
     Raises:
         UsageError: No such board.
         BadFileError: Its file is invalid.
     """
+    if isinstance(name, Path) or name.endswith(".toml") or os.sep in name:
+        return read_board(Path(name))
+    return read_board(shipped_file(name))
+
+
+def shipped_file(board_id: str) -> Path:
+    """TOML file of a shipped board; raises UsageError."""
     known = board_ids()
     if board_id not in known:
         close = difflib.get_close_matches(board_id, known, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise UsageError(
-            f"unknown board {board_id!r}", where="--board", next_step=f"{hint}choose from {', '.join(known)}"
+            f"unknown board {board_id!r}",
+            where="--board",
+            next_step=f"{hint}choose from {', '.join(known)}; or name a board file of your own, such as ./my.toml",
         )
-    return read_board(data_folder("boards") / f"{board_id}.toml")
+    return data_folder("boards") / f"{board_id}.toml"
 
 
 def read_board(path: Path) -> Board:
     """Board of a TOML file; raises BadFileError naming the key."""
     try:
-        body = tomllib.loads(path.read_text(encoding="utf-8"))
-        board = _build(Board, body, "board")
-        assert isinstance(board, Board)
-        _check(board, path)
+        stated = from_table(Board, read_toml(path), "board")
+        board = replace(stated, port_folder=_port_folder(stated, path), file=path)
+        _check(board)
     except OSError as error:
         raise _bad(path, error.strerror or str(error)) from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, RecursionError) as error:
         raise _bad(path, str(error)) from error
     return board
 
@@ -173,73 +209,79 @@ def _bad(path: Path, reason: str) -> BadFileError:
     return BadFileError(f"invalid board file: {reason}", where=str(path), next_step="see docs/boards.md for every key")
 
 
-_NESTED: dict[str, type[Any]] = {
-    "cpu": Cpu,
-    "memory": Memory,
-    "runners": Runner,
-    "serial": Serial,
-    "counter": Counter,
-    "qemu": Qemu,
-}
+def _port_folder(board: Board, path: Path) -> Path:
+    """Folder of the port's sources; raises ValueError."""
+    if board.has_own_port:
+        folder = (path.parent / board.port).resolve()
+        if not folder.is_dir():
+            raise ValueError(f"port {board.port!r}: there is no folder {folder}")
+        if not any(folder.glob("*.[cS]")):
+            raise ValueError(f"port {board.port!r}: the folder {folder} holds no .c and no .S file")
+        return folder
+    ports = data_folder("firmware") / "port"
+    shipped = sorted(p.name for p in ports.iterdir() if p.is_dir() and p.name != SHARED_PORT)
+    if board.port not in shipped:
+        beside = (
+            f'; for the folder beside this file write "./{board.port}"' if (path.parent / board.port).is_dir() else ""
+        )
+        raise ValueError(
+            f"port {board.port!r} has no folder under firmware/port, which has {', '.join(shipped)}{beside}"
+        )
+    return ports / board.port
 
 
-def _build(cls: type[Any], body: Any, where: str) -> object:  # noqa: ANN401 - TOML
-    if not isinstance(body, dict):
-        raise ValueError(f"{where} must be a table")
-    known = {f.name: f for f in fields(cls)}
-    for key in body:
-        if key not in known:
-            raise ValueError(f"unknown key {key!r} in {where}")
-    values = {}
-    for name, f in known.items():
-        if name not in body:
-            if f.default is MISSING and f.default_factory is MISSING:
-                raise ValueError(f"missing key {name!r} in {where}")
-            continue
-        values[name] = _typed(body[name], str(f.type), f"{where}.{name}", name)
-    return cls(**values)
-
-
-def _typed(item: Any, declared: str, where: str, name: str) -> object:  # noqa: ANN401 - TOML
-    if name in _NESTED:
-        if declared.startswith("tuple"):
-            if not isinstance(item, list):
-                raise ValueError(f"{where} must be a list of tables")
-            return tuple(_build(_NESTED[name], part, f"{where}[{i}]") for i, part in enumerate(item))
-        return _build(_NESTED[name], item, where)
-    if declared.startswith("tuple[str"):
-        if not isinstance(item, list) or not all(isinstance(part, str) for part in item):
-            raise ValueError(f"{where} must be a list of text")
-        return tuple(item)
-    if declared.startswith("dict"):
-        if not isinstance(item, dict) or not all(isinstance(v, str) for v in item.values()):
-            raise ValueError(f"{where} must be a table of text")
-        return dict(item)
-    wanted = {"int": int, "bool": bool, "str": str}[declared]
-    if type(item) is not wanted:
-        raise ValueError(f"{where} must be {declared}, not {item!r}")
-    return item
-
-
-def _check(board: Board, path: Path) -> None:
-    if board.id != path.stem:
-        raise ValueError(f"id {board.id!r} differs from the file name")
-    if board.cpu.core not in CORES:
-        raise ValueError(f"cpu.core {board.cpu.core!r} is none of {', '.join(CORES)}")
+def _check(board: Board) -> None:
+    if not ID.fullmatch(board.id):
+        raise ValueError(f"id {board.id!r} must be 1 to 15 letters, digits, '.', '_' or '-'")
+    _check_cpu(board.cpu)
+    if not board.has_own_port and (board.port == "native") != board.is_host:
+        raise ValueError(f"port {board.port!r} does not go with cpu.core {board.cpu.core!r}")
     if board.counter.kind not in COUNTERS or board.counter.ticks < 1 or board.counter.units < 1:
         raise ValueError(
             f"counter.kind {board.counter.kind!r} is none of {', '.join(COUNTERS)}, or its ratio is not positive"
         )
-    if not (data_folder("firmware") / "port" / board.port).is_dir():
-        raise ValueError(f"port {board.port!r} has no folder under firmware/port")
+    if not 0 <= board.serial.baud < 1 << 32:
+        raise ValueError("serial.baud must be 0 or more, within 32 bits")
+    if board.qemu is not None and not 0 <= board.qemu.icount_shift <= ICOUNT_SHIFT_MAX:
+        raise ValueError(f"qemu.icount_shift must be 0 to {ICOUNT_SHIFT_MAX}")
+    _check_memory(board)
+    if not board.provenance:
+        raise ValueError("provenance is empty: state the source of every number")
+
+
+def _check_cpu(cpu: Cpu) -> None:
+    """Core, features and flags must agree: wrong ones would give other kernels, and other sizes, than are built."""
+    if cpu.core not in CORES:
+        raise ValueError(f"cpu.core {cpu.core!r} is none of {', '.join(CORES)}")
+    for flag in cpu.flags:
+        if not _FLAG.fullmatch(flag):
+            raise ValueError(f"cpu.flags: {flag!r} is no compiler option")
+    if cpu.core == "host":
+        return
+    if not 0 < cpu.hz < 1 << 32:
+        raise ValueError("cpu.hz must be above 0, within 32 bits")
+    models = [flag.removeprefix("-mcpu=") for flag in cpu.flags if flag.startswith("-mcpu=")]
+    if [model.split("+")[0] for model in models] != [cpu.core]:
+        raise ValueError(
+            f"cpu.flags must state the core once, -mcpu={cpu.core}, not {' '.join(cpu.flags) or 'nothing'}"
+        )
+    if cpu.dsp != (cpu.core in DSP_CORES):
+        raise ValueError(f"cpu.dsp must be {str(not cpu.dsp).lower()} for {cpu.core}")
+    if cpu.mve != (cpu.core in MVE_CORES and "nomve" not in models[0].split("+")):
+        raise ValueError(f"cpu.mve must be {str(not cpu.mve).lower()} for {cpu.core} with -mcpu={models[0]}")
+    if not (cpu.fpu or cpu.mve) and {"-mfloat-abi=hard", "-mfloat-abi=softfp"} & set(cpu.flags):
+        raise ValueError("cpu.flags ask for floating-point registers, but cpu.fpu is false")
+
+
+def _check_memory(board: Board) -> None:
     if not board.is_host and not (board.regions("flash") and board.regions("ram")):
         raise ValueError("memory needs a flash and a ram region")
     spans = sorted(board.memory, key=lambda m: m.start)
     for m in spans:
         if m.kind not in ("flash", "ram") or m.size <= 0 or m.start < 0 or m.end > 1 << 32:
             raise ValueError(f"memory region {m.name!r} must be flash or ram within 32-bit addresses")
+        if m.sector < 0 or m.page < 0:
+            raise ValueError(f"memory region {m.name!r}: sector and page must be 0 or more")
     for a, b in itertools.pairwise(spans):
         if a.end > b.start:
             raise ValueError(f"memory regions {a.name!r} and {b.name!r} overlap")
-    if not board.provenance:
-        raise ValueError("provenance is empty: state the source of every number")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import code_margins
 from dqt_edge import boards, errors, graph
 from dqt_edge.architectures.models import MODELS
 from dqt_edge.cli import COMMANDS
@@ -23,7 +24,7 @@ from dqt_edge.lowering import records
 from dqt_edge.lowering.kernels import packing
 from dqt_edge.measure.session import LayerFact, Session
 from dqt_edge.precision import static as search
-from dqt_edge.project import footprint
+from dqt_edge.project import code_table, footprint
 from dqt_edge.training.options import Options
 
 if sys.version_info >= (3, 11):
@@ -221,7 +222,7 @@ BOARD_TABLES = {
 
 @pytest.mark.parametrize("heading", BOARD_TABLES)
 def test_every_board_key_is_described(heading: str) -> None:
-    fields = {f.name: f for f in dataclasses.fields(BOARD_TABLES[heading])}
+    fields = {f.name: f for f in dataclasses.fields(BOARD_TABLES[heading]) if f.metadata.get("file", True)}
     required = {}
     for keys, _, needed, _ in table(page("boards"), heading):
         required |= dict.fromkeys(names([keys]), needed == "yes")
@@ -237,10 +238,20 @@ def test_allowed_values_of_boards() -> None:
     assert tuple(names([kinds[3]])) == boards.COUNTERS
 
 
+def test_margins_of_upper_bounds_are_above_what_was_measured() -> None:
+    rows = table(page("boards"), "How sizes are known", 1)
+    pairs = [tuple(map(float, cell.split(","))) for row in rows for cell in row[1:]]
+    assert {names([row[0]])[0] for row in rows} == set(code_margins.BOARDS)
+    assert max(code for code, _ in pairs) < code_table.SIZE_MARGIN
+    assert max(stack for _, stack in pairs) < code_table.STACK_MARGIN
+    told = f"is {code_table.SIZE_MARGIN} for code and {code_table.STACK_MARGIN} for stack"
+    assert told in flat(section(page("boards"), "How sizes are known"))
+
+
 def test_the_port_contract_is_complete() -> None:
     header = (ROOT / "firmware" / "app" / "dqt_port.h").read_text(encoding="utf-8")
     header = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
-    assert set(names([row[0] for row in table(page("boards"), "Add a port")])) == set(
+    assert set(names([row[0] for row in table(page("boards"), "A port of your own")])) == set(
         re.findall(r"dqt_port_\w+", header)
     )
 

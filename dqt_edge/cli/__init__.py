@@ -24,7 +24,7 @@ COMMANDS = {
     "build": "Compile an exported project.",
     "flash": "Write an image to a board and verify that it answers.",
     "profile": "Run samples on a device: accuracy, counts, chosen widths.",
-    "boards": "List the supported boards.",
+    "boards": "List the shipped boards, or check one of your own.",
     "doctor": "Say what this machine has and lacks.",
 }
 

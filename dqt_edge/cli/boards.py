@@ -2,35 +2,64 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..boards import Board
 
 
 @click.command()
+@click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@click.option("--show", metavar="ID", help="Print the file of a shipped board, as a start for your own.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def boards(as_json: bool) -> None:
-    """List the supported boards: core, clock, memory, what is counted, how it is flashed.
+def boards(file: Path | None, show: str | None, as_json: bool) -> None:
+    """List the shipped boards, or check a board file of your own: values, port, and how its code sizes are known.
 
     \b
     Examples:
       dqt-edge boards
-      dqt-edge boards --json
+      dqt-edge boards --show qemu-m4 > mine.toml
+      dqt-edge boards mine.toml
     """
-    import dataclasses
     import json
 
     from rich.console import Console
+
+    from ..boards import board_ids, load_board, shipped_file
+    from ..errors import UsageError
+    from ..project.code_table import code_table
+    from ..system.toml_record import as_table
+
+    if show is not None:
+        if file is not None or as_json:
+            raise UsageError(
+                "--show prints a file and nothing else", where="--show", next_step="leave out FILE and --json"
+            )
+        click.echo(shipped_file(show).read_text(encoding="utf-8"), nl=False)
+        return
+    found = [load_board(name) for name in ([file] if file is not None else board_ids())]
+    if as_json:
+        click.echo(json.dumps([as_table(board) for board in found], indent=2))
+        return
+    Console().print(_table(found))
+    if file is not None and not found[0].is_host:
+        click.echo(f"code sizes: {code_table(found[0]).basis}")
+    if file is not None:
+        click.echo(f"{file} is a valid board file")
+
+
+def _table(found: list[Board]) -> Table:
     from rich.table import Table
 
-    from ..boards import board_ids, load_board
-
-    found = [load_board(board_id) for board_id in board_ids()]
-    if as_json:
-        click.echo(json.dumps([dataclasses.asdict(board) for board in found], indent=2))
-        return
     table = Table("board", "core", "clock", "flash", "RAM", "counts", "flash with", title="Boards")
     for board in found:
         sizes = [" + ".join(f"{r.size // 1024:,} KiB" for r in board.regions(kind)) or "-" for kind in ("flash", "ram")]
         clock = f"{board.cpu.hz / 1e6:g} MHz" if board.cpu.hz else "-"
         runners = ", ".join(r.name for r in board.runners) or ("QEMU" if board.qemu else "-")
         table.add_row(board.id, board.cpu.core, clock, *sizes, board.counter.unit, runners)
-    Console().print(table)
+    return table

@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--board", required=True, help="Board id; 'dqt-edge boards' lists them.")
+@click.option("--board", required=True, help="Board id, or a board file (.toml); 'dqt-edge boards' lists ids.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(checkpoint: Path, board: str, as_json: bool) -> None:
     """Say whether a checkpoint fits a board, before anything is compiled. Exit code 3 if it does not.
 
-    Sizes are predictions to the byte for the whole image, code and stack included. "bound" is the largest value an
+    Sizes are predictions to the byte for the whole image, code and stack included, or an upper bound where this core,
+    compiler or port has not been measured; the last line says which. "bound" is the largest value an
     accumulator of the layer can reach on any input, as a share of what int32 holds.
 
     \b
     Examples:
       dqt-edge check digits.safetensors --board stm32h7
       dqt-edge check digits.safetensors --board qemu-m4 --json
+      dqt-edge check digits.safetensors --board boards/mine.toml
     """
     import json
 
@@ -93,7 +95,9 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
     peak = facts["peaks"][0]
     console = Console()
     console.print(table)
-    total = Table("bytes", "needed", "board has", "to spare", "made of", title=f"{target.name}")
+    total = Table(
+        "bytes", "needed" if footprint.exact else "at most", "board has", "to spare", "made of", title=f"{target.name}"
+    )
     total.add_row(
         "flash",
         f"{footprint.flash:,}",
@@ -115,6 +119,7 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
     if graph.dial_targets:
         low, high = graph.dial_targets[0], graph.dial_targets[-1]
         click.echo(f"dial: {len(graph.dial_targets)} points, {low:.3f} to {high:.3f} of the 8x8 BitOPs")
+    click.echo(f"code sizes: {footprint.basis}")
     require_fit(target, footprint)
     click.echo(f"{plan.name} fits {target.id}")
 

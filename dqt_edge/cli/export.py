@@ -9,7 +9,7 @@ import click
 
 @click.command()
 @click.argument("checkpoints", metavar="CHECKPOINT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--board", required=True, help="Board id; 'dqt-edge boards' lists them.")
+@click.option("--board", required=True, help="Board id, or a board file (.toml); 'dqt-edge boards' lists ids.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write. Default: build/<checkpoint>-<board>.")
 @click.option("--force", is_flag=True, help="Replace files that were changed since the last export.")
 def export(checkpoints: tuple[Path, ...], board: str, out: Path | None, force: bool) -> None:
@@ -23,6 +23,7 @@ def export(checkpoints: tuple[Path, ...], board: str, out: Path | None, force: b
       dqt-edge export digits.safetensors --board stm32h7
       dqt-edge export digits.safetensors --board qemu-m4 --out firmware-m4
       dqt-edge export digits.safetensors keywords.safetensors --board qemu-m4 --out both
+      dqt-edge export digits.safetensors --board boards/mine.toml
     """
     from ..boards import load_board
     from ..graph.checkpoint import load
@@ -39,6 +40,9 @@ def export(checkpoints: tuple[Path, ...], board: str, out: Path | None, force: b
     for model, plan in zip(written.models, plans, strict=True):
         click.echo(f"  model:   dqt_{model.symbol}.h, arena of {plan.arena_size:,} bytes")
     if footprint is not None:
-        click.echo(f"  flash:   {footprint.flash:,} bytes predicted, {footprint.weights:,} of them weights")
-        click.echo(f"  RAM:     {footprint.ram:,} bytes predicted, {footprint.buffers.arena:,} of them arena")
+        predicted = "predicted" if footprint.exact else "predicted at most"
+        click.echo(f"  flash:   {footprint.flash:,} bytes {predicted}, {footprint.weights:,} of them weights")
+        click.echo(f"  RAM:     {footprint.ram:,} bytes {predicted}, {footprint.buffers.arena:,} of them arena")
+        if not footprint.exact:
+            click.echo(f"  sizes:   {footprint.basis}")
     click.echo("next: dqt-edge build")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--instructions", metavar="LIST", help="Budgets in counts of --board instead, or in parts of those at 8x8."
 )
-@click.option("--board", help="Board whose counts are the budget, such as qemu-m4.")
+@click.option("--board", help="Board whose counts are the budget: an id such as qemu-m4, or a board file (.toml).")
 @click.option(
     "--loss", type=click.Choice(["kl", "mse"]), default="kl", show_default=True, help="kl: class scores; mse: others."
 )

@@ -30,7 +30,7 @@ def runners(board: Board) -> tuple[Runner, ...]:
         else:
             raise UsageError(
                 f"unknown runner {runner.name!r}",
-                where=f"boards/{board.id}.toml",
+                where=str(board.file),
                 next_step="use pyocd or openocd",
             )
     return tuple(made)

@@ -17,6 +17,7 @@ from ..errors import BadFileError, DoesNotFitError, UsageError
 from ..graph import Graph
 from ..graph.checkpoint import save
 from ..lowering.plan import Plan, make_plan
+from .board_record import BOARD, board_text
 from .footprint import Footprint, make_buffers, predict
 from .manifest import FORMAT, MANIFEST, Project, read_manifest
 from .render import ModelNames, render
@@ -78,7 +79,7 @@ def export_together(graphs: Sequence[Graph], board: Board, folder: Path, *, forc
             where="board 'host'",
             next_step="use a smaller model",
         )
-    files = render(plans, buffers, footprint)
+    files = render(plans, buffers, footprint) | {BOARD: board_text(board)}
     _require_replaceable(folder, force=force)
     manifest = _write(files, graphs, names, plans, footprint, folder)
     return ExportedTogether(Project(folder, manifest, board), plans, footprint)
@@ -129,7 +130,7 @@ def _foreign_file(folder: Path) -> str | None:
     if not found:
         return None
     try:
-        own = {MANIFEST, *read_manifest(folder)["files"]}
+        own = {MANIFEST, *read_manifest(folder)[0]["files"]}
     except BadFileError:
         own = set()
     built = ("build/", "build-examples/")
@@ -138,7 +139,7 @@ def _foreign_file(folder: Path) -> str | None:
 
 def _changed_file(folder: Path) -> str | None:
     """A file whose content is no longer what was exported, or None. A deleted one is no loss."""
-    for name, digest in read_manifest(folder)["files"].items():
+    for name, digest in read_manifest(folder)[0]["files"].items():
         path = folder / name
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
             return str(name)
@@ -266,6 +267,8 @@ def footprint_facts(plans: Sequence[Plan], footprint: Footprint) -> dict[str, An
         "static": footprint.static,
         "buffers": footprint.buffers.total - footprint.buffers.arena,
         "compiler": footprint.compiler,
+        "exact": footprint.exact,
+        "basis": footprint.basis,
         "peaks": [
             {
                 "model": plan.name,

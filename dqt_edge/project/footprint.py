@@ -1,27 +1,24 @@
 """Flash and RAM of a plan on its board, predicted to the byte, without a compiler.
 
 The image is model data (sizes follow from the plan) and code. No model-dependent number is compiled into the code, so
-each function has one size for each board and compiler. ``code_sizes.json`` holds those sizes, their references and
-their stack use, measured with the compiler it names (``make code-sizes``); the linker keeps what is reachable, and so
-does this module. The worst-case stack is the deepest path through the same references.
+each function has one size for each core, flags and compiler: :mod:`.code_table` knows those sizes, their references and
+their stack use, or an upper bound of them. The linker keeps what is reachable, and so does this module. The worst-case
+stack is the deepest path through the same references.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..boards import Board, Memory
 from ..device import messages
-from ..errors import DoesNotFitError, ToolchainError, UnsupportedError
+from ..errors import DoesNotFitError, UnsupportedError
 from ..lowering.arena import aligned
 from ..lowering.plan import Plan
-
-TABLE = Path(__file__).with_name("code_sizes.json")
+from .code_table import code_table
 
 MODEL_SIZE = 96
 """Bytes of dqt_model on a 32-bit core; dqt_model.h asserts them."""
@@ -69,6 +66,8 @@ class Footprint:
         stack: Worst-case call path, rounded up, with room for one exception frame.
         run_stack: Worst case of dqt_run() alone, without a hook.
         compiler: The compiler whose code sizes were used.
+        exact: Whether an image of that compiler has these sizes; otherwise it has at most these.
+        basis: One sentence: how the sizes of the code are known.
     """
 
     code: int
@@ -81,6 +80,8 @@ class Footprint:
     flash_region: Memory
     ram_region: Memory
     compiler: str
+    exact: bool
+    basis: str
 
     @property
     def flash(self) -> int:
@@ -121,27 +122,6 @@ def make_buffers(plans: Sequence[Plan]) -> Buffers:
     )
 
 
-@functools.cache
-def _table() -> dict[str, Any]:
-    loaded = json.loads(TABLE.read_text(encoding="utf-8"))
-    assert isinstance(loaded, dict)
-    return loaded
-
-
-def code_table(board: Board) -> dict[str, Any]:
-    """Measured sections of a board: name -> size, kind, stack, references."""
-    table = _table()
-    if board.id not in table["boards"]:
-        raise ToolchainError(
-            f"the code sizes of board {board.id!r} have not been measured",
-            where=str(TABLE.name),
-            next_step="run 'make code-sizes' in a checkout of dqt-edge",
-        )
-    found = table["boards"][board.id]
-    assert isinstance(found, dict)
-    return found
-
-
 def reachable(sections: dict[str, Any], roots: Iterable[str]) -> set[str]:
     """Sections that the linker keeps for these roots."""
     kept: set[str] = set()
@@ -171,11 +151,11 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
 
     Raises:
         DoesNotFitError: More flash or RAM than the board has (unless ``check`` is false).
-        ToolchainError: The board's code sizes have not been measured.
+        ToolchainError: The sizes of the board's code are not known, and cannot be measured.
     """
     board = plans[0].board
-    sections = code_table(board)["sections"]
-    symbols = code_table(board)["symbols"]
+    known = code_table(board)
+    sections, symbols = known.sections, known.symbols
     kernels = tuple(sorted({symbols[f"dqt_{kernel}"] for plan in plans for kernel in plan.kernels}))
     vectors = [name for name in sections if name.endswith(":.vectors")]
     kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels])
@@ -206,7 +186,9 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
         run_stack=worst_stack(sections, run, {run: kernels}),
         flash_region=flash,
         ram_region=ram,
-        compiler=_table()["compiler"],
+        compiler=known.compiler,
+        exact=known.exact,
+        basis=known.basis,
     )
     if check:
         require_fit(board, footprint)
@@ -220,8 +202,10 @@ def require_fit(board: Board, footprint: Footprint) -> None:
         ("RAM", footprint.ram, footprint.ram_region),
     ):
         if needed > region.size:
+            amount = f"{needed:,} bytes of {kind}, {needed - region.size:,} more than the board has"
+            smaller = "'dqt-edge check' shows the bytes of each layer; use a smaller model or a larger board"
             raise DoesNotFitError(
-                f"the model needs {needed:,} bytes of {kind}, {needed - region.size:,} more than the board has",
+                f"the model {'needs' if footprint.exact else 'may need up to'} {amount}",
                 where=f"board {board.id!r}, region {region.name!r} of {region.size:,} bytes",
-                next_step="'dqt-edge check' shows the bytes of each layer; use a smaller model or a larger board",
+                next_step=smaller if footprint.exact else f"{smaller}, or install arm-none-eabi-gcc to know exactly",
             )

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..boards import Board, board_ids, load_board
+from ..boards import Board
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, checkpoint
 from ..system.files import read_capped, write_atomically
+from .board_record import recorded_board
 
 MANIFEST = "manifest.json"
 LAST = ".dqt-edge.json"
 FORMAT = 2
-"""1 held one model, and no digests of files."""
+"""1 held one model, no digests of files, and its board by name only."""
 MANIFEST_MAX = 4 << 20
 AGAIN = "run 'dqt-edge export' again"
 
@@ -115,24 +116,22 @@ def find_project(folder: Path | None = None) -> Project:
                 where=str(Path.cwd()),
                 next_step="run 'dqt-edge export CHECKPOINT --board BOARD', or name the project's folder",
             ) from error
-    manifest = read_manifest(folder)
-    return Project(folder, manifest, load_board(manifest["board"]))
+    return Project(folder, *read_manifest(folder))
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The checked manifest of a project folder; raises BadFileError."""
+def read_manifest(folder: Path) -> tuple[dict[str, Any], Board]:
+    """The checked manifest of a project folder, and its board; raises BadFileError."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(read_capped(path, MANIFEST_MAX))
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']!r}, this program reads {FORMAT}")
-        if manifest["board"] not in board_ids():
-            raise ValueError(f"unknown board {manifest['board']!r}")
+        board = recorded_board(folder, manifest)
         _check_models(manifest["models"])
         if not all(isinstance(digest, str) for digest in dict(manifest["files"]).values()):
             raise ValueError("the files have no digests")
         predicted = manifest["predicted"]
-        if manifest["board"] != "host" and not all(type(predicted[k]) is int for k in ("flash", "ram", "stack")):
+        if not board.is_host and not all(type(predicted[k]) is int for k in ("flash", "ram", "stack")):
             raise ValueError("the predicted sizes are no numbers")
     except OSError as error:
         raise BadFileError(
@@ -145,7 +144,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"the manifest is damaged ({type(error).__name__}: {error})", where=str(path), next_step=AGAIN
         ) from error
     assert isinstance(manifest, dict)
-    return manifest
+    return manifest, board
 
 
 def _check_models(models: Any) -> None:  # noqa: ANN401 - JSON

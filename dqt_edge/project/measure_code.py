@@ -1,15 +1,18 @@
-"""Measures the code of every board into ``project/code_sizes.json``: ``python -m dqt_edge.project.measure_code``.
+"""Measures code with the installed compiler: ``python -m dqt_edge.project.measure_code`` writes ``code_sizes/``.
 
-For development only: run it when firmware or kernels change (``make code-sizes``); a test compares the table with
-what the installed compiler makes. The table is why ``check`` and ``export`` can predict an image without a compiler.
+The shipped tables are why ``check`` and ``export`` can predict an image without a compiler: ``make code-sizes`` writes
+them when firmware or kernels change, and a test compares them with what the compiler makes. What no table holds,
+:mod:`.code_table` measures with these functions when it is asked for.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import re
 import subprocess
 import tempfile
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +24,8 @@ from ..device.c_header import messages_header
 from ..errors import ToolchainError
 from ..lowering.kernels.catalogue import kernels_of
 from ..system.tools import ARM_GCC, compiler_version, find_tool
-from .footprint import TABLE
-from .render import c_environment, firmware_files, kernel_files
+from .code_parts import FOLDER, GENERATED, CodeSizes, Part, PortSizes, as_json
+from .render import c_environment, firmware_files, kernel_files, port_sources, shared_port
 
 FLAGS = [
     "-std=c11",
@@ -38,36 +41,77 @@ FLAGS = [
 ]
 """The code-generating flags of templates/CMakeLists.txt.j2."""
 
-MODEL_SYMBOLS = {"dqt_app"}
-"""Defined by the generated sources, whose size follows from the plan."""
+PORT_SYMBOL = re.compile(r"dqt_port_\w+")
+"""Symbols that the core part may leave to the port."""
 
 
-def measure(board: Board) -> dict[str, Any]:
-    """Sections (name -> size, kind, stack, references) and symbols (name -> section) of all code for a board."""
-    files = firmware_files(board)
+def measure_core(board: Board, options: Sequence[str] = FLAGS, outside: re.Pattern[str] = PORT_SYMBOL) -> Part:
+    """Code of firmware, kernels and shared port files for a board's core and flags.
+
+    Args:
+        board: Its core and flags decide; its port does not.
+        options: What to compile with besides the board's flags.
+        outside: Symbols that need not be defined.
+
+    Raises:
+        ToolchainError: A source does not compile, or needs a library.
+    """
+    files = {path: text for path, text in _files(board).items() if not path.startswith("port/")}
+    files |= {f"port/{name}": text for name, text in shared_port(board).items()}
+    part = _measure(board, files, files, options)
+    for name, section in part.sections.items():
+        for ref in section["refs"]:
+            if ref not in part.sections and not outside.fullmatch(ref):
+                raise ToolchainError(
+                    f"{name.partition(':')[0]} needs {ref!r}, which no source defines",
+                    where=name,
+                    next_step="avoid what needs a library",
+                )
+    return part
+
+
+def measure_port(board: Board, options: Sequence[str] = FLAGS) -> Part:
+    """Code of a board's port; raises ToolchainError if it does not compile."""
+    return _measure(board, _files(board), [f"port/{name}" for name in port_sources(board)], options)
+
+
+def _files(board: Board) -> dict[str, str]:
+    """Everything but the model, by path in the project."""
+    kernels = sorted(kernel.name for kernel in kernels_of(board.cpu))
+    files = firmware_files(board) | kernel_files(kernels, board.cpu)
     files["app/dqt_board.h"] = c_environment().get_template("project/dqt_board.h.j2").render(board=board)
     files["app/dqt_messages.h"] = messages_header()
-    files |= kernel_files(sorted(kernel.name for kernel in kernels_of(board.cpu)), board.cpu)
-    objects = []
+    return files
+
+
+def _measure(board: Board, files: dict[str, str], wanted: Collection[str], options: Sequence[str]) -> Part:
+    """Compile those of the wanted files that are sources."""
+    compiler = find_tool(ARM_GCC, "gcc-arm-none-eabi")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path, text in files.items():
             (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_text(text, encoding="utf-8")
         includes = [f"-I{folder / part}" for part in sorted({p.split("/")[0] for p in files})]
-        for path in sorted(p for p in files if p.endswith((".c", ".S"))):
+        command = [compiler, *board.cpu.flags, *options, *includes]
+
+        def compiled(path: str) -> dict[str, Any]:
             target = (folder / path).with_suffix(".o")
-            command = [find_tool(ARM_GCC, "gcc-arm-none-eabi"), *board.cpu.flags, *FLAGS, *includes]
             done = subprocess.run(
-                [*command, "-c", str(folder / path), "-o", str(target)],
-                capture_output=True,
-                text=True,
-                check=False,
+                [*command, "-c", str(folder / path), "-o", str(target)], capture_output=True, text=True, check=False
             )
             if done.returncode != 0:
-                raise ToolchainError(done.stderr.strip(), where=path, next_step="mend the source")
-            objects.append(_read_object(target))
-    return _link(objects)
+                own = board.port_folder / Path(path).name
+                place = own if path.startswith("port/") and own.exists() else path
+                raise ToolchainError(
+                    f"the source does not compile: {done.stderr.replace(f'{folder}/', '').strip()}",
+                    where=f"{place}, board {board.id!r}",
+                    next_step="mend the source",
+                )
+            return _read_object(target) | {"file": path.rpartition(".")[0]}
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return _link(list(pool.map(compiled, sorted(p for p in wanted if p.endswith((".c", ".S"))))))
 
 
 def _read_object(path: Path) -> dict[str, Any]:
@@ -121,39 +165,47 @@ def _stacks(path: Path) -> dict[str, int]:
     return found
 
 
-def _link(objects: list[dict[str, Any]]) -> dict[str, Any]:
+def _link(objects: list[dict[str, Any]]) -> Part:
     """Resolve references between objects; sections get names that are unique over the image."""
     symbols = {name: f"{o['file']}:{o['sections'][i]['name']}" for o in objects for name, i in o["exported"].items()}
-    linker = re.compile(r"__(stack|data|bss)_[a-z]+")
     sections = {}
     for o in objects:
         for section in o["sections"].values():
-            refs = set()
-            for ref in section["refs"]:
-                if isinstance(ref, int):
-                    refs.add(f"{o['file']}:{o['sections'][ref]['name']}")
-                elif ref in symbols:
-                    refs.add(symbols[ref])
-                elif ref and ref not in MODEL_SYMBOLS and not linker.fullmatch(ref):
-                    raise ToolchainError(
-                        f"{o['file']} needs {ref!r}, which no source defines",
-                        where=section["name"],
-                        next_step="avoid what needs a library",
-                    )
+            refs = {f"{o['file']}:{o['sections'][r]['name']}" for r in section["refs"] if isinstance(r, int)}
+            outside = {r for r in section["refs"] if isinstance(r, str) and r and not GENERATED.fullmatch(r)}
+            refs |= {symbols.get(name, name) for name in outside}
             name = f"{o['file']}:{section['name']}"
             sections[name] = {k: section[k] for k in ("size", "kind", "stack")} | {"refs": sorted(refs - {name})}
-    return {"sections": sections, "symbols": dict(sorted(symbols.items()))}
+    return Part(sections, dict(sorted(symbols.items())))
 
 
-def table() -> dict[str, Any]:
-    """The whole table for the installed compiler."""
-    boards = {board_id: load_board(board_id) for board_id in board_ids()}
-    return {
-        "compiler": compiler_version(),
-        "boards": {name: measure(board) for name, board in boards.items() if not board.is_host},
-    }
+def shipped() -> list[CodeSizes]:
+    """Every table that is shipped, for the installed compiler: one for each core and float ABI of a shipped board."""
+    version = compiler_version()
+    found: dict[str, CodeSizes] = {}
+    for board in map(load_board, board_ids()):
+        if board.is_host:
+            continue
+        sizes = CodeSizes(version, board.cpu.core, board.cpu.flags, Part({}, {}))
+        known = found.get(sizes.file_name) or CodeSizes(version, sizes.core, sizes.flags, measure_core(board))
+        if not known.fits(board.cpu.core, board.cpu.flags):
+            raise ToolchainError(
+                f"board {board.id!r} has other flags than {' '.join(known.flags)}",
+                where=sizes.file_name,
+                next_step="give boards of one core and float ABI the same flags",
+            )
+        port = PortSizes(board.port, board.cpu.hz, board.serial.baud, measure_port(board))
+        ports = known.ports if any(_same(port, p) for p in known.ports) else (*known.ports, port)
+        found[sizes.file_name] = CodeSizes(version, known.core, known.flags, known.part, ports)
+    return list(found.values())
+
+
+def _same(a: PortSizes, b: PortSizes) -> bool:
+    return (a.port, a.hz, a.baud) == (b.port, b.hz, b.baud)
 
 
 if __name__ == "__main__":
-    TABLE.write_text(json.dumps(table(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    print(f"wrote {TABLE}")
+    FOLDER.mkdir(exist_ok=True)
+    for sizes in shipped():
+        (FOLDER / sizes.file_name).write_text(as_json(sizes), encoding="utf-8")
+        print(f"wrote {FOLDER / sizes.file_name}")

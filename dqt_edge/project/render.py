@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..boards import Board, Cpu
+from ..boards import SHARED_PORT, Board, Cpu
 from ..device.c_header import messages_header
+from ..errors import BadFileError
 from ..lowering.constants import c_name
 from ..lowering.kernels import catalogue
 from ..lowering.kernels.kernel import Source
@@ -18,10 +19,11 @@ from ..lowering.plan import Plan
 from ..system.resources import data_folder, license_text
 from ..system.templates import environment
 from .filters import FILTERS
-from .footprint import Buffers, Footprint
 
 if TYPE_CHECKING:
     import jinja2
+
+    from .footprint import Buffers, Footprint
 
 LICENSE_ID = "Apache-2.0"
 """Of every file that is exported."""
@@ -78,18 +80,41 @@ def kernel_files(kernels: Collection[str], cpu: Cpu) -> dict[str, str]:
 def firmware_files(board: Board) -> dict[str, str]:
     """The fixed sources of a board, by path in the project."""
     root = data_folder("firmware")
-    folders = [root / "dqt", root / "app", root / "port" / board.port]
-    if not board.is_host:
-        folders.append(root / "port" / "cortexm")
-    files = {}
-    for folder in folders:
-        for path in sorted(folder.glob("*.[chS]")):
-            files[f"{_folder(folder)}/{path.name}"] = path.read_text(encoding="utf-8")
-    return files
+    files = {f"{part}/{name}": text for part in ("dqt", "app") for name, text in _sources(root / part).items()}
+    return files | {f"port/{name}": text for name, text in (shared_port(board) | port_sources(board)).items()}
 
 
-def _folder(folder: Path) -> str:
-    return "port" if folder.parent.name == "port" else folder.name
+def shared_port(board: Board) -> dict[str, str]:
+    """What every port of the board's kind gets, by file name: for Cortex-M start-up, memory functions, semihosting."""
+    return {} if board.is_host else _sources(data_folder("firmware") / "port" / SHARED_PORT)
+
+
+def port_sources(board: Board) -> dict[str, str]:
+    """The port's own files by name. A source with the name of a shared one takes its place.
+
+    Raises:
+        BadFileError: A file cannot be read, or is another header with the name of a shared one.
+    """
+    found = _sources(board.port_folder)
+    for name, text in shared_port(board).items():
+        if found.get(name) == text:  # as in the port folder of an exported project
+            del found[name]
+        elif name in found and name.endswith(".h"):
+            raise BadFileError(
+                "the port has another header with the name of a shared one",
+                where=str(board.port_folder / name),
+                next_step="give the header another name",
+            )
+    return found
+
+
+def _sources(folder: Path) -> dict[str, str]:
+    try:
+        return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.[chS]"))}
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFileError(
+            f"cannot read the sources: {error}", where=str(folder), next_step="make them readable, as UTF-8"
+        ) from error
 
 
 def render(plans: Sequence[Plan], buffers: Buffers, footprint: Footprint | None) -> dict[str, str]:

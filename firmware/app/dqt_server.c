@@ -14,7 +14,8 @@
 #define FRAME_MIN (DQT_FRAME_SIZE + DQT_CRC_SIZE)
 #define NO_REQUEST 0u /* type of the request in a NAK to a frame that could not be read */
 
-_Static_assert(sizeof(DQT_BOARD_ID) <= 16u, "the board's id is sent as 16 bytes, zero at the end");
+#define BOARD_SIZE 16u
+_Static_assert(sizeof(DQT_BOARD_ID) <= BOARD_SIZE, "the board's id is sent as 16 bytes, zero at the end");
 
 /* Everything that a request can change. The frames themselves are in the buffers of dqt_app, sized by the exporter. */
 static struct {
@@ -138,7 +139,7 @@ static outcome answered(uint32_t payload_size) {
 }
 
 static outcome hello(uint8_t *out) {
-    static const uint8_t board[] = DQT_BOARD_ID;
+    static const uint8_t board[BOARD_SIZE] = DQT_BOARD_ID; /* whole: so the code has one size for every id */
     const dqt_model *model = server.model;
     for (uint32_t i = 0; i < DQT_HELLO_REPLY_SIZE; i++) {
         out[i] = 0;

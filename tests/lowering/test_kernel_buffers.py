@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("unicorn", reason="pip install 'dqt-edge[emulate]'")
 
 from dqt_edge.graph import interpreter
-from dqt_edge.project.footprint import code_table
+from dqt_edge.project.code_table import code_table
 from tests.support.emulated_kernels import EmulatedKernels
 from tests.support.kernel_cases import cases, extreme_codes
 
@@ -34,7 +34,7 @@ def test_layers_stay_in_their_buffers(board: str, kind: str, shape, zero: int, t
     graph = cases(kind, 3 * sum(shape), shape, 24, zero=zero)
     kernels = EmulatedKernels(graph, tmp_path / "p", board)
     table = code_table(kernels.plan.board)
-    sections, symbols = table["sections"], table["symbols"]
+    sections, symbols = table.sections, table.symbols
 
     def depth(name: str) -> int:
         below = [ref for ref in sections[name]["refs"] if sections[ref]["kind"] == "code"]

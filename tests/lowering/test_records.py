@@ -63,7 +63,9 @@ def test_proofs_have_the_numbers_of_the_header() -> None:
 def test_an_initialiser_names_every_field_that_is_not_reserved() -> None:
     window = WindowRecord(*range(1, 14))
     record = Mac(window, 8, 16, None, "a", None, None, None, "bias", None, 0, Requantize("m", None, 0, 255), 0, 3, 0)
-    text = c_environment().from_string('{% import "model/_layers.c.j2" as c with context %}{{ c.members(record, "x", "") }}')
+    text = c_environment().from_string(
+        '{% import "model/_layers.c.j2" as c with context %}{{ c.members(record, "x", "") }}'
+    )
     shown = text.render(record=record, plan={"layers": [], "width_tables": {}}, constants="here.", layers="x")
     lines = shown.splitlines()
     assert [line for line in lines if line.startswith(".")][1:6] == [
