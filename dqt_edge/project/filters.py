@@ -51,8 +51,9 @@ def c_values(constant: Constant) -> str:
 
 
 def c_bytes(content: bytes) -> str:
-    """Bytes as an initialiser list."""
-    return ", ".join(f"0x{byte:02x}u" for byte in content)
+    """Bytes as the lines of an initialiser."""
+    texts = [f"0x{byte:02x}u" for byte in content]
+    return "\n".join(f"        {', '.join(texts[i : i + 16])}," for i in range(0, len(texts), 16))
 
 
 def c_address(name: str | None, symbol: str) -> str:
