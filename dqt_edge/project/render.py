@@ -119,11 +119,13 @@ def kernels_for(board: Board) -> tuple[str, ...]:
     return tuple(kernel for kernel in KERNEL_TEMPLATES if has.get(kernel[kernel.rfind("_") :], True))
 
 
-def kernel_source(kernel: str, core: str) -> str:
-    """C source of one kernel, or of a unit that kernels share, for a core."""
+def kernel_source(kernel: str, core: str) -> tuple[str, str]:
+    """Suffix and text of the source of one kernel, or of a unit that kernels share, for a core: C or assembly."""
     template, variant = KERNEL_TEMPLATES.get(kernel, (kernel, "plain"))
-    path = f"kernels/{family_of(kernel)}/{template}.c.j2"
-    return c_environment().get_template(path).render(name=kernel, variant=variant, core=core)
+    path = f"kernels/{family_of(kernel)}/{template}"
+    found = c_environment().select_template([f"{path}.S.j2", f"{path}.c.j2"])
+    assert found.name is not None
+    return found.name.removeprefix(path).removesuffix(".j2"), found.render(name=kernel, variant=variant, core=core)
 
 
 def family_of(kernel: str) -> str:
@@ -142,7 +144,10 @@ def units_of(kernels: Collection[str], core: str) -> list[str]:
 def kernel_files(kernels: Collection[str], core: str) -> dict[str, str]:
     """Sources of kernels and of what they share, by path in the project."""
     names = [*kernels, *units_of(kernels, core)]
-    files = {f"kernels/dqt_{name}.c": kernel_source(name, core) for name in names}
+    files = {}
+    for name in names:
+        suffix, text = kernel_source(name, core)
+        files[f"kernels/dqt_{name}{suffix}"] = text
     for family in sorted({family_of(name) for name in names}):
         for path in (data_folder("templates") / "kernels" / family).glob("*.h"):
             files[f"kernels/{path.name}"] = path.read_text(encoding="utf-8")

@@ -34,6 +34,10 @@ typedef struct {
     void *output;     /* the first code; or int32 twice-accumulators: whole words of outputs of each channel in turn */
 } dqt_dsp_depthwise;
 
+_Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_dsp_depthwise, words) == 8 &&
+                                       __builtin_offsetof(dqt_dsp_depthwise, output) == 28),
+               "dqt_dsp_depthwise.S loads the row as a whole");
+
 /* By stride along the row. `codes`: shift 32, limits 0 and 255. `raw`: twice-accumulators, biases included. */
 typedef void dqt_dsp_depthwise_row(const dqt_dsp_depthwise *row);
 dqt_dsp_depthwise_row dqt_dsp_depthwise_codes_1, dqt_dsp_depthwise_codes_2;
