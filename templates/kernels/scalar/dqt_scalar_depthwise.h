@@ -37,4 +37,19 @@ typedef void dqt_scalar_depthwise_row(const dqt_scalar_depthwise *d, const uint8
 dqt_scalar_depthwise_row dqt_scalar_depthwise_1;
 dqt_scalar_depthwise_row dqt_scalar_depthwise_2;
 
+/* Armv6-M: DQT_SCALAR_OUTPUTS outputs before requantisation. */
+typedef struct {
+    const uint8_t *rows[DQT_SCALAR_TAPS]; /* any alignment; advanced */
+    const dqt_scalar_depthwise_channel *channel;
+    uint32_t sums[DQT_SCALAR_OUTPUTS]; /* twice-accumulators; written */
+} dqt_scalar_depthwise_block;
+
+_Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_scalar_depthwise_channel, bias_twice) == 36 &&
+                                       __builtin_offsetof(dqt_scalar_depthwise_block, sums) == 16),
+               "dqt_scalar_depthwise_sums_thumb1.S has these numbers");
+
+/* By horizontal stride (dqt_scalar_depthwise_sums_thumb1.S). */
+void dqt_scalar_depthwise_sum_1(dqt_scalar_depthwise_block *block);
+void dqt_scalar_depthwise_sum_2(dqt_scalar_depthwise_block *block);
+
 #endif
