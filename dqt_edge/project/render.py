@@ -80,6 +80,7 @@ UNITS = {
         "mve_map_tables",
         "mve_multiply",
         "mve_operands",
+        "mve_planes",
         "mve_windows",
     ),
 }
