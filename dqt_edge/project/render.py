@@ -62,6 +62,7 @@ UNITS = {
     "_dsp": (
         "dsp_dense_nibbles",
         "dsp_dense_planes",
+        "dsp_dense_planes_wide",
         "dsp_conv_pixels",
         "dsp_conv_rows",
         "dsp_conv_windows",
