@@ -68,6 +68,7 @@ UNITS = {
         "dsp_conv_windows",
         "dsp_depthwise",
         "dsp_depthwise_rows",
+        "dsp_depthwise_spread",
         "dsp_expand",
         "dsp_expand_rest",
         "dsp_multiply",
