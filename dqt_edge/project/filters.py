@@ -55,16 +55,7 @@ def c_address(name: str | None) -> str:
     return "0" if name is None else name
 
 
-def assembly(text: str) -> str:
-    """Assembly as the string literals of an asm statement, a line each; ``@`` begins a comment line."""
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    return "\n".join(
-        f"        /* {line[1:].strip()} */" if line[0] == "@" else f'        "{line}\\n"' for line in lines
-    )
-
-
 FILTERS = {
-    "assembly": assembly,
     "c_integer": c_integer,
     "c_list": c_list,
     "c_array": c_array,

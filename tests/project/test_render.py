@@ -57,7 +57,7 @@ def test_float_pattern_finds_floats() -> None:
 def test_only_the_kernels_that_are_used_are_written(board_id: str, tmp_path: Path) -> None:
     graph = random_graph(3)
     made, plan, _ = export(graph, load_board(board_id), tmp_path / "p")
-    kernels = {p.stem.removeprefix("dqt_") for p in (made.folder / "kernels").glob("*.c")}
+    kernels = {p.stem.removeprefix("dqt_") for p in (made.folder / "kernels").glob("*.[cS]")}
     units = set(units_of(plan.kernels, plan.board.cpu.core))
     assert kernels == set(plan.kernels) | units
 
@@ -66,7 +66,7 @@ def test_only_the_kernels_that_are_used_are_written(board_id: str, tmp_path: Pat
 @pytest.mark.parametrize("board_id", [b for b in board_ids() if b != "host"])
 def test_generated_c_compiles_for_each_core_without_a_warning(graph, board_id: str, tmp_path: Path) -> None:
     made, _, _ = export(graph, load_board(board_id), tmp_path / "p")
-    sources = [str(p) for folder in ("model", "kernels") for p in sorted((made.folder / folder).glob("*.c"))]
+    sources = [str(p) for folder in ("model", "kernels") for p in sorted((made.folder / folder).glob("*.[cS]"))]
     flags = [
         "-std=c11",
         "-O3",

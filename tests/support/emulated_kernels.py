@@ -34,7 +34,7 @@ class EmulatedKernels:
     def __init__(self, graph: Graph, folder: Path, board_id: str = "qemu-m4") -> None:
         self.graph = graph
         made, self.plan, self.footprint = export(graph, load_board(board_id), folder)
-        sources = sorted(str(p) for part in ("kernels", "model") for p in (folder / part).glob("*.c"))
+        sources = sorted(str(p) for part in ("kernels", "model") for p in (folder / part).glob("*.[cS]"))
         includes = [f"-I{folder / part}" for part in ("kernels", "model", "dqt", "app")]
         elf = folder / "kernels.elf"
         command = ["arm-none-eabi-gcc", *made.board.cpu.flags, *FLAGS, *includes, *sources]
