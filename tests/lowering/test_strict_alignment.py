@@ -14,7 +14,7 @@ from tests.support.rig.cases import CORES, plan_case, runs_on
 from tests.support.rig.kernel_layers import KINDS, make_case
 from tests.support.rig.kernel_rig import Job, Rig
 
-pytestmark = pytest.mark.cross
+pytestmark = pytest.mark.qemu
 
 TRAP = "-DRIG_TRAP_UNALIGNED"
 STRICT = ("-mno-unaligned-access", "-DDQT_STRICT_ALIGNMENT=1")

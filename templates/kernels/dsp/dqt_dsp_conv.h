@@ -123,9 +123,9 @@ typedef struct {
  * views of each unit, each at the scale of a master code; every second word. */
 void dqt_dsp_expand(const dqt_dsp_pair *pair, const dqt_dsp_source *source, uint32_t *to, uint32_t *sums);
 
-_Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_dsp_pair, rounding) == 20 &&
-                                       __builtin_offsetof(dqt_dsp_pair, left) == 32 &&
-                                       __builtin_offsetof(dqt_dsp_source, unit_words) == 24),
+_Static_assert(sizeof(void *) != 4 ||
+                   (__builtin_offsetof(dqt_dsp_pair, rounding) == 20 && __builtin_offsetof(dqt_dsp_pair, left) == 32 &&
+                    __builtin_offsetof(dqt_dsp_source, unit_words) == 24),
                "dqt_dsp_expand.S and dqt_dsp_expand_rest.S have these numbers");
 
 /* The same of the last `groups` codes, 1 to 3, of each column: those of a unit fill groups one after the other, the

@@ -65,8 +65,8 @@ _Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_dsp_depthwise_map,
                                        __builtin_offsetof(dqt_dsp_depthwise_map, rounding) == 72),
                "dqt_dsp_depthwise_spread.S has these numbers");
 
-/* Words of the first plane of a row from `to` to `end`, 1 or more, and of the other three, of four channels. at: codes of
- * the left one of each two pixels, at any alignment. */
+/* Words of the first plane of a row from `to` to `end`, 1 or more, and of the other three, of four channels. at: codes
+ * of the left one of each two pixels, at any alignment. */
 void dqt_dsp_depthwise_spread(const dqt_dsp_depthwise_map *d, const uint8_t *at, uint32_t *to, const uint32_t *end);
 
 /* Fill the place of padded row `row` in the ring, live * words * 3 words; row 0 is the first of the padding. */
