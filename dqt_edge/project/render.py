@@ -91,7 +91,7 @@ UNITS = {
 THUMB1_UNITS = {
     "scalar_dense_bytes": ("scalar_dense_bytes_thumb1",),
     "scalar_dense_halves": ("scalar_dense_halves_thumb1",),
-    "scalar_depthwise": ("scalar_depthwise_sums_thumb1", "scalar_depthwise_thumb1"),
+    "scalar_depthwise": ("scalar_depthwise_store_thumb1", "scalar_depthwise_thumb1"),
     "scalar_multiply": ("scalar_finish_thumb1", "scalar_multiply_thumb1", "scalar_sums_thumb1"),
 }
 """Units in whose place Armv6-M has its own."""
