@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format fuzz fuzz-kernels bench bench-check bench-peer bench-switching code-sizes clean reference-models
+.PHONY: help setup demo test lint format fuzz fuzz-kernels bench bench-check bench-peer bench-switching code-sizes compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -53,6 +53,9 @@ bench-switching: setup ## widths chosen at run time against static images; switc
 
 bench-check: setup ## the same, and fail if a figure grew by more than 1 % over benchmarks/baseline.json
 	$(PYTHON) -m benchmarks.networks --check
+
+compile-matrix: setup ## slower: every kernel of every core with every compiler and set of flags; CI takes some of them
+	DQT_COMPILE_MATRIX=all $(PYTHON) -m pytest -q tests/firmware/test_compile_matrix.py
 
 reference-models: setup ## slower: MLPerf Tiny's four models beside TFLite and on QEMU; DATA=folder, see the file's head
 	$(PYTHON) -m benchmarks.reference_models --models $(or $(MODELS),$(DATA)/models) --data $(DATA)

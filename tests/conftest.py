@@ -13,6 +13,7 @@ from tests.support.digits import DIGITS, digits_graph
 NEEDS = {
     "qemu": ("qemu-system-arm", "qemu-system-arm is not installed"),
     "cross": ("arm-none-eabi-gcc", "arm-none-eabi-gcc is not installed"),
+    "clang": ("clang", "clang is not installed"),
 }
 
 

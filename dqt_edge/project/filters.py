@@ -88,16 +88,7 @@ def c_value(value: Any, member: Member, array: str = "", constants: str = "") ->
     return "DQT_NONE" if value is None else c_integer(value, member.c_type)
 
 
-def assembly(text: str) -> str:
-    """Assembly as the string literals of an asm statement, a line each; ``@`` begins a comment line."""
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    return "\n".join(
-        f"        /* {line[1:].strip()} */" if line[0] == "@" else f'        "{line}\\n"' for line in lines
-    )
-
-
 FILTERS = {
-    "assembly": assembly,
     "c_integer": c_integer,
     "c_list": c_list,
     "c_length": c_length,

@@ -144,11 +144,27 @@ def _read_object(path: Path) -> dict[str, Any]:
             if symbol["st_info"]["bind"] in ("STB_GLOBAL", "STB_WEAK") and index in sections:
                 exported[symbol.name] = index
         for relocations in elf.iter_sections():
-            if isinstance(relocations, RelocationSection) and relocations["sh_info"] in sections:
-                for relocation in relocations.iter_relocations():
-                    name, index = local[relocation["r_info_sym"]]
+            if not isinstance(relocations, RelocationSection):
+                continue
+            target = elf.get_section(relocations["sh_info"])
+            for relocation in relocations.iter_relocations():
+                name, index = local[relocation["r_info_sym"]]
+                if relocations["sh_info"] in sections:
                     sections[relocations["sh_info"]]["refs"].append(index if index in sections else name)
+                elif target.name == ".stack_sizes":
+                    used = _uleb128(target.data()[relocation["r_offset"] + 4 :])
+                    sections[index]["stack"] = max(sections[index]["stack"], used)
     return {"file": path.stem, "sections": sections, "exported": exported}
+
+
+def _uleb128(data: bytes) -> int:
+    """The number at the start of ``data``: seven bits a byte, the lowest first. Assembly states stacks so."""
+    value = 0
+    for place, byte in enumerate(data):
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return value
+    raise ValueError("a number without an end")
 
 
 def _stacks(path: Path) -> dict[str, int]:

@@ -56,7 +56,7 @@ def test_float_pattern_finds_floats() -> None:
 @pytest.mark.parametrize("board_id", [b for b in board_ids() if b != "host"])
 def test_generated_c_compiles_for_each_core_without_a_warning(graph, board_id: str, tmp_path: Path) -> None:
     made, _, _ = export(graph, load_board(board_id), tmp_path / "p")
-    sources = [str(p) for folder in ("model", "kernels") for p in sorted((made.folder / folder).glob("*.c"))]
+    sources = [str(p) for folder in ("model", "kernels") for p in sorted((made.folder / folder).glob("*.[cS]"))]
     flags = [
         "-std=c11",
         "-O3",

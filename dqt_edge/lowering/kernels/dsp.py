@@ -327,9 +327,9 @@ _EXPAND = _unit("dsp_expand")
 _PIXELS = _unit("dsp_conv_pixels", _MULTIPLY)
 _ROWS = _unit("dsp_conv_rows", _EXPAND)
 _WINDOWS = _unit("dsp_conv_windows", _EXPAND, _unit("dsp_expand_rest"))
-_DEPTHWISE = (_unit("dsp_depthwise"), _unit("dsp_depthwise_rows"))
+_DEPTHWISE = (_unit("dsp_depthwise"), _unit("dsp_depthwise_rows", _unit("dsp_depthwise_spread")))
 _NIBBLES = _unit("dsp_dense_nibbles")
-_PLANES = _unit("dsp_dense_planes")
+_PLANES = _unit("dsp_dense_planes", _unit("dsp_dense_planes_wide"))
 
 KERNELS = (
     Kernel(

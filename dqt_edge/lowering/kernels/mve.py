@@ -141,7 +141,8 @@ def _unit(name: str, *needs: Source) -> Source:
     return Source("mve", name, needs=needs)
 
 
-_OPERANDS = _unit("mve_operands")
+_PLANES = _unit("mve_planes")
+_OPERANDS = _unit("mve_operands", _PLANES)
 _MAPS = _unit("mve_depthwise_maps", _unit("mve_map"), _unit("mve_map_tables"))
 _WINDOWS = _unit("mve_depthwise_windows", _unit("mve_depthwise"))
 
@@ -163,7 +164,7 @@ KERNELS = (
         order=sliding(_depthwise_order),
     ),
     Kernel(
-        Source("mve", "dense_mve", needs=(_OPERANDS,)),
+        Source("mve", "dense_mve", needs=(_OPERANDS, _PLANES)),
         (Dense,),
         descriptors.mac,
         serves=lambda layer, _: layer.requantize is not None,
@@ -172,7 +173,7 @@ KERNELS = (
         pack=_pack,
     ),
     Kernel(
-        Source("mve", "dense_accumulate_mve", "dense_mve", "accumulate"),
+        Source("mve", "dense_accumulate_mve", "dense_mve", "accumulate", needs=(_PLANES,)),
         (Dense,),
         descriptors.mac,
         serves=lambda layer, _: layer.requantize is None,

@@ -187,11 +187,15 @@ def _unit(name: str, *needs: Source, thumb1: tuple[Source, ...] = ()) -> Source:
 _OPERANDS = _unit("scalar_operands")
 _ROWS = _unit("scalar_rows", _OPERANDS)
 _FINISH_THUMB1 = _unit("scalar_finish_thumb1")
-_MULTIPLY = _unit("scalar_multiply", thumb1=(_unit("scalar_multiply_thumb1", _FINISH_THUMB1),))
+_MULTIPLY = _unit(
+    "scalar_multiply", thumb1=(_unit("scalar_multiply_thumb1", _FINISH_THUMB1, _unit("scalar_sums_thumb1")),)
+)
 _BYTES = _unit("scalar_dense_bytes", thumb1=(_unit("scalar_dense_bytes_thumb1"),))
 _HALVES = _unit("scalar_dense_halves", thumb1=(_unit("scalar_dense_halves_thumb1"),))
 _DENSE = _unit("scalar_dense", _BYTES, _HALVES)
-_DEPTHWISE = _unit("scalar_depthwise", thumb1=(_unit("scalar_depthwise_thumb1"),))
+_DEPTHWISE = _unit(
+    "scalar_depthwise", thumb1=(_unit("scalar_depthwise_thumb1", _unit("scalar_depthwise_store_thumb1")),)
+)
 _DEPTHWISE_ROWS = _unit("scalar_depthwise_rows")
 
 KERNELS = (

@@ -61,7 +61,7 @@ _Static_assert(sizeof(void *) != 4 ||
                    (sizeof(dqt_dsp_run) == DQT_DSP_RUN_SIZE && sizeof(dqt_dsp_channel) == DQT_DSP_CHANNEL_SIZE),
                "the exporter counts scratch with these");
 
-/* The micro-kernel (dqt_dsp_multiply.c), and labels in it. */
+/* The micro-kernel (dqt_dsp_multiply.S), and labels in it. */
 void dqt_dsp_multiply(dqt_dsp_job *job);
 extern const uint8_t dqt_dsp_tile[], dqt_dsp_skip[];                  /* start of a tile; step of the program */
 extern const uint8_t dqt_dsp_codes[], dqt_dsp_fused[], dqt_dsp_raw[]; /* codes; with a residual; raw: see docs */
@@ -119,6 +119,11 @@ typedef struct {
 /* Operands of one pixel of a pair, every second word from `to`; within a unit they follow one another. sums: of the
  * views of each unit, each at the scale of a master code; every second word. */
 void dqt_dsp_expand(const dqt_dsp_pair *pair, const dqt_dsp_source *source, uint32_t *to, uint32_t *sums);
+
+_Static_assert(sizeof(void *) != 4 ||
+                   (__builtin_offsetof(dqt_dsp_pair, rounding) == 20 && __builtin_offsetof(dqt_dsp_pair, left) == 32 &&
+                    __builtin_offsetof(dqt_dsp_source, unit_words) == 24),
+               "dqt_dsp_expand.S and dqt_dsp_expand_rest.S have these numbers");
 
 /* The same of the last `groups` codes, 1 to 3, of each column: those of a unit fill groups one after the other, the
  * last one up with zeros. Adds to the sums, or begins them if there are no whole groups in front. */

@@ -23,6 +23,10 @@ typedef struct {
     int32_t sums[DQT_TILE];
 } dqt_dsp_dense_tile;
 
+_Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_dsp_dense_tile, activations) == 12 &&
+                                       __builtin_offsetof(dqt_dsp_dense_tile, sums) == 28),
+               "kernels/dsp/_dsp_dense.j2 has these numbers");
+
 /* Writes the sums of a tile. Wide: products at the scale of the masters, the weights of channels 2 and 3 offset-binary.
  * Packed: products of views, those of channels 0 and 2 times a power of two and offset-binary. */
 typedef void dqt_dsp_dense_sum(dqt_dsp_dense_tile *tile);

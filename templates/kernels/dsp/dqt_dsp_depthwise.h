@@ -35,6 +35,10 @@ typedef struct {
     void *output;     /* the first code; or int32 twice-accumulators: whole words of outputs of each channel in turn */
 } dqt_dsp_depthwise;
 
+_Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_dsp_depthwise, words) == 8 &&
+                                       __builtin_offsetof(dqt_dsp_depthwise, output) == 28),
+               "dqt_dsp_depthwise.S loads the row as a whole");
+
 /* By stride along the row. `codes`: shift 32, limits 0 and 255. `raw`: twice-accumulators, biases included. */
 typedef void dqt_dsp_depthwise_row(const dqt_dsp_depthwise *row);
 dqt_dsp_depthwise_row dqt_dsp_depthwise_codes_1, dqt_dsp_depthwise_codes_2;
@@ -56,6 +60,15 @@ typedef struct {
     uint32_t rounding;    /* four bytes: half a step of the activation view */
     uint32_t keep;        /* four bytes: mask of the bits of the view, at the place of the master code */
 } dqt_dsp_depthwise_map;
+
+_Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_dsp_depthwise_map, along.in_step) == 16 &&
+                                       __builtin_offsetof(dqt_dsp_depthwise_map, words) == 64 &&
+                                       __builtin_offsetof(dqt_dsp_depthwise_map, rounding) == 72),
+               "dqt_dsp_depthwise_spread.S has these numbers");
+
+/* Words of the first plane of a row from `to` to `end`, 1 or more, and of the other three, of four channels. at: codes
+ * of the left one of each two pixels, at any alignment. */
+void dqt_dsp_depthwise_spread(const dqt_dsp_depthwise_map *d, const uint8_t *at, uint32_t *to, const uint32_t *end);
 
 /* Fill the place of padded row `row` in the ring, live * words * 3 words; row 0 is the first of the padding. */
 void dqt_dsp_depthwise_expand(const dqt_dsp_depthwise_map *d, uint32_t row, uint32_t *ring);

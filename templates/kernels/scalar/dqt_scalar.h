@@ -102,7 +102,7 @@ _Static_assert(__builtin_offsetof(dqt_scalar_job, channels) == 12 && __builtin_o
                "the micro-kernels address the job by number");
 #endif
 
-/* The micro-kernels (dqt_scalar_multiply.c). */
+/* The micro-kernels (dqt_scalar_multiply.S; Armv6-M: dqt_scalar_multiply_thumb1.c). */
 typedef void dqt_scalar_multiply(dqt_scalar_job *job);
 dqt_scalar_multiply dqt_scalar_wide;
 dqt_scalar_multiply dqt_scalar_packed;

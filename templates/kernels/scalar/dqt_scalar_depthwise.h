@@ -39,4 +39,24 @@ typedef void dqt_scalar_depthwise_row(const dqt_scalar_depthwise *d, const uint8
 dqt_scalar_depthwise_row dqt_scalar_depthwise_1;
 dqt_scalar_depthwise_row dqt_scalar_depthwise_2;
 
+/* Armv6-M: a block of outputs before requantisation, as dqt_scalar_depthwise_thumb1.S has it on its stack. */
+typedef struct {
+    uint32_t sums[DQT_SCALAR_OUTPUTS]; /* twice-accumulators */
+    const uint8_t *rows[DQT_SCALAR_TAPS];
+    const dqt_scalar_depthwise_channel *from;
+    uint32_t low, high; /* of its multiplier */
+    const dqt_scalar_depthwise *d;
+    uint32_t c;
+} dqt_scalar_depthwise_block;
+
+_Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_scalar_depthwise_channel, bias_twice) == 36 &&
+                                       __builtin_offsetof(dqt_scalar_depthwise_block, rows) == 24 &&
+                                       __builtin_offsetof(dqt_scalar_depthwise_block, c) == 52 &&
+                                       __builtin_offsetof(dqt_scalar_depthwise, plain) == 8),
+               "dqt_scalar_depthwise_thumb1.S has these numbers");
+
+/* `count` codes, 1..DQT_SCALAR_OUTPUTS, of any requantisation, to every step-th byte; returns the place of the next. */
+uint8_t *dqt_scalar_depthwise_store(const dqt_scalar_depthwise_block *block, uint32_t count, uint32_t step,
+                                    uint8_t *output);
+
 #endif

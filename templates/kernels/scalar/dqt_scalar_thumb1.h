@@ -10,6 +10,19 @@
  * advance. */
 void dqt_scalar_finish(dqt_scalar_job *job, uint32_t sums[DQT_SCALAR_SUMS]);
 
+/* Sums of one tile, before they are told apart. */
+typedef struct {
+    const uint32_t *weights;   /* operands; advanced */
+    uint32_t sums[6];          /* of products with a weight operand, [operand][pixel]; packed: four */
+    const dqt_scalar_run *run; /* the first of the runs; then the NULL behind them */
+} dqt_scalar_tile;
+
+_Static_assert(__builtin_offsetof(dqt_scalar_tile, run) == 28, "the micro-kernels address the tile by number");
+
+/* All runs up to the next NULL (dqt_scalar_sums_thumb1.S). */
+void dqt_scalar_sum_wide(dqt_scalar_tile *tile);
+void dqt_scalar_sum_packed(dqt_scalar_tile *tile);
+
 /* dqt_product_scale and dqt_scalar_saturate in 19 to 21 instructions; the byte is the code. low, high: of the
  * multiplier.
  */

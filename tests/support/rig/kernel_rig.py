@@ -110,12 +110,20 @@ class Rig:
         kernels_of: Board whose kernels are taken; ``host`` for the plain ones.
         folder: Where it is built.
         machine: Another machine to run on.
+        flags: More flags of the compiler; later ones win.
 
     Raises:
         ToolchainError: It cannot be compiled.
     """
 
-    def __init__(self, board_id: str, kernels_of: str, folder: Path, machine: str | None = None) -> None:
+    def __init__(
+        self,
+        board_id: str,
+        kernels_of: str,
+        folder: Path,
+        machine: str | None = None,
+        flags: Sequence[str] = (),
+    ) -> None:
         self.board = load_board(board_id)
         self.planned_for: Board = load_board(kernels_of)
         assert self.board.qemu is not None
@@ -123,11 +131,11 @@ class Rig:
         self.ram = 0x2100_0000 if self.board.cpu.mve else 0x2000_0000
         self.unaligned = not self.board.cpu.thumb1
         """Whether the core reads words at any address."""
-        self.image = self._build(folder)
+        self.image = self._build(folder, flags)
         self.structures: dict[str, Structure] = read_structures(self.image, STRUCTURES)
         self.functions = {name: value for name, value, is_function in elf.symbols(self.image) if is_function}
 
-    def _build(self, folder: Path) -> Path:
+    def _build(self, folder: Path, flags: Sequence[str]) -> Path:
         folder = folder.resolve()
         kernels = [kernel.name for kernel in kernels_of(self.planned_for.cpu)]
         files = kernel_files(kernels, self.board.cpu)
@@ -141,7 +149,7 @@ class Rig:
         sources += [str(RIG / "kernel_rig.c"), str(firmware / "port" / "cortexm" / "dqt_memory.c")]
         includes = [f"-I{path}" for path in (RIG, folder / "kernels", *firmware_headers())]
         linking = ["-nostdlib", f"-T{folder / 'link.ld'}", "-Wl,--build-id=none", "-lgcc", "-o", str(image)]
-        run_project([compiler, *self.board.cpu.flags, *FLAGS, *includes, *sources, *linking], folder)
+        run_project([compiler, *self.board.cpu.flags, *FLAGS, *flags, *includes, *sources, *linking], folder)
         return image
 
     def run(self, jobs: Sequence[Job]) -> tuple[int, list[Failure]]:

@@ -30,8 +30,8 @@ static inline void rig_start_core(void) {
 #if defined(__ARM_ARCH_8_1M_MAIN__)
     RIG_CCR |= 1u << 19; /* without it LE does not loop */
 #endif
-#if __ARM_ARCH == 6
-    RIG_CCR |= 1u << 3; /* Armv6-M code on an Armv7-M core: unaligned accesses fault here too */
+#if __ARM_ARCH == 6 || defined(RIG_TRAP_UNALIGNED)
+    RIG_CCR |= 1u << 3; /* UNALIGN_TRP. Armv6-M code on an Armv7-M core: unaligned accesses fault here too */
 #endif
     __asm__ volatile("dsb\n\tisb" : : : "memory");
 }
