@@ -13,9 +13,10 @@ from dqt_edge.boards import board_ids, load_board
 from dqt_edge.graph import Graph
 from dqt_edge.lowering.kernels.catalogue import kernels_of, sources
 from dqt_edge.project.build import build
-from dqt_edge.project.export import Project, export
+from dqt_edge.project.export import export
 from dqt_edge.project.footprint import reachable
-from dqt_edge.project.measure_code import measure
+from dqt_edge.project.manifest import Project
+from dqt_edge.project.measure_code import measure_core
 from tests.support.in_place import pools
 from tests.support.kernel_cases import cases
 
@@ -46,7 +47,7 @@ def units_in_map(path: Path) -> set[str]:
     text = re.sub(r"^( \.\S+)\n\s+", r"\1 ", text, flags=re.MULTILINE)  # a long name stands on a line of its own
     kept = re.finditer(r"^ (\.\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+(\S+)$", text, re.MULTILINE)
     in_memory = (m for m in kept if m[1].startswith((".text", ".rodata", ".data", ".bss")) and int(m[2], 16))
-    return {Path(m[3]).name.split(".")[0] for m in in_memory}
+    return {re.split(r"[(/]", m[3])[-1].split(".")[0] for m in in_memory}
 
 
 def sources_of(made: Project) -> set[str]:
@@ -58,7 +59,7 @@ def sources_of(made: Project) -> set[str]:
 def test_an_export_holds_no_kernel_source_that_the_image_does_not_use(board_id: str, kind: str, tmp_path: Path) -> None:
     made, plan, _ = export(GRAPHS[kind](), load_board(board_id), tmp_path / "p")
     linked = units_in_map(build(made.folder, cross=True).elf.with_suffix(".map"))
-    assert {"dqt_startup", "dqt_model"} <= linked
+    assert {"dqt_startup", f"dqt_{made.model().symbol}"} <= linked
     assert {f"dqt_{kernel}" for kernel in plan.kernels} <= sources_of(made)
     assert sources_of(made) <= linked
 
@@ -77,12 +78,16 @@ def test_an_export_holds_the_kernel_headers_that_its_sources_include(board_id: s
 def test_a_kernel_names_the_sources_that_its_code_refers_to(board_id: str) -> None:
     """All of them and no other, by the relocations of the compiled objects."""
     cpu = load_board(board_id).cpu
-    table = measure(load_board(board_id))
+    part = measure_core(load_board(board_id))
+    sections = {
+        name: {**section, "refs": [r for r in section["refs"] if r in part.sections]}
+        for name, section in part.sections.items()
+    }
     kernels = [kernel.name for kernel in kernels_of(cpu)]
     known = {source.name for source in sources(kernels, cpu)}
     for kernel in kernels:
-        reached = reachable(table["sections"], [table["symbols"][f"dqt_{kernel}"]])
-        referred = {name.split(":")[0].removeprefix("dqt_") for name in reached} & known
+        reached = reachable(sections, [part.symbols[f"dqt_{kernel}"]])
+        referred = {Path(name.split(":")[0]).name.removeprefix("dqt_") for name in reached} & known
         assert referred == {source.name for source in sources([kernel], cpu)}, kernel
 
 
@@ -92,7 +97,8 @@ def test_a_unit_that_nothing_calls_is_not_in_the_map(tmp_path: Path) -> None:
     spare = made.folder / "kernels" / "dqt_spare.c"
     spare.write_text("int dqt_spare(void);\nint dqt_spare(void) {\n    return 1;\n}\n")
     listed = made.folder / "CMakeLists.txt"
-    model = "    model/dqt_model.c\n"
-    listed.write_text(listed.read_text().replace(model, f"{model}    kernels/dqt_spare.c\n"))
+    model = f'    "model/dqt_{made.model().symbol}.c"\n'
+    assert model in listed.read_text()
+    listed.write_text(listed.read_text().replace(model, f'{model}    "kernels/dqt_spare.c"\n'))
     linked = units_in_map(build(made.folder, cross=True).elf.with_suffix(".map"))
     assert sources_of(made) - linked == {"dqt_spare"}
