@@ -137,7 +137,7 @@ def load_board(board_id: str) -> Board:
         close = difflib.get_close_matches(board_id, known, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise UsageError(
-            f"unknown board {board_id!r}", where="--board", next_step=f"{hint}choose from {', '.join(known)}"
+            f"unknown board {board_id!r}", where="`board`", next_step=f"{hint}choose from {', '.join(known)}"
         )
     return read_board(data_folder("boards") / f"{board_id}.toml")
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from ..graph import Graph, MacLayer, Pair, interpreter
-from ..graph.bitops import bitops
+from ..graph import Graph, Pair, interpreter
+from ..graph.bitops import graph_costs, vector_ratio
 from . import biases
 from .assign import Option, front, within
 from .candidates import nearest
@@ -87,8 +87,7 @@ class Search:
 
     def bitops_ratio(self, pairs: Vector) -> float:
         """BitOPs of a width vector, as a part of all layers at 8x8."""
-        choices = np.array([interpreter.fixed_choices(self.graph, pairs)])
-        return float(bitops(self.graph, choices)[0])
+        return vector_ratio(self.graph, pairs)
 
     def loss_of(self, pairs: Vector) -> float:
         """True loss of a width vector on the calibration samples."""
@@ -189,11 +188,8 @@ def costs(graph: Graph, counts: Counts | None) -> tuple[float, list[list[float]]
     """Cost of what cannot be chosen, and of each candidate of each adaptive layer: parts of 8x8 BitOPs, or counts."""
     if counts is not None:
         return counts.fixed, [[counts.layers[x.name, pair] for pair in x.candidates] for x in graph.adaptive]
-    total = 64 * sum(graph.macs(layer) for layer in graph.layers)
-    chosen = {layer.name for layer in graph.adaptive}
-    fixed = [layer for layer in graph.layers if isinstance(layer, MacLayer) and layer.name not in chosen]
-    constant = sum(graph.macs(x) * x.candidates[0][0] * x.candidates[0][1] / total for x in fixed)
-    return constant, [[graph.macs(x) * w * a / total for w, a in x.candidates] for x in graph.adaptive]
+    rows, constant = graph_costs(graph)
+    return constant, rows
 
 
 def require(graph: Graph, budgets: Sequence[float], counts: Counts | None) -> None:
@@ -204,7 +200,7 @@ def require(graph: Graph, budgets: Sequence[float], counts: Counts | None) -> No
         raise UsageError(
             f"no width vector costs {min(budgets):,.4g} or less; the cheapest costs {least:,.4g}",
             where=f"search on graph {graph.name!r}",
-            next_step="raise the budget, or offer narrower --candidates",
+            next_step="raise the budget, or offer narrower `candidates`",
         )
 
 

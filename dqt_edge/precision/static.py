@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import UsageError
 from ..graph import Graph, Pair, interpreter
-from ..graph.bitops import bitops
+from ..graph.bitops import bitops, vector_ratio
 
 EXHAUSTIVE_MAX = 400
 """Up to this many assignments are all tried; beyond it the search is greedy."""
@@ -45,11 +45,6 @@ def judge(
     return Assignment(pairs, float(bitops(graph, result.choices[:1])[0]), accuracy, loss)
 
 
-def cost(graph: Graph, pairs: tuple[Pair, ...]) -> float:
-    """BitOPs ratio of a width vector."""
-    return float(bitops(graph, np.array([interpreter.fixed_choices(graph, pairs)]))[0])
-
-
 def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
     """The width vector of highest accuracy (then lowest loss) whose BitOPs ratio is within the budget.
 
@@ -74,7 +69,7 @@ def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
 
 def _all(graph: Graph, budget: float) -> Iterator[tuple[Pair, ...]]:
     for pairs in itertools.product(*(layer.candidates for layer in graph.adaptive)):
-        if cost(graph, pairs) <= budget + 1e-12:
+        if vector_ratio(graph, pairs) <= budget + 1e-12:
             yield pairs
 
 

@@ -106,9 +106,9 @@ def _require_replaceable(folder: Path) -> None:
         raise BadFileError(
             f"cannot look into the folder: {error.strerror or error}",
             where=str(folder),
-            next_step="choose another with --out",
+            next_step="choose another `out`",
         ) from error
-    raise UsageError(reason, where=f"--out {folder}", next_step="choose another folder with --out, or empty this one")
+    raise UsageError(reason, where=f"`out` {folder}", next_step="choose another folder as `out`, or empty this one")
 
 
 def _foreign_file(folder: Path) -> str | None:
@@ -234,7 +234,7 @@ def find_project(folder: Path | None = None) -> Project:
             raise UsageError(
                 "no project given, and none was exported from this folder",
                 where=str(Path.cwd()),
-                next_step="run 'dqt-edge export CHECKPOINT --board BOARD', or name the project's folder",
+                next_step="export a checkpoint for a board first, or name the project's folder",
             ) from error
     manifest = read_manifest(folder)
     return Project(folder, manifest, load_board(manifest["board"]))

@@ -106,7 +106,7 @@ def train(
             raise UsageError(
                 "the workers do not find the same training state",
                 where=str(path),
-                next_step="give all workers the same --out, in a folder that all of them see",
+                next_step="give all workers the same `out`, in a folder that all of them see",
             )
         saver = _Saver(trainer, path, save_every)
         try:
@@ -121,7 +121,7 @@ def train(
             raise StoppedError(
                 f"training was stopped after epoch {saver.epoch} of {options.epochs}{within}",
                 where=str(path.parent),
-                next_step="give the same command with --resume to go on",
+                next_step="do the same again with `resume` to go on",
             ) from error
         trainer.assign(state.best)
     best = max(row["epoch"] for row in state.log if row["best"])
@@ -187,7 +187,7 @@ class Trainer:
         if any(1 < n <= options.pixels for n in dataset.shape[:2]):
             raise UsageError(
                 f"a shift of {options.pixels} pixels moves images of shape {dataset.shape} out of sight",
-                where="option --shift",
+                where="parameter `shift`",
                 next_step="give a smaller shift, or 0",
             )
         self.batch = min(options.batch, len(dataset.y_train))
@@ -227,7 +227,7 @@ class Trainer:
             raise DqtError(
                 f"the loss became {loss} in epoch {index + 1}",
                 where="training",
-                next_step="train again with a lower --learning-rate",
+                next_step="train again with a lower `learning_rate`",
             )
         row: Row = {
             "epoch": index + 1,

@@ -38,7 +38,7 @@ from ..graph import (
     nested,
     window_counts,
 )
-from ..graph.dial import DialPoint
+from ..graph.values import in_layer
 from .layers import MacLayer
 from .network import NestedModel
 
@@ -52,7 +52,6 @@ def to_graph(
     model: NestedModel,
     name: str,
     provenance: Mapping[str, Any] | None = None,
-    dial: tuple[DialPoint, ...] = (),
 ) -> Graph:
     """Lower a trained network.
 
@@ -60,7 +59,6 @@ def to_graph(
         model: The network; its scales must be calibrated.
         name: Name of the graph.
         provenance: Plain JSON values that say how it was made.
-        dial: Points of the controller's dial.
 
     Raises:
         UnsupportedError: A scale or accumulator that the integer arithmetic cannot hold, by layer.
@@ -69,9 +67,9 @@ def to_graph(
         raise UnsupportedError(
             f"views of kind {model.view!r} have no integer path",
             where=f"model {name!r}",
-            next_step="train with --view centred; the other views are for comparison",
+            next_step="train with `view` centred; the other views are for comparison",
         )
-    return _Lowering(model, name, dict(provenance or {}), dial).graph()
+    return _Lowering(model, name, dict(provenance or {})).graph()
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
@@ -81,8 +79,8 @@ def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
 class _Lowering:
     """One conversion: keeps the fused additions and the tensors made so far."""
 
-    def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any], dial: tuple[DialPoint, ...]) -> None:
-        self.model, self.name, self.provenance, self.dial = model, name, provenance, dial
+    def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any]) -> None:
+        self.model, self.name, self.provenance = model, name, provenance
         self.spec: Spec = model.spec
         self.tensors: list[Tensor] = []
         self.fused: dict[str, tuple[str, str]] = {}
@@ -96,11 +94,15 @@ class _Lowering:
         model = self.model
         self._tensor(INPUT)
         absorbed = {total for total, _ in self.fused.values()}
-        layers = tuple(self._layer(node) for node in self.spec.nodes if node.name not in absorbed)
+        layers = []
+        for node in self.spec.nodes:
+            if node.name not in absorbed:
+                with in_layer(node.name):
+                    layers.append(self._layer(node))
         return Graph(
             self.name,
             (*self.tensors,) if model.controller is None else (*self.tensors, *self._controller_tensors()),
-            layers,
+            tuple(layers),
             INPUT,
             tensor_name(self.spec.nodes[-1].name),
             model.classes,
@@ -203,7 +205,7 @@ class _Lowering:
             Dense(name="controller_hidden", input=pooled.name, output=hidden.name, **first),
             Dense(name="controller_logits", input=hidden.name, output="controller_logits_out", **last),
         )
-        return Controller(self.spec.control, layers, tuple(self.model.adaptive), self.dial)
+        return Controller(self.spec.control, layers, tuple(self.model.adaptive))
 
 
 def _refuse(layer: str, reason: str) -> UnsupportedError:
