@@ -34,57 +34,18 @@ def profile(
       dqt-edge profile --data digits --policy 8x8,4x4,2x4,2x4 --report build/report
       dqt-edge profile --data digits --policy dial --report build/report
     """
-    import numpy as np
     from rich.console import Console
-    from rich.progress import Progress
 
-    from ..data.load import codes, load_data
-    from ..device.connect import open_client
-    from ..errors import MismatchError
-    from ..graph.policy import dial_policies, parse_policy
-    from ..measure.session import run_session
-    from ..project.export import find_project
-    from ..report import page as reports
+    from ..api.profiling import profile as run
+    from ..report import page
+    from .bars import bars
 
-    project = find_project(folder)
-    graph = project.graph()
-    dial = policy == "dial"
-    chosen = dial_policies(graph, "--policy dial") if dial else (parse_policy(policy, graph),)
-    if report is not None:
-        reports.make_folder(report)
-    test = load_data(data, shape=graph.tensor(graph.input).shape).test
-    labels = test.labels[:count]
-    inputs = codes(test.images(np.arange(len(labels))), graph)
-    with (
-        open_client(project.board, project.elf, project.model_hash, port) as client,
-        Progress(transient=True) as bar,
-    ):
-        task = bar.add_task(f"{project.board.id} {policy}", total=len(inputs) * len(chosen))
-        sessions = [
-            run_session(
-                client,
-                graph,
-                project.board,
-                inputs,
-                labels,
-                one,
-                counted=client.counted,
-                progress=lambda: bar.advance(task),
-            )
-            for one in chosen
-        ]
-    if dial:
-        reports.print_dial(sessions, Console())
+    with bars() as progress:
+        result = run(folder, data, policy=policy, count=count, port=port, report=report, progress=progress)
+    if result.dial:
+        page.print_dial(result.sessions, Console())
     else:
-        reports.print_session(sessions[0], Console())
-    if report is not None:
-        written = reports.write(sessions, report, dial=dial)
-        click.echo(f"wrote {', '.join(str(path) for path in written)}")
-    wrong = [session for session in sessions if session.mismatches]
-    if wrong:
-        raise MismatchError(
-            f"{sum(s.mismatches for s in wrong)} of {sum(s.samples for s in sessions)} answers differ "
-            "from the interpreter's",
-            where=f"board {project.board.id!r}, policy {wrong[0].policy}: {wrong[0].first_difference}",
-            next_step="rebuild and flash again; if it stays, report it with the model file",
-        )
+        page.print_session(result.session, Console())
+    if result.files:
+        click.echo(f"wrote {', '.join(map(str, result.files))}")
+    result.require_agreement()

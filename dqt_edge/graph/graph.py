@@ -127,7 +127,7 @@ def with_dial(graph: Graph, bias: Sequence[int], points: Sequence[DialPoint]) ->
 
     Args:
         graph: A network with a controller.
-        bias: Added to the logits for good, one for each candidate.
+        bias: Added to the logits for good, one for each candidate of each decided layer.
         points: The dial's, measured with that bias in place.
 
     Raises:
@@ -137,7 +137,7 @@ def with_dial(graph: Graph, bias: Sequence[int], points: Sequence[DialPoint]) ->
     assert controller is not None
     last = controller.layers[-1]
     assert isinstance(last, Dense)
-    twice = last.bias_twice.astype(np.int64) + np.tile(np.asarray(bias, np.int64), len(controller.decides))
+    twice = last.bias_twice.astype(np.int64) + np.asarray(bias, np.int64)
     if np.abs(twice).max() > nested.INT32_MAX:
         refuse(last.name, f"its bias reaches {np.abs(twice).max()}, more than int32 holds")
     head = replace(last, bias_twice=twice.astype(np.int32))

@@ -57,7 +57,7 @@ def run(graph: Graph, inputs: Codes, policy: Policy = "dynamic", *, keep_tensors
     Args:
         graph: The network.
         inputs: Codes, uint8 [samples, height, width, channels].
-        policy: See ``graph.policy``; text as on the command line, ``Dynamic``, or a width vector.
+        policy: See ``graph.policy``; text such as ``4x4``, ``Dynamic``, or a width vector.
         keep_tensors: Return every tensor, not only the output.
 
     Raises:

@@ -123,7 +123,9 @@ def given_pairs(given: str | Sequence[Pair], where: str) -> tuple[Pair, ...]:
         return parse_pairs(",".join(f"{int(w)}x{int(a)}" for w, a in given), where)
     except (TypeError, ValueError) as error:
         raise UsageError(
-            f"{given!r} is no list of width pairs", where=where, next_step="give text such as 8x8,4x4, or ((8, 8), (4, 4))"
+            f"{given!r} is no list of width pairs",
+            where=where,
+            next_step="give text such as 8x8,4x4, or ((8, 8), (4, 4))",
         ) from error
 
 

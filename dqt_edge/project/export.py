@@ -16,6 +16,7 @@ from ..errors import BadFileError, DoesNotFitError, UsageError
 from ..graph import Graph, checkpoint
 from ..lowering.plan import Plan, make_plan
 from ..system.files import read_capped, write_atomically
+from ..system.show import Facts, Shown
 from .footprint import Footprint, make_buffers, predict
 from .render import render
 
@@ -27,8 +28,8 @@ MANIFEST_MAX = 4 << 20
 HOST_RAM_MAX = 1 << 30
 
 
-@dataclass(frozen=True)
-class Project:
+@dataclass(frozen=True, repr=False)
+class Project(Shown):
     """An exported project. ``manifest`` is the content of its manifest.json."""
 
     folder: Path
@@ -44,6 +45,16 @@ class Project:
     def model_hash(self) -> bytes:
         """SHA-256 of the model, as the device states it."""
         return bytes.fromhex(self.manifest["model"]["hash"])
+
+    def facts(self) -> tuple[str, Facts]:
+        """See :class:`Shown`."""
+        sizes = self.manifest.get("predicted")
+        return f"{self.manifest['model'].get('name')!r} for {self.board.id}", (
+            ("folder", str(self.folder)),
+            ("built", "yes" if self.elf.is_file() else "no"),
+            ("predicted", "-" if not sizes else f"{sizes['flash']:,} bytes of flash, {sizes['ram']:,} of RAM"),
+            ("model", self.model_hash.hex()[:16]),
+        )
 
     def graph(self) -> Graph:
         """The model itself; raises BadFileError if it is not the exported one."""

@@ -29,10 +29,9 @@ class Shown:
     def _repr_html_(self) -> str:
         """For notebooks."""
         title, rows = self.facts()
-        cells = "".join(
-            f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(_cut(text))}</td></tr>"
-            for name, text in rows[:ROWS_MAX]
-        )
+        shown = [(escape(name), escape(_cut(text))) for name, text in rows[:ROWS_MAX]]
+        left = "style='text-align:left'"
+        cells = "".join(f"<tr><th {left}>{name}</th><td {left}>{text}</td></tr>" for name, text in shown)
         return f"<table><caption>{escape(type(self).__name__)} {escape(_cut(title))}</caption>{cells}</table>"
 
 

@@ -17,9 +17,8 @@ import tensorflow as tf
 from .. import __version__
 from ..data.accuracy import per_class
 from ..data.load import codes
-from ..data.sources import Source
 from ..errors import MismatchError
-from ..graph import Graph, Pair, vector_text
+from ..graph import Dense, Graph, Pair, vector_text
 from ..graph.bitops import bitops, graph_costs, vector_ratio
 from ..graph.dial import DialPoint
 from ..graph.graph import with_dial
@@ -32,7 +31,7 @@ from .integer import evaluate
 from .layers import Run
 from .loop import Outcome, Row
 from .options import Options
-from .to_graph import to_graph
+from .to_graph import head_bias, to_graph
 from .validation import DIAL_FILL, samples_at_once
 
 INTEGER_VALUES = 1 << 21
@@ -64,7 +63,7 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     Raises:
         MismatchError: Keras and the interpreter disagree in a code.
     """
-    graph = settle_dial(to_graph(outcome.model, outcome.model.spec.name), outcome.dataset.validation, options)
+    graph = settle_dial(to_graph(outcome.model, outcome.model.spec.name), outcome, options)
     measured = {name: measure(outcome, graph, policy) for name, policy in policies(graph).items()}
     validation = outcome.dataset.validation
     chosen_by = static_samples(graph, len(validation.labels))
@@ -101,13 +100,14 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     return replace(graph, provenance=provenance)
 
 
-def settle_dial(graph: Graph, validation: Source, options: Options) -> Graph:
+def settle_dial(graph: Graph, outcome: Outcome, options: Options) -> Graph:
     """Set the controller to the budget, and find the dial's points, both by the validation set in integers.
 
     The bias that keeps the budget becomes part of the controller's last layer.
     """
     if graph.controller is None:
         return graph
+    validation = outcome.dataset.validation
     count = min(len(validation.labels), max(1, ORACLE_MACS // graph.total_macs))
     logits = run(graph, codes(validation.images(np.arange(count)), graph), "dynamic").logits
     assert logits is not None
@@ -118,8 +118,11 @@ def settle_dial(graph: Graph, validation: Source, options: Options) -> Graph:
         lift = lift_for(logits, options.candidates, table, fixed, target)
         return np.floor(lift * direction(options.candidates) + 0.5).astype(np.int64)
 
-    settled = bias_for(logits, DIAL_FILL * options.budget)
-    logits = logits + settled
+    settled = np.tile(bias_for(logits, DIAL_FILL * options.budget), len(graph.adaptive))
+    last = graph.controller.layers[-1]
+    assert isinstance(last, Dense)
+    settled = head_bias(outcome.model, settled).astype(np.int64) - last.bias_twice
+    logits = logits + settled.reshape(len(graph.adaptive), -1)
     points: list[DialPoint] = []
     low, high = (fixed + ends(table, axis=1).sum() for ends in (np.min, np.max))
     for target in np.linspace(low, high, DIAL_POINTS):

@@ -68,6 +68,7 @@ def train(
     options: Options,
     out: Path,
     *,
+    dataset: Dataset | None = None,
     initial: Initial | Earlier | None = None,
     resume: bool = False,
     on_epoch: Callable[[Row], None] | None = None,
@@ -79,6 +80,7 @@ def train(
     Args:
         options: What to train.
         out: The checkpoint to be, from which the names of state and log follow; it is not written here.
+        dataset: What ``options.data`` names; None loads it.
         initial: What ``options.init`` names: the weights to start with, and the structure where ``options.model`` is a
             file; or the network of an earlier run.
         resume: Go on from the state, if there is one.
@@ -91,7 +93,8 @@ def train(
         StoppedError: Ctrl-C; the last state that was saved is on disk.
     """
     devices = devices or Devices()
-    dataset = load_data(options.data, options.validation, shape=options.image_shape, crop_area=options.crop_area)
+    if dataset is None:
+        dataset = load_data(options.data, options.validation, shape=options.image_shape, crop_area=options.crop_area)
     require_training(dataset)
     path = state_file(out)
     saved = load_state(path, options, len(dataset.y_train)) if resume else None

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..architectures.spec import (
     INPUT,
@@ -216,7 +217,25 @@ def _refuse(layer: str, reason: str) -> UnsupportedError:
     )
 
 
-def mac_fields(part: MacLayer, source: float, result: float | None, zero_point: int) -> dict[str, Any]:
+def head_bias(model: NestedModel, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Twice the bias of the controller's last layer with these steps added to it, rounded once, as lowering rounds.
+
+    Args:
+        model: A network with a controller, which stays as it is.
+        steps: Halves of the layer's units, [decided layers * candidates].
+    """
+    controller = model.controller
+    assert controller is not None
+    head, source = controller.logits, _number(controller.hidden.output_quantizer.scale())
+    unit = float(np.exp(head.log_scale.numpy()[0])) * source / 2
+    real = head.bias.numpy() + (steps * unit).astype(np.float32)
+    fields = mac_fields(head, source, None, 0, real)
+    return np.asarray(fields["bias_twice"], np.int32)
+
+
+def mac_fields(
+    part: MacLayer, source: float, result: float | None, zero_point: int, bias: npt.NDArray[np.float32] | None = None
+) -> dict[str, Any]:
     """Weights, biases, multipliers and candidates of a layer.
 
     Args:
@@ -224,8 +243,9 @@ def mac_fields(part: MacLayer, source: float, result: float | None, zero_point: 
         source: Scale of its input.
         result: Scale of its output; None leaves accumulators.
         zero_point: Of its output.
+        bias: Instead of the trained one.
     """
-    weights, scales, biases = part.folded(source, zero_point * (result or 0.0))
+    weights, scales, biases = part.folded(source, zero_point * (result or 0.0), bias)
     master = np.clip(nested.round_half_up(weights / scales), -128, 127).astype(np.int8)
     units = scales * source
     multipliers = units if result is None else units / result

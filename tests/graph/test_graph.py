@@ -65,7 +65,10 @@ def test_a_good_graph_is_accepted() -> None:
         (lambda: Tensor("t", (0, 1, 1), 1.0), "is not (height, width, channels)"),
         (lambda: Tensor("t", (1, 1, 1), float("nan")), "not positive and finite"),
         (lambda: Tensor("t", (1, 1, 1), 1.0, 256), "outside 0..255"),
-        (lambda: Requantize(np.zeros(1, np.int32), np.full(1, 32, np.uint8)), "multiplier of channel 0 is 0, must be 1..2^31-1"),
+        (
+            lambda: Requantize(np.zeros(1, np.int32), np.full(1, 32, np.uint8)),
+            "multiplier of channel 0 is 0, must be 1..2^31-1",
+        ),
         (
             lambda: graph(
                 conv(candidates=((8, 8), (4, 4))),
