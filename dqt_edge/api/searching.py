@@ -20,10 +20,10 @@ from ..graph import Graph, Pair, pair_text, vector_text
 from ..graph.checkpoint import save
 from ..graph.policy import given_pairs
 from ..precision import candidates as widths
-from ..precision import sensitivity
+from ..precision import curve, sensitivity
 from ..precision.candidates import freeze, widest
 from ..precision.counts import Counts
-from ..precision.curve import CurvePoint, Search, accuracy, require
+from ..precision.curve import CurvePoint, Search, require
 from ..report import search as reports
 from ..report.page import make_folder
 from ..report.search import Facts as Found
@@ -270,7 +270,7 @@ class _Work:
                     self.progress(name, done, total)
 
                 graph = self.by.graph_of(point.pairs)
-                known[point.pairs] = accuracy(graph, test.codes, labels, point.pairs, advance)
+                known[point.pairs] = curve.accuracy(graph, test.codes, labels, point.pairs, advance)
                 done = start + len(test.codes)
             judged = dataclasses.replace(point, accuracy=known[point.pairs])
             self.found = dataclasses.replace(self.found, points=(*self.found.points, judged))
