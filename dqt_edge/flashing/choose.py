@@ -19,7 +19,7 @@ def runners(board: Board) -> tuple[Runner, ...]:
         raise UsageError(
             f"board {board.id!r} has no flash to write",
             where="flashing",
-            next_step="profile it: that starts this board's program itself",
+            next_step="run `dqt-edge profile`: it starts this board's program itself",
         )
     made: list[Runner] = []
     for runner in board.runners:

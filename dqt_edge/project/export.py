@@ -245,7 +245,7 @@ def find_project(folder: Path | None = None) -> Project:
             raise UsageError(
                 "no project given, and none was exported from this folder",
                 where=str(Path.cwd()),
-                next_step="export a checkpoint for a board first, or name the project's folder",
+                next_step="run 'dqt-edge export' with a checkpoint and a board first, or name the project's folder",
             ) from error
     manifest = read_manifest(folder)
     return Project(folder, manifest, load_board(manifest["board"]))
