@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ from ..errors import UsageError
 from ..graph import Graph, Pair, interpreter
 from ..graph.bitops import graph_costs, vector_ratio
 from . import biases
-from .assign import Option, front, within
+from .assign import Option, front, improve, within
 from .candidates import nearest
 from .counts import Counts
 from .evaluate import LOSSES, Evaluator
@@ -113,19 +112,9 @@ class Search:
         room = budget - self.fixed_cost
         start = within(self.front, room)
         assert start is not None
-        choices = start.choices
-        best = self.loss_of(self._pairs(choices))
-        seen = {choices}
-        progress()
-        for _ in range(trials):
-            neighbour = next((n for n in self._neighbours(choices, room) if n not in seen), None)
-            if neighbour is None:
-                break
-            seen.add(neighbour)
-            found = self.loss_of(self._pairs(neighbour))
-            if found < best:
-                choices, best = neighbour, found
-            progress()
+        choices = improve(
+            self.options, start.choices, room, lambda found: self.loss_of(self._pairs(found)), trials, progress
+        )
         return self.point("search", self._pairs(choices), budget)
 
     def point(self, origin: str, pairs: Vector, budget: float | None = None) -> CurvePoint:
@@ -160,28 +149,6 @@ class Search:
 
     def _pairs(self, choices: Sequence[int]) -> Vector:
         return tuple(layer.candidates[k] for layer, k in zip(self.graph.adaptive, choices, strict=True))
-
-    def _neighbours(self, choices: tuple[int, ...], room: float) -> list[tuple[int, ...]]:
-        """Vectors within the budget that differ in one or two layers, by the sum of their layers' losses."""
-        cost = sum(options[k].cost for options, k in zip(self.options, choices, strict=True))
-        moves = [
-            (i, k, option.cost - options[choices[i]].cost, option.loss - options[choices[i]].loss)
-            for i, options in enumerate(self.options)
-            for k, option in enumerate(options)
-            if k != choices[i]
-        ]
-        found: list[tuple[float, tuple[tuple[int, int], ...]]]
-        found = [(loss, ((i, k),)) for i, k, more, loss in moves if cost + more <= room * (1 + 1e-9)]
-        for (i, k, more, loss), (j, m, more_too, loss_too) in itertools.combinations(moves, 2):
-            if i != j and cost + more + more_too <= room * (1 + 1e-9):
-                found.append((loss + loss_too, ((i, k), (j, m))))
-        changed = []
-        for _, changes in sorted(found):
-            vector = list(choices)
-            for i, k in changes:
-                vector[i] = k
-            changed.append(tuple(vector))
-        return changed
 
 
 def costs(graph: Graph, counts: Counts | None) -> tuple[float, list[list[float]]]:
