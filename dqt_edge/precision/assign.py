@@ -1,5 +1,6 @@
-"""The best pair for each layer within a budget: exact for all budgets at once where costs and losses add up, and a walk
-from there by true losses.
+"""The best pair for each layer within a budget.
+
+Exact, and for all budgets at once, where costs and losses add up; from there a walk by true losses.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,9 +59,7 @@ def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
     Raises:
         UsageError: Even the narrowest vector costs more than the budget.
     """
-    layers = graph.adaptive
-    total = int(np.prod([len(layer.candidates) for layer in layers])) if layers else 1
-    judged = _all(graph, budget, judge) if total <= EXHAUSTIVE_MAX else _walked(graph, budget, judge)
+    judged = _all(graph, budget, judge) if _vectors(graph) <= EXHAUSTIVE_MAX else _walked(graph, budget, judge)
     if not judged:
         raise UsageError(
             f"no width vector costs {budget:.3f} of the 8x8 BitOPs or less",
@@ -68,6 +67,16 @@ def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
             next_step="raise the budget, or train with narrower candidates",
         )
     return max(judged, key=lambda a: (a.accuracy, -a.loss))
+
+
+def tries(graph: Graph) -> int:
+    """How many width vectors :func:`best_static` judges at most."""
+    alone = sum(len(layer.candidates) - 1 for layer in graph.adaptive)
+    return _vectors(graph) if _vectors(graph) <= EXHAUSTIVE_MAX else 2 + alone + TRIALS
+
+
+def _vectors(graph: Graph) -> int:
+    return math.prod(len(layer.candidates) for layer in graph.adaptive)
 
 
 def _all(graph: Graph, budget: float, judge: Judge) -> list[Assignment]:
@@ -82,10 +91,8 @@ def _walked(graph: Graph, budget: float, judge: Judge) -> list[Assignment]:
     full = judge(base).loss
     layers = []
     for i, (layer, row) in enumerate(zip(graph.adaptive, rows, strict=True)):
-        losses = [
-            0.0 if pair == base[i] else judge((*base[:i], pair, *base[i + 1 :])).loss - full
-            for pair in layer.candidates
-        ]
+        alone = [(*base[:i], pair, *base[i + 1 :]) for pair in layer.candidates]
+        losses = [0.0 if pairs == base else judge(pairs).loss - full for pairs in alone]
         layers.append([Option(cost, max(loss, 0.0)) for cost, loss in zip(row, losses, strict=True)])
     start = within(front(layers), budget - fixed)
     if start is None:

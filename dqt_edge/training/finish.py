@@ -24,7 +24,7 @@ from ..graph.dial import DialPoint
 from ..graph.graph import with_dial
 from ..graph.interpreter import run
 from ..graph.policy import Policy, fixed_choices, is_dynamic
-from ..precision.static import Assignment, best_static
+from ..precision.static import Assignment, best_static, tries
 from ..system.files import write_atomically
 from .dial import direction, lift_for, mean_cost
 from .integer import evaluate
@@ -168,8 +168,7 @@ def policies(graph: Graph) -> dict[str, Policy]:
 
 def static_samples(graph: Graph, count: int) -> int:
     """How many of ``count`` validation samples the search for a static vector can use."""
-    tries = len(graph.adaptive) ** 2 * max(len(layer.candidates) for layer in graph.adaptive) if graph.adaptive else 1
-    return min(count, STATIC_MACS // (graph.total_macs * tries))
+    return min(count, STATIC_MACS // (graph.total_macs * tries(graph)))
 
 
 def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
