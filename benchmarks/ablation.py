@@ -20,7 +20,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge.cli.train import read_start
+from dqt_edge.api.training import initial_of
 from dqt_edge.errors import DqtError
 from dqt_edge.graph import pair_text
 from dqt_edge.system.files import read_toml, write_atomically
@@ -96,7 +96,7 @@ def result_of(name: str, options: Options, folder: Path) -> dict[str, Any]:
     from dqt_edge.training.validation import DIAL_FILL, in_parts, share  # noqa: PLC0415
 
     out = folder / f"{name.replace(' ', '-').replace(',', '')}.safetensors"
-    outcome = train(options, out, initial=read_start(options.init), resume=True)
+    outcome = train(options, out, initial=initial_of(options.init), resume=True)
     model, test, validation, devices = outcome.model, outcome.dataset.test, outcome.dataset.validation, Devices()
     pairs = options.candidates
     steps = Steps(model, options, 1, devices, [1] * len(outcome.dataset.classes))

@@ -24,7 +24,7 @@ from dqt_edge.errors import DqtError, UsageError
 from dqt_edge.graph import FULL, Graph, checkpoint, interpreter, pair_text
 from dqt_edge.graph.bitops import bitops
 from dqt_edge.graph.interpreter import Codes
-from dqt_edge.graph.policy import parse_pairs, parse_policy
+from dqt_edge.graph.policy import Policy, parse_pairs, parse_policy
 from dqt_edge.system.files import write_atomically
 
 VALIDATION = 2500
@@ -96,7 +96,7 @@ def measure(
     return rows
 
 
-def run(graph: Graph, source: Source, indices: npt.NDArray[np.int64], policy: interpreter.Policy) -> interpreter.Result:
+def run(graph: Graph, source: Source, indices: npt.NDArray[np.int64], policy: Policy) -> interpreter.Result:
     """Run samples of a source, some at a time, so that their images need little memory."""
     parts = [
         interpreter.run(graph, codes(source.images(indices[i : i + 256]), graph), policy)

@@ -24,7 +24,7 @@ from dqt_edge.data.load import Dataset, codes, load_data
 from dqt_edge.device.connect import open_client
 from dqt_edge.errors import DqtError, MismatchError
 from dqt_edge.graph import Graph, checkpoint, interpreter
-from dqt_edge.graph.policy import parse_pairs, policy_text
+from dqt_edge.graph.policy import Policy, parse_pairs, policy_text
 from dqt_edge.measure.session import Session, run_session
 from dqt_edge.project.build import build, forbidden_symbols
 from dqt_edge.project.export import export
@@ -39,7 +39,7 @@ EMULATED = "stm32h7"
 """Built for silicon; the unmodified image also runs on Unicorn, which has no counter worth reading."""
 TRAIN = "train --data digits --model tiny --candidates 8x8,4x4,2x4 --budget 0.5 --seed 1"
 
-Policies = dict[str, interpreter.Policy]
+Policies = dict[str, Policy]
 
 
 def main() -> None:

@@ -1,3 +1,63 @@
-"""dqt-edge: neural networks whose integer precision adapts to each input, on microcontrollers."""
+"""dqt-edge: neural networks whose integer precision adapts to each input, on microcontrollers.
+
+The names below load when they are used: importing this package imports neither NumPy nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api.building import build as build
+    from .api.comparing import compare as compare
+    from .api.connecting import connect as connect
+    from .api.costing import cost as cost
+    from .api.exporting import export as export
+    from .api.files import load as load
+    from .api.files import save as save
+    from .api.flashing import flash as flash
+    from .api.importing import import_model as import_model
+    from .api.planning import plan as plan
+    from .api.profiling import profile as profile
+    from .api.searching import search as search
+    from .api.training import train as train
+    from .api.validating import validate as validate
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "load": "files",
+    "save": "files",
+    "import_model": "importing",
+    "train": "training",
+    "search": "searching",
+    "cost": "costing",
+    "validate": "validating",
+    "compare": "comparing",
+    "plan": "planning",
+    "export": "exporting",
+    "build": "building",
+    "flash": "flashing",
+    "connect": "connecting",
+    "profile": "profiling",
+}
+"""Public function -> its module in ``api``, in the order of the work."""
+
+__all__ = [  # noqa: RUF022 - in the order of the work
+    "load", "save", "import_model", "train", "search", "cost", "validate", "compare", "plan", "export", "build",
+    "flash", "connect", "profile",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any of the names above
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.api.{module}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

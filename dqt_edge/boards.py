@@ -186,7 +186,7 @@ def shipped_file(board_id: str) -> Path:
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise UsageError(
             f"unknown board {board_id!r}",
-            where="--board",
+            where="`board`",
             next_step=f"{hint}choose from {', '.join(known)}; or name a board file of your own, such as ./my.toml",
         )
     return data_folder("boards") / f"{board_id}.toml"

@@ -1,7 +1,8 @@
 """Every error a user can meet: what happened, where, and what to do next.
 
     DqtError
-    |-- UsageError          2  a wrong option or name
+    |-- UsageError          2  a wrong parameter, option or name
+    |   `-- UnknownNameError    nothing in the model has that name; a KeyError too
     |-- DoesNotFitError     3  the model is larger than the board
     |-- UnsupportedError    4  a layer or parameter that cannot be lowered
     |-- MismatchError       5  results differ from the interpreter, or accuracy is below a stated bound
@@ -15,10 +16,17 @@
     |-- BadFileError        8  an input file that is missing, damaged or hostile, or an output that cannot be written
     `-- ToolchainError      9  compiler, CMake, QEMU or another tool
 
-The number is the exit code of the command line.
+The number is the exit code of the command line. Where a text names a parameter, it stands in backticks, such as
+`policy`; the command line puts the option there.
 """
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+NAMES_SHOWN = 20
+"""Of the names that could have been meant."""
 
 
 class DqtError(Exception):
@@ -46,6 +54,19 @@ class UsageError(DqtError):
     """A wrong option, value or name on the command line or in a call."""
 
     exit_code = 2
+
+
+class UnknownNameError(UsageError, KeyError):
+    """Nothing has that name."""
+
+    @classmethod
+    def among(cls, kind: str, name: str, known: Iterable[str], where: str) -> UnknownNameError:
+        """The error for a name of that kind, with what was perhaps meant."""
+        names = list(known)
+        close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+        more = ", ..." if len(names) > NAMES_SHOWN else ""
+        hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(names[:NAMES_SHOWN])}{more}"
+        return cls(f"there is no {kind} {name!r}", where=where, next_step=hint)
 
 
 class DoesNotFitError(DqtError):

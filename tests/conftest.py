@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             for name in ("cross", "qemu") if mark.name == "qemu" else (mark.name,):
                 if name in NEEDS and shutil.which(NEEDS[name][0]) is None:
                     item.add_marker(pytest.mark.skip(reason=NEEDS[name][1]))
+                if name == "train" and importlib.util.find_spec("tensorflow") is None:
+                    item.add_marker(pytest.mark.skip(reason="TensorFlow is not installed"))
+
+
+@pytest.fixture(scope="session")
+def tensorflow() -> Any:
+    """TensorFlow, started as the command does."""
+    from dqt_edge.system.tensorflow import start_tensorflow  # noqa: PLC0415
+
+    start_tensorflow()
+    import tensorflow as tf  # noqa: PLC0415 - where a test needs it, not where tests are collected
+
+    return tf
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def test_an_unknown_board_is_refused_with_a_suggestion() -> None:
         load_board("stm32h77")
     assert str(caught.value) == (
         "error: unknown board 'stm32h77'\n"
-        "  where: --board\n"
+        "  where: `board`\n"
         f"  next:  did you mean 'stm32h7'? choose from {', '.join(board_ids())}; or name a board file of your own, "
         "such as ./my.toml"
     )

@@ -1,4 +1,4 @@
-"""The models that ``--model`` knows by name. Imports without TensorFlow."""
+"""The models that are known by name. Imports without TensorFlow."""
 
 from __future__ import annotations
 
@@ -151,6 +151,6 @@ def spec_of(name: str, classes: int) -> Spec:
     close = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.5)
     raise UsageError(
         f"unknown model {name!r}",
-        where="option --model",
+        where="parameter `model`",
         next_step=f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(MODELS)}",
     )

@@ -94,6 +94,6 @@ def architecture(name: str) -> tuple[Callable[[int], Spec], Shape, int]:
     hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(names())}"
     raise UsageError(
         f"unknown model {name!r}",
-        where="argument MODEL",
+        where="parameter `model`",
         next_step=f"{hint}, or give a checkpoint, a .tflite, .keras or .h5 file",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import keyword
+import re
 import sys
 from typing import Any
 
@@ -45,10 +46,37 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - what the command returns
+        """Run a command; its errors name the options."""
+        try:
+            return super().invoke(ctx)
+        except DqtError as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if command is not None:
+                name_options(error, command)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line for each command, without importing any."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def name_options(error: DqtError, command: click.Command) -> None:
+    """Put the command's options where the library's texts name parameters: `policy` becomes --policy.
+
+    A name that the command has no option for keeps its backticks; so does what is no name of a parameter.
+    """
+    options = {option.name: option.opts[-1] for option in command.params if isinstance(option, click.Option)}
+
+    def option(match: re.Match[str]) -> str:
+        found = options.get(match[2])
+        if found is None:
+            return match[0]
+        return f"option {found}" if match[1] else found
+
+    for part in ("what", "where", "next_step"):
+        setattr(error, part, re.sub(r"(parameter )?`(\w+)`", option, getattr(error, part)))
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -32,25 +32,11 @@ def compare(checkpoint: Path, model: Path, data: str | None, count: int | None, 
     import dataclasses
     import json
 
-    import numpy as np
-    from rich.progress import Progress
+    from ..api.comparing import compare as run_comparison
+    from .bars import bars
 
-    from ..data.load import codes, load_data
-    from ..graph.checkpoint import load
-    from ..importers.comparison import compare as run_comparison
-
-    graph = load(checkpoint)
-    real = labels = None
-    if data is None:
-        shape = graph.tensor(graph.input).shape
-        inputs = np.random.default_rng(seed).integers(0, 256, (count or 100, *shape), dtype=np.uint8)
-    else:
-        dataset = load_data(data)
-        real, labels = dataset.x_test[:count], dataset.y_test[:count]
-        inputs = codes(real, graph)
-    with Progress(transient=True) as bar:
-        task = bar.add_task("comparing", total=len(inputs))
-        result = run_comparison(graph, model, inputs, labels, real, lambda done: bar.advance(task, done))
+    with bars() as progress:
+        result = run_comparison(checkpoint, model, data, count=count, seed=seed, progress=progress)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(result), indent=2))
         return

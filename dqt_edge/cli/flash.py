@@ -10,16 +10,16 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..flashing.base import FlashPlan, Runner
+    from ..api.flashing import Flashed
 
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--runner", "runner_name", metavar="NAME", help="pyocd or openocd. Default: the first installed one.")
+@click.option("--runner", metavar="NAME", help="pyocd or openocd. Default: the first installed one.")
 @click.option("--port", help="Serial port for the check afterwards. Default: by the board's USB id.")
 @click.option("--dry-run", is_flag=True, help="Print what would be erased, written and run; touch nothing.")
 @click.option("--no-hello", is_flag=True, help="Do not ask the board for its model afterwards.")
-def flash(folder: Path | None, runner_name: str | None, port: str | None, dry_run: bool, no_hello: bool) -> None:
+def flash(folder: Path | None, runner: str | None, port: str | None, dry_run: bool, no_hello: bool) -> None:
     """Write the built image to the board, read it back, reset, and check that the right model answers.
 
     \b
@@ -29,46 +29,41 @@ def flash(folder: Path | None, runner_name: str | None, port: str | None, dry_ru
       dqt-edge flash build/digits-stm32h7 --runner openocd --port /dev/ttyACM0
     """
     from rich.console import Console
-    from rich.progress import Progress
 
-    from ..flashing import base
-    from ..flashing.choose import choose, runners
-    from ..project.manifest import find_project
+    from ..api.flashing import flash as write
+    from .bars import bars
 
-    project = find_project(folder)
-    known = runners(project.board)
-    planned = base.plan(project.elf, project.board)
-    # A preview needs no tool: without one it shows what the first choice would do.
-    installed = any(runner.available() is None for runner in known)
-    runner = choose(project.board, runner_name) if installed or runner_name or not dry_run else known[0]
     console = Console(soft_wrap=True)
-    _preview(console, planned, runner, project.elf)
+    with bars(console) as progress:
+        done = write(
+            folder,
+            runner=runner,
+            port=port,
+            dry_run=dry_run,
+            hello=not no_hello,
+            on_plan=lambda planned: _preview(console, planned),
+            progress=progress,
+        )
     if dry_run:
-        for command in runner.commands(planned):
+        for command in done.commands:
             console.print(command, markup=False, highlight=False)
-        reason = runner.available()
-        console.print(f"dry run: nothing was touched{f' ({reason})' if reason else ''}", markup=False)
+        reason = f" ({done.missing})" if done.missing else ""
+        console.print(f"dry run: nothing was touched{reason}", markup=False)
         return
-    with Progress(console=console, transient=True) as bar:
-        tasks = {step: bar.add_task(step, total=None) for step in ("erase", "write", "verify")}
-        base.flash(planned, runner, lambda step, done, total: bar.update(tasks[step], completed=done, total=total))
-    console.print(f"wrote and verified {planned.write_bytes:,} bytes with {runner.name}", highlight=False)
-    if no_hello:
-        return
-    from ..device.connect import open_client
-
-    with open_client(project.board, project.elf, project.model_hash, port):
-        console.print(f"the board answers with model {project.model_hash.hex()[:16]}", highlight=False)
+    console.print(f"wrote and verified {done.plan.write_bytes:,} bytes with {done.runner}", highlight=False)
+    if done.model is not None:
+        console.print(f"the board answers with model {done.model.hex()[:16]}", highlight=False)
 
 
-def _preview(console: Console, planned: FlashPlan, runner: Runner, elf: Path) -> None:
+def _preview(console: Console, planned: Flashed) -> None:
     from rich.table import Table
 
-    console.print(f"{elf} -> {planned.board.name}, runner {runner.name}", markup=False, highlight=False)
+    target = planned.plan.board.name
+    console.print(f"{planned.image} -> {target}, runner {planned.runner}", markup=False, highlight=False)
     table = Table("step", "from", "to", "bytes")
-    for sector in planned.sectors:
+    for sector in planned.plan.sectors:
         table.add_row("erase", *_span(sector.address, sector.size))
-    for segment in planned.segments:
+    for segment in planned.plan.segments:
         table.add_row("write", *_span(segment.address, len(segment.data)))
     console.print(table)
 

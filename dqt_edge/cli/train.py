@@ -10,9 +10,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..graph import Graph
-    from ..training.distribution import Kind
-    from ..training.initial import Earlier, Initial
+    from ..api.training import Trained
 
 
 def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -> None:
@@ -138,14 +136,7 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
 )
 @click.option("--resume", is_flag=True, help="Go on where a stopped run left off.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoint to write, .safetensors.")
-def train(
-    out: Path,
-    resume: bool,
-    candidates: str,
-    distribute: Kind,
-    save_every: float,
-    **values: Any,  # noqa: ANN401 - for Options
-) -> None:
+def train(out: Path, **options: Any) -> None:  # noqa: ANN401 - handed on by name
     """Train a model whose precision adapts to each input.
 
     Beside the checkpoint OUT come a log of all epochs and a picture of them (OUT with the suffixes .csv and .svg;
@@ -162,115 +153,36 @@ def train(
     """
     from rich.console import Console
 
-    from ..graph.checkpoint import save
-    from ..system.tensorflow import start_tensorflow
-    from ..training.options import Options, parse_candidates
-
-    if is_model_file(values["model"]):
-        values["init"] = values["init"] or values["model"]
-    options = Options(candidates=parse_candidates(candidates), **values)
-    check_output(out)
-    console = Console()
-    with console.status("starting TensorFlow"):
-        start_tensorflow()
-    from ..training.distribution import find_devices
-
-    devices = find_devices(distribute)  # before anything else of TensorFlow
-    initial = read_start(options.init)
-    from ..training.finish import finished_graph
-    from ..training.loop import train as run_training
+    from ..api.training import train as run
     from ..training.progress import Progress
 
-    if not devices.chief:
-        run_training(options, out, initial=initial, resume=resume, devices=devices, save_every=save_every)
+    console = Console()
+    with Progress(console, options["epochs"]) as progress:
+        trained = run(out=out, on_stage=progress.stage, on_epoch=progress.epoch, **options)
+    if not trained.chief:
         return
-    with Progress(console, options) as progress:
-        outcome = run_training(
-            options,
-            out,
-            initial=initial,
-            resume=resume,
-            on_epoch=progress.epoch,
-            devices=devices,
-            save_every=save_every,
-        )
-    if options.view != "centred":
-        _write_history(out, outcome.log, {})
-        click.echo(f"views of kind {options.view} have no integer path: no checkpoint; log {out.with_suffix('.csv')}")
+    log = next(path for path in trained.files if path.suffix == ".csv")
+    if trained.lowered is None:
+        click.echo(f"views of kind {options['view']} have no integer path: no checkpoint; log {log}")
         return
-    graph = finished_graph(outcome, options)
-    _write_history(out, outcome.log, graph.provenance["keras"])
-    save(graph, out)
-    _print_results(console, graph)
-    _warn_of_budget(graph, options.budget)
-    click.echo(f"wrote {out} (best epoch {outcome.best_epoch}), log {out.with_suffix('.csv')}")
-
-
-def _write_history(out: Path, log: list[dict[str, Any]], measured: dict[str, Any]) -> None:
-    """Log and picture of a run, beside its checkpoint."""
-    from ..report.run_picture import run_picture
-    from ..system.files import write_atomically
-    from ..training.finish import write_log
-
-    write_log(out.with_suffix(".csv"), log)
-    picture = run_picture(log, measured)
-    if picture is not None:
-        write_atomically(out.with_suffix(".svg"), picture.encode())
-
-
-def is_model_file(name: str) -> bool:
-    """Whether ``--model`` or ``--init`` names a file of another framework."""
-    return Path(name).suffix in (".keras", ".h5", ".tflite")
-
-
-def read_start(name: str | None) -> Initial | Earlier | None:
-    """What a run starts with, by the name that ``--init`` gives."""
-    if name is None:
-        return None
-    if Path(name).suffix == ".safetensors":
-        from ..training.state import read_earlier
-
-        return read_earlier(Path(name))
-    from ..training.from_model import read_trainable
-
-    return read_trainable(Path(name))
-
-
-def _warn_of_budget(graph: Graph, budget: float) -> None:
-    dynamic = graph.provenance["keras"].get("dynamic")
-    if dynamic is not None and dynamic["bitops_ratio"] > budget:
+    _print_results(console, trained)
+    if trained.over_budget:
+        cost = trained.results["dynamic"]["bitops_ratio"]
         click.echo(
-            f"note: the dynamic cost {dynamic['bitops_ratio']:.3f} is above the budget {budget:g}; "
+            f"note: the dynamic cost {cost:.3f} is above the budget {trained.budget:g}; "
             "a smaller --budget or more --validation samples keeps it below",
             err=True,
         )
+    click.echo(f"wrote {out} (best epoch {trained.best_epoch}), log {log}")
 
 
-def check_output(out: Path) -> None:
-    """Refuse an output that could not be written, before the work and not after it."""
-    from ..errors import BadFileError, UsageError
-
-    if out.suffix != ".safetensors":
-        raise UsageError(
-            f"the checkpoint's name {out.name!r} does not end in .safetensors",
-            where="option --out",
-            next_step=f"use --out {out.with_suffix('.safetensors')}",
-        )
-    if not out.parent.is_dir() or out.is_dir():
-        raise BadFileError(
-            "the output is a folder" if out.is_dir() else "the folder of the output does not exist",
-            where=str(out),
-            next_step="create the folder first, or choose another --out",
-        )
-
-
-def _print_results(console: Console, graph: Graph) -> None:
+def _print_results(console: Console, trained: Trained) -> None:
     from rich.table import Table
 
     from ..data.accuracy import mean_recall
 
     table = Table("policy", "accuracy", "mean recall", "BitOPs", "widths", title="Held-out samples, integer evaluation")
-    for name, facts in graph.provenance["keras"].items():
+    for name, facts in trained.results.items():
         vectors = facts.get("width_vectors", {})
         widths = "; ".join(f"{count} x {vector}" for vector, count in list(vectors.items())[:3])
         recall = mean_recall(facts.get("per_class", {}))

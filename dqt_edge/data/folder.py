@@ -78,8 +78,8 @@ def from_folder(folder: Path, validation: float, *, shape: Shape | None, crop_ar
     if shape is None:
         raise UsageError(
             "the images of a folder differ in size, and training needs one",
-            where=f"option --data {folder}",
-            next_step="train with --image-size in pixels, such as 224; import and compare take an .npz file",
+            where=f"parameter `data` {folder}",
+            next_step="train with an `image_size` in pixels, such as 224; import and compare take an .npz file",
         )
 
     def source(files: list[Path], labels: Labels) -> Source:

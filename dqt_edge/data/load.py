@@ -55,7 +55,7 @@ def load_data(
     hint = f"did you mean {close[0]!r}?" if close else f"choose from: {', '.join(NAMED)}."
     raise UsageError(
         f"unknown data set {spec!r}",
-        where="option --data",
+        where="parameter `data`",
         next_step=f"{hint} Data of your own is an .npz file with arrays x and y, or a folder of images",
     )
 
@@ -82,7 +82,7 @@ def _digits(validation: float) -> Dataset:
     except ImportError as error:
         raise UsageError(
             "the digits data set comes with scikit-learn, which is not installed",
-            where="option --data digits",
+            where="parameter `data` digits",
             next_step="run: pip install 'dqt-edge[data]'",
         ) from error
     bunch = load_digits()
@@ -102,8 +102,8 @@ def _cifar10(validation: float) -> Dataset:
     except Exception as error:  # Keras raises Exception itself
         raise BadFileError(
             f"CIFAR-10 is not on this machine and could not be downloaded ({error})",
-            where="option --data cifar10",
-            next_step=f"with a network, give the command again; or copy {CIFAR10_URL} to ~/.keras/{CIFAR10_FILE}, "
+            where="parameter `data` cifar10",
+            next_step=f"with a network, try again; or copy {CIFAR10_URL} to ~/.keras/{CIFAR10_FILE}, "
             "or give the images as an .npz file",
         ) from error
     tests = np.asarray(x_test, np.float32), np.asarray(y_test, np.int64).reshape(-1)

@@ -20,10 +20,10 @@ VALUE_MAX = 1e6
 """Larger inputs would drive the input scale, and with it every bias, out of the integers' range."""
 
 
-def _bad(what: str, path: Path) -> BadFileError:
+def _bad(what: str, where: str) -> BadFileError:
     return BadFileError(
         what,
-        where=str(path),
+        where=where,
         next_step="save images x [n, h, w] or [n, h, w, c] and class numbers y [n] with numpy.savez",
     )
 
@@ -41,23 +41,39 @@ def from_npz(path: Path, validation: float) -> Dataset:
     Raises:
         BadFileError: The file is missing, damaged, or holds something else than images and labels.
     """
-    arrays = _read_npz(path)
+    return from_arrays(_read_npz(path), path.stem, validation, str(path))
+
+
+def from_arrays(
+    arrays: dict[str, npt.NDArray[Any]], name: str, validation: float, where: str = "the arrays"
+) -> Dataset:
+    """The same from arrays in memory.
+
+    Args:
+        arrays: By the names that they have in a file.
+        name: Of the data set.
+        validation: As for a file.
+        where: For messages.
+
+    Raises:
+        BadFileError: They are no images and labels.
+    """
     if "x" not in arrays and "x_test" in arrays:
-        return _test_only(arrays, path)
+        return _test_only(arrays, name, where)
     missing = [name for name in ("x", "y") if name not in arrays]
     if missing:
-        raise _bad(f"array {missing[0]!r} is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", path)
-    x = _images("x", arrays["x"], path)
-    y = _labels("y", arrays["y"], len(x), path)
-    tests, validations = (_part(name, arrays, x, path) for name in ("test", "val"))
+        raise _bad(f"array {missing[0]!r} is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", where)
+    x = _images("x", arrays["x"], where)
+    y = _labels("y", arrays["y"], len(x), where)
+    tests, validations = (_part(name, arrays, x, where) for name in ("test", "val"))
     count = 1 + max(int(labels.max()) for labels in (y, *(part[1] for part in (tests, validations) if part)))
     names = tuple(map(str, arrays["classes"])) if "classes" in arrays else tuple(map(str, range(count)))
     if not 2 <= count <= len(names):
-        raise _bad(f"labels run to {count - 1}, which makes {count} classes, but there are {len(names)} names", path)
+        raise _bad(f"labels run to {count - 1}, which makes {count} classes, but there are {len(names)} names", where)
     coding = (1.0, 0) if arrays["x"].dtype == np.uint8 else _coding(x)
     held_out = max(1, round(TEST_SHARE * len(x)))
     return split(
-        path.stem,
+        name,
         x,
         y,
         held_out=held_out,
@@ -66,87 +82,87 @@ def from_npz(path: Path, validation: float) -> Dataset:
         validation=validation,
         tests=tests,
         validations=validations,
-        where=str(path),
+        where=where,
     )
 
 
-def _part(name: str, arrays: dict[str, npt.NDArray[Any]], x: Images, path: Path) -> tuple[Images, Labels] | None:
+def _part(name: str, arrays: dict[str, npt.NDArray[Any]], x: Images, where: str) -> tuple[Images, Labels] | None:
     """Images and labels of a part that the file has on its own, like those in ``x``; None if it has not."""
     images, labels = f"x_{name}", f"y_{name}"
     if (images in arrays) != (labels in arrays):
-        raise _bad(f"{images} and {labels} must come together", path)
+        raise _bad(f"{images} and {labels} must come together", where)
     if images not in arrays:
         return None
-    found = _images(images, arrays[images], path)
+    found = _images(images, arrays[images], where)
     if found.shape[1:] != x.shape[1:] or arrays[images].dtype != arrays["x"].dtype:
-        raise _bad(f"{images} has another image shape or type than x", path)
-    return found, _labels(labels, arrays[labels], len(found), path)
+        raise _bad(f"{images} has another image shape or type than x", where)
+    return found, _labels(labels, arrays[labels], len(found), where)
 
 
-def _test_only(arrays: dict[str, npt.NDArray[Any]], path: Path) -> Dataset:
+def _test_only(arrays: dict[str, npt.NDArray[Any]], name: str, where: str) -> Dataset:
     """A test set alone, for a finished model: inputs in the model's own units."""
     x = arrays["x_test"]
     if x.ndim == 2:
         x = x[:, None, None, :]
-    x = _images("x_test", x, path)
+    x = _images("x_test", x, where)
     if "y_test" not in arrays:
-        raise _bad("x_test and y_test must come together", path)
-    y = _labels("y_test", arrays["y_test"], len(x), path)
+        raise _bad("x_test and y_test must come together", where)
+    y = _labels("y_test", arrays["y_test"], len(x), where)
     count = 1 + int(y.max())
     names = tuple(map(str, arrays["classes"])) if "classes" in arrays else tuple(map(str, range(count)))
     if count > len(names):
-        raise _bad(f"labels run to {count - 1}, but there are {len(names)} names", path)
+        raise _bad(f"labels run to {count - 1}, but there are {len(names)} names", where)
     coding = _coding(x)
     none = Arrays(x[:0], y[:0], coding)
-    return Dataset(path.stem, none, none, Arrays(x, y, coding), names, *coding)
+    return Dataset(name, none, none, Arrays(x, y, coding), names, *coding)
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     if path.is_fifo() or path.is_char_device():
-        raise _bad("it is no regular file", path)  # it might have no end, or wait for ever
+        raise _bad("it is no regular file", str(path))  # it might have no end, or wait for ever
     try:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
             if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise _bad("this is a single array, not an .npz archive", path)
+                raise _bad("this is a single array, not an .npz archive", str(path))
             with loaded as archive:
                 size = sum(entry.file_size for entry in archive.zip.infolist()) if archive.zip is not None else 0
                 if size > UNPACKED_MAX:
-                    raise _bad(f"the arrays unpack to {size:,} bytes, more than {UNPACKED_MAX:,}", path)
+                    raise _bad(f"the arrays unpack to {size:,} bytes, more than {UNPACKED_MAX:,}", str(path))
                 return {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
-        raise _bad("the data file does not exist", path) from error
+        raise _bad("the data file does not exist", str(path)) from error
     except OSError as error:
-        raise _bad(f"cannot read the data file: {error.strerror or error}", path) from error
+        raise _bad(f"cannot read the data file: {error.strerror or error}", str(path)) from error
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
         pickled = "object array" in str(error).lower()
         what = "the file holds pickled objects, which are not loaded" if pickled else "this is not a whole .npz archive"
-        raise _bad(what, path) from error
+        raise _bad(what, str(path)) from error
 
 
-def _images(name: str, array: npt.NDArray[Any], path: Path) -> Images:
+def _images(name: str, array: npt.NDArray[Any], where: str) -> Images:
     """Images [n, h, w, c]."""
     if array.ndim not in (3, 4):
-        raise _bad(f"{name} has shape {array.shape}, not [n, h, w] or [n, h, w, c]", path)
+        raise _bad(f"{name} has shape {array.shape}, not [n, h, w] or [n, h, w, c]", where)
     if array.size == 0:
-        raise _bad(f"{name} is empty: shape {array.shape}", path)
+        raise _bad(f"{name} is empty: shape {array.shape}", where)
     if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
-        raise _bad(f"{name} has type {array.dtype}, not numbers", path)
+        raise _bad(f"{name} has type {array.dtype}, not numbers", where)
     x = np.asarray(array, np.float32)
     if not np.isfinite(array).all():
-        raise _bad(f"{name} holds numbers that are not finite", path)
+        raise _bad(f"{name} holds numbers that are not finite", where)
     if np.abs(x).max() > VALUE_MAX:
-        raise _bad(f"{name} holds numbers beyond {VALUE_MAX:g}; scale the inputs to about 0..1", path)
+        raise _bad(f"{name} holds numbers beyond {VALUE_MAX:g}; scale the inputs to about 0..1", where)
     return x if x.ndim == 4 else x[..., None]
 
 
-def _labels(name: str, array: npt.NDArray[Any], expected: int, path: Path) -> Labels:
+def _labels(name: str, array: npt.NDArray[Any], expected: int, where: str) -> Labels:
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-        raise _bad(f"{name} has type {array.dtype} and shape {array.shape}, not whole numbers [n]", path)
+        raise _bad(f"{name} has type {array.dtype} and shape {array.shape}, not whole numbers [n]", where)
     if len(array) != expected:
-        raise _bad(f"{name} has {len(array)} labels for {expected} images", path)
+        raise _bad(f"{name} has {len(array)} labels for {expected} images", where)
     if int(array.min()) < 0 or int(array.max()) > 65_535:
-        raise _bad(f"{name} holds labels outside 0..65535", path)
+        raise _bad(f"{name} holds labels outside 0..65535", where)
     return array.astype(np.int64)
 
 

@@ -38,8 +38,8 @@ def open_device(board: Board, project: Path, port: str | None = None) -> Transpo
         if board.is_host:
             raise UsageError(
                 "the host's own program cannot be emulated",
-                where=f"--port {port}",
-                next_step="leave out --port",
+                where=f"`port` {port}",
+                next_step="leave out the `port`",
             )
         from .stm32h7.unicorn import UnicornTransport  # noqa: PLC0415
 
@@ -50,8 +50,8 @@ def open_device(board: Board, project: Path, port: str | None = None) -> Transpo
         if board.serial.baud == 0:
             raise UsageError(
                 "the board has no serial line",
-                where=f"board {board.id!r}, --port {port}",
-                next_step="leave out --port",
+                where=f"board {board.id!r}, `port` {port}",
+                next_step="leave out the `port`",
             )
         return SerialTransport(port, board.serial.baud)
     if board.is_host:

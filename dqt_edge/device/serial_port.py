@@ -48,12 +48,12 @@ def find_port(board: Board) -> str:
         raise PortError(
             f"{len(matching)} boards of this kind are connected: {', '.join(matching)}",
             where=f"board {board.id!r}",
-            next_step=f"choose one, for example: --port {matching[0]}",
+            next_step=f"choose one, for example `port` {matching[0]}",
         )
     raise PortError(
         f"no serial port with USB id {' or '.join(ids) or '(the board file lists none)'}",
         where=f"board {board.id!r}",
-        next_step="connect the board with a cable that carries data, or name its port with --port; "
+        next_step="connect the board with a cable that carries data, or name its `port`; "
         "'dqt-edge doctor' lists the ports",
     )
 

@@ -18,7 +18,7 @@ def runners(board: Board) -> tuple[Runner, ...]:
     if not board.runners:
         raise UsageError(
             f"board {board.id!r} has no flash to write",
-            where="dqt-edge flash",
+            where="flashing",
             next_step="run `dqt-edge profile`: it starts this board's program itself",
         )
     made: list[Runner] = []
@@ -50,7 +50,7 @@ def choose(board: Board, name: str | None = None) -> Runner:
                 return runner
         raise UsageError(
             f"board {board.id!r} has no runner {name!r}",
-            where="--runner",
+            where="`runner`",
             next_step=f"choose from {', '.join(runner.name for runner in known)}",
         )
     reasons = []

@@ -108,7 +108,7 @@ class OpenocdRunner:
             raise ToolchainError(
                 reason.split(":")[0],
                 where=self._executable,
-                next_step="apt-get install openocd, or choose another runner with --runner",
+                next_step="apt-get install openocd, or choose another `runner`",
             )
         self._run("flash probe 0")
 
@@ -167,7 +167,7 @@ class OpenocdRunner:
             raise ToolchainError(
                 f"OpenOCD cannot be started: {error.strerror or error}",
                 where=self._executable,
-                next_step="apt-get install openocd, or choose another runner with --runner",
+                next_step="apt-get install openocd, or choose another `runner`",
             ) from error
         if done.returncode != 0:
             raise explain(done.stdout, script)
@@ -183,5 +183,5 @@ def explain(output: str, script: str) -> FlashError:
     return FlashError(
         f"OpenOCD failed: {said}",
         where=f"openocd: {script}",
-        next_step="run the command that `dqt-edge flash --runner openocd --dry-run` prints to see all output",
+        next_step="run the command that a preview (`dry_run`) prints, to see all output",
     )

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import DqtError, FlashError, ToolchainError
 from .base import ERASED, FlashPlan, Sector, Segment
 
-INSTALL = "pip install 'dqt-edge[flash]', or choose another runner with --runner"
+INSTALL = "pip install 'dqt-edge[flash]', or choose another `runner`"
 
 
 class PyocdRunner:

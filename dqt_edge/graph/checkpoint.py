@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from ..system.files import read_capped, write_atomically
 from .dial import POINTS_MAX, DialPoint
 from .graph import Controller, Graph
 from .layers import LAYER_NAMES, Layer
-from .values import Requantize, Tensor, Window
+from .values import Requantize, Tensor, Window, in_layer
 
 FORMATS = (1, 2)
 """Format 2 differs in the controller's dial. Only a graph that has one is written so: a reader of format 1 would
@@ -129,7 +129,7 @@ def _read(path: Path) -> bytes:
         raise BadFileError(
             f"cannot read the checkpoint: {error.strerror or error}",
             where=str(path),
-            next_step="check the path; 'dqt-edge train --out FILE' makes a checkpoint",
+            next_step="check the path; 'dqt-edge train' and 'dqt-edge import' make checkpoints",
         ) from error
 
 
@@ -161,7 +161,8 @@ def decode(content: bytes, where: str = "checkpoint") -> Graph:
     except BadFileError:
         raise
     except DqtError as error:
-        raise _bad(f"{error.what} ({error.where})", where) from error
+        placed = error.what.startswith(("layer ", "tensor "))
+        raise _bad(error.what if placed else f"{error.what} ({error.where})", where) from error
     except (
         KeyError,
         TypeError,
@@ -242,9 +243,12 @@ def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
     def layers(items: list[dict[str, Any]]) -> tuple[Layer, ...]:
         if len(items) > LAYERS_MAX:
             raise ValueError(f"more than {LAYERS_MAX} layers")
-        return tuple(
-            _fields(_LAYERS[item["type"]], {k: v for k, v in item.items() if k != "type"}, arrays) for item in items
-        )
+        return tuple(map(layer, items))
+
+    def layer(item: dict[str, Any]) -> Layer:
+        with in_layer(str(item.get("name"))):
+            made = _fields(_LAYERS[item["type"]], {k: v for k, v in item.items() if k != "type"}, arrays)
+        return cast(Layer, made)
 
     controller = body["controller"]
     if controller is not None:

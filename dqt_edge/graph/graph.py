@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from ..errors import UnknownNameError
+from ..system.show import Facts, Shown
+from . import nested
 from .checks import check_graph
 from .dial import DialPoint
 from .layers import Conv2D, Dense, DepthwiseConv2D, Layer, MacLayer
-from .values import Tensor
+from .values import Tensor, refuse, vector_text
 
 
 @dataclass(frozen=True)
@@ -28,8 +33,8 @@ class Controller:
     dial: tuple[DialPoint, ...] = ()
 
 
-@dataclass(frozen=True)
-class Graph:
+@dataclass(frozen=True, repr=False)
+class Graph(Shown):
     """A network ready to lower.
 
     Attributes:
@@ -55,8 +60,34 @@ class Graph:
         check_graph(self)
 
     def tensor(self, name: str) -> Tensor:
-        """The tensor of that name."""
-        return next(t for t in self.tensors if t.name == name)
+        """The tensor of that name; raises UnknownNameError."""
+        for tensor in self.tensors:
+            if tensor.name == name:
+                return tensor
+        raise UnknownNameError.among("tensor", name, [t.name for t in self.tensors], f"graph {self.name!r}")
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name, the controller's included; raises UnknownNameError."""
+        for layer in self.all_layers:
+            if layer.name == name:
+                return layer
+        raise UnknownNameError.among("layer", name, [x.name for x in self.all_layers], f"graph {self.name!r}")
+
+    def facts(self) -> tuple[str, Facts]:
+        """See :class:`Shown`."""
+        weights = sum(layer.weights.size for layer in self.layers if isinstance(layer, MacLayer))
+        pairs = dict.fromkeys(pair for layer in self.adaptive for pair in layer.candidates)
+        shape = "x".join(map(str, self.tensor(self.input).shape))
+        controller, dial = "none", self.dial_targets
+        if self.controller is not None:
+            controller = f"after layer {self.controller.after!r}, {len(self.controller.layers)} layers"
+            controller += f", dial from {dial[0]:.3f} to {dial[-1]:.3f}" if dial else ""
+        return repr(self.name), (
+            ("layers", f"{len(self.layers)}, {self.total_macs:,} MAC, {weights:,} weights"),
+            ("input, outputs", f"{shape}, {self.tensor(self.output).size}"),
+            ("widths", f"{vector_text(list(pairs))} in {len(self.adaptive)} layers" if pairs else "fixed"),
+            ("controller", controller),
+        )
 
     @property
     def dial_targets(self) -> tuple[float, ...]:
@@ -76,6 +107,11 @@ class Graph:
         at = 1 + next(i for i, layer in enumerate(self.layers) if layer.name == self.controller.after)
         return self.layers[:at] + self.controller.layers + self.layers[at:]
 
+    @property
+    def total_macs(self) -> int:
+        """Multiply-accumulates of one inference, the controller's left out."""
+        return sum(map(self.macs, self.layers))
+
     def macs(self, layer: Layer) -> int:
         """Multiply-accumulates of a layer for one inference, padded taps counted; 0 for pooling and addition."""
         if isinstance(layer, Dense):
@@ -84,3 +120,26 @@ class Graph:
             h, w, _ = self.tensor(layer.output).shape
             return h * w * int(layer.weights.size)
         return 0
+
+
+def with_dial(graph: Graph, bias: Sequence[int], points: Sequence[DialPoint]) -> Graph:
+    """The graph with a bias made part of its controller, so that ``dynamic`` needs none, and with a dial around it.
+
+    Args:
+        graph: A network with a controller.
+        bias: Added to the logits for good, one for each candidate of each decided layer.
+        points: The dial's, measured with that bias in place.
+
+    Raises:
+        UnsupportedError: A logit could leave int32.
+    """
+    controller = graph.controller
+    assert controller is not None
+    last = controller.layers[-1]
+    assert isinstance(last, Dense)
+    twice = last.bias_twice.astype(np.int64) + np.asarray(bias, np.int64)
+    if np.abs(twice).max() > nested.INT32_MAX:
+        refuse(last.name, f"its bias reaches {np.abs(twice).max()}, more than int32 holds")
+    head = replace(last, bias_twice=twice.astype(np.int32))
+    decided = replace(controller, layers=(*controller.layers[:-1], head), dial=tuple(points))
+    return replace(graph, controller=decided)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
 from . import nested
-from .dial import Dynamic
 from .graph import Graph
 from .layers import (
     FLAT,
@@ -26,14 +24,13 @@ from .layers import (
     MaxPool2D,
     window_counts,
 )
-from .values import Pair, Window, pair_text, vector_text
+from .policy import Policy, Settled, fixed_choices, logit_bias, parse_policy
+from .values import Pair, Window
 
 Codes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 BATCH = 32
 """Samples computed at once: more would leave the processor's caches, and thousands would fill the memory."""
-Policy = Literal["dynamic"] | Dynamic | Sequence[Pair]
-"""The controller decides, ``"dynamic"`` or with a bias on its logits; or one width pair for each adaptive layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,62 +51,17 @@ class Result:
     logits: npt.NDArray[np.int64] | None = None
 
 
-def fixed_choices(graph: Graph, pairs: Sequence[Pair]) -> tuple[int, ...]:
-    """Candidate index of each adaptive layer for a width vector; one pair stands for all layers.
-
-    Raises:
-        UsageError: Wrong length, or a pair that is not a candidate of its layer.
-    """
-    layers = graph.adaptive
-    vector = list(pairs) * len(layers) if len(pairs) == 1 else list(pairs)
-    if len(vector) != len(layers):
-        raise UsageError(
-            f"the width vector {vector_text(vector)} has {len(vector)} entries for {len(layers)} adaptive layers",
-            where=f"policy for graph {graph.name!r}",
-            next_step=f"give one pair, or one for each of {', '.join(layer.name for layer in layers)}",
-        )
-    for layer, pair in zip(layers, vector, strict=True):
-        if pair not in layer.candidates:
-            raise UsageError(
-                f"{pair_text(pair)} is not a candidate of layer {layer.name!r}",
-                where=f"policy for graph {graph.name!r}",
-                next_step=f"choose from {vector_text(layer.candidates)}",
-            )
-    return tuple(layer.candidates.index(pair) for layer, pair in zip(layers, vector, strict=True))
-
-
-def logit_bias(graph: Graph, policy: Literal["dynamic"] | Dynamic) -> npt.NDArray[np.int64]:
-    """What is added to the controller's logits before the choice, int64 [candidates].
-
-    Raises:
-        UsageError: No controller for the layers that need a choice, or not one bias for each candidate.
-    """
-    candidates = len(graph.adaptive[0].candidates) if graph.adaptive else 0
-    if graph.controller is None and candidates:
-        raise UsageError(
-            "the model has no controller, so 'dynamic' has no meaning",
-            where=f"policy for graph {graph.name!r}",
-            next_step="give a width vector",
-        )
-    if policy == "dynamic":
-        return np.zeros(candidates, np.int64)
-    if len(policy.bias) != candidates:
-        raise UsageError(
-            f"{len(policy.bias)} biases for {candidates} candidates",
-            where=f"policy for graph {graph.name!r}",
-            next_step="give one integer for each candidate",
-        )
-    return np.array(policy.bias, np.int64)
-
-
 def run(graph: Graph, inputs: Codes, policy: Policy = "dynamic", *, keep_tensors: bool = False) -> Result:
     """Run samples through the graph.
 
     Args:
         graph: The network.
         inputs: Codes, uint8 [samples, height, width, channels].
-        policy: ``"dynamic"``, ``Dynamic``, or a width vector.
+        policy: See ``graph.policy``; text such as ``4x4``, ``Dynamic``, or a width vector.
         keep_tensors: Return every tensor, not only the output.
+
+    Raises:
+        UsageError: The inputs or the policy do not belong to the graph.
     """
     shape = graph.tensor(graph.input).shape
     if inputs.dtype != np.uint8 or inputs.shape[1:] != shape:
@@ -118,8 +70,9 @@ def run(graph: Graph, inputs: Codes, policy: Policy = "dynamic", *, keep_tensors
             where=f"interpreter of graph {graph.name!r}",
             next_step="convert real inputs with nested.quantize and the input tensor's scale",
         )
+    settled = parse_policy(policy, graph)
     parts = [
-        _run(graph, inputs[start : start + BATCH], policy, keep_tensors=keep_tensors)
+        _run(graph, inputs[start : start + BATCH], settled, keep_tensors=keep_tensors)
         for start in range(0, max(len(inputs), 1), BATCH)
     ]
     if len(parts) == 1:
@@ -132,16 +85,16 @@ def run(graph: Graph, inputs: Codes, policy: Policy = "dynamic", *, keep_tensors
     )
 
 
-def _run(graph: Graph, inputs: Codes, policy: Policy, *, keep_tensors: bool) -> Result:
+def _run(graph: Graph, inputs: Codes, policy: Settled, *, keep_tensors: bool) -> Result:
     """Run one batch of samples."""
     n = len(inputs)
     positions = {layer.name: i for i, layer in enumerate(graph.adaptive)}
     choices = np.zeros((n, len(positions)), np.int64)
     bias = None
-    if policy == "dynamic" or isinstance(policy, Dynamic):
-        bias = logit_bias(graph, policy)
-    else:
+    if isinstance(policy, tuple):
         choices[:] = fixed_choices(graph, policy)
+    else:
+        bias = logit_bias(graph, policy)
     live: dict[str, Codes] = {graph.input: inputs}
     controller = graph.controller
     decided = {layer.name for layer in controller.layers} if controller else set()

@@ -1,18 +1,107 @@
-"""Policies as text: ``dynamic``, ``dynamic:0.4``, ``4x4``, ``8x8,4x4,2x4``."""
+"""What decides the widths: the controller, with or without a bias on its logits, or a width vector.
+
+As text: ``dynamic``, ``dynamic:0.4`` (a target of the dial), ``4x4`` (for all layers), ``8x8,4x4,2x4``.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Union
+
+import numpy as np
+import numpy.typing as npt
 
 from ..errors import UsageError
-from . import interpreter
 from .dial import STEPS, DialPoint, Dynamic, bias_at
-from .graph import Graph
-from .values import Pair, vector_text
+from .values import FULL, Pair, pair_text, vector_text
+
+if TYPE_CHECKING:
+    from .graph import Graph
+
+Policy = Union[str, Dynamic, Sequence[Pair]]  # noqa: UP007 - used at run time on 3.10
+"""Text, ``Dynamic``, or one width pair for each adaptive layer; a single pair stands for all."""
+Settled = Union[Literal["dynamic"], Dynamic, tuple[Pair, ...]]  # noqa: UP007
+"""A policy that has been checked against a graph, see :func:`parse_policy`: a tuple, or the controller decides."""
+WHERE = "`policy`"
+CANDIDATES_MAX = 16
+
+
+def is_dynamic(policy: Policy) -> bool:
+    """Whether the controller decides."""
+    return isinstance(policy, Dynamic) or (isinstance(policy, str) and policy.partition(":")[0] == "dynamic")
+
+
+def parse_policy(policy: Policy, graph: Graph) -> Settled:
+    """The policy as a graph understands it: text parsed, a single pair repeated; empty if all widths are fixed.
+
+    Raises:
+        UsageError: Not a policy, or not one that the graph's layers, its controller or its dial have.
+    """
+    if isinstance(policy, str) and not is_dynamic(policy):
+        policy = parse_pairs(policy, WHERE)
+    if not isinstance(policy, str | Dynamic):
+        choices = fixed_choices(graph, policy)
+        return tuple(layer.candidates[k] for layer, k in zip(graph.adaptive, choices, strict=True))
+    where = f"{WHERE} {policy}"
+    if isinstance(policy, str) and ":" in policy:
+        dial, thousandths = require_dial(graph, where), _thousandths(policy.partition(":")[2], where)
+        return Dynamic(bias_at(dial, thousandths, where), thousandths)
+    candidates = len(graph.adaptive[0].candidates) if graph.adaptive else 0
+    if graph.controller is None and candidates:
+        raise UsageError(
+            "the model has no controller, so 'dynamic' has no meaning",
+            where=where,
+            next_step="give a width vector such as 8x8",
+        )
+    if isinstance(policy, Dynamic) and len(policy.bias) != candidates:
+        raise UsageError(
+            f"{len(policy.bias)} biases for {candidates} candidates",
+            where=where,
+            next_step="give one integer for each candidate",
+        )
+    return () if graph.controller is None else policy if isinstance(policy, Dynamic) else "dynamic"
+
+
+def logit_bias(graph: Graph, policy: Literal["dynamic"] | Dynamic) -> npt.NDArray[np.int64]:
+    """What is added to the controller's logits before the choice, int64 [candidates]; the policy is a checked one."""
+    if isinstance(policy, Dynamic):
+        return np.array(policy.bias, np.int64)
+    return np.zeros(len(graph.adaptive[0].candidates), np.int64)
+
+
+def fixed_choices(graph: Graph, pairs: Sequence[Pair]) -> tuple[int, ...]:
+    """Candidate index of each adaptive layer for a width vector; one pair stands for all layers.
+
+    Raises:
+        UsageError: Wrong length, or a pair that is not a candidate of its layer.
+    """
+    layers = graph.adaptive
+    vector = list(pairs) * len(layers) if len(pairs) == 1 else list(pairs)
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in vector):
+        raise UsageError(
+            f"{vector!r} is no width vector",
+            where=f"policy for graph {graph.name!r}",
+            next_step="give pairs of weight and activation bits such as (8, 8)",
+        )
+    if len(vector) != len(layers):
+        raise UsageError(
+            f"the width vector {vector_text(vector)} has {len(vector)} entries for {len(layers)} adaptive layers",
+            where=f"policy for graph {graph.name!r}",
+            next_step=f"give one pair, or one for each of {', '.join(layer.name for layer in layers)}",
+        )
+    for layer, pair in zip(layers, vector, strict=True):
+        if pair not in layer.candidates:
+            raise UsageError(
+                f"{pair_text(pair)} is not a candidate of layer {layer.name!r}",
+                where=f"policy for graph {graph.name!r}",
+                next_step=f"choose from {vector_text(layer.candidates)}",
+            )
+    return tuple(layer.candidates.index(pair) for layer, pair in zip(layers, vector, strict=True))
 
 
 def parse_pairs(text: str, where: str) -> tuple[Pair, ...]:
-    """Width pairs of comma-separated text; raises UsageError naming the option."""
+    """Width pairs of comma-separated text; raises UsageError naming the parameter."""
     pairs = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*([2-8])x([2-8])\s*", part)
@@ -26,34 +115,47 @@ def parse_pairs(text: str, where: str) -> tuple[Pair, ...]:
     return tuple(pairs)
 
 
-def parse_policy(text: str, graph: Graph) -> interpreter.Policy:
-    """Policy of a graph: ``dynamic``, with or without a target, or the full width vector.
+def given_pairs(given: str | Sequence[Pair], where: str) -> tuple[Pair, ...]:
+    """Width pairs, as text or as such; raises UsageError naming the parameter."""
+    if isinstance(given, str):
+        return parse_pairs(given, where)
+    try:
+        return parse_pairs(",".join(f"{int(w)}x{int(a)}" for w, a in given), where)
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{given!r} is no list of width pairs",
+            where=where,
+            next_step="give text such as 8x8,4x4, or ((8, 8), (4, 4))",
+        ) from error
 
-    The vector is empty if all widths are fixed.
+
+def candidate_pairs(given: str | Sequence[Pair], full: str) -> tuple[Pair, ...]:
+    """Candidates of a new model: up to 16 different pairs, 8x8 among them.
+
+    Args:
+        given: Text such as ``8x8,4x4,2x4``, or pairs.
+        full: Why 8x8 must be one of them.
 
     Raises:
-        UsageError: Not a policy, or not one that the graph's layers, its controller or its dial have.
+        UsageError: Anything else.
     """
-    name, colon, target = text.partition(":")
-    if name != "dynamic":
-        choices = interpreter.fixed_choices(graph, parse_pairs(text, "--policy"))
-        return tuple(layer.candidates[k] for layer, k in zip(graph.adaptive, choices, strict=True))
-    where = f"--policy {text}"
-    if colon:
-        dial, thousandths = require_dial(graph, where), _thousandths(target, where)
-        return Dynamic(bias_at(dial, thousandths, where), thousandths)
-    if graph.controller is None and not graph.adaptive:
-        return ()
-    if graph.controller is None:
-        raise UsageError(
-            "the model has no controller",
-            where=where,
-            next_step="give a width vector such as 8x8",
-        )
-    return "dynamic"
+    where = "parameter `candidates`"
+
+    def refuse(what: str) -> UsageError:
+        return UsageError(what, where=where, next_step="give pairs such as 8x8,4x4,2x4 with widths from 2 to 8")
+
+    pairs = given_pairs(given, where)
+    twice = next((pair for pair in pairs if pairs.count(pair) > 1), None)
+    if twice is not None:
+        raise refuse(f"{pair_text(twice)} is given twice")
+    if FULL not in pairs:
+        raise refuse(f"8x8 is missing; {full}")
+    if len(pairs) > CANDIDATES_MAX:
+        raise refuse(f"{len(pairs)} candidates are more than {CANDIDATES_MAX}")
+    return pairs
 
 
-def dial_policies(graph: Graph, where: str) -> tuple[Dynamic, ...]:
+def dial_policies(graph: Graph, where: str = WHERE) -> tuple[Dynamic, ...]:
     """Every point of the graph's dial, by increasing cost; UsageError if it has none."""
     return tuple(Dynamic(point.bias, point.thousandths) for point in require_dial(graph, where))
 
@@ -69,7 +171,7 @@ def require_dial(graph: Graph, where: str) -> tuple[DialPoint, ...]:
     return graph.controller.dial
 
 
-def policy_text(policy: interpreter.Policy) -> str:
+def policy_text(policy: Policy) -> str:
     """``dynamic``, ``dynamic:0.4``, the width vector, or ``fixed`` for a model without adaptive layers."""
     return str(policy) if isinstance(policy, str | Dynamic) else vector_text(policy) or "fixed"
 

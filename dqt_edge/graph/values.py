@@ -5,8 +5,10 @@ Checked where they are made, like every part of a Graph. ``graph.py`` hands all 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -33,9 +35,27 @@ def vector_text(pairs: Sequence[Pair]) -> str:
     return ",".join(map(pair_text, pairs))
 
 
-def refuse(layer: str, reason: str, next_step: str = "change the layer, or train the model again") -> None:
+NEXT = "change the layer, or train the model again"
+
+
+class BadValueError(UnsupportedError, ValueError):
+    """A part of a layer that cannot be lowered. It knows the reason; :func:`in_layer` adds the place."""
+
+
+def refuse(layer: str, reason: str) -> NoReturn:
     """Raise UnsupportedError that names the layer."""
-    raise UnsupportedError(f"layer {layer!r}: {reason}", where=f"layer {layer!r} of the graph", next_step=next_step)
+    raise UnsupportedError(f"layer {layer!r}: {reason}", where=f"layer {layer!r} of the graph", next_step=NEXT)
+
+
+@contextmanager
+def in_layer(name: str) -> Iterator[None]:
+    """Say which layer a part that the body makes belongs to, should it be refused."""
+    try:
+        yield
+    except BadValueError as error:
+        raise UnsupportedError(
+            f"layer {name!r}: {error.what}", where=f"layer {name!r} of the graph", next_step=NEXT
+        ) from error
 
 
 class Value:
@@ -81,14 +101,16 @@ class Tensor:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or not all(1 <= n <= DIMENSION_MAX for n in self.shape):
-            refuse(
-                self.name,
-                f"tensor shape {self.shape} is not (height, width, channels) within 1..{DIMENSION_MAX}",
-            )
+            self._refuse(f"shape {self.shape} is not (height, width, channels) within 1..{DIMENSION_MAX}")
         if not (np.isfinite(self.scale) and self.scale > 0):
-            refuse(self.name, f"tensor scale {self.scale} is not positive and finite")
+            self._refuse(f"scale {self.scale} is not positive and finite")
         if not 0 <= self.zero_point <= 255:
-            refuse(self.name, f"tensor zero point {self.zero_point} is outside 0..255")
+            self._refuse(f"zero point {self.zero_point} is outside 0..255")
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise UnsupportedError(
+            f"tensor {self.name!r}: {reason}", where=f"tensor {self.name!r} of the graph", next_step=NEXT
+        )
 
     @property
     def size(self) -> int:
@@ -114,13 +136,27 @@ class Requantize(Value):
 
     def _check(self) -> None:
         if not (0 <= self.low <= self.high <= 255):
-            refuse("requantise", f"clamp {self.low}..{self.high} is not within 0..255")
+            raise _bad("requantisation", f"clamp {self.low}..{self.high} is not within 0..255")
         if self.multiplier.dtype != np.int32 or self.shift.dtype != np.uint8:
-            refuse("requantise", "multiplier must be int32 and shift uint8")
+            types = f"{self.multiplier.dtype} and {self.shift.dtype}"
+            raise _bad("requantisation", f"multipliers and shifts are {types}, must be int32 and uint8")
         if self.multiplier.shape != self.shift.shape or self.multiplier.ndim != 1:
-            refuse("requantise", "multiplier and shift must be vectors of one length")
-        if not (self.multiplier > 0).all() or not ((self.shift >= 1) & (self.shift <= nested.SHIFT_MAX)).all():
-            refuse("requantise", f"multipliers must be positive and shifts within 1..{nested.SHIFT_MAX}")
+            shapes = f"{self.multiplier.shape} and {self.shift.shape}"
+            raise _bad("requantisation", f"multipliers and shifts have shapes {shapes}, must be vectors of one length")
+        _check_range("multiplier", self.multiplier, nested.INT32_MAX, "2^31-1")
+        _check_range("shift", self.shift, nested.SHIFT_MAX, str(nested.SHIFT_MAX))
+
+
+def _check_range(name: str, values: npt.NDArray[Any], most: int, text: str) -> None:
+    """Refuse the first channel's value that is not within 1..most."""
+    bad = np.flatnonzero((values < 1) | (values > most))
+    if bad.size:
+        channel = int(bad[0])
+        raise _bad("requantisation", f"{name} of channel {channel} is {int(values[channel])}, must be 1..{text}")
+
+
+def _bad(where: str, reason: str) -> BadValueError:
+    return BadValueError(reason, where=where, next_step=NEXT)
 
 
 WINDOW_MAX = 255
@@ -136,12 +172,12 @@ class Window:
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
 
     def __post_init__(self) -> None:
-        ok = all(1 <= n <= WINDOW_MAX for n in (*self.kernel, *self.stride))
-        top, left, bottom, right = self.padding
-        kh, kw = self.kernel
-        ok = ok and 0 <= top < kh and 0 <= bottom < kh and 0 <= left < kw and 0 <= right < kw
-        if not ok:
-            refuse("window", f"{self} is invalid: kernel and stride 1..255, padding less than the kernel")
+        for name, values in (("kernel", self.kernel), ("stride", self.stride)):
+            if not all(1 <= n <= WINDOW_MAX for n in values):
+                raise _bad("window", f"{name} of the window is {values}, must be within 1..{WINDOW_MAX}")
+        for side, pad, size in zip(("top", "left", "bottom", "right"), self.padding, self.kernel * 2, strict=True):
+            if not 0 <= pad < size:
+                raise _bad("window", f"{side} padding of the window is {pad}, must be less than the kernel's {size}")
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Output (height, width) for an input of that size; 0 or less if the window does not fit."""

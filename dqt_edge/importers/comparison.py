@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..errors import UsageError
 from ..graph import FULL, Graph, MacLayer, interpreter, nested
+from ..system.show import Facts, Shown, percent
 from .reference import Reference
 from .tflite_file import read_bytes
 
@@ -36,8 +37,8 @@ class LayerDifference:
     network: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Comparison:
+@dataclasses.dataclass(frozen=True, repr=False)
+class Comparison(Shown):
     """Everything at 8x8.
 
     Attributes:
@@ -61,6 +62,15 @@ class Comparison:
     def largest_alone(self) -> int:
         """Largest difference of any layer, given equal inputs."""
         return max((layer.alone for layer in self.layers), default=0)
+
+    def facts(self) -> tuple[str, Facts]:
+        """See :class:`Shown`."""
+        return f"{self.model!r} beside {self.runtime}, {self.samples:,} samples", (
+            ("largest difference of a layer", f"{self.largest_alone} codes, given equal inputs"),
+            ("first layer that differs", self.first_difference or "none"),
+            ("another largest output", f"{self.top1_differences:,} samples"),
+            ("accuracy", f"{percent(self.accuracy)}, the original {percent(self.reference_accuracy)}"),
+        )
 
 
 def compare(

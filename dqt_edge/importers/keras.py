@@ -48,6 +48,10 @@ def read_keras(path: Path) -> Network:
 
     try:
         model = keras.models.load_model(path, compile=False, safe_mode=True)
+        if isinstance(model, keras.Sequential):
+            # Loading calls each layer several times, and only the first call's tensors can be asked for.
+            loaded, model = model, keras.models.clone_model(model)
+            model.set_weights(loaded.get_weights())
     except Exception as error:  # Keras raises whatever its layers do
         raise bad(f"Keras cannot load it ({type(error).__name__}: {str(error).splitlines()[0][:200]})", path) from error
     return from_model(model, path.name, graph_name(path), hashlib.sha256(content).hexdigest())

@@ -46,7 +46,7 @@ def measure(
     if board.is_host:
         raise UsageError(
             "the host's counter measures time, which does not repeat",
-            where=f"--board {board.id}",
+            where=f"`board` {board.id}",
             next_step="choose a QEMU board, such as qemu-m4",
         )
     made, plan, _ = export(graph, board, folder)

@@ -17,7 +17,7 @@ from ..device.replies import in_units
 from ..graph import Dense, Graph, MacLayer, interpreter, vector_text
 from ..graph.bitops import bitops
 from ..graph.dial import Dynamic
-from ..graph.policy import policy_text
+from ..graph.policy import Policy, Settled, parse_policy, policy_text
 
 Codes = npt.NDArray[np.uint8]
 
@@ -102,7 +102,7 @@ class Session:
         return self.policy.startswith("dynamic")
 
 
-def layer_checksums(graph: Graph, sample: Codes, policy: interpreter.Policy) -> list[int]:
+def layer_checksums(graph: Graph, sample: Codes, policy: Policy) -> list[int]:
     """CRC-32 of each layer's output by the interpreter; 0 for controller layers under a fixed policy."""
     result = interpreter.run(graph, sample[None], policy, keep_tensors=True)
     sums = []
@@ -122,7 +122,7 @@ def run_session(
     board: Board,
     codes: Codes,
     labels: npt.NDArray[np.int64] | None,
-    policy: interpreter.Policy,
+    policy: Policy,
     *,
     counted: bool = True,
     progress: Callable[[], None] = lambda: None,
@@ -135,34 +135,33 @@ def run_session(
         board: Where it runs; gives the counter's unit.
         codes: Input codes, uint8 [samples, height, width, channels].
         labels: Class indices, or None.
-        policy: ``"dynamic"``, ``Dynamic``, or a width vector.
+        policy: See ``graph.policy``.
         counted: False where the counter means nothing (an emulator without one).
         progress: Called after each sample.
     """
-    expected = interpreter.run(graph, codes, policy)
-    bias = policy.bias if isinstance(policy, Dynamic) else None
-    # A model without a controller has nothing to decide: an empty vector says so to the device.
-    controlled = (policy == "dynamic" or bias is not None) and graph.controller is not None
+    settled = parse_policy(policy, graph)
+    expected = interpreter.run(graph, codes, settled)
+    bias = settled.bias if isinstance(settled, Dynamic) else None
     counts, outputs, wrong, first = [], [], 0, None
     for i, sample in enumerate(codes):
-        choices = None if controlled else tuple(int(c) for c in expected.choices[i])
+        choices = tuple(int(c) for c in expected.choices[i]) if isinstance(settled, tuple) else None
         answer = device.infer(sample.tobytes(), choices, bias=bias, counts=True)
         outputs.append(np.frombuffer(answer.output, np.uint8))
         counts.append([*(answer.counts or ()), answer.total])
         if answer.output != expected.outputs[i].tobytes() or tuple(answer.choices) != tuple(expected.choices[i]):
             wrong += 1
             if first is None:
-                first = f"sample {i}: {_first_difference(device, graph, sample, choices, policy)}"
+                first = f"sample {i}: {_first_difference(device, graph, sample, choices, settled)}"
         progress()
     measured = None
     if counted:
         units = [[in_units(ticks, board.counter) for ticks in row] for row in counts]
         measured = np.array(units, np.float64)
-    return _summary(graph, board, policy, labels, expected, np.array(outputs), wrong, first, measured)
+    return _summary(graph, board, settled, labels, expected, np.array(outputs), wrong, first, measured)
 
 
 def _first_difference(
-    device: Device, graph: Graph, sample: Codes, choices: tuple[int, ...] | None, policy: interpreter.Policy
+    device: Device, graph: Graph, sample: Codes, choices: tuple[int, ...] | None, policy: Settled
 ) -> str:
     """Run the sample again with checksums, and name the first layer whose output differs."""
     bias = policy.bias if isinstance(policy, Dynamic) else None
@@ -177,7 +176,7 @@ def _first_difference(
 def _summary(
     graph: Graph,
     board: Board,
-    policy: interpreter.Policy,
+    policy: Settled,
     labels: npt.NDArray[np.int64] | None,
     expected: interpreter.Result,
     outputs: Codes,

@@ -96,5 +96,5 @@ def require_choice(graph: Graph) -> None:
         raise UsageError(
             f"no layer has more than one width pair to choose from: all are {', '.join(found)}",
             where=f"graph {graph.name!r}",
-            next_step="give --candidates 8x8,4x8,4x4",
+            next_step="give `candidates` such as 8x8,4x8,4x4",
         )

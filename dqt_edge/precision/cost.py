@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..architectures.spec import Depthwise, Fully, MacNode, Spec, inputs_of, shapes
 from ..graph import FULL, Conv2D, Dense, DepthwiseConv2D, Graph, MacLayer, Pair, Shape
+from ..graph.bitops import PER_MAC, total
 from ..importers.network import MAC_KINDS, Network
 
 DEFINITIONS = {
@@ -67,13 +68,14 @@ class Cost:
 
 def cost(layers: Sequence[CostLayer], pairs: Sequence[Pair]) -> Cost:
     """Cost of a network whose layer i runs at pair i."""
-    bitops = sum(layer.macs * w * a for layer, (w, a) in zip(layers, pairs, strict=True))
+    macs = [layer.macs for layer in layers]
+    bitops = total(macs, pairs)
     weights = [layer.weights for layer, (w, _) in zip(layers, pairs, strict=True) if w < 8]
     inputs = [layer.inputs for layer, (_, a) in zip(layers, pairs, strict=True) if a < 8]
     device = sum(math.ceil(n / VIEWS_OF_A_WORD) for n in weights)
     device += sum(INSTRUCTIONS_OF_ACTIVATIONS * math.ceil(n / VIEWS_OF_A_WORD) for n in inputs)
     views = sum(weights) + sum(inputs)
-    return Cost(bitops, bitops / (64 * sum(layer.macs for layer in layers)), views, 2 * views, device)
+    return Cost(bitops, bitops / (PER_MAC * sum(macs)), views, 2 * views, device)
 
 
 def uniform(layers: Sequence[CostLayer], pair: Pair) -> Cost:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -10,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from ..graph import Graph, MacLayer, Pair, interpreter
-from ..graph.bitops import bitops
+from ..graph import Graph, Pair, interpreter
+from ..graph.bitops import graph_costs, vector_ratio
 from . import biases
-from .assign import Option, front, within
+from .assign import Option, front, improve, within
 from .candidates import nearest
 from .counts import Counts
 from .evaluate import LOSSES, Evaluator
@@ -87,8 +86,7 @@ class Search:
 
     def bitops_ratio(self, pairs: Vector) -> float:
         """BitOPs of a width vector, as a part of all layers at 8x8."""
-        choices = np.array([interpreter.fixed_choices(self.graph, pairs)])
-        return float(bitops(self.graph, choices)[0])
+        return vector_ratio(self.graph, pairs)
 
     def loss_of(self, pairs: Vector) -> float:
         """True loss of a width vector on the calibration samples."""
@@ -114,19 +112,9 @@ class Search:
         room = budget - self.fixed_cost
         start = within(self.front, room)
         assert start is not None
-        choices = start.choices
-        best = self.loss_of(self._pairs(choices))
-        seen = {choices}
-        progress()
-        for _ in range(trials):
-            neighbour = next((n for n in self._neighbours(choices, room) if n not in seen), None)
-            if neighbour is None:
-                break
-            seen.add(neighbour)
-            found = self.loss_of(self._pairs(neighbour))
-            if found < best:
-                choices, best = neighbour, found
-            progress()
+        choices = improve(
+            self.options, start.choices, room, lambda found: self.loss_of(self._pairs(found)), trials, progress
+        )
         return self.point("search", self._pairs(choices), budget)
 
     def point(self, origin: str, pairs: Vector, budget: float | None = None) -> CurvePoint:
@@ -162,38 +150,13 @@ class Search:
     def _pairs(self, choices: Sequence[int]) -> Vector:
         return tuple(layer.candidates[k] for layer, k in zip(self.graph.adaptive, choices, strict=True))
 
-    def _neighbours(self, choices: tuple[int, ...], room: float) -> list[tuple[int, ...]]:
-        """Vectors within the budget that differ in one or two layers, by the sum of their layers' losses."""
-        cost = sum(options[k].cost for options, k in zip(self.options, choices, strict=True))
-        moves = [
-            (i, k, option.cost - options[choices[i]].cost, option.loss - options[choices[i]].loss)
-            for i, options in enumerate(self.options)
-            for k, option in enumerate(options)
-            if k != choices[i]
-        ]
-        found: list[tuple[float, tuple[tuple[int, int], ...]]]
-        found = [(loss, ((i, k),)) for i, k, more, loss in moves if cost + more <= room * (1 + 1e-9)]
-        for (i, k, more, loss), (j, m, more_too, loss_too) in itertools.combinations(moves, 2):
-            if i != j and cost + more + more_too <= room * (1 + 1e-9):
-                found.append((loss + loss_too, ((i, k), (j, m))))
-        changed = []
-        for _, changes in sorted(found):
-            vector = list(choices)
-            for i, k in changes:
-                vector[i] = k
-            changed.append(tuple(vector))
-        return changed
-
 
 def costs(graph: Graph, counts: Counts | None) -> tuple[float, list[list[float]]]:
     """Cost of what cannot be chosen, and of each candidate of each adaptive layer: parts of 8x8 BitOPs, or counts."""
     if counts is not None:
         return counts.fixed, [[counts.layers[x.name, pair] for pair in x.candidates] for x in graph.adaptive]
-    total = 64 * sum(graph.macs(layer) for layer in graph.layers)
-    chosen = {layer.name for layer in graph.adaptive}
-    fixed = [layer for layer in graph.layers if isinstance(layer, MacLayer) and layer.name not in chosen]
-    constant = sum(graph.macs(x) * x.candidates[0][0] * x.candidates[0][1] / total for x in fixed)
-    return constant, [[graph.macs(x) * w * a / total for w, a in x.candidates] for x in graph.adaptive]
+    rows, constant = graph_costs(graph)
+    return constant, rows
 
 
 def require(graph: Graph, budgets: Sequence[float], counts: Counts | None) -> None:
@@ -204,7 +167,7 @@ def require(graph: Graph, budgets: Sequence[float], counts: Counts | None) -> No
         raise UsageError(
             f"no width vector costs {min(budgets):,.4g} or less; the cheapest costs {least:,.4g}",
             where=f"search on graph {graph.name!r}",
-            next_step="raise the budget, or offer narrower --candidates",
+            next_step="raise the budget, or offer narrower `candidates`",
         )
 
 

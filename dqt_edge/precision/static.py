@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,14 @@ import numpy.typing as npt
 
 from ..errors import UsageError
 from ..graph import Graph, Pair, interpreter
-from ..graph.bitops import bitops
+from ..graph.bitops import bitops, graph_costs, vector_ratio
+from .assign import Option, front, improve, within
+from .candidates import widest
 
 EXHAUSTIVE_MAX = 400
-"""Up to this many assignments are all tried; beyond it the search is greedy."""
+"""Up to this many vectors are all tried; beyond it the search of ``assign`` finds which."""
+TRIALS = 24
+"""Neighbours that it tries."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +50,16 @@ def judge(
     return Assignment(pairs, float(bitops(graph, result.choices[:1])[0]), accuracy, loss)
 
 
-def cost(graph: Graph, pairs: tuple[Pair, ...]) -> float:
-    """BitOPs ratio of a width vector."""
-    return float(bitops(graph, np.array([interpreter.fixed_choices(graph, pairs)]))[0])
-
-
 def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
     """The width vector of highest accuracy (then lowest loss) whose BitOPs ratio is within the budget.
 
-    All vectors are tried where there are at most 400; otherwise the search begins at the widest pairs and lowers, step
-    by step, the layer whose loss per saved BitOP grows least.
+    All vectors are tried where there are at most 400. Otherwise each layer is narrowed alone, the vector whose losses
+    add up to the least is the start of a walk over its neighbours, and the best that was met wins.
 
     Raises:
         UsageError: Even the narrowest vector costs more than the budget.
     """
-    layers = graph.adaptive
-    total = int(np.prod([len(layer.candidates) for layer in layers])) if layers else 1
-    found = _all(graph, budget) if total <= EXHAUSTIVE_MAX else _greedy(graph, budget, judge)
-    judged = [judge(pairs) for pairs in found]
+    judged = _all(graph, budget, judge) if _vectors(graph) <= EXHAUSTIVE_MAX else _walked(graph, budget, judge)
     if not judged:
         raise UsageError(
             f"no width vector costs {budget:.3f} of the 8x8 BitOPs or less",
@@ -72,23 +69,40 @@ def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
     return max(judged, key=lambda a: (a.accuracy, -a.loss))
 
 
-def _all(graph: Graph, budget: float) -> Iterator[tuple[Pair, ...]]:
-    for pairs in itertools.product(*(layer.candidates for layer in graph.adaptive)):
-        if cost(graph, pairs) <= budget + 1e-12:
-            yield pairs
+def tries(graph: Graph) -> int:
+    """How many width vectors :func:`best_static` judges at most."""
+    alone = sum(len(layer.candidates) - 1 for layer in graph.adaptive)
+    return _vectors(graph) if _vectors(graph) <= EXHAUSTIVE_MAX else 2 + alone + TRIALS
 
 
-def _greedy(graph: Graph, budget: float, judge: Judge) -> Iterator[tuple[Pair, ...]]:
-    current = judge(tuple(max(layer.candidates, key=lambda p: p[0] * p[1]) for layer in graph.adaptive))
-    while current.bitops_ratio > budget + 1e-12:
-        steps = []
-        for i, layer in enumerate(graph.adaptive):
-            narrower = [p for p in layer.candidates if p[0] * p[1] < current.pairs[i][0] * current.pairs[i][1]]
-            if narrower:
-                pair = max(narrower, key=lambda p: p[0] * p[1])
-                steps.append(judge((*current.pairs[:i], pair, *current.pairs[i + 1 :])))
-        if not steps:
-            return
-        before = current
-        current = min(steps, key=lambda s: (s.loss - before.loss) / (before.bitops_ratio - s.bitops_ratio))
-    yield current.pairs
+def _vectors(graph: Graph) -> int:
+    return math.prod(len(layer.candidates) for layer in graph.adaptive)
+
+
+def _all(graph: Graph, budget: float, judge: Judge) -> list[Assignment]:
+    every = itertools.product(*(layer.candidates for layer in graph.adaptive))
+    return [judge(pairs) for pairs in every if vector_ratio(graph, pairs) <= budget + 1e-12]
+
+
+def _walked(graph: Graph, budget: float, judge: Judge) -> list[Assignment]:
+    """What the search met within the budget; nothing if even the cheapest vector costs more."""
+    rows, fixed = graph_costs(graph)
+    base = tuple(widest(layer) for layer in graph.adaptive)
+    full = judge(base).loss
+    layers = []
+    for i, (layer, row) in enumerate(zip(graph.adaptive, rows, strict=True)):
+        alone = [(*base[:i], pair, *base[i + 1 :]) for pair in layer.candidates]
+        losses = [0.0 if pairs == base else judge(pairs).loss - full for pairs in alone]
+        layers.append([Option(cost, max(loss, 0.0)) for cost, loss in zip(row, losses, strict=True)])
+    start = within(front(layers), budget - fixed)
+    if start is None:
+        return []
+    met: list[Assignment] = []
+
+    def loss_of(choices: tuple[int, ...]) -> float:
+        found = judge(tuple(layer.candidates[k] for layer, k in zip(graph.adaptive, choices, strict=True)))
+        met.append(found)
+        return found.loss
+
+    improve(layers, start.choices, budget - fixed, loss_of, TRIALS)
+    return met

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..system import elf
+from ..system.show import Facts, Shown
 from ..system.tools import ARM_GCC, find_tool, run
 
 FORBIDDEN = re.compile(
@@ -18,13 +19,18 @@ FORBIDDEN = re.compile(
 """Symbols of heap, printf and soft-float: none may be in a linked image."""
 
 
-@dataclass(frozen=True)
-class Image:
+@dataclass(frozen=True, repr=False)
+class Image(Shown):
     """Built files, and the sizes that the ELF states, in bytes. Flash counts what is loaded, RAM what is reserved."""
 
     elf: Path
     flash: int
     ram: int
+
+    def facts(self) -> tuple[str, Facts]:
+        """See :class:`Shown`."""
+        sizes = f"{self.flash:,} bytes of flash, {self.ram:,} of RAM" if self.flash else "a program of this computer"
+        return self.elf.name, (("file", str(self.elf)), ("size", sizes))
 
 
 def build(folder: Path, *, cross: bool, definitions: Sequence[str] = ()) -> Image:

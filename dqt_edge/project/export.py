@@ -92,7 +92,7 @@ def _require_distinct(names: Sequence[ModelNames]) -> None:
         if name.upper in known:
             raise UsageError(
                 f"the models {known[name.upper]!r} and {name.name!r} have one name in C",
-                where="models",
+                where="`models`",
                 next_step="give one of them another name, for instance by importing or training it again",
             )
         known[name.upper] = name.name
@@ -100,7 +100,7 @@ def _require_distinct(names: Sequence[ModelNames]) -> None:
 
 def _require_replaceable(folder: Path, *, force: bool) -> None:
     """Refuse a folder with anything of the user's in it, so that nothing can be lost."""
-    next_step = "choose another folder, or empty this one"
+    next_step = "choose another folder as `out`, or empty this one"
     try:
         if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
             reason = "the output is a link or a file, not a folder"
@@ -112,16 +112,16 @@ def _require_replaceable(folder: Path, *, force: bool) -> None:
             reason = f"the folder holds {foreign!r}, which is no part of an earlier export"
         elif not force and (changed := _changed_file(folder)) is not None:
             reason = f"{changed!r} was changed since the export"
-            next_step = "choose another folder, or force the export, which takes the change back"
+            next_step = "choose another folder as `out`; `force` takes the change back"
         else:
             return
     except OSError as error:
         raise BadFileError(
             f"cannot look into the folder: {error.strerror or error}",
             where=str(folder),
-            next_step="choose another folder",
+            next_step="choose another `out`",
         ) from error
-    raise UsageError(reason, where=f"output folder {folder}", next_step=next_step)
+    raise UsageError(reason, where=f"`out` {folder}", next_step=next_step)
 
 
 def _foreign_file(folder: Path) -> str | None:

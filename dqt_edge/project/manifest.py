@@ -11,6 +11,7 @@ from ..boards import Board
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, checkpoint
 from ..system.files import read_capped, write_atomically
+from ..system.show import Facts, Shown
 from .board_record import recorded_board
 
 MANIFEST = "manifest.json"
@@ -40,8 +41,8 @@ class ExportedModel:
     facts: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Project:
+@dataclass(frozen=True, repr=False)
+class Project(Shown):
     """An exported project. ``manifest`` is the content of its manifest.json."""
 
     folder: Path
@@ -52,6 +53,17 @@ class Project:
     def elf(self) -> Path:
         """The image that ``build`` makes."""
         return self.folder / "build" / "model.elf"
+
+    def facts(self) -> tuple[str, Facts]:
+        """See :class:`Shown`."""
+        sizes = self.manifest.get("predicted")
+        names = ", ".join(repr(model.name) for model in self.models)
+        return f"{names} for {self.board.id}", (
+            ("folder", str(self.folder)),
+            ("built", "yes" if self.elf.is_file() else "no"),
+            ("predicted", "-" if not sizes else f"{sizes['flash']:,} bytes of flash, {sizes['ram']:,} of RAM"),
+            ("model", ", ".join(model.digest.hex()[:16] for model in self.models)),
+        )
 
     @property
     def models(self) -> tuple[ExportedModel, ...]:
@@ -74,7 +86,7 @@ class Project:
             return self.models[0]
         if name not in known:
             raise UsageError(
-                f"the project has no model {name!r}", where="model", next_step=f"choose from {', '.join(known)}"
+                f"the project has no model {name!r}", where="`model`", next_step=f"choose from {', '.join(known)}"
             )
         return known[name]
 
@@ -114,7 +126,7 @@ def find_project(folder: Path | None = None) -> Project:
             raise UsageError(
                 "no project given, and none was exported from this folder",
                 where=str(Path.cwd()),
-                next_step="run 'dqt-edge export CHECKPOINT --board BOARD', or name the project's folder",
+                next_step="run 'dqt-edge export' with a checkpoint and a board first, or name the project's folder",
             ) from error
     return Project(folder, *read_manifest(folder))
 

@@ -102,7 +102,7 @@ def make_folder(folder: Path) -> None:
         raise BadFileError(
             f"cannot make the report folder: {error.strerror}",
             where=str(folder),
-            next_step="choose another --report",
+            next_step="choose another folder for the `report`",
         ) from error
 
 

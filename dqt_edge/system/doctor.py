@@ -40,9 +40,9 @@ TOOLS = (
 
 PACKAGES = (
     ("tensorflow", "train", "training"),
-    ("sklearn", "data", "--data digits"),
+    ("sklearn", "data", "the data set digits"),
     ("pyocd", "flash", "flashing with runner pyocd"),
-    ("unicorn", "emulate", "--port unicorn:"),
+    ("unicorn", "emulate", "the port unicorn:"),
     ("altair", "report", "drawings in report.html"),
 )
 

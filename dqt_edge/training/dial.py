@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..graph import Pair
+from ..graph.bitops import pair_ratio
 
 SPAN = 8.0
 """Training moves the lift over -SPAN..SPAN (nats): wide enough that either end settles most choices by itself."""
@@ -23,7 +24,7 @@ Floats = npt.NDArray[np.floating]
 
 def direction(candidates: Sequence[Pair]) -> npt.NDArray[np.float64]:
     """Bias of each candidate at a lift of 1, mean 0."""
-    costs = np.array([w * a / 64 for w, a in candidates])
+    costs = np.array([pair_ratio(pair) for pair in candidates])
     return np.asarray(costs - costs.mean(), np.float64)
 
 
@@ -38,7 +39,7 @@ def mean_cost(logits: npt.NDArray[np.number], bias: npt.NDArray[np.number], tabl
     Args:
         logits: Of the controller, [samples, layers, candidates].
         bias: Added to them, [candidates].
-        table: See ``losses.cost_table``.
+        table: See ``bitops.cost_table``.
         fixed: The same.
     """
     choices = (logits + bias).argmax(axis=-1)

@@ -136,7 +136,7 @@ def _check_cluster(described: str) -> None:
             "the environment variable TF_CONFIG does not describe a cluster of workers"
             if described
             else "the environment variable TF_CONFIG is not set, which names the workers",
-            where="option --distribute workers",
+            where="parameter `distribute` workers",
             next_step='set TF_CONFIG=\'{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
             '"task": {"type": "worker", "index": 0}}\' with each worker\'s own index',
         )
@@ -151,6 +151,6 @@ def check_batch(batch: int, devices: Devices) -> None:
     if batch % devices.replicas:
         raise UsageError(
             f"a batch of {batch} samples does not split evenly onto {devices.replicas} devices",
-            where="option --batch",
+            where="parameter `batch`",
             next_step=f"give a multiple of {devices.replicas}",
         )

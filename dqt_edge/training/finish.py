@@ -5,8 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import platform
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,19 @@ from ..data.accuracy import per_class
 from ..data.load import codes
 from ..errors import MismatchError
 from ..graph import Dense, Graph, Pair, vector_text
-from ..graph.bitops import bitops
+from ..graph.bitops import bitops, graph_costs, vector_ratio
 from ..graph.dial import DialPoint
-from ..graph.interpreter import Policy, fixed_choices, run
-from ..precision.static import Assignment, best_static
-from ..precision.static import cost as static_cost
+from ..graph.graph import with_dial
+from ..graph.interpreter import run
+from ..graph.policy import Policy, fixed_choices, is_dynamic
+from ..precision.static import Assignment, best_static, tries
 from ..system.files import write_atomically
 from .dial import direction, lift_for, mean_cost
 from .integer import evaluate
 from .layers import Run
 from .loop import Outcome, Row
 from .options import Options
-from .to_graph import to_graph
+from .to_graph import head_bias, to_graph
 from .validation import DIAL_FILL, samples_at_once
 
 INTEGER_VALUES = 1 << 21
@@ -63,13 +63,7 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     Raises:
         MismatchError: Keras and the interpreter disagree in a code.
     """
-    with settled_dial(outcome, options) as points:
-        return _graph_with_facts(outcome, options, points)
-
-
-def _graph_with_facts(outcome: Outcome, options: Options, points: tuple[DialPoint, ...]) -> Graph:
-    """The network as it stands, and what each policy reaches."""
-    graph = to_graph(outcome.model, outcome.model.spec.name, dial=points)
+    graph = settle_dial(to_graph(outcome.model, outcome.model.spec.name), outcome, options)
     measured = {name: measure(outcome, graph, policy) for name, policy in policies(graph).items()}
     validation = outcome.dataset.validation
     chosen_by = static_samples(graph, len(validation.labels))
@@ -103,60 +97,40 @@ def _graph_with_facts(outcome: Outcome, options: Options, points: tuple[DialPoin
             "keras": keras.__version__,
         },
     }
-    return to_graph(outcome.model, outcome.model.spec.name, provenance, points)
+    return replace(graph, provenance=provenance)
 
 
-@contextmanager
-def settled_dial(outcome: Outcome, options: Options) -> Iterator[tuple[DialPoint, ...]]:
+def settle_dial(graph: Graph, outcome: Outcome, options: Options) -> Graph:
     """Set the controller to the budget, and find the dial's points, both by the validation set in integers.
 
-    The bias that keeps the budget becomes part of the controller's last layer, so that ``dynamic`` needs no bias,
-    for as long as this context lasts.
+    The bias that keeps the budget becomes part of the controller's last layer.
     """
-    model, validation = outcome.model, outcome.dataset.validation
-    graph = to_graph(model, model.spec.name)
-    if graph.controller is None or model.controller is None:
-        yield ()
-        return
-    count = min(len(validation.labels), max(1, ORACLE_MACS // macs(graph)))
-    x = codes(validation.images(np.arange(count)), graph)
-    found = run(graph, x, "dynamic").logits
-    assert found is not None
-    logits = found
-    costs = [[w * a / 64 * graph.macs(layer) for w, a in layer.candidates] for layer in graph.adaptive]
-    table = np.array(costs) / macs(graph)
-    fixed = 1 - sum(graph.macs(layer) for layer in graph.adaptive) / macs(graph)
+    if graph.controller is None:
+        return graph
+    validation = outcome.dataset.validation
+    count = min(len(validation.labels), max(1, ORACLE_MACS // graph.total_macs))
+    logits = run(graph, codes(validation.images(np.arange(count)), graph), "dynamic").logits
+    assert logits is not None
+    rows, fixed = graph_costs(graph)
+    table = np.array(rows)
 
-    def bias_for(target: float) -> npt.NDArray[np.int64]:
+    def bias_for(logits: npt.NDArray[np.int64], target: float) -> npt.NDArray[np.int64]:
         lift = lift_for(logits, options.candidates, table, fixed, target)
         return np.floor(lift * direction(options.candidates) + 0.5).astype(np.int64)
 
-    head = model.controller.logits
-    unit = float(np.exp(head.log_scale.numpy()[0])) * float(model.controller.hidden.output_quantizer.scale()) / 2
-    settled = np.tile(bias_for(DIAL_FILL * options.budget), len(graph.adaptive))
-    trained, before = head.bias.numpy(), _biases(graph)
-    head.bias.assign_add((settled * unit).astype(np.float32))
-    logits = logits + (_biases(to_graph(model, model.spec.name)) - before).reshape(len(graph.adaptive), -1)
+    settled = np.tile(bias_for(logits, DIAL_FILL * options.budget), len(graph.adaptive))
+    last = graph.controller.layers[-1]
+    assert isinstance(last, Dense)
+    settled = head_bias(outcome.model, settled).astype(np.int64) - last.bias_twice
+    logits = logits + settled.reshape(len(graph.adaptive), -1)
     points: list[DialPoint] = []
     low, high = (fixed + ends(table, axis=1).sum() for ends in (np.min, np.max))
     for target in np.linspace(low, high, DIAL_POINTS):
-        bias = bias_for(float(target))
-        cost = mean_cost(logits, bias, table, fixed)
-        point = DialPoint(min(cost, 1.0), tuple(bias.tolist()))
+        bias = bias_for(logits, float(target))
+        point = DialPoint(min(mean_cost(logits, bias, table, fixed), 1.0), tuple(bias.tolist()))
         if not points or point.thousandths > points[-1].thousandths:
             points.append(point)
-    try:
-        yield tuple(points)
-    finally:
-        head.bias.assign(trained)
-
-
-def _biases(graph: Graph) -> npt.NDArray[np.int64]:
-    """Biases of the controller's last layer."""
-    assert graph.controller is not None
-    last = graph.controller.layers[-1]
-    assert isinstance(last, Dense)
-    return last.bias_twice.astype(np.int64)
+    return with_dial(graph, settled.tolist(), points)
 
 
 def _best_static(outcome: Outcome, graph: Graph, samples: int, budget: float) -> Assignment:
@@ -173,7 +147,7 @@ def _best_static(outcome: Outcome, graph: Graph, samples: int, budget: float) ->
         logits = tf.concat([forward(part, choice) for part in parts], axis=0)
         loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
         right = float(np.mean(logits.numpy().argmax(-1) == labels))
-        return Assignment(pairs, static_cost(graph, pairs), right, float(loss))
+        return Assignment(pairs, vector_ratio(graph, pairs), right, float(loss))
 
     return best_static(graph, budget, judge)
 
@@ -192,15 +166,9 @@ def policies(graph: Graph) -> dict[str, Policy]:
     return found
 
 
-def macs(graph: Graph) -> int:
-    """Multiply-accumulates of one sample."""
-    return sum(graph.macs(layer) for layer in graph.layers)
-
-
 def static_samples(graph: Graph, count: int) -> int:
     """How many of ``count`` validation samples the search for a static vector can use."""
-    tries = len(graph.adaptive) ** 2 * max(len(layer.candidates) for layer in graph.adaptive) if graph.adaptive else 1
-    return min(count, STATIC_MACS // (macs(graph) * tries))
+    return min(count, STATIC_MACS // (graph.total_macs * tries(graph)))
 
 
 def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
@@ -212,11 +180,11 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
     if not graph.adaptive:
         policy = ()
     count, size = len(test.labels), samples_at_once(test.shape, values=INTEGER_VALUES)
-    compared = min(count, max(1, ORACLE_MACS // macs(graph)))
+    compared = min(count, max(1, ORACLE_MACS // graph.total_macs))
     outputs, choices, wrong = [], [], 0
     for start in range(0, count, size):
         x = test.images(np.arange(start, min(start + size, count)))
-        result = evaluate(outcome.model, x, policy)
+        result = evaluate(graph, x, policy)
         outputs.append(result.outputs)
         choices.append(result.choices)
         if start < compared:
@@ -238,7 +206,7 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
     }
     if len(graph.classes) <= CLASSES_MAX:
         facts["per_class"] = {name: list(of) for name, of in per_class(answers, test.labels, graph.classes).items()}
-    if policy == "dynamic":
+    if is_dynamic(policy):
         vectors, counts = np.unique(every, axis=0, return_counts=True)
         order = np.argsort(-counts, kind="stable")
         facts["width_vectors"] = {

@@ -54,7 +54,7 @@ class Initial:
             raise UnsupportedError(
                 f"the weights are those of {len(self.weights)} layers, model {spec.name!r} has {len(names)}",
                 where=self.source,
-                next_step="give weights of the same network, or leave --model to the file",
+                next_step="give weights of the same network, or leave `model` to the file",
             )
         return replace(self, spec=spec, weights=dict(zip(names, self.weights.values(), strict=True)))
 

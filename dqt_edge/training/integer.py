@@ -27,26 +27,25 @@ from ..graph import (
     Window,
     nested,
 )
-from ..graph.dial import Dynamic
-from ..graph.interpreter import Policy, Result, fixed_choices, logit_bias
-from .network import NestedModel
+from ..graph.interpreter import Result
+from ..graph.policy import Policy, Settled, fixed_choices, logit_bias, parse_policy
 from .quantizers import Array
-from .to_graph import to_graph
 
 BATCH = 256
 
 
-def evaluate(model: NestedModel, x: npt.NDArray[np.floating], policy: Policy = "dynamic") -> Result:
-    """Evaluate a trained network on real inputs as the device will, all tensors kept.
+def evaluate(graph: Graph, x: npt.NDArray[np.floating], policy: Policy = "dynamic") -> Result:
+    """Evaluate a lowered network on real inputs as the device will, all tensors kept.
 
     Args:
-        model: A calibrated network.
+        graph: What ``to_graph`` made of the trained network.
         x: Real inputs, float [samples, height, width, channels].
-        policy: ``"dynamic"``, ``Dynamic``, or a width vector.
+        policy: See ``graph.policy``.
     """
-    graph = to_graph(model, model.spec.name)
-    codes = nested.quantize(x, model.input_scale, model.input_zero_point)
-    parts = [_evaluate(graph, codes[i : i + BATCH], policy) for i in range(0, len(codes), BATCH)]
+    settled = parse_policy(policy, graph)
+    source = graph.tensor(graph.input)
+    codes = nested.quantize(x, source.scale, source.zero_point)
+    parts = [_evaluate(graph, codes[i : i + BATCH], settled) for i in range(0, len(codes), BATCH)]
     logits = None if parts[0].logits is None else np.concatenate([p.logits for p in parts if p.logits is not None])
     return Result(
         np.concatenate([part.outputs for part in parts]),
@@ -56,16 +55,16 @@ def evaluate(model: NestedModel, x: npt.NDArray[np.floating], policy: Policy = "
     )
 
 
-def _evaluate(graph: Graph, codes: npt.NDArray[np.uint8], policy: Policy) -> Result:
+def _evaluate(graph: Graph, codes: npt.NDArray[np.uint8], policy: Settled) -> Result:
     live: dict[str, Array] = {graph.input: tf.cast(codes, tf.int64)}
     adaptive = [layer.name for layer in graph.adaptive]
     decided = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     choices = tf.zeros((len(codes), len(adaptive)), tf.int64)
     bias = None
-    if policy == "dynamic" or isinstance(policy, Dynamic):
-        bias = tf.constant(logit_bias(graph, policy))
-    else:
+    if isinstance(policy, tuple):
         choices = tf.tile(tf.constant([fixed_choices(graph, policy)], tf.int64), (len(codes), 1))
+    else:
+        bias = tf.constant(logit_bias(graph, policy))
     logits = None
     for layer in graph.all_layers:
         if layer.name in decided and bias is None:

@@ -167,18 +167,21 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         norm.moving_mean.assign(mean.astype(np.float32))
         norm.moving_variance.assign(variance.astype(np.float32))
 
-    def folded(self, source_scale: float, lift: float) -> tuple[Floats, Floats, Floats]:
+    def folded(
+        self, source_scale: float, lift: float, given: npt.NDArray[np.float32] | None = None
+    ) -> tuple[Floats, Floats, Floats]:
         """Weights with the norm folded in (channel last), their master scales, and biases: real numbers.
 
         Args:
             source_scale: Scale of the input.
             lift: Real size of the output's zero point, which enters the accumulator as a bias does.
+            given: Bias instead of the trained one, of a layer without a norm.
         """
         kernel = self.kernel.numpy().astype(np.float64)
         scale = np.exp(self.log_scale.numpy().astype(np.float64)) * np.ones(self.channels)
         factor = np.ones(self.channels)
         if self.norm is None:
-            bias = np.asarray(self.bias, np.float64)
+            bias = np.asarray(self.bias if given is None else given, np.float64)
         else:
             norm = self.norm
             gamma, beta, mean, variance = (

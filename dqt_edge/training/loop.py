@@ -68,6 +68,7 @@ def train(
     options: Options,
     out: Path,
     *,
+    dataset: Dataset | None = None,
     initial: Initial | Earlier | None = None,
     resume: bool = False,
     on_epoch: Callable[[Row], None] | None = None,
@@ -79,6 +80,7 @@ def train(
     Args:
         options: What to train.
         out: The checkpoint to be, from which the names of state and log follow; it is not written here.
+        dataset: What ``options.data`` names; None loads it.
         initial: What ``options.init`` names: the weights to start with, and the structure where ``options.model`` is a
             file; or the network of an earlier run.
         resume: Go on from the state, if there is one.
@@ -91,7 +93,8 @@ def train(
         StoppedError: Ctrl-C; the last state that was saved is on disk.
     """
     devices = devices or Devices()
-    dataset = load_data(options.data, options.validation, shape=options.image_shape, crop_area=options.crop_area)
+    if dataset is None:
+        dataset = load_data(options.data, options.validation, shape=options.image_shape, crop_area=options.crop_area)
     require_training(dataset)
     path = state_file(out)
     saved = load_state(path, options, len(dataset.y_train)) if resume else None
@@ -106,7 +109,7 @@ def train(
             raise UsageError(
                 "the workers do not find the same training state",
                 where=str(path),
-                next_step="give all workers the same --out, in a folder that all of them see",
+                next_step="give all workers the same `out`, in a folder that all of them see",
             )
         saver = _Saver(trainer, path, save_every)
         try:
@@ -121,7 +124,7 @@ def train(
             raise StoppedError(
                 f"training was stopped after epoch {saver.epoch} of {options.epochs}{within}",
                 where=str(path.parent),
-                next_step="give the same command with --resume to go on",
+                next_step="do the same again with `resume` to go on",
             ) from error
         trainer.assign(state.best)
     best = max(row["epoch"] for row in state.log if row["best"])
@@ -187,7 +190,7 @@ class Trainer:
         if any(1 < n <= options.pixels for n in dataset.shape[:2]):
             raise UsageError(
                 f"a shift of {options.pixels} pixels moves images of shape {dataset.shape} out of sight",
-                where="option --shift",
+                where="parameter `shift`",
                 next_step="give a smaller shift, or 0",
             )
         self.batch = min(options.batch, len(dataset.y_train))
@@ -227,7 +230,7 @@ class Trainer:
             raise DqtError(
                 f"the loss became {loss} in epoch {index + 1}",
                 where="training",
-                next_step="train again with a lower --learning-rate",
+                next_step="train again with a lower `learning_rate`",
             )
         row: Row = {
             "epoch": index + 1,

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ..graph import Pair
 from .quantizers import Array
 
 SMOOTHING = 0.05
@@ -51,17 +50,6 @@ def soft_loss(teacher_logits: Array, logits: Array) -> Array:
     """Mean cross-entropy with the 8-bit pass's probabilities, which get no gradient."""
     soft = tf.nn.softmax(tf.stop_gradient(teacher_logits))
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=soft, logits=logits))
-
-
-def cost_table(macs: dict[str, int], adaptive: dict[str, tuple[Pair, ...]]) -> tuple[npt.NDArray[np.float32], float]:
-    """BitOPs of each adaptive layer's candidates [layers, candidates], and of all fixed layers, as ratios.
-
-    ``MAC_i * b_w * b_a / (64 * sum MAC)``; fixed layers count at 8x8.
-    """
-    total = sum(macs.values())
-    rows = [[macs[name] * w * a / (64 * total) for w, a in pairs] for name, pairs in adaptive.items()]
-    fixed = sum(count for name, count in macs.items() if name not in adaptive) / total
-    return np.array(rows, np.float32), fixed
 
 
 def expected_cost(probabilities: Array, table: npt.NDArray[np.float32], fixed: float) -> Array:

@@ -127,7 +127,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
                 raise UsageError(
                     f"layer {node.name!r} reads a tensor with a zero point, always at 8 bits, so that its "
                     f"candidates {', '.join(map(pair_text, pairs))} repeat themselves",
-                    where="option --candidates",
+                    where="parameter `candidates`",
                     next_step="give candidates with different weight widths",
                 )
             position = len(self.adaptive)

@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ..errors import UsageError
-from ..graph import FULL, Pair, pair_text, vector_text
-from ..graph.policy import parse_pairs
-
-OPTION = "option --candidates"
+from ..graph import Pair, vector_text
+from ..graph.policy import candidate_pairs
 
 DEFAULT_CANDIDATES: tuple[Pair, ...] = ((8, 8), (4, 4), (2, 4))
 
 
-def parse_candidates(text: str) -> tuple[Pair, ...]:
-    """Pairs of ``8x8,4x4,2x4``: weight bits x activation bits, each 2..8, 8x8 among them.
-
-    Raises:
-        UsageError: Anything else.
-    """
-
-    def refuse(what: str) -> UsageError:
-        return UsageError(what, where=OPTION, next_step="give pairs such as 8x8,4x4,2x4 with widths from 2 to 8")
-
-    pairs = parse_pairs(text, OPTION)
-    twice = next((pair for pair in pairs if pairs.count(pair) > 1), None)
-    if twice is not None:
-        raise refuse(f"{pair_text(twice)} is given twice")
-    if FULL not in pairs:
-        raise refuse("8x8 is missing; the 8-bit pass teaches the narrower ones")
-    if len(pairs) > 16:
-        raise refuse(f"{len(pairs)} candidates are more than 16")
-    return pairs
+def parse_candidates(given: str | Sequence[Pair]) -> tuple[Pair, ...]:
+    """Candidates of a training run, see :func:`candidate_pairs`."""
+    return candidate_pairs(given, "the 8-bit pass teaches the narrower ones")
 
 
 @dataclass(frozen=True)
@@ -119,18 +102,18 @@ class Options:
             if value is not None and not low <= value <= high:
                 raise UsageError(
                     f"{value} is outside {low:g}..{high:g}",
-                    where=f"option --{name.replace('_', '-')}",
+                    where=f"parameter `{name}`",
                     next_step="give a value within the range",
                 )
 
         if self.channels == 2:
             raise UsageError(
-                "an image has 1 or 3 channels", where="option --channels", next_step="give 1 for grey, 3 for colour"
+                "an image has 1 or 3 channels", where="parameter `channels`", next_step="give 1 for grey, 3 for colour"
             )
 
     @property
     def pixels(self) -> int:
-        """The shift, settled."""
+        """Effective shift in pixels: the given one, or 1 for digits and 0 for other data."""
         return self.shift if self.shift is not None else int(self.data == "digits")
 
     @property
@@ -151,5 +134,5 @@ class Options:
         return min(max(self.floating + 1, self.epochs - max(1, self.epochs // 5)), self.epochs - 1)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON values, for provenance and for the check on ``--resume``."""
+        """Plain JSON values, for provenance and for the check on ``resume``."""
         return {**asdict(self), "candidates": vector_text(self.candidates)}

@@ -9,28 +9,30 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from .options import Options
-
 
 class Progress:
-    """Context manager; call :meth:`epoch` with each row of the loop."""
+    """Context manager; call :meth:`stage` and :meth:`epoch` as the work goes on."""
 
-    def __init__(self, console: Console, options: Options) -> None:
-        self.console, self.epochs = console, options.epochs
+    def __init__(self, console: Console, epochs: int) -> None:
+        self.console, self.epochs = console, epochs
         self.bar = Bar(
             TextColumn("{task.fields[phase]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             TextColumn("{task.fields[facts]}"), console=console, disable=not console.is_terminal,
         )  # fmt: skip
-        self.task = self.bar.add_task("train", total=options.epochs, phase="float", facts="")
+        self.task = self.bar.add_task("train", total=epochs, phase="", facts="")
 
     def __enter__(self) -> Progress:
-        self.bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.bar.stop()
+
+    def stage(self, name: str) -> None:
+        """Show what begins."""
+        self.bar.start()
+        self.bar.update(self.task, phase=name)
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Show an epoch."""

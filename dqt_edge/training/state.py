@@ -78,7 +78,7 @@ def save_state(path: Path, state: State, options: Options, samples: int) -> None
         raise BadFileError(
             f"cannot make the folder of the training state: {error.strerror or error}",
             where=str(path.parent),
-            next_step="check that the folder of --out exists and is writable",
+            next_step="check that the folder of `out` exists and is writable",
         ) from error
     groups = {"variables": state.variables, "optimizer": state.optimizer, "best": state.best}
     arrays = {f"{group}/{name}": np.asarray(a, order="C") for group, part in groups.items() for name, a in part.items()}
@@ -134,21 +134,21 @@ def load_state(path: Path, options: Options, samples: int) -> State | None:
         raise BadFileError(
             f"the training state is damaged ({type(error).__name__}: {error})",
             where=str(path),
-            next_step="delete its folder and train from the start, without --resume",
+            next_step="delete its folder and train from the start, without `resume`",
         ) from error
     changed = sorted(name for name in wanted if found.get(name) != wanted[name])
     if changed:
         name = changed[0]
         raise UsageError(
-            f"the stopped run had --{name.replace('_', '-')} {found.get(name)}, now it is {wanted[name]}",
+            f"the stopped run had `{name}` {found.get(name)}, now it is {wanted[name]}",
             where=str(path),
-            next_step="resume with the same options, or train from the start without --resume",
+            next_step="resume with the same values, or train from the start without `resume`",
         )
     if seen != samples:
         raise UsageError(
             f"the stopped run had {seen:,} training samples, now there are {samples:,}",
             where=str(path),
-            next_step="give the same data, or train from the start without --resume",
+            next_step="give the same data, or train from the start without `resume`",
         )
     return state
 
@@ -166,7 +166,7 @@ def read_earlier(out: Path) -> Earlier:
         raise BadFileError(
             "there is no training state beside this checkpoint",
             where=str(path),
-            next_step="give the --out of a training run of this machine, with its folder OUT.state",
+            next_step="give the `out` of a training run of this machine, with its folder <out>.state",
         )
     try:
         with safe_open(path, framework="numpy") as file:
@@ -180,6 +180,6 @@ def read_earlier(out: Path) -> Earlier:
         ) from error
     if not values:
         raise BadFileError(
-            "the earlier run is not finished: it has no best epoch", where=str(path), next_step="--resume it first"
+            "the earlier run is not finished: it has no best epoch", where=str(path), next_step="`resume` it first"
         )
     return Earlier(str(out), values)

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from ..errors import UsageError
 from ..graph import FULL, Pair
+from ..graph.bitops import cost_table
 from . import losses
 from .controller import gumbel_gate, hard_gate
 from .distribution import Devices
@@ -60,7 +61,7 @@ class Steps:
 
     Attributes:
         optimizers: Those of the current phase, with their variables.
-        table, fixed: Costs, see ``losses.cost_table``.
+        table, fixed: Costs, see ``bitops.cost_table``.
     """
 
     def __init__(
@@ -70,13 +71,14 @@ class Steps:
         self.weights = losses.class_weights(class_counts, options.balance)
         self.full, self.least = options.candidates.index(FULL), least(options.candidates)
         pairs = {name: model.parts[name].candidates for name in model.adaptive}
-        self.table, self.fixed = losses.cost_table(model.macs(), pairs)
+        rows, self.fixed = cost_table(model.macs(), pairs)
+        self.table = np.array(rows, np.float32)
         lowest = self.cost_at(self.least)
         if model.controller is not None and lowest > options.budget:
             raise UsageError(
                 f"the budget {options.budget:g} is out of reach: the least widths already cost {lowest:.3f}",
-                where="option --budget",
-                next_step="give a larger budget, or narrower --candidates",
+                where="parameter `budget`",
+                next_step="give a larger budget, or narrower `candidates`",
             )
         self.choosing = [] if model.controller is None else model.controller.trainable_variables
         chosen = {id(v) for v in self.choosing}

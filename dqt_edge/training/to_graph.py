@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..architectures.spec import (
     INPUT,
@@ -38,7 +39,7 @@ from ..graph import (
     nested,
     window_counts,
 )
-from ..graph.dial import DialPoint
+from ..graph.values import in_layer
 from .layers import MacLayer
 from .network import NestedModel
 
@@ -52,7 +53,6 @@ def to_graph(
     model: NestedModel,
     name: str,
     provenance: Mapping[str, Any] | None = None,
-    dial: tuple[DialPoint, ...] = (),
 ) -> Graph:
     """Lower a trained network.
 
@@ -60,7 +60,6 @@ def to_graph(
         model: The network; its scales must be calibrated.
         name: Name of the graph.
         provenance: Plain JSON values that say how it was made.
-        dial: Points of the controller's dial.
 
     Raises:
         UnsupportedError: A scale or accumulator that the integer arithmetic cannot hold, by layer.
@@ -69,9 +68,9 @@ def to_graph(
         raise UnsupportedError(
             f"views of kind {model.view!r} have no integer path",
             where=f"model {name!r}",
-            next_step="train with --view centred; the other views are for comparison",
+            next_step="train with `view` centred; the other views are for comparison",
         )
-    return _Lowering(model, name, dict(provenance or {}), dial).graph()
+    return _Lowering(model, name, dict(provenance or {})).graph()
 
 
 def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
@@ -81,8 +80,8 @@ def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
 class _Lowering:
     """One conversion: keeps the fused additions and the tensors made so far."""
 
-    def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any], dial: tuple[DialPoint, ...]) -> None:
-        self.model, self.name, self.provenance, self.dial = model, name, provenance, dial
+    def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any]) -> None:
+        self.model, self.name, self.provenance = model, name, provenance
         self.spec: Spec = model.spec
         self.tensors: list[Tensor] = []
         self.fused: dict[str, tuple[str, str]] = {}
@@ -96,11 +95,15 @@ class _Lowering:
         model = self.model
         self._tensor(INPUT)
         absorbed = {total for total, _ in self.fused.values()}
-        layers = tuple(self._layer(node) for node in self.spec.nodes if node.name not in absorbed)
+        layers = []
+        for node in self.spec.nodes:
+            if node.name not in absorbed:
+                with in_layer(node.name):
+                    layers.append(self._layer(node))
         return Graph(
             self.name,
             (*self.tensors,) if model.controller is None else (*self.tensors, *self._controller_tensors()),
-            layers,
+            tuple(layers),
             INPUT,
             tensor_name(self.spec.nodes[-1].name),
             model.classes,
@@ -203,7 +206,7 @@ class _Lowering:
             Dense(name="controller_hidden", input=pooled.name, output=hidden.name, **first),
             Dense(name="controller_logits", input=hidden.name, output="controller_logits_out", **last),
         )
-        return Controller(self.spec.control, layers, tuple(self.model.adaptive), self.dial)
+        return Controller(self.spec.control, layers, tuple(self.model.adaptive))
 
 
 def _refuse(layer: str, reason: str) -> UnsupportedError:
@@ -214,7 +217,25 @@ def _refuse(layer: str, reason: str) -> UnsupportedError:
     )
 
 
-def mac_fields(part: MacLayer, source: float, result: float | None, zero_point: int) -> dict[str, Any]:
+def head_bias(model: NestedModel, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Twice the bias of the controller's last layer with these steps added to it, rounded once, as lowering rounds.
+
+    Args:
+        model: A network with a controller, which stays as it is.
+        steps: Halves of the layer's units, [decided layers * candidates].
+    """
+    controller = model.controller
+    assert controller is not None
+    head, source = controller.logits, _number(controller.hidden.output_quantizer.scale())
+    unit = float(np.exp(head.log_scale.numpy()[0])) * source / 2
+    real = head.bias.numpy() + (steps * unit).astype(np.float32)
+    fields = mac_fields(head, source, None, 0, real)
+    return np.asarray(fields["bias_twice"], np.int32)
+
+
+def mac_fields(
+    part: MacLayer, source: float, result: float | None, zero_point: int, bias: npt.NDArray[np.float32] | None = None
+) -> dict[str, Any]:
     """Weights, biases, multipliers and candidates of a layer.
 
     Args:
@@ -222,8 +243,9 @@ def mac_fields(part: MacLayer, source: float, result: float | None, zero_point: 
         source: Scale of its input.
         result: Scale of its output; None leaves accumulators.
         zero_point: Of its output.
+        bias: Instead of the trained one.
     """
-    weights, scales, biases = part.folded(source, zero_point * (result or 0.0))
+    weights, scales, biases = part.folded(source, zero_point * (result or 0.0), bias)
     master = np.clip(nested.round_half_up(weights / scales), -128, 127).astype(np.int8)
     units = scales * source
     multipliers = units if result is None else units / result

@@ -10,7 +10,7 @@ import pytest
 
 from dqt_edge.boards import board_ids, load_board, shipped_file
 from dqt_edge.project import code_table
-from dqt_edge.project.export import find_project
+from dqt_edge.project.manifest import find_project
 from tests.cli.outcome import assert_refused
 
 OWN_BOARD = Path(__file__).parents[1] / "files" / "own_board"

@@ -75,8 +75,8 @@ def test_writes_and_verifies(runner: OpenocdRunner, memory: Path) -> None:
             "writing the flash failed",
             "again",
         ),
-        ("dump_image", "Error: something new", "OpenOCD failed: something new", "--dry-run"),
-        ("reset run", "", "OpenOCD failed: no message", "--dry-run"),
+        ("dump_image", "Error: something new", "OpenOCD failed: something new", "`dry_run`"),
+        ("reset run", "", "OpenOCD failed: no message", "`dry_run`"),
     ],
 )
 def test_failures(runner: OpenocdRunner, memory: Path, when: str, output: str, words: str, hint: str) -> None:

@@ -258,3 +258,28 @@ def test_a_full_disk_leaves_the_old_file_alone(tmp_path, monkeypatch) -> None:
         checkpoint.save(random_graph(4), path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("array", "value", "reason"),
+    [
+        ("multiplier", 0, "multiplier of channel 3 is 0, must be 1..2^31-1"),
+        ("multiplier", -5, "multiplier of channel 3 is -5, must be 1..2^31-1"),
+        ("shift", 63, "shift of channel 3 is 63, must be 1..62"),
+    ],
+)
+def test_a_bad_number_is_told_with_its_layer_channel_and_range(
+    graph: Graph, tmp_path, array: str, value: int, reason: str
+) -> None:
+    arrays, metadata = checkpoint._encode(graph)
+    damaged = arrays[f"conv1/requantize/{array}"].copy()
+    damaged[3] = value
+    arrays[f"conv1/requantize/{array}"] = damaged
+    manifest = json.loads(metadata["dqt_edge"])
+    manifest["sha256"] = checkpoint._digest(arrays)
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(encode(arrays, {"dqt_edge": json.dumps(manifest)}))
+    with pytest.raises(BadFileError) as caught:
+        checkpoint.load(path)
+    assert caught.value.what == f"not a usable checkpoint: layer 'conv1': {reason}"
+    assert caught.value.where == str(path)

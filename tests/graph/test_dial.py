@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dqt_edge.errors import UnsupportedError, UsageError
-from dqt_edge.graph import Controller, Graph, nested
+from dqt_edge.graph import Controller, Graph, interpreter, nested
+from dqt_edge.graph import graph as graphs
 from dqt_edge.graph.dial import POINTS_MAX, DialPoint, Dynamic, bias_at, check_dial
 
 EXTREMES = (nested.INT32_MIN, nested.INT32_MAX, -1, 0, 1)
@@ -98,3 +99,19 @@ def test_a_dial_of_one_point_has_one_setting() -> None:
         with pytest.raises(UsageError, match="is outside the model's dial") as caught:
             bias_at(dial, t, "here")
         assert caught.value.next_step == "choose from 0.25 to 0.25"
+
+
+def test_a_bias_that_is_part_of_the_controller_chooses_as_one_that_is_given(graph: Graph) -> None:
+    rng = np.random.default_rng(6)
+    inputs = rng.integers(0, 256, (60, *graph.tensor(graph.input).shape), dtype=np.uint8)
+    bias, more = (40_001, -3, -39_999), (-7_000, 0, 7_001)
+    points = [DialPoint(0.3, more)]
+    made = graphs.with_dial(graph, bias * len(graph.adaptive), points)
+    assert made.dial_targets == (0.3,)
+    assert made.layers == graph.layers
+    for given, together in (("dynamic", bias), (Dynamic(more), tuple(a + b for a, b in zip(bias, more, strict=True)))):
+        found, want = interpreter.run(made, inputs, given), interpreter.run(graph, inputs, Dynamic(together))
+        np.testing.assert_array_equal(found.choices, want.choices)
+        np.testing.assert_array_equal(found.outputs, want.outputs)
+    with pytest.raises(UnsupportedError, match="layer 'controller_logits': its bias reaches"):
+        graphs.with_dial(graph, (2**31 - 1,) * 12, ())

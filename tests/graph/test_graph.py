@@ -61,11 +61,14 @@ def test_a_good_graph_is_accepted() -> None:
         (lambda: graph(conv(), output="nothing"), "output tensor is not defined"),
         (lambda: graph(conv(), name="7 dwarfs"), "is not a letter"),
         (lambda: graph(conv(), classes=("a", "b")), "2 class names for 32 outputs"),
-        (lambda: Window((3, 3), padding=(3, 0, 0, 0)), "padding less than the kernel"),
+        (lambda: Window((3, 3), padding=(3, 0, 0, 0)), "padding of the window is 3, must be less than the kernel's 3"),
         (lambda: Tensor("t", (0, 1, 1), 1.0), "is not (height, width, channels)"),
         (lambda: Tensor("t", (1, 1, 1), float("nan")), "not positive and finite"),
         (lambda: Tensor("t", (1, 1, 1), 1.0, 256), "outside 0..255"),
-        (lambda: Requantize(np.zeros(1, np.int32), np.full(1, 32, np.uint8)), "multipliers must be positive"),
+        (
+            lambda: Requantize(np.zeros(1, np.int32), np.full(1, 32, np.uint8)),
+            "multiplier of channel 0 is 0, must be 1..2^31-1",
+        ),
         (
             lambda: graph(
                 conv(candidates=((8, 8), (4, 4))),

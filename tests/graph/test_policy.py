@@ -21,7 +21,7 @@ def test_one_pair_stands_for_all_layers_and_a_vector_for_itself(graph: Graph) ->
 @pytest.mark.parametrize("text", ["", "8", "8x", "1x8", "8x9", "8x8;4x4", "eight"])
 def test_what_is_no_pair_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no width pair"):
-        parse_pairs(text, "--policy")
+        parse_pairs(text, "test")
 
 
 def test_dynamic_needs_a_controller(graph: Graph) -> None:
@@ -73,7 +73,7 @@ def test_a_target_outside_the_dial_is_refused_with_its_ends(graph: Graph, text: 
     with pytest.raises(UsageError) as caught:
         parse_policy(f"dynamic:{text}", dialled(graph, *DIAL))
     assert caught.value.what == f"the target {float(text):g} is outside the model's dial"
-    assert caught.value.where == f"--policy dynamic:{text}"
+    assert caught.value.where == f"`policy` dynamic:{text}"
     assert caught.value.next_step == "choose from 0.2 to 1"
 
 
@@ -90,4 +90,4 @@ def test_a_model_without_a_dial_says_so(graph: Graph) -> None:
             parse_policy("dynamic:0.4", model)
         assert caught.value.exit_code == 2
         with pytest.raises(UsageError, match="the model was trained without a dial"):
-            dial_policies(model, "--policy dial")
+            dial_policies(model, "test")

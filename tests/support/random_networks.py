@@ -10,6 +10,7 @@ from dqt_edge.boards import load_board
 from dqt_edge.device.connect import open_client
 from dqt_edge.graph import interpreter
 from dqt_edge.graph.dial import Dynamic
+from dqt_edge.graph.policy import Policy
 from dqt_edge.measure.session import layer_checksums
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
@@ -27,7 +28,7 @@ def try_network(seed: int, board_id: str, folder: Path, *, signal: bool = False)
     sanitize = ["DQT_SANITIZE=ON"] if board_id == "host" else []
     build(folder, cross=board_id != "host", definitions=sanitize)
     rng = np.random.default_rng((seed, 5))
-    policies: list[interpreter.Policy] = [
+    policies: list[Policy] = [
         [layer.candidates[rng.integers(len(layer.candidates))] for layer in graph.adaptive] for _ in range(VECTORS)
     ]
     if graph.controller is not None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,6 @@ import pytest
 from dqt_edge.training.options import Options
 
 SHORT = Options(model="tiny", epochs=6, seed=3)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip, with a reason, what trains where TensorFlow is absent."""
-    if importlib.util.find_spec("tensorflow") is None:
-        for item in items:
-            if item.get_closest_marker("train"):
-                item.add_marker(pytest.mark.skip(reason="TensorFlow is not installed"))
-
-
-@pytest.fixture(scope="session")
-def tensorflow() -> Any:
-    """TensorFlow, started as the command does."""
-    from dqt_edge.system.tensorflow import start_tensorflow
-
-    start_tensorflow()
-    import tensorflow as tf
-
-    return tf
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dqt_edge.training.start import start_tensorflow
+from dqt_edge.system.tensorflow import start_tensorflow
 
 start_tensorflow()
 import tensorflow as tf

@@ -94,7 +94,7 @@ def assert_equal_everywhere(model: Any, graph: Graph, x: np.ndarray) -> None:
         extreme = (2**31 - 1, -(2**31), 0)
         policies += ["dynamic", Dynamic(extreme), *(Dynamic(random_bias(RNG, 3, 2**31 - 1)) for _ in range(3))]
     for policy in policies:
-        found, oracle = evaluate(model, x, policy), interpreter.run(graph, codes, policy, keep_tensors=True)
+        found, oracle = evaluate(graph, x, policy), interpreter.run(graph, codes, policy, keep_tensors=True)
         assert set(found.tensors) == set(oracle.tensors)
         for name, tensor in oracle.tensors.items():
             np.testing.assert_array_equal(found.tensors[name], tensor, err_msg=f"{name} at {policy}")

@@ -95,7 +95,7 @@ def test_a_folder_that_is_no_data_set_is_refused(name: str, tmp_path: Path) -> N
 def test_a_folder_needs_an_image_size(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="training needs one") as caught:
         load_data(str(tmp_path))
-    assert "--image-size" in caught.value.next_step
+    assert "`image_size`" in caught.value.next_step
 
 
 # --- Pixels -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dqt_edge.graph.bitops import bitops
+from dqt_edge.graph.bitops import bitops, cost_table
 
 pytestmark = pytest.mark.train
 RNG = np.random.default_rng(4)
@@ -25,7 +25,8 @@ def test_expected_cost_is_the_interpreters_bitops(short_run: Any) -> None:
 
     model = short_run.model
     graph = to_graph(model, "tiny")
-    table, fixed = losses.cost_table(model.macs(), {name: model.parts[name].candidates for name in model.adaptive})
+    rows, fixed = cost_table(model.macs(), {name: model.parts[name].candidates for name in model.adaptive})
+    table = np.array(rows, np.float32)
     choices = RNG.integers(0, 3, (50, len(model.adaptive)))
     found = losses.expected_cost(one_hot(choices, 3), table, fixed)
     np.testing.assert_allclose(found, bitops(graph, choices), rtol=1e-6)

@@ -53,7 +53,7 @@ def test_bad_candidates_are_refused(text: str, reason: str) -> None:
 def test_values_outside_their_range_are_refused(name: str, value: float) -> None:
     with pytest.raises(UsageError) as caught:
         Options(**{name: value})  # type: ignore[arg-type]
-    assert caught.value.where == f"option --{name.replace('_', '-')}"
+    assert caught.value.where == f"parameter `{name}`"
 
 
 # Those that do not change what is trained, and those whose default depends on others.

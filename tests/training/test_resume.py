@@ -54,7 +54,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(epoch: int, plain_run: Any, o
     with pytest.raises(StoppedError) as caught:
         train(PLAIN, out, on_epoch=stop_after(epoch))
     assert caught.value.what == f"training was stopped after epoch {epoch} of 5"
-    assert "--resume" in caught.value.next_step
+    assert "`resume`" in caught.value.next_step
     assert caught.value.exit_code == 130
     assert not out.exists()
     assert_same(train(PLAIN, out, resume=True), plain_run)
@@ -139,7 +139,7 @@ def test_other_options_are_refused(change: dict[str, Any], out: Path) -> None:
     save_state(path, some_state(), PLAIN, 1221)
     with pytest.raises(UsageError) as caught:
         load_state(path, replace(PLAIN, **change), 1221)
-    assert f"--{next(iter(change)).replace('_', '-')}" in caught.value.what
+    assert f"`{next(iter(change))}`" in caught.value.what
 
 
 def test_other_data_are_refused(out: Path) -> None:

@@ -73,8 +73,8 @@ class UnicornTransport:
         if board.port != "stm32h7":
             raise UsageError(
                 f"Unicorn models the STM32H743 only, not {board.id!r}",
-                where="--port unicorn:",
-                next_step="use it with --board stm32h7; QEMU boards start their own emulator",
+                where="`port` unicorn:",
+                next_step="use it with board stm32h7; QEMU boards start their own emulator",
             )
         self.name = f"unicorn:{elf.name}"
         self.model = model or Stm32h7(board.serial.baud)
@@ -266,7 +266,7 @@ def _machine() -> tuple[Any, Any]:
         from unicorn import arm_const  # noqa: PLC0415
     except ImportError as error:
         raise ToolchainError(
-            "Unicorn is not installed", where="--port unicorn:", next_step="pip install 'dqt-edge[emulate]'"
+            "Unicorn is not installed", where="`port` unicorn:", next_step="pip install 'dqt-edge[emulate]'"
         ) from error
     machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
     machine.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M7)

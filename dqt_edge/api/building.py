@@ -1,0 +1,54 @@
+"""From a C project to an image."""
+
+from __future__ import annotations
+
+from ..errors import MismatchError, UsageError
+from ..project.build import Image, forbidden_symbols
+from ..project.build import build as build_project
+from ..project.manifest import Project
+from .given import FilePath, project_of
+
+
+def build(project: Project | FilePath | None = None, *, sanitize: bool = False) -> Image:
+    """Compile a project with CMake.
+
+    Args:
+        project: A project, its folder, or None for the last one that the command ``export`` made here.
+        sanitize: Projects of the host: add the address and undefined-behaviour sanitizers.
+
+    Returns:
+        The ELF file and its sizes; HEX, BIN and map lie beside it.
+
+    Raises:
+        ToolchainError: A tool is missing or failed.
+        MismatchError: The image links heap, printf or software floating point.
+        UsageError: ``sanitize`` for a board, or there is no project.
+        BadFileError: The folder holds no usable project.
+
+    Example:
+        ```python
+        import dqt_edge as dqt
+
+        project = dqt.export("digits.safetensors", "host", "digits-host")
+        image = dqt.build(project)
+        assert image.elf.is_file()
+        ```
+    """
+    made = project_of(project)
+    cross = not made.board.is_host
+    if sanitize and cross:
+        raise UsageError(
+            "the sanitizers need an operating system",
+            where="parameter `sanitize`",
+            next_step="use it with a host project",
+        )
+    definitions = [] if cross else [f"DQT_SANITIZE={'ON' if sanitize else 'OFF'}"]
+    image = build_project(made.folder, cross=cross, definitions=definitions)
+    banned = forbidden_symbols(image.elf) if cross else ()
+    if banned:
+        raise MismatchError(
+            f"the image links {', '.join(banned)}: heap, printf or soft-float",
+            where=str(image.elf),
+            next_step="report this: an exported project must not need them",
+        )
+    return image

@@ -1,0 +1,68 @@
+"""An imported model beside the one that it was made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..importers.comparison import Comparison
+from ..importers.comparison import compare as run_comparison
+from .given import Data, FilePath, Model, Progress, Samples, graph_of, samples_of, silent
+
+RANDOM_SAMPLES = 100
+
+
+def compare(
+    model: Model,
+    original: FilePath,
+    data: Data | None = None,
+    *,
+    count: int | None = None,
+    seed: int = 1,
+    progress: Progress = silent,
+) -> Comparison:
+    """Run an imported model at 8x8 beside TFLite's interpreter with its reference kernels.
+
+    Args:
+        model: What ``import_model`` made, or the path of its checkpoint.
+        original: The ``.tflite`` file that it was imported from.
+        data: A data set, of which the test part is run, a file, or arrays ``x`` or ``(x, y)``; None is random inputs.
+        count: Number of samples; None is all, or 100 random ones.
+        seed: Of the random inputs.
+        progress: Called with the samples done and the samples in all.
+
+    Returns:
+        For each layer the largest difference in codes when it reads TFLite's own tensors, and when both networks run
+        from their input; accuracies, and samples with another largest output.
+
+    Raises:
+        UsageError: The model was not imported from this file, or the data does not belong to it.
+        BadFileError: A file is missing or damaged.
+        ToolchainError: No TFLite interpreter is installed.
+
+    Example:
+        ```python
+        import dqt_edge as dqt
+
+        graph = dqt.import_model("small.tflite")
+        found = dqt.compare(graph, "small.tflite", count=20)
+        print(found)
+        assert found.largest_alone <= 1
+        ```
+    """
+    graph = graph_of(model)
+    if data is None:
+        shape = graph.tensor(graph.input).shape
+        codes = np.random.default_rng(seed).integers(0, 256, (count or RANDOM_SAMPLES, *shape), dtype=np.uint8)
+        samples = Samples(codes, None, None)
+    else:
+        samples = samples_of(data, graph, count)
+    done = 0
+
+    def advance(more: int) -> None:
+        nonlocal done
+        done += more
+        progress("comparing", done, len(samples.codes))
+
+    return run_comparison(graph, Path(original), samples.codes, samples.labels, samples.real, advance)

@@ -1,0 +1,158 @@
+"""A device that runs a project, and answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..device.client import Client
+from ..device.connect import open_client
+from ..device.replies import DeviceInfo, in_units
+from ..errors import UsageError
+from ..graph import Graph, Pair, vector_text
+from ..graph.dial import Dynamic
+from ..graph.policy import Policy, fixed_choices, parse_policy
+from ..project.manifest import Project
+from ..system.show import Facts, Shown
+from .given import Array, FilePath, input_codes, project_of, real_outputs
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Answer(Shown):
+    """One inference.
+
+    Attributes:
+        output: Output codes, uint8 [outputs].
+        values: What they stand for, float64 [outputs].
+        widths: Width pair of each adaptive layer, as given or as the controller chose it.
+        count: What the inference took, in ``unit``; None where the device counts nothing.
+        counts: The same for each layer, in the order of execution.
+        name: Class name of the largest output, or its index.
+    """
+
+    output: npt.NDArray[np.uint8]
+    values: npt.NDArray[np.float64]
+    widths: tuple[Pair, ...]
+    unit: str
+    count: float | None
+    counts: tuple[float, ...] | None
+    name: str
+
+    @property
+    def top(self) -> int:
+        """Index of the largest output."""
+        return int(self.output.argmax())
+
+    def facts(self) -> tuple[str, Facts]:
+        """See :class:`Shown`."""
+        return f"{self.name!r}", (
+            ("value", f"{self.values[self.top]:.4g}"),
+            ("widths", vector_text(self.widths) or "fixed"),
+            (self.unit, "-" if self.count is None else f"{self.count:,.0f}"),
+        )
+
+
+class Device(Shown):
+    """A device that runs a project; a context manager, which closes the link.
+
+    Attributes:
+        project: What it runs.
+        model: The same model, as a graph.
+        client: The link itself, for single messages.
+    """
+
+    def __init__(self, project: Project, model: Graph, client: Client) -> None:
+        self.project, self.model, self.client = project, model, client
+
+    def __enter__(self) -> Device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the link, and end the process of an emulated device; safe to repeat."""
+        self.client.close()
+
+    @property
+    def info(self) -> DeviceInfo:
+        """What the device said of itself."""
+        return self.client.info
+
+    def infer(self, x: Array, policy: Policy = "dynamic") -> Answer:
+        """Run one sample.
+
+        Args:
+            x: [height, width, channels]: uint8 are codes, any other type the model's own units.
+            policy: ``"dynamic"``, ``"dynamic:0.4"``, a width pair or vector; for a model without adaptive layers none.
+
+        Raises:
+            UsageError, BadFileError: The input or the policy does not belong to the model.
+            DeviceError: The device does not answer.
+        """
+        settled = parse_policy(policy, self.model)
+        codes = input_codes(np.asarray(x)[None], self.model)
+        choices = fixed_choices(self.model, settled) if isinstance(settled, tuple) else None
+        bias = settled.bias if isinstance(settled, Dynamic) else None
+        found = self.client.infer(codes.tobytes(), choices, bias=bias, counts=True)
+        output, counter = np.frombuffer(found.output, np.uint8), self.project.board.counter
+        counted = self.client.counted
+        top = int(output.argmax())
+        return Answer(
+            output,
+            real_outputs(output, self.model),
+            tuple(layer.candidates[k] for layer, k in zip(self.model.adaptive, found.choices, strict=True)),
+            counter.unit,
+            in_units(found.total, counter) if counted else None,
+            tuple(in_units(ticks, counter) for ticks in found.counts or ()) if counted else None,
+            self.model.classes[top] if self.model.classes else str(top),
+        )
+
+    def facts(self) -> tuple[str, Facts]:
+        """See :class:`Shown`."""
+        return f"{self.project.board.id} runs {self.model.name!r}", (
+            ("project", str(self.project.folder)),
+            ("input, outputs", f"{self.info.input_size:,} and {self.info.output_size:,} bytes"),
+            ("controller", "yes" if self.info.has_controller else "no"),
+        )
+
+
+def connect(project: Project | FilePath | None = None, port: str | None = None, *, model: str | None = None) -> Device:
+    """Reach a device that runs a built project. QEMU and host programs are started by this.
+
+    Args:
+        project: A project, its folder, or None for the last one that the command ``export`` made here.
+        port: Serial port, or ``"unicorn:"`` to emulate an STM32H7; None finds a board by its USB id.
+        model: Name of one of the project's models; None is the first.
+
+    Returns:
+        The device; use it in a ``with`` block.
+
+    Raises:
+        WrongModelError: It is another board, or runs another model.
+        DeviceError: The port is missing or busy, or nobody answers.
+        BadFileError: The image has not been built.
+        ToolchainError: QEMU or Unicorn is not installed.
+        UsageError: The board has no such port, or the project no such model.
+
+    Example:
+        ```python
+        import numpy as np
+        import dqt_edge as dqt
+
+        project = dqt.export("digits.safetensors", "host", "digits-host")
+        dqt.build(project)
+        image = np.zeros((8, 8, 1), np.float32)
+        with dqt.connect(project) as device:
+            answer = device.infer(image)
+            print(answer)
+            print(answer.widths, device.infer(image, policy="8x8").values)
+        ```
+    """
+    made = project_of(project)
+    graph = made.graph(model)
+    if port == "":
+        raise UsageError("the port has no name", where="`port`", next_step="leave out the `port`, or name one")
+    return Device(made, graph, open_client(made.board, made.elf, made.model(model).digest, port))

@@ -1,0 +1,54 @@
+"""From a graph to a C project."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..boards import Board
+from ..graph import Graph
+from ..project.export import default_folder, export_together
+from ..project.manifest import Project
+from .given import FilePath, Model, board_of, graphs_of
+
+
+def export(
+    model: Model | Sequence[Model], board: Board | FilePath, folder: FilePath | None = None, *, force: bool = False
+) -> Project:
+    """Write a self-contained C project: library, weights, kernels, serial server, build files, examples, manifest.
+
+    The same model gives the same bytes. An earlier export in the same folder is replaced, anything else is not.
+
+    Args:
+        model: A graph, or the path of its checkpoint; or several, which become one project with shared kernels.
+        board: Id of a board, or a Board.
+        folder: Where to; ``build/<name>-<board>``, by the first model, if None.
+        force: Replace files that were changed since the last export; nothing else is.
+
+    Returns:
+        The project, for ``build``, ``flash``, ``connect`` and ``profile``.
+
+    Raises:
+        DoesNotFitError: The model needs more flash or RAM than the board has; nothing is written.
+        UnsupportedError: A layer that the board's kernels cannot run; nothing is written.
+        UsageError: No such board, the folder holds something else than an export, or a file
+            that was changed; or two models share a name.
+        BadFileError: The checkpoint is damaged, or the folder cannot be written.
+
+    Example:
+        ```python
+        import dqt_edge as dqt
+
+        graph = dqt.load("digits.safetensors")
+        project = dqt.export(graph, "qemu-m4", "digits-m4")
+        print(project)
+        print(project.manifest["predicted"]["flash"])
+        ```
+    """
+    target = board_of(board)
+    first = model if isinstance(model, Graph | str | os.PathLike) else next(iter(model), None)
+    graphs = graphs_of(model)
+    name = graphs[0].name if first is None or isinstance(first, Graph) else Path(first).stem
+    where = default_folder(Path(name).with_suffix(".safetensors"), target) if folder is None else Path(folder)
+    return export_together(graphs, target, where, force=force).project

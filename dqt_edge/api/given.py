@@ -1,0 +1,177 @@
+"""What callers may hand in, and what is made of it: models, boards, data sets, samples, outputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..boards import Board, load_board
+from ..data.dataset import Dataset
+from ..data.load import VALIDATION_SHARE, codes, load_data
+from ..data.npz import from_arrays
+from ..errors import BadFileError, UsageError
+from ..graph import Graph, Shape, checkpoint
+
+if TYPE_CHECKING:
+    from ..project.manifest import Project
+
+FilePath = str | os.PathLike[str]
+Model = Graph | FilePath
+"""A graph, or the path of its checkpoint."""
+Array = npt.NDArray[Any]
+Data = FilePath | Dataset | Array | Sequence[Array]
+"""A named data set, a file or folder, a Dataset, or arrays: ``x``, ``(x, y)`` or ``(x, y, x_test, y_test)``."""
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+
+def silent(_: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def graph_of(model: Model) -> Graph:
+    """The graph itself, or what its checkpoint holds; raises BadFileError."""
+    return model if isinstance(model, Graph) else checkpoint.load(Path(model))
+
+
+def graphs_of(models: Model | Sequence[Model]) -> list[Graph]:
+    """The graphs of one model or several; raises BadFileError, or UsageError for none."""
+    several = [models] if isinstance(models, Graph | str | os.PathLike) else list(models)
+    if not several:
+        raise UsageError("there is no model", where="parameter `model`", next_step="give at least one")
+    return [graph_of(model) for model in several]
+
+
+def board_of(board: Board | FilePath) -> Board:
+    """The board itself, or that of an id; raises UsageError or BadFileError."""
+    return board if isinstance(board, Board) else load_board(os.fspath(board))
+
+
+def dataset_of(
+    data: Data, validation: float = VALIDATION_SHARE, *, shape: Shape | None = None, crop_area: float = 1.0
+) -> Dataset:
+    """A data set of three parts.
+
+    Args:
+        data: See ``Data``; arrays are split as those of a file are.
+        validation: Part of the training samples that is kept to choose by, 0..1.
+        shape: (height, width, channels) that the images of a folder get.
+        crop_area: Least part of a folder's training image that a random crop shows.
+
+    Raises:
+        UsageError, BadFileError: It is unknown, missing, damaged, or no images and labels.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return load_data(os.fspath(data), validation, shape=shape, crop_area=crop_area)
+    arrays = _arrays(data)
+    if len(arrays) not in (2, 4):
+        raise _no_data(f"{len(arrays)} arrays are no data set", "give (x, y), or (x, y, x_test, y_test)")
+    return from_arrays(dict(zip(("x", "y", "x_test", "y_test"), arrays, strict=False)), "arrays", validation)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Inputs of a model.
+
+    Attributes:
+        codes: uint8 [samples, height, width, channels].
+        labels: Class indices, or None.
+        real: The inputs in the data's own units; None where codes were given.
+    """
+
+    codes: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64] | None
+    real: Array | None
+
+
+def samples_of(data: Data, graph: Graph, count: int | None = None) -> Samples:
+    """Samples to run a model on: the test part of a data set, or all of the arrays ``x`` or ``(x, y)``.
+
+    An array of type uint8 holds codes, any other the model's own units.
+
+    Raises:
+        UsageError, BadFileError: It is no data, or not of the model's shape.
+    """
+    if isinstance(data, str | os.PathLike | Dataset):
+        test = dataset_of(data, shape=graph.tensor(graph.input).shape).test
+        labels = test.labels[:count]
+        real = test.images(np.arange(len(labels)))
+        return Samples(codes(real, graph), labels, real)
+    arrays = _arrays(data)
+    if len(arrays) > 2:
+        raise _no_data(f"{len(arrays)} arrays are no samples", "give x, or (x, y)")
+    x = arrays[0][:count]
+    y = None if len(arrays) == 1 else arrays[1][:count]
+    if y is not None and (y.ndim != 1 or len(y) != len(x) or not np.issubdtype(y.dtype, np.integer)):
+        raise _no_data(
+            f"labels of type {y.dtype} and shape {y.shape} for {len(x)} samples",
+            "give one whole number for each sample",
+        )
+    if not len(x):
+        raise _no_data("there are no samples", "give at least one")
+    return Samples(input_codes(x, graph), None if y is None else y.astype(np.int64), None if x.dtype == np.uint8 else x)
+
+
+def input_codes(x: Array, graph: Graph) -> npt.NDArray[np.uint8]:
+    """Codes of inputs [samples, ...]: uint8 as it is, anything else by the input tensor's scale and zero point."""
+    shape = graph.tensor(graph.input).shape
+    if x.shape[1:] == shape[:2] and shape[2] == 1:
+        x = x[..., None]
+    elif x.ndim == 2 and x.shape[1] == shape[2] and shape[:2] == (1, 1):
+        x = x[:, None, None, :]
+    if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)) or not np.isfinite(x).all():
+        raise _no_data(f"the inputs of type {x.dtype} are not all finite numbers", "give finite numbers")
+    return codes(x, graph) if x.dtype != np.uint8 or x.shape[1:] != shape else x
+
+
+def real_outputs(outputs: npt.NDArray[np.uint8], graph: Graph) -> npt.NDArray[np.float64]:
+    """What output codes stand for."""
+    tensor = graph.tensor(graph.output)
+    return np.asarray(tensor.scale * (outputs.astype(np.float64) - tensor.zero_point))
+
+
+def project_of(project: Project | FilePath | None) -> Project:
+    """The project itself, that of a folder, or the last one that was exported from the current folder."""
+    from ..project.manifest import Project, find_project
+
+    if isinstance(project, Project):
+        return project
+    return find_project(None if project is None else Path(project))
+
+
+def checkpoint_path(out: FilePath) -> Path:
+    """The path, refused before the work if a checkpoint could not be written there."""
+    path = Path(out)
+    if path.suffix != ".safetensors":
+        raise UsageError(
+            f"the checkpoint's name {path.name!r} does not end in .safetensors",
+            where="parameter `out`",
+            next_step=f"give `out` as {path.with_suffix('.safetensors')}",
+        )
+    if not path.parent.is_dir() or path.is_dir():
+        raise BadFileError(
+            "the output is a folder" if path.is_dir() else "the folder of the output does not exist",
+            where=str(path),
+            next_step="create the folder first, or choose another `out`",
+        )
+    return path
+
+
+def _arrays(data: Array | Sequence[Array]) -> list[Array]:
+    if isinstance(data, np.ndarray):
+        return [data]
+    if not isinstance(data, tuple | list) or not all(isinstance(part, np.ndarray) for part in data):
+        raise _no_data(f"{type(data).__name__} is no data", "give a name, a path, or a tuple of numpy arrays")
+    return list(data)
+
+
+def _no_data(what: str, next_step: str) -> UsageError:
+    return UsageError(what, where="parameter `data`", next_step=next_step)

@@ -1,0 +1,124 @@
+"""Finished models of other frameworks."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadFileError, UsageError
+from ..graph import FULL, Graph, Pair
+from ..graph.policy import candidate_pairs
+from ..importers.assemble import assemble
+from ..importers.calibrate import calibrate
+from ..importers.network import Network
+from .given import Data, FilePath, _arrays, dataset_of
+
+
+def import_model(
+    model: FilePath | bytes | Any,  # noqa: ANN401 - a Keras model
+    *,
+    calibration: Data | None = None,
+    candidates: str | Sequence[Pair] = (FULL,),
+    classes: Sequence[str] = (),
+) -> Graph:
+    """Make a graph of a finished model of TFLite or Keras.
+
+    An int8 or uint8 model keeps its weights and scales, and needs no calibration. A floating-point model gets scales
+    that fit typical inputs.
+
+    Args:
+        model: Path of a ``.tflite``, ``.keras`` or ``.h5`` file, the content of one, or a Keras model in memory.
+        calibration: A few hundred typical inputs for a floating-point model: a data set, whose training part is used
+            if it has one, a file, or an array ``x`` in the model's own units.
+        candidates: Width pairs that each layer is offered, 8x8 among them: text such as ``"8x8,4x4"``, or pairs.
+        classes: Names of the outputs, or none.
+
+    Returns:
+        A graph without a controller; its widths are chosen by a policy, or by ``search``.
+
+    Raises:
+        UnsupportedError: Lists every layer that cannot be imported.
+        UsageError: A floating-point model without calibration, an unknown suffix, or wrong candidates.
+        BadFileError: The file is missing or damaged, or the calibration has another shape.
+        ToolchainError: A package that reads such models is not installed.
+
+    Example:
+        ```python
+        import keras
+        import numpy as np
+        import dqt_edge as dqt
+
+        model = keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                keras.layers.Conv2D(4, 3, activation="relu"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(10),
+            ]
+        )
+        typical = np.random.default_rng(1).random((64, 8, 8, 1), np.float32)
+        graph = dqt.import_model(model, calibration=typical, candidates="8x8,4x8")
+        print(graph)
+        ```
+    """
+    pairs = candidate_pairs(candidates, "an imported model was made for 8 bits")
+    network = _network(model)
+    if not network.integer:
+        if calibration is None:
+            raise UsageError(
+                "the model has no scales, because it computes in floating point",
+                where=f"model {network.name!r}",
+                next_step="give `calibration` with a few hundred typical inputs",
+            )
+        network = calibrate(network, _typical(calibration))
+    return assemble(network, pairs, tuple(classes))
+
+
+def _typical(data: Data) -> Any:  # noqa: ANN401 - an array
+    if isinstance(data, str | os.PathLike) or hasattr(data, "train"):
+        found = dataset_of(data)
+        return found.x_train if len(found.train.labels) else found.x_test
+    return _arrays(data)[0]
+
+
+def _network(model: FilePath | bytes | Any) -> Network:  # noqa: ANN401 - a Keras model
+    from ..importers.files import read_model
+
+    if isinstance(model, str | os.PathLike):
+        return read_model(Path(model))
+    if isinstance(model, bytes):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"model{_suffix(model)}"
+            path.write_bytes(model)
+            return read_model(path)
+    if not hasattr(model, "layers"):
+        raise UsageError(
+            f"{type(model).__name__} is no model",
+            where="parameter `model`",
+            next_step="give a path, the bytes of a file, or a Keras model",
+        )
+    return keras_network(model)
+
+
+def keras_network(model: Any) -> Network:  # noqa: ANN401 - a Keras model
+    """Network of a Keras model in memory."""
+    from ..importers.keras import from_model
+    from ..importers.tflite import graph_name
+
+    name = graph_name(Path(str(model.name)))
+    return from_model(model, name, name)
+
+
+def _suffix(content: bytes) -> str:
+    """Which kind of file it is, by its first bytes."""
+    for start, magic, suffix in ((4, b"TFL3", ".tflite"), (0, b"PK", ".keras"), (0, b"\x89HDF", ".h5")):
+        if content[start : start + len(magic)] == magic:
+            return suffix
+    raise BadFileError(
+        "the bytes are no model of TFLite or Keras",
+        where="parameter `model`",
+        next_step="give the content of a model file",
+    )

@@ -1,0 +1,140 @@
+"""Whether a model fits a board."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..boards import Board
+from ..errors import UsageError
+from ..lowering.plan import Plan, make_plan
+from ..project.export import footprint_facts
+from ..project.footprint import Footprint, predict, require_fit
+from ..system.show import Facts, Shown
+from .given import FilePath, Model, board_of, graphs_of
+
+
+@dataclass(frozen=True, repr=False)
+class FitReport(Shown):
+    """What a model needs of a board. All sizes are bytes, predicted for the whole image, code and stack included.
+
+    Attributes:
+        board: The board.
+        plans: Of each model: arena, scratch and kernel of each layer.
+        footprint: What the image is made of.
+        dial: Mean costs that the first model's dial can be set to, of everything at 8x8; none without a dial.
+    """
+
+    board: Board
+    plans: tuple[Plan, ...]
+    footprint: Footprint
+    dial: tuple[float, ...]
+
+    @property
+    def flash(self) -> int:
+        """Bytes of flash."""
+        return self.footprint.flash
+
+    @property
+    def ram(self) -> int:
+        """Bytes of RAM."""
+        return self.footprint.ram
+
+    @property
+    def spare(self) -> dict[str, int]:
+        """Bytes that stay free in ``flash`` and ``ram``; negative where they do not suffice."""
+        parts = self.footprint
+        return {"flash": parts.flash_region.size - parts.flash, "ram": parts.ram_region.size - parts.ram}
+
+    @property
+    def fits(self) -> bool:
+        """Whether the board has enough of both."""
+        return min(self.spare.values()) >= 0
+
+    @property
+    def predicted(self) -> dict[str, Any]:
+        """The footprint, part by part, as the project's manifest has it."""
+        return footprint_facts(self.plans, self.footprint)
+
+    @property
+    def layers(self) -> tuple[dict[str, Any], ...]:
+        """For each layer of each model: name, kernel, shape, macs, bytes of flash, ram and scratch, candidates, bound."""
+        return tuple(
+            {
+                "name": layer.name,
+                "kernel": layer.kernel,
+                "shape": layer.shape,
+                "macs": layer.macs,
+                "flash": layer.weight_bytes,
+                "ram": layer.output_size,
+                "scratch": layer.scratch,
+                "candidates": [f"{w}x{a}" for w, a in layer.widths],
+                "bound": layer.bound,
+            }
+            for plan in self.plans
+            for layer in plan.layers
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "board": self.board.id,
+            "predicted": self.predicted,
+            "spare": self.spare,
+            "dial": self.dial,
+            "layers": list(self.layers),
+        }
+
+    def require_fit(self) -> None:
+        """Raise DoesNotFitError, with the bytes that are missing, unless the model fits."""
+        require_fit(self.board, self.footprint)
+
+    def facts(self) -> tuple[str, Facts]:
+        """See :class:`Shown`."""
+        parts, spare = self.footprint, self.spare
+        names = ", ".join(repr(plan.name) for plan in self.plans)
+        return f"{names} on {self.board.id}: {'fits' if self.fits else 'does not fit'}", (
+            ("flash", f"{self.flash:,} of {parts.flash_region.size:,} bytes, {spare['flash']:,} to spare"),
+            ("RAM", f"{self.ram:,} of {parts.ram_region.size:,} bytes, {spare['ram']:,} to spare"),
+            ("weights", f"{parts.weights:,} bytes"),
+            ("arena, stack", f"{parts.buffers.arena:,} and {parts.stack:,} bytes"),
+            ("dial", f"{self.dial[0]:.3f} to {self.dial[-1]:.3f}" if self.dial else "none"),
+        )
+
+
+def plan(model: Model | Sequence[Model], board: Board | FilePath) -> FitReport:
+    """Say whether a model, or several in one image, fit a board, before anything is compiled.
+
+    Args:
+        model: A graph, or the path of its checkpoint; or several, which share kernels and, by turns, the arena.
+        board: Id of a board, such as ``"stm32h7"``, or a Board.
+
+    Returns:
+        Flash and RAM to the byte, layer by layer. A model that does not fit is no error here: ask ``fits``, or call
+        ``require_fit()``.
+
+    Raises:
+        UsageError: No such board, or the host, which has no such limits.
+        UnsupportedError: A layer that the board's kernels cannot run.
+        BadFileError: The checkpoint is missing or damaged.
+
+    Example:
+        ```python
+        import dqt_edge as dqt
+
+        report = dqt.plan("digits.safetensors", "stm32h7")
+        assert report.fits
+        print(report)
+        largest = max(report.layers, key=lambda layer: layer["flash"])
+        print(largest["name"], largest["flash"])
+        ```
+    """
+    target = board_of(board)
+    if target.is_host:
+        raise UsageError(
+            "the host has no flash and RAM limits to check", where="`board` host", next_step="choose another board"
+        )
+    graphs = graphs_of(model)
+    plans = tuple(make_plan(graph, target) for graph in graphs)
+    return FitReport(target, plans, predict(plans, check=False), graphs[0].dial_targets)

@@ -1,0 +1,156 @@
+"""What a device does with many samples, compared with the interpreter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import MismatchError
+from ..graph.policy import Policy, dial_policies, parse_policy
+from ..measure.session import Session, run_session
+from ..project.manifest import Project
+from ..report import page
+from ..system.show import Facts, Shown, percent
+from .connecting import Device, connect
+from .given import Data, FilePath, Progress, project_of, samples_of, silent
+
+
+@dataclass(frozen=True, repr=False)
+class ProfileResult(Shown):
+    """What was measured.
+
+    Attributes:
+        sessions: One, or one for each point of the dial.
+        dial: Whether the sessions are the points of the dial.
+        files: Report files that were written.
+    """
+
+    sessions: tuple[Session, ...]
+    dial: bool
+    files: tuple[Path, ...] = ()
+
+    @property
+    def session(self) -> Session:
+        """The only session, or that of the dial's cheapest point."""
+        return self.sessions[0]
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right classes of that session, 0..1; None without labels."""
+        return self.session.accuracy
+
+    @property
+    def count(self) -> float | None:
+        """Mean count of an inference of that session, in ``session.unit``; None where nothing is counted."""
+        return self.session.count
+
+    @property
+    def mismatches(self) -> int:
+        """Answers of all sessions that differ from the interpreter's."""
+        return sum(session.mismatches for session in self.sessions)
+
+    def require_agreement(self) -> None:
+        """Raise MismatchError unless every answer equals the interpreter's."""
+        wrong = [session for session in self.sessions if session.mismatches]
+        if wrong:
+            raise MismatchError(
+                f"{self.mismatches} of {sum(s.samples for s in self.sessions)} answers differ from the interpreter's",
+                where=f"board {wrong[0].board!r}, policy {wrong[0].policy}: {wrong[0].first_difference}",
+                next_step="rebuild and flash again; if it stays, report it with the model file",
+            )
+
+    def facts(self) -> tuple[str, Facts]:
+        """See :class:`Shown`."""
+        first = self.session
+        title = f"{first.model!r} on {first.board}, {first.samples:,} samples, {self.mismatches:,} differences"
+        if self.dial:
+            return title, [(s.policy, f"{percent(s.accuracy)} at {s.bitops_ratio:.3f} BitOPs") for s in self.sessions]
+        return title, (
+            ("policy", first.policy),
+            ("accuracy", percent(first.accuracy)),
+            (first.unit, "-" if first.count is None else f"{first.count:,.0f} for an inference"),
+            ("BitOPs", f"{first.bitops_ratio:.3f} of 8x8"),
+            ("width vectors", f"{len(first.width_vectors):,}"),
+        )
+
+
+def profile(
+    device: Device | Project | FilePath | None,
+    data: Data,
+    *,
+    policy: Policy = "dynamic",
+    count: int | None = None,
+    port: str | None = None,
+    model: str | None = None,
+    report: FilePath | None = None,
+    progress: Progress = silent,
+) -> ProfileResult:
+    """Run samples on a device: accuracy, counts by layer, chosen widths; every answer compared with the interpreter.
+
+    Args:
+        device: What ``connect`` returned; or a built project or its folder, which is connected for this; or None for
+            the last project that the command ``export`` made here.
+        data: A data set, of which the test part is run, a file or folder; or arrays ``x`` or ``(x, y)``. An array of
+            type uint8 holds codes, any other the model's own units.
+        policy: ``"dynamic"``, ``"dynamic:0.4"`` (a target of the model's dial), ``"dial"`` (every point of it), one
+            pair, or a width vector.
+        count: Number of samples; None is all.
+        port: Serial port, or ``"unicorn:"``, where ``device`` is a project.
+        model: Name of one of the project's models, where ``device`` is a project; None is the first.
+        report: Folder for report.json, report.html and junit.xml; none are written if None.
+        progress: Called with the policy, the samples done and the samples in all.
+
+    Returns:
+        The sessions. An answer that differs is no error here: ask ``mismatches``, or call ``require_agreement()``.
+
+    Raises:
+        UsageError, BadFileError: The data or the policy does not belong to the model, or there is no project.
+        DeviceError: The device does not answer, or runs another model.
+        ToolchainError: QEMU or Unicorn is not installed.
+
+    Example:
+        ```python
+        import dqt_edge as dqt
+
+        project = dqt.export("digits.safetensors", "host", "digits-host")
+        dqt.build(project)
+        result = dqt.profile(project, "digits", policy="4x4", count=20)
+        result.require_agreement()
+        print(result)
+        ```
+    """
+    given = device if isinstance(device, Device) else None
+    project = device.project if isinstance(device, Device) else project_of(device)
+    graph = given.model if given is not None else project.graph(model)
+    dial = policy == "dial"
+    chosen = dial_policies(graph, "`policy` dial") if dial else (parse_policy(policy, graph),)
+    if report is not None:
+        page.make_folder(Path(report))
+    samples = samples_of(data, graph, count)
+    total, done, sessions = len(samples.codes) * len(chosen), 0, []
+    opened = given if given is not None else connect(project, port, model=model)
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        progress(f"{project.board.id} {policy}", done, total)
+
+    try:
+        for one in chosen:
+            sessions.append(
+                run_session(
+                    opened.client,
+                    graph,
+                    project.board,
+                    samples.codes,
+                    samples.labels,
+                    one,
+                    counted=opened.client.counted,
+                    progress=advance,
+                )
+            )
+    finally:
+        if given is None:
+            opened.close()
+    written = () if report is None else tuple(page.write(sessions, Path(report), dial=dial))
+    return ProfileResult(tuple(sessions), dial, written)
