@@ -6,6 +6,7 @@ from ..errors import MismatchError, UsageError
 from ..project.build import Image, forbidden_symbols
 from ..project.build import build as build_project
 from ..project.manifest import Project
+from ..system.tools import compiler_version
 from .given import FilePath, project_of
 
 
@@ -21,7 +22,7 @@ def build(project: Project | FilePath | None = None, *, sanitize: bool = False) 
 
     Raises:
         ToolchainError: A tool is missing or failed.
-        MismatchError: The image links heap, printf or software floating point.
+        MismatchError: The image links heap, printf or software floating point, or is larger than its upper bound.
         UsageError: ``sanitize`` for a board, or there is no project.
         BadFileError: The folder holds no usable project.
 
@@ -50,5 +51,13 @@ def build(project: Project | FilePath | None = None, *, sanitize: bool = False) 
             f"the image links {', '.join(banned)}: heap, printf or soft-float",
             where=str(image.elf),
             next_step="report this: an exported project must not need them",
+        )
+    predicted = made.manifest["predicted"] if cross else None
+    larger = predicted is not None and (image.flash > predicted["flash"] or image.ram > predicted["ram"])
+    if predicted is not None and larger and not predicted["exact"]:
+        raise MismatchError(
+            f"the image is larger than the upper bound, built with arm-none-eabi-gcc {compiler_version()}",
+            where=str(image.elf),
+            next_step="export again where this compiler is installed; if no source was edited, report this",
         )
     return image

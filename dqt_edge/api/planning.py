@@ -59,7 +59,7 @@ class FitReport(Shown):
 
     @property
     def layers(self) -> tuple[dict[str, Any], ...]:
-        """For each layer of each model: name, kernel, shape, macs, bytes of flash, ram and scratch, candidates, bound."""
+        """Name, kernel, shape, macs, flash, ram and scratch in bytes, candidates and bound of each layer of each model."""
         return tuple(
             {
                 "name": layer.name,

@@ -25,24 +25,22 @@ def export(checkpoints: tuple[Path, ...], board: str, out: Path | None, force: b
       dqt-edge export digits.safetensors keywords.safetensors --board qemu-m4 --out both
       dqt-edge export digits.safetensors --board boards/mine.toml
     """
-    from ..boards import load_board
-    from ..graph.checkpoint import load
-    from ..project.export import default_folder, export_together
+    from ..api.exporting import export as run
     from ..project.manifest import remember
 
-    target = load_board(board)
-    graphs = [load(checkpoint) for checkpoint in checkpoints]
-    folder = out or default_folder(checkpoints[0], target)
-    written, plans, footprint = export_together(graphs, target, folder, force=force)
-    remember(written)
-    click.echo(f"exported {', '.join(graph.name for graph in graphs)} for {target.name} to {folder}")
-    click.echo(f"  kernels: {', '.join(sorted({kernel for plan in plans for kernel in plan.kernels}))}")
-    for model, plan in zip(written.models, plans, strict=True):
-        click.echo(f"  model:   dqt_{model.symbol}.h, arena of {plan.arena_size:,} bytes")
-    if footprint is not None:
-        predicted = "predicted" if footprint.exact else "predicted at most"
-        click.echo(f"  flash:   {footprint.flash:,} bytes {predicted}, {footprint.weights:,} of them weights")
-        click.echo(f"  RAM:     {footprint.ram:,} bytes {predicted}, {footprint.buffers.arena:,} of them arena")
-        if not footprint.exact:
-            click.echo(f"  sizes:   {footprint.basis}")
+    project = run(checkpoints, board, out, force=force)
+    remember(project)
+    names = ", ".join(model.name for model in project.models)
+    kernels = sorted({layer["kernel"] for model in project.models for layer in model.facts["layers"]})
+    click.echo(f"exported {names} for {project.board.name} to {project.folder}")
+    click.echo(f"  kernels: {', '.join(kernels)}")
+    for model in project.models:
+        click.echo(f"  model:   dqt_{model.symbol}.h, arena of {model.facts['arena']:,} bytes")
+    sizes = project.manifest["predicted"]
+    if sizes is not None:
+        predicted = "predicted" if sizes["exact"] else "predicted at most"
+        click.echo(f"  flash:   {sizes['flash']:,} bytes {predicted}, {sizes['weights']:,} of them weights")
+        click.echo(f"  RAM:     {sizes['ram']:,} bytes {predicted}, {sizes['arena']:,} of them arena")
+        if not sizes["exact"]:
+            click.echo(f"  sizes:   {sizes['basis']}")
     click.echo("next: dqt-edge build")
