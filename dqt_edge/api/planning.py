@@ -59,7 +59,7 @@ class FitReport(Shown):
 
     @property
     def layers(self) -> tuple[dict[str, Any], ...]:
-        """Name, kernel, shape, macs, flash, ram and scratch in bytes, candidates and bound of each layer of each model."""
+        """Each layer of each model: name, kernel, shape, macs; flash, ram, scratch in bytes; candidates, bound."""
         return tuple(
             {
                 "name": layer.name,
