@@ -186,16 +186,18 @@ def shipped_boards() -> Table:
     return Table(("id", "what", "core", "flash", "RAM", "port", "counts"), rows, "id")
 
 
+PROMISES = re.compile(r"/\*((?:(?!\*/)[\s\S])*)\*/\n((?:\w.*;\n)+)")
+"""A comment, and the declarations below it."""
+
+
 def port_contract() -> Table:
     """Functions of a port, in the words of its header."""
     rows = []
-    for comment, declarations in re.findall(r"/\*(.*?)\*/\n((?:[^/\n].*\n)+)", header_text("app/dqt_port.h"), re.DOTALL):
-        words = " ".join(comment.replace("\n *", " ").split())
+    for comment, declarations in PROMISES.findall(header_text("app/dqt_port.h")):
         for line in declarations.splitlines():
-            name = re.search(r"dqt_port_\w+", line)
-            if name and not line.startswith("#"):
-                shown = re.sub(r" __attribute__.*|;|^extern ", "", line)
-                rows.append((code(shown), words if "(" in shown else "a constant: the counter wraps at it + 1"))
+            shown = re.sub(r" __attribute__.*|;|^extern ", "", line)
+            words = " ".join(comment.replace("\n *", " ").split()) if "(" in shown else "a constant"
+            rows.append((code(shown), words))
     return Table(("declaration", "promise"), rows, "declaration")
 
 
