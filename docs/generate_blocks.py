@@ -66,7 +66,7 @@ def number(value: float) -> str:
     return str(value) if isinstance(value, int) else re.sub(r"e([+-])0*", lambda m: f"e{m[1].strip('+')}", f"{value:g}")
 
 
-def constant(path: str, name: str) -> Any:
+def constant(path: str, name: str) -> Any:  # noqa: ANN401 - any literal
     """Value of a constant of a module of the package, as its source has it: importing it might start TensorFlow."""
     for node in ast.parse((PACKAGE / path).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
@@ -228,9 +228,8 @@ def exit_codes() -> Table:
     rows: list[list[Cell]] = []
     for exit_code, classes in sorted(found.items()):
         kinds = [kind for cls in classes if cls is not errors.DqtError for kind in cls.__subclasses__()]
-        rows.append([
-            str(exit_code), ", ".join(code(c.__name__) for c in classes), ", ".join(code(k.__name__) for k in kinds), HAND
-        ])  # fmt: skip
+        shown = (", ".join(code(cls.__name__) for cls in part) for part in (classes, kinds))
+        rows.append([str(exit_code), *shown, HAND])
     return Table(("code", "error", "kinds", "meaning"), rows, "code")
 
 
@@ -377,9 +376,7 @@ def rooms() -> Table:
         module.removeprefix("dqt_edge.") for line in contracts()[0]["layers"] for module in re.split(r" [|] ", line)
     ]
     paths = [PACKAGE / name if (PACKAGE / name).is_dir() else PACKAGE / f"{name}.py" for name in order]
-    held = {
-        p for p in PACKAGE.iterdir() if not p.name.startswith(("_", "py.")) and (p.is_dir() or p.suffix == ".py")
-    }
+    held = {p for p in PACKAGE.iterdir() if not p.name.startswith(("_", "py.")) and (p.is_dir() or p.suffix == ".py")}
     assert held == set(paths), f"no layer of pyproject.toml: {sorted(p.name for p in held ^ set(paths))}"
     rows = [[code(f"{p.name}{'/' * p.is_dir()}"), HAND] for p in paths]
     return Table(("room", "what it does"), rows, "room")

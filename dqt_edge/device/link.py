@@ -1,4 +1,4 @@
-"""Requests and replies over a transport: sequence numbers, deadlines, repeats. Frames, not what they mean."""
+"""Requests and replies over a transport: sequence numbers, deadlines, repeats. Knows frames and not their meaning."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Link:
         trouble = ""
         for attempt in range(patience.tries):
             if attempt:
-                self._decoder.reset()  # half a frame whose rest is not coming would swallow the next reply
+                self._decoder.reset()  # or half a frame, whose rest was lost, would swallow the next reply
             self.transport.write(DELIMITER + frame if attempt else frame)
             deadline = time.monotonic() + patience.timeout
             while (event := self.receive(deadline)) is not None:
@@ -149,7 +149,7 @@ class Link:
 
 
 def describe_noise(event: Frame | BadFrame) -> str:
-    """Words for an event that says that something was damaged on its way; empty for one that does not."""
+    """What an event says about damage on the line, in words for a message; empty if it says nothing."""
     if isinstance(event, BadFrame):
         return f"{event.size} bytes that are no frame ({event.reason})"
     if event.type == Type.NAK and event.sequence == NO_SEQUENCE:

@@ -1,4 +1,4 @@
-"""What a device answers, checked: sizes, ranges, consistency. Nothing behind here doubts a reply again."""
+"""Replies of a device as values, checked on the way: sizes, ranges, consistency. Nobody checks them again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends one input in chunks, some of them unanswered at a time, through losses and restarts of the device."""
+"""Sends one input in chunks, several ahead of their answers; survives losses and restarts of the device."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ..graph import Pair
 from ..graph.bitops import pair_ratio
 
 SPAN = 8.0
-"""Training moves the lift over -SPAN..SPAN (nats): wide enough that either end settles most choices by itself."""
+"""Training draws the lift from -SPAN..SPAN (nats). At either end it alone decides most choices."""
 HALVINGS = 60
 
 Floats = npt.NDArray[np.floating]

@@ -1,4 +1,4 @@
-"""Several devices or machines that train one network: tf.distribute in what this trainer needs of it.
+"""Several devices or machines that train one network: what this trainer needs of tf.distribute.
 
 Every replica sees its share of each batch and holds all variables. What depends on the whole batch is computed of the
 whole batch: gradients are averaged, and ranges, batch statistics and the terms of the loss that compare inputs gather

@@ -1,4 +1,4 @@
-"""What a finished run says about itself: its graph with provenance, its accuracies, its log."""
+"""From a finished run to what it leaves behind: a graph with provenance, accuracies, a log."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from .to_graph import head_bias, to_graph
 from .validation import DIAL_FILL, samples_at_once
 
 INTEGER_VALUES = 1 << 21
-"""Input values of a part: the integer evaluation keeps all tensors, in 64 bits."""
+"""Input values that are evaluated at a time: the integer evaluation keeps every tensor, in 64 bits."""
 ORACLE_MACS = 1 << 39
-"""Multiply-accumulates of the held-out samples that the interpreter repeats for each policy."""
+"""The interpreter repeats as many held-out samples of each policy as take this many multiply-accumulates."""
 STATIC_MACS = 1 << 45
 DIAL_POINTS = 13
-"""Costs, evenly spread, that a dial is asked for; those that it cannot tell apart make one point."""
+"""Costs, evenly spread, at which points of the dial are sought; costs that lead to one bias share a point."""
 STATIC_LEAST = 16
-"""Fewer validation samples say nothing about a static vector."""
+"""With fewer validation samples, no static vector is sought: they would say nothing."""
 CLASSES_MAX = 100
-"""Of more classes, a checkpoint does not say how many samples of each were found."""
+"""With more classes, the provenance leaves out the right answers of each class."""
 
 COLUMNS = (
     "epoch", "phase", "loss", "accuracy", "val_float", "val_full", "val_least", "val_dynamic",

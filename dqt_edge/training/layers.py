@@ -61,7 +61,7 @@ def pad(value: Array, padding: tuple[int, int, int, int], fill: float = 0.0) -> 
 
 
 def padded(value: Array, node: Conv | Depthwise) -> tuple[Array, str]:
-    """A convolution's input and TensorFlow's name for the padding that is left to do."""
+    """A convolution's input, padded where TensorFlow cannot, and the name of the padding that is left to TensorFlow."""
     if isinstance(node.padding, str):
         return value, node.padding.upper()
     return pad(value, node.padding), "VALID"

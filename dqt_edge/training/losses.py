@@ -18,7 +18,8 @@ import tensorflow as tf
 from .quantizers import Array
 
 SMOOTHING = 0.05
-"""Probability that a label gives to all classes alike: small data sets must not drive logits without end."""
+"""Part of a label's probability that is spread evenly over all classes, so that small data sets do not drive the
+logits without end."""
 
 
 def accuracy(labels: Array, logits: Array) -> Array:

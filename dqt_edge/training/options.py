@@ -126,7 +126,7 @@ class Options:
 
     @property
     def floating(self) -> int:
-        """Epochs in floating point, settled."""
+        """Effective epochs of the warm-up: the given ones, or a quarter; with ``init`` none."""
         if self.warmup is not None:
             return self.warmup
         return 0 if self.init else max(1, self.epochs // 4)

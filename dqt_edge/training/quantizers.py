@@ -1,4 +1,4 @@
-"""Differentiable twins of nested.py: the forward value is the integer path's, the gradient straight through.
+"""Differentiable twins of nested.py: forward the value of the integer path, backward a straight-through gradient.
 
 A width enters as its step ``2^(8-b)``, a tensor, so that one traced function serves every width.
 Sources: DQT (arXiv 2508.09176) for the views, LSQ (arXiv 1902.08153) for learned weight scales, PACT
@@ -27,7 +27,7 @@ EMA_RATE = 0.01
 """A decay of 0.99."""
 PERCENTILE_REST = 0.001
 PERCENTILE_SAMPLE = 1 << 17
-"""Of larger tensors an even sample of at least half as many values stands for all."""
+"""Larger tensors are sampled evenly: at least half this many values stand for all."""
 SCALE_MIN = 1e-6
 
 

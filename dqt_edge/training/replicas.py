@@ -1,4 +1,4 @@
-"""What a replica's own code needs to know of the others. Alone, all of this changes nothing."""
+"""Sums and means over all replicas, for code that each replica runs. With one replica, all of it changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Array = Any  # a tf.Tensor; TensorFlow ships no types
 
 
 def _context() -> Any:  # noqa: ANN401 - a tf.distribute.ReplicaContext
-    """Of the replica that is running, where there are several; else None."""
+    """Context of the running replica if there are several, else None."""
     context = tf.distribute.get_replica_context()
     return context if context is not None and context.num_replicas_in_sync > 1 else None
 

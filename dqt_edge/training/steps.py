@@ -99,7 +99,7 @@ class Steps:
 
     @property
     def budget_position(self) -> float:
-        """Where the dial stands for the budget: 0 at the least cost, 1 at 8x8."""
+        """Position of the dial at the budget: 0 is the least cost, 1 is 8x8."""
         low, high = self.cost_at(self.least), self.cost_at(self.full)
         return float(np.clip((self.options.budget - low) / max(high - low, 1e-9), 0, 1))
 

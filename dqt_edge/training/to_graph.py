@@ -78,7 +78,7 @@ def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
 
 
 class _Lowering:
-    """One conversion: keeps the fused additions and the tensors made so far."""
+    """State of one conversion: which additions are fused, and the tensors made so far."""
 
     def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any]) -> None:
         self.model, self.name, self.provenance = model, name, provenance
@@ -118,7 +118,7 @@ class _Lowering:
 
     def _described(self, node: str) -> Tensor:
         zero = self.model.zero_point(node)
-        # The host quantises with the data's own scale; the network's unit is that of training alone.
+        # The scale of the data itself, by which the host quantises; training's unit of the network does not leave it.
         scale = self.model.input_scale if self._holds_inputs(node) else self._scale(node)
         return Tensor(tensor_name(node), self.model.shapes[node], scale, zero)
 
