@@ -27,7 +27,7 @@ from dqt_edge.graph import layers, nested
 from dqt_edge.lowering.kernels import packing
 from dqt_edge.measure.session import LayerFact, Session
 from dqt_edge.project import code_table
-from dqt_edge.training.options import Options
+from dqt_edge.training.options import Options, parse_candidates
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -104,6 +104,30 @@ def test_every_page_is_in_the_index() -> None:
     assert not missing
 
 
+PLACES = ("", "dqt_edge", "dqt_edge/lowering", "dqt_edge/lowering/kernels", "dqt_edge/importers", "tests/importers")
+MADE = {"dqt_messages.h", "dqt_limits.h", "dqt_board.h", "dqt_digits.h", "dqt_digits.c", "board.toml", "my.toml"}
+"""Files that an export or a user makes."""
+
+
+@pytest.mark.parametrize("path", [p for p in PAGES if p.name != "CHANGELOG.md"], ids=lambda path: path.name)
+def test_every_source_that_a_page_names_exists(path: Path) -> None:
+    known = {
+        file.name.removesuffix(".j2")
+        for top in ("dqt_edge", "firmware", "templates", "boards", "tests", "benchmarks", "recipes", "docs")
+        for file in (ROOT / top).rglob("*.*")
+    } | {"pyproject.toml"}
+    missing = []
+    for name in re.findall(r"`(\w[\w./-]*\.(?:py|c|h|j2|S|toml))`", FENCE.sub("", path.read_text(encoding="utf-8"))):
+        base = name.rpartition("/")[2].removesuffix(".j2")
+        if "/" in name and base not in MADE:
+            found = any((ROOT / place / name).exists() for place in PLACES)
+        else:
+            found = base in known | MADE
+        if not found:
+            missing.append(name)
+    assert not missing
+
+
 # --- Names ----------------------------------------------------------------------------------------------------
 
 
@@ -130,30 +154,125 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-CHANGES = [
-    ("dqt_edge/device/messages.py", '("models", "u8")', '("images", "u8")', "write the cell 'meaning' of `images`"),
-    ("dqt_edge/device/messages.py", "NO_MODEL = 9", "NO_MODEL = 19", "docs/protocol.md is not current"),
-    ("dqt_edge/device/client.py", "run: float = 30.0", "run: float = 31.0", "docs/protocol.md is not current"),
-    ("dqt_edge/errors.py", "exit_code = 7", "exit_code = 17", "write the cell 'meaning' of 17"),
-    ("dqt_edge/training/options.py", '"batch": (1, 65_536)', '"batch": (2, 65_536)', "docs/training.md is not current"),
-    ("dqt_edge/training/losses.py", "SMOOTHING = 0.05", "SMOOTHING = 0.06", "docs/training.md is not current"),
-    ("firmware/app/dqt_port.h", "Never blocks on a board", "Seldom blocks on a board", "docs/boards.md is not current"),
-    ("firmware/dqt/dqt.h", "DQT_BAD_WEIGHTS = 6", "DQT_BAD_FLASH = 6", "write the cell 'meaning' of `DQT_BAD_FLASH`"),
-    ("pyproject.toml", '"dqt_edge.report",\n', "", "no layer of pyproject.toml"),
-    ("docs/protocol.md", "| 1 | BAD_FRAME | the frame could not be read |", "| 1 | BAD_FRAME | |", "of BAD_FRAME"),
-    ("docs/protocol.md", "<!-- generated: naks -->", "<!-- generated: nacks -->", "no block is named 'nacks'"),
-]  # fmt: skip
+FACTS = [
+    ("dqt_edge/device/messages.py", "NO_MODEL = 9", "NO_MODEL = 19", "protocol", "| 19 | NO_MODEL | SELECT of a model"),
+    ("dqt_edge/device/messages.py", '("model", "u16")', '("model", "u32")', "protocol", "Record `select`, 4 bytes:"),
+    ("dqt_edge/device/client.py", "run: float = 30.0", "run: float = 31.0", "protocol", "| `run` | 31 | 3 |"),
+    ("dqt_edge/training/options.py", '"batch": (1,', '"batch": (2,', "training", "| `--batch` | 64 | 2..65536 |"),
+    ("dqt_edge/cli/train.py", '"--epochs", default=150', '"--epochs", default=151', "training", "| `--epochs` | 151 |"),
+    (
+        "dqt_edge/training/losses.py",
+        "SMOOTHING = 0.05",
+        "SMOOTHING = 0.06",
+        "training",
+        "| smoothing of labels | 0.06 |",
+    ),
+    (
+        "dqt_edge/training/finish.py",
+        '"loss", "accuracy",',
+        '"accuracy", "loss",',
+        "training",
+        "| `loss` | mean over the epoch |\n| `val_float`",
+    ),
+    (
+        "dqt_edge/boards.py",
+        '"cortex-m55")\n"""Cores that',
+        '"cortex-m55", "cortex-m85")\n"""Cores that',
+        "boards",
+        "or `cortex-m85` | yes |",
+    ),
+    ("firmware/app/dqt_port.h", "Never blocks on", "Seldom blocks on", "boards", "Seldom blocks on a board"),
+    ("dqt_edge/graph/dial.py", "POINTS_MAX = 64", "POINTS_MAX = 65", "checkpoint", "| points of a dial | 65;"),
+    (
+        "dqt_edge/project/footprint.py",
+        "FAULT_FRAME = 104",
+        "FAULT_FRAME = 108",
+        "layout",
+        "<!-- generated: fault-frame -->108<!-- end -->",
+    ),
+    (
+        "dqt_edge/cli/__init__.py",
+        "Compile an exported project.",
+        "Compile it.",
+        "index",
+        "| `dqt-edge build` | Compile it. |",
+    ),
+    (
+        "pyproject.toml",
+        '    "checkpoint",\n    "interpreter",\n',
+        '    "interpreter",\n    "checkpoint",\n',
+        "architecture",
+        "from above: interpreter; checkpoint;",
+    ),
+    (
+        "dqt_edge/api/building.py",
+        "Compile a project with CMake.",
+        "Compile a project.",
+        "api",
+        "| Compile a project. |",
+    ),
+]
+"""File, a fact of the code, another fact; the page that states it, and how."""
 
 
-@pytest.mark.parametrize(("name", "old", "new", "told"), CHANGES, ids=[f"{c[0]}-{c[2][:20]}" for c in CHANGES])
-def test_a_change_of_the_code_makes_its_page_stale(checkout: Path, name: str, old: str, new: str, told: str) -> None:
-    path = checkout / name
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    done = generate("--check", root=checkout)
-    assert done.returncode != 0
-    assert told in done.stderr
+def test_a_changed_fact_makes_its_page_stale_and_is_written_there(checkout: Path) -> None:
+    for name, old, new, _, _ in FACTS:
+        text = (checkout / name).read_text(encoding="utf-8")
+        assert text.count(old) >= 1, (name, old)
+        (checkout / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    stale = generate("--check", root=checkout)
+    assert stale.returncode == 1
+    pages = {page for *_, page, _ in FACTS} | {"api/build"}
+    assert set(stale.stderr.splitlines()) == {f"docs/{page}.md is not current: run 'make docs'" for page in pages}
+    assert generate(root=checkout).returncode == 0
+    for *_, page, told in FACTS:
+        assert (checkout / "docs" / f"{page}.md").read_text(encoding="utf-8").count(told) == 1, told
+
+
+NEW = [
+    (
+        "dqt_edge/device/messages.py",
+        '("models", "u8")',
+        '("images", "u8")',
+        "protocol.md, record-hello_reply: write the cell 'meaning' of `images`",
+    ),
+    (
+        "dqt_edge/errors.py",
+        "exit_code = 7",
+        "exit_code = 17",
+        "profiling.md, exit-codes: write the cell 'meaning' of 17",
+    ),
+    (
+        "firmware/dqt/dqt.h",
+        "DQT_BAD_WEIGHTS = 6",
+        "DQT_BAD_FLASH = 6",
+        "library.md, statuses: write the cell 'meaning' of `DQT_BAD_FLASH`",
+    ),
+    (
+        "docs/protocol.md",
+        "| 1 | BAD_FRAME | the frame could not be read |",
+        "| 1 | BAD_FRAME | |",
+        "protocol.md, naks: write the cell 'meaning' of BAD_FRAME",
+    ),
+    (
+        "docs/layout.md",
+        "<!-- generated: descriptors -->",
+        "<!-- generated: discriptors -->",
+        "layout.md: no block is named 'discriptors'",
+    ),
+    ("docs/boards.md", "<!-- generated: margins -->\n", "", "no page has the block 'margins'"),
+]
+
+
+def test_what_only_people_can_write_is_asked_for(checkout: Path) -> None:
+    for name, old, new, _ in NEW:
+        text = (checkout / name).read_text(encoding="utf-8")
+        assert old in text
+        (checkout / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+    for options in (["--check"], []):
+        done = generate(*options, root=checkout)
+        assert done.returncode == 1
+        assert not [told for *_, told in NEW if told not in done.stderr]
 
 
 def test_what_people_wrote_in_a_generated_table_stays(checkout: Path) -> None:
@@ -170,9 +289,9 @@ def test_training_options_of_the_command_and_of_the_library_agree() -> None:
     own = {"recipe", "distribute", "save_every", "resume", "out"}
     fields = {f.name for f in dataclasses.fields(Options)}
     assert fields == {option.name for option in train.params} - own
-    for option in train.params:
-        if option.name in fields and option.default is not None:
-            assert defaults.as_json()[option.name] == option.default
+    with train.make_context("train", ["--out", "x.safetensors"]) as context:
+        given = {name: value for name, value in context.params.items() if name in fields}
+    assert Options(**{**given, "candidates": parse_candidates(given["candidates"])}) == defaults
     for name, (low, high) in defaults.limits.items():
         kind = type(low)
         Options(**{name: kind(low)})

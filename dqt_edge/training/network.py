@@ -193,7 +193,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         return self.zero_point(name) * self.real_scale(name)
 
     def residual_multiplier(self, total: str) -> npt.NDArray[np.int32]:
-        """Multipliers with which a fused addition's other operand enters the accumulator (section 4)."""
+        """Multipliers with which a fused addition's other operand enters the accumulator."""
         conv, other = self.fusible[total]
         part = self.parts[conv]
         source, scale = self.real_scale(part.node.input), self.real_scale(other)

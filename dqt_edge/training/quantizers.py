@@ -42,7 +42,7 @@ def round_half_up(value: Array) -> Array:
 
 
 def weight_view(kernel: Array, log_scale: Array, step: Array, count: int, view: View = "centred") -> Array:
-    """View of weights, in real units: the centred floor (section 1 of the arithmetic) unless told otherwise.
+    """View of weights, in real units: the centred floor of docs/arithmetic.md, or another one for comparison.
 
     Args:
         kernel: Real weights; the last axis is the channel, or is the scale's own.
@@ -65,7 +65,7 @@ def weight_view(kernel: Array, log_scale: Array, step: Array, count: int, view: 
 
 
 def activation_view(value: Array, scale: Array, step: Array, view: View = "centred") -> Array:
-    """View of a tensor of zero point 0, in real units: rounded and saturating (section 2), or cut if ``plain``.
+    """View of a tensor of zero point 0, in real units: rounded and saturating, or cut if ``plain``.
 
     The gradient passes to ``value`` alone.
     """
@@ -155,7 +155,7 @@ class Pact(keras.layers.Layer):  # type: ignore[misc]
 
 
 class EmaScale(keras.layers.Layer):  # type: ignore[misc]
-    """Codes of a tensor without PACT: its range is an average of 99.9th percentiles of ``|y|`` (section 5).
+    """Codes of a tensor without PACT: its range is an average of 99.9th percentiles of ``|y|``.
 
     A signed tensor has zero point 128. Outside the range the gradient still passes: the range is not learned,
     so a value that has left it comes back only by its own motion.
