@@ -28,6 +28,7 @@ lint: $(STAMP) ## ruff, mypy --strict, import rules, clang-format, generated par
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	MYPYPATH=docs $(PYTHON) -m mypy docs/generate.py
 	$(PYTHON) docs/generate.py --check
 	.venv/bin/lint-imports
 	.venv/bin/clang-format --dry-run --Werror $(C_FILES)

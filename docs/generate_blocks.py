@@ -218,7 +218,8 @@ def commands() -> Table:
 
 def exit_codes() -> Table:
     """Codes with which a command ends."""
-    bases = [cls for cls in (errors.DqtError, *errors.DqtError.__subclasses__()) if cls.__module__ == errors.__name__]
+    bases: list[type[errors.DqtError]] = [errors.DqtError]
+    bases += [cls for cls in errors.DqtError.__subclasses__() if cls.__module__ == errors.__name__]
     found: dict[int, list[type[Any]]] = {0: []}
     for cls in bases:
         found.setdefault(cls.exit_code, []).append(cls)
@@ -285,7 +286,7 @@ NUMBERS: tuple[tuple[str, str, str, Callable[[Any], str]], ...] = (
      lambda rest: number(100 - 100 * rest)),
     ("clip that a weight starts with, in standard deviations", "training/quantizers.py", "CLIP_SIGMAS", number),
     ("static vectors that are all tried, at most", "precision/static.py", "EXHAUSTIVE_MAX", number),
-    ("held-out images of `digits`", "data/load.py", "DIGITS_TEST", number),
+    ("held-out samples of `digits`", "data/load.py", "DIGITS_TEST", number),
     ("held-out part of data that has none of its own", "data/dataset.py", "TEST_SHARE", number),
 )  # fmt: skip
 

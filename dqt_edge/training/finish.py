@@ -53,7 +53,7 @@ COLUMNS = (
 
 
 def finished_graph(outcome: Outcome, options: Options) -> Graph:
-    """Lower a finished run, with what was measured on the held-out set as provenance, and no date in it.
+    """Lower a finished run, with what was measured on the held-out samples as provenance, and no date in it.
 
     ``provenance["keras"]`` maps each policy (every candidate in all layers, ``dynamic``, ``static``) to
     ``accuracy`` (0..1), ``samples``, ``per_class`` (class -> [right, samples]) and ``bitops_ratio``; ``dynamic`` also
@@ -172,7 +172,7 @@ def static_samples(graph: Graph, count: int) -> int:
 
 
 def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
-    """Measure the Keras evaluation on the held-out set; it must equal the interpreter in every bit.
+    """Measure the Keras evaluation on the held-out samples; it must equal the interpreter in every bit.
 
     ``compared`` says of how many samples: of all, unless the network is so large that it would take days.
     """

@@ -10,7 +10,7 @@ byte n - distance. So the least safe distance is
 A kernel that decodes its weights in several blocks reads the whole input for each block. Nothing is dead before the
 last block, so it allows no overlap.
 
-A depthwise kernel goes through the whole image for a few channels, then for the next few. It allows an overlap whose
+A depthwise kernel goes through the whole map for a few channels, then for the next few. It allows an overlap whose
 distance is a multiple of the channels: then a byte is overwritten by one of its own channel, which was read before.
 """
 

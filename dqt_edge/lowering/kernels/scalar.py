@@ -104,7 +104,7 @@ def run_limit(pair: Pair) -> int:
 
 
 def is_flat(source: Shape, output: Shape, window: Window) -> bool:
-    """Whether conv2d_scalar ignores where the rows of an image end: an unpadded 1x1 convolution of stride 1."""
+    """Whether a convolution is flat: 1x1, stride 1, no padding. Then it ignores where rows of the map end."""
     return (*window.kernel, *window.stride) == (1, 1, 1, 1) and source[:2] == output[:2]
 
 
