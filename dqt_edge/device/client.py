@@ -114,7 +114,7 @@ class Client:
         return info
 
     def _select(self, board: str, model_hash: bytes, info: DeviceInfo) -> DeviceInfo:
-        """Ask for one model of an image after the other, until it is this one."""
+        """Select the models of the image one after the other, until the wanted one answers."""
         if info.board == board and info.models > 1:
             for index in range(info.models):
                 found = self._ask(
@@ -208,7 +208,7 @@ class Client:
         vector = list(choices or ())
         if len(vector) != wanted or not all(0 <= choice <= 0xFF for choice in vector):
             raise UsageError(
-                f"the widths {vector} do not fit the model, which has {info.adaptive} adaptive layers",
+                f"the choices {vector} do not fit the model, which has {info.adaptive} adaptive layers",
                 where="choices",
                 next_step="give one candidate index for each adaptive layer",
             )

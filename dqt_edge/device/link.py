@@ -43,7 +43,7 @@ class Link:
         self._sequence = random.randrange(NO_SEQUENCE)  # noqa: S311 - not a secret
 
     def start(self) -> None:
-        """Forget all that has arrived, and end a frame that an earlier program may have begun."""
+        """Forget all that has arrived, and send a delimiter: an earlier program may have left a frame unfinished."""
         self.transport.reset_input()
         self._decoder.reset()
         self._waiting.clear()
@@ -75,7 +75,7 @@ class Link:
         self.transport.write(DELIMITER)
 
     def request(self, kind: Type, payload: bytes, patience: Patience) -> bytes | Refusal:
-        """Get the payload of the reply, or the NAK. Every try sends the same frame, which is executed once.
+        """Payload of the reply, or the NAK. Every try sends the same frame, and the device executes it once.
 
         Raises:
             SilentDeviceError: Nothing came.
@@ -97,7 +97,7 @@ class Link:
                         return self.refusal(event)
                 noise = describe_noise(event)
                 if noise:
-                    # Try again soon, but not into the middle of a burst; the reply itself may still follow.
+                    # Try again as soon as the line is quiet: no sooner, because the reply may still follow the damage.
                     trouble = noise
                     deadline = min(deadline, time.monotonic() + self._quiet)
         raise self.gave_up(kind, patience, trouble)

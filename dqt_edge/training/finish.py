@@ -53,12 +53,13 @@ COLUMNS = (
 
 
 def finished_graph(outcome: Outcome, options: Options) -> Graph:
-    """Lower a finished run, with what was measured on the held-out samples as provenance, and no date in it.
+    """Lower a finished run; what was measured on the held-out samples becomes provenance. No date is in it.
 
-    ``provenance["keras"]`` maps each policy (every candidate in all layers, ``dynamic``, ``static``) to
-    ``accuracy`` (0..1), ``samples``, ``per_class`` (class -> [right, samples]) and ``bitops_ratio``; ``dynamic`` also
-    has ``width_vectors`` (vector -> count), and ``static`` its ``vector``, the best at no more than the dynamic cost,
-    chosen on the validation set; a network for which that search would take days has none.
+    ``provenance["keras"]`` maps each policy to ``accuracy`` (0..1), ``samples``, ``per_class`` (class -> [right,
+    samples]) and ``bitops_ratio``. Policies are every candidate in all layers, ``dynamic``, and ``static``: the best
+    fixed width vector at no more than the dynamic cost, chosen on the validation set. ``dynamic`` also has
+    ``width_vectors`` (vector -> count), ``static`` its ``vector``. A network for which that search would take days
+    has no ``static``.
 
     Raises:
         MismatchError: Keras and the interpreter disagree in a code.
@@ -174,7 +175,7 @@ def static_samples(graph: Graph, count: int) -> int:
 def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
     """Measure the Keras evaluation on the held-out samples; it must equal the interpreter in every bit.
 
-    ``compared`` says of how many samples: of all, unless the network is so large that it would take days.
+    ``compared`` is the number of samples that both ran: all, unless the interpreter would take days.
     """
     test = outcome.dataset.test
     if not graph.adaptive:

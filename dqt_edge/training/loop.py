@@ -75,7 +75,7 @@ def train(
     devices: Devices | None = None,
     save_every: float = SAVE_EVERY,
 ) -> Outcome:
-    """Train; the state lies in ``<out>.state/`` after every epoch, and within long ones too.
+    """Train. The state is saved to ``<out>.state/`` after every epoch, and within long ones.
 
     Args:
         options: What to train.

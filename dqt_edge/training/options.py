@@ -23,7 +23,7 @@ class Options:
     """Options of one run; equal options and equal data give an equal result on one machine.
 
     Attributes:
-        data, model: Names, see ``data.load_data`` and ``models.spec_of``.
+        data, model: Names, see ``data.load`` and ``architectures.models``.
         candidates: Width pairs of the adaptive layers.
         budget: Target of the mean BitOPs ratio, 0..1 of everything at 8x8.
         epochs: Passes over the training set, warm-up included; at least 4.

@@ -2,8 +2,8 @@
 
 A width enters as its step ``2^(8-b)``, a tensor, so that one traced function serves every width.
 Sources: DQT (arXiv 2508.09176) for the views, LSQ (arXiv 1902.08153) for learned weight scales, PACT
-(arXiv 1805.06085) for the learned clip. Scales are held as logarithms: Adam's step does not see a gradient's
-size, and a fixed step on a scale of 1e-3 would destroy it.
+(arXiv 1805.06085) for the learned clip. Scales are held as logarithms: a step of Adam has one size whatever the
+gradient's, and on a scale of 1e-3 it would be far too large.
 """
 
 from __future__ import annotations
@@ -157,8 +157,8 @@ class Pact(keras.layers.Layer):  # type: ignore[misc]
 class EmaScale(keras.layers.Layer):  # type: ignore[misc]
     """Codes of a tensor without PACT: its range is an average of 99.9th percentiles of ``|y|``.
 
-    A signed tensor has zero point 128. Outside the range the gradient still passes: the range is not learned,
-    so a value that has left it comes back only by its own motion.
+    A signed tensor has zero point 128. The gradient passes outside the range too: the range is not learned, so nothing
+    else would bring a value back that has left it.
     """
 
     def __init__(self, name: str, signed: bool) -> None:

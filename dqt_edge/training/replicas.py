@@ -24,7 +24,7 @@ def replicas() -> int:
 def across(value: Array) -> Array:
     """Values of all replicas, joined along the first axis in their order.
 
-    The gradient is such that the mean over replicas of a loss made from joined values has the gradient of that loss.
+    Its gradient is scaled so that gradients averaged over the replicas are those of a loss of the joined values.
     """
     context = _context()
     if context is None:

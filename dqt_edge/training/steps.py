@@ -160,7 +160,7 @@ class Steps:
     def _dynamic_loss(
         self, x: Array, y: Array, full: Array, narrow: Array, *, position: Array, bias: Array, tau: Array, seed: Array
     ) -> Array:
-        """Task loss under the controller's gates, the cost that the dial asks for, and what makes it choose.
+        """Terms of the dynamic pass: the task loss, the distance from the dial's target, focus and diversity.
 
         The last two compare inputs of the whole batch, so they see those of all replicas.
         """

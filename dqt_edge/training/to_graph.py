@@ -218,11 +218,11 @@ def _refuse(layer: str, reason: str) -> UnsupportedError:
 
 
 def head_bias(model: NestedModel, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Twice the bias of the controller's last layer with these steps added to it, rounded once, as lowering rounds.
+    """Twice the bias of the controller's last layer plus ``steps``, rounded once, as lowering rounds.
 
     Args:
         model: A network with a controller, which stays as it is.
-        steps: Halves of the layer's units, [decided layers * candidates].
+        steps: What to add, in halves of the accumulator's unit, [decided layers * candidates].
     """
     controller = model.controller
     assert controller is not None
