@@ -17,8 +17,8 @@ import pytest
 
 from dqt_edge.graph import AveragePool2D, Conv2D, Graph, Pair, Requantize, Tensor, Window, interpreter
 from tests.support.kernel_cases import full_scale
-from tests.support.rig import cases, kernel_rig
-from tests.support.rig.cases import make_rig, plan_case
+from tests.support.rig import kernel_rig
+from tests.support.rig.cases import CORES, make_rig, plan_case
 from tests.support.rig.kernel_layers import Case
 from tests.support.rig.kernel_rig import Job
 
@@ -118,6 +118,6 @@ def test_average_pooling_folds_before_16_bits_are_full(tmp_path: Path, monkeypat
         }
 
     monkeypatch.setattr(kernel_rig, "kernel_files", late)
-    chosen = cases.CORES["m4"]
+    chosen = CORES["m4"]
     _, failures = kernel_rig.Rig(chosen.board, chosen.planned_for, tmp_path).run(jobs)
     assert {failure.job for failure in failures} == set(range(6, len(jobs)))
