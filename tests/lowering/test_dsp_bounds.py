@@ -17,7 +17,7 @@ import pytest
 
 from dqt_edge.graph import AveragePool2D, Conv2D, Graph, Pair, Requantize, Tensor, Window, interpreter
 from tests.support.kernel_cases import full_scale
-from tests.support.rig import kernel_rig
+from tests.support.rig import cases, kernel_rig
 from tests.support.rig.cases import CORES, make_rig, plan_case
 from tests.support.rig.kernel_layers import Case
 from tests.support.rig.kernel_rig import Job
@@ -108,8 +108,8 @@ def test_average_pooling_folds_before_16_bits_are_full(tmp_path: Path, monkeypat
     kernels = [(2, 3), (1, 255), (16, 16), (2, 129), (129, 2), (31, 25), (32, 32), (64, 64)]
     jobs = [pool_of(kernel, beside) for kernel in kernels for beside in (0, 1)]
     assert all(job.layer.kernel == "average_pool2d_dsp" for job in jobs)
-    cases, failures = make_rig("m4").run(jobs)
-    assert (cases, failures) == (2 * len(jobs), [])
+    count, failures = make_rig("m4").run(jobs)
+    assert (count, failures) == (2 * len(jobs), [])
     files = kernel_rig.kernel_files
 
     def late(*arguments: Any) -> dict[str, str]:
