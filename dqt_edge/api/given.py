@@ -13,8 +13,6 @@ import numpy.typing as npt
 
 from ..boards import Board, load_board
 from ..data.dataset import Dataset
-from ..data.load import VALIDATION_SHARE, codes, load_data
-from ..data.npz import from_arrays
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, Shape, checkpoint
 
@@ -54,19 +52,23 @@ def board_of(board: Board | FilePath) -> Board:
 
 
 def dataset_of(
-    data: Data, validation: float = VALIDATION_SHARE, *, shape: Shape | None = None, crop_area: float = 1.0
+    data: Data, validation: float | None = None, *, shape: Shape | None = None, crop_area: float = 1.0
 ) -> Dataset:
     """A data set of three parts.
 
     Args:
         data: See ``Data``; arrays are split as those of a file are.
-        validation: Part of the training samples that is kept to choose by, 0..1.
+        validation: Part of the training samples that is kept to choose by, 0..1; None is the usual part.
         shape: (height, width, channels) that the images of a folder get.
         crop_area: Least part of a folder's training image that a random crop shows.
 
     Raises:
         UsageError, BadFileError: It is unknown, missing, damaged, or no images and labels.
     """
+    from ..data.load import VALIDATION_SHARE, load_data
+    from ..data.npz import from_arrays
+
+    validation = VALIDATION_SHARE if validation is None else validation
     if isinstance(data, Dataset):
         return data
     if isinstance(data, str | os.PathLike):
@@ -100,6 +102,8 @@ def samples_of(data: Data, graph: Graph, count: int | None = None) -> Samples:
     Raises:
         UsageError, BadFileError: It is no data, or not of the model's shape.
     """
+    from ..data.load import codes
+
     if isinstance(data, str | os.PathLike | Dataset):
         test = dataset_of(data, shape=graph.tensor(graph.input).shape).test
         labels = test.labels[:count]
@@ -122,6 +126,8 @@ def samples_of(data: Data, graph: Graph, count: int | None = None) -> Samples:
 
 def input_codes(x: Array, graph: Graph) -> npt.NDArray[np.uint8]:
     """Codes of inputs [samples, ...]: uint8 as it is, anything else by the input tensor's scale and zero point."""
+    from ..data.load import codes
+
     shape = graph.tensor(graph.input).shape
     if x.shape[1:] == shape[:2] and shape[2] == 1:
         x = x[..., None]

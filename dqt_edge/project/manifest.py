@@ -86,7 +86,9 @@ class Project(Shown):
             return self.models[0]
         if name not in known:
             raise UsageError(
-                f"the project has no model {name!r}", where="`model`", next_step=f"choose from {', '.join(known)}"
+                f"the project has no model {name!r}",
+                where="parameter `model`",
+                next_step=f"choose from {', '.join(known)}",
             )
         return known[name]
 

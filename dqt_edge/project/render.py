@@ -55,7 +55,8 @@ def source_file(source: Source, core: str) -> tuple[str, str]:
     template = c_environment().select_template([f"{folder}/{name}.c.j2", f"{folder}/{name}.S.j2"])
     assert template.name is not None
     suffix = template.name.removesuffix(".j2")[-2:]
-    text = template.render(name=source.name, variant=source.variant, core=core)
+    facts = {"name": source.name, "variant": source.variant, "core": core}
+    text = template.environment.get_template("kernels/_head.j2").render(facts) + template.render(facts)
     return f"kernels/dqt_{source.name}{suffix}", text
 
 

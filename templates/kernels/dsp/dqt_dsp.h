@@ -1,4 +1,7 @@
-/* What the kernels for cores with the DSP extension share. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * What the kernels for cores with the DSP extension share. */
 #ifndef DQT_DSP_H
 #define DQT_DSP_H
 

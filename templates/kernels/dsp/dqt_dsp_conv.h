@@ -1,4 +1,8 @@
-/* Convolution on cores with the DSP extension: what its units share. docs/kernels.md derives the formats and bounds.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Convolution on cores with the DSP extension: what its units share. dqt-edge's page 'kernels' derives the formats and
+ * bounds.
  *
  * Two output channels travel in one 16-bit half, so that one SMLAD makes four products. Two formats:
  *

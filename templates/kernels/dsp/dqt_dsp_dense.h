@@ -1,8 +1,11 @@
-/* Fully connected layers on cores with the DSP extension: what the kernels and the micro-kernels share.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Fully connected layers on cores with the DSP extension: what the kernels and the micro-kernels share.
  *
  * Each weight is used once, so it goes from the planes in flash to a multiplication without a stop in RAM: a group of
- * four channels by four K at a time. dqt_dsp.h has the two formats, wide and packed; docs/layout.md the planes, which
- * are either nibbles (the high ones and the low ones) or two, two and four bits. */
+ * four channels by four K at a time. dqt_dsp.h has the two formats, wide and packed; dqt-edge's page 'layout' the
+ * planes, which are either nibbles (the high ones and the low ones) or two, two and four bits. */
 #ifndef DQT_DSP_DENSE_H
 #define DQT_DSP_DENSE_H
 
@@ -25,7 +28,7 @@ typedef struct {
 
 _Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_dsp_dense_tile, activations) == 12 &&
                                        __builtin_offsetof(dqt_dsp_dense_tile, sums) == 28),
-               "kernels/dsp/_dsp_dense.j2 has these numbers");
+               "the assembly has these numbers");
 
 /* Writes the sums of a tile. Wide: products at the scale of the masters, the weights of channels 2 and 3 offset-binary.
  * Packed: products of views, those of channels 0 and 2 times a power of two and offset-binary. */

@@ -1,4 +1,7 @@
-/* Depthwise 3x3 convolution on cores with the DSP extension: what the kernel and its micro-kernels share.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Depthwise 3x3 convolution on cores with the DSP extension: what the kernel and its micro-kernels share.
  *
  * Four channels at a time, rows of the input are laid out as planes of 16-bit views, two neighbours in a word, so that
  * one SMLAD multiplies two taps. A ring of three rows lies interleaved, [channel][word][row], so that one LDM reads a

@@ -1,4 +1,7 @@
-/* Kernels for cores with MVE (Helium): what they share.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Kernels for cores with MVE (Helium): what they share.
  *
  * Weights are offset-binary bytes, u = w + 128, and activations are codes; both keep their master's place when a width
  * is narrow: the bits below the view are 0. Then one formula serves every width pair,
@@ -8,8 +11,8 @@
  * and a width is two masks. (2 * (w & ~m) + m is twice the centred weight, m = 2^(8 - bits) - 1, and u & ~m is
  * (w & ~m) + 128.) Sums wrap modulo 2^32; the exporter has proved that the result fits.
  *
- * Planes of MVE layers (docs/layout.md): a block is four channels by sixteen K, padded with zero bytes, which are
- * weights of no effect whatever the activation. */
+ * Planes of MVE layers (dqt-edge's page 'layout'): a block is four channels by sixteen K, padded with zero bytes, which
+ * are weights of no effect whatever the activation. */
 #ifndef DQT_MVE_H
 #define DQT_MVE_H
 

@@ -1,4 +1,7 @@
-/* Depthwise convolution on cores with MVE: what the kernel and its micro-kernels share.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Depthwise convolution on cores with MVE: what the kernel and its micro-kernels share.
  *
  * A strip of four input rows is laid out for sixteen channels as columns of 64 bytes, [channel][row], of signed bytes:
  * views less 128. Four columns of one channel are one vector, gathered as words; it holds a 3x3 window whole, and at

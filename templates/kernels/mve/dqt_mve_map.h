@@ -1,8 +1,11 @@
-/* Depthwise convolution on cores with MVE, one channel after the other: what the kernel and its micro-kernels share.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Depthwise convolution on cores with MVE, one channel after the other: what the kernel and its micro-kernels share.
  *
  * The lanes of a vector are outputs of one channel; a weight is a general register by which VMLA multiplies all lanes.
- * So twice a centred weight, 2 * (w & ~m) + m, may have its nine bits. Where sums fit 16 bits (docs/kernels.md) there
- * are eight lanes, else four.
+ * So twice a centred weight, 2 * (w & ~m) + m, may have its nine bits. Where sums fit 16 bits (dqt-edge's page
+ * 'kernels') there are eight lanes, else four.
  *
  * A channel's map lies in scratch as bytes, row behind row: lane i of an output row meets byte i + kx of an input row,
  * or 2 * i + kx, and lanes run on into the next row. With a vertical stride the rows are dealt out to planes, so that

@@ -1,4 +1,8 @@
-/* Weight tiles: decoding from the prefix planes (docs/layout.md), and the product of a tile with activations. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Weight tiles: decoding from the prefix planes (dqt-edge's page 'layout'), and the product of a tile with activations.
+ */
 #ifndef DQT_TILE_H
 #define DQT_TILE_H
 

@@ -1,4 +1,7 @@
-/* Kernels for cores without the DSP extension: what they share.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Kernels for cores without the DSP extension: what they share.
  *
  * A 32-bit multiplication by an activation serves several channels, because a weight operand holds several
  * offset-binary weights u, 0 or more, in fields that stay apart. Two forms, for the channels 0 to 3 of a tile:
@@ -7,7 +10,7 @@
  *           words leave channel 0 and a multiple of 2^24; channel 0 taken out of the first leaves 1, and so on.
  *   packed  two words: u0 + u2 * 2^16, u1 + u3 * 2^16. Sums of up to 16 bits.
  *
- * docs/kernels.md derives the formats and every bound. */
+ * dqt-edge's page 'kernels' derives the formats and every bound. */
 #ifndef DQT_SCALAR_H
 #define DQT_SCALAR_H
 

@@ -1,4 +1,7 @@
-/* Dense layers on cores without the DSP extension: products of one weight tile, from the planes.
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Dense layers on cores without the DSP extension: products of one weight tile, from the planes.
  *
  * After the delta swaps a word x has the weights u0..u3 of the four channels at one K, a byte each. Their products with
  * an activation are told apart in three ways:

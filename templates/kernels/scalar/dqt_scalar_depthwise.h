@@ -1,4 +1,7 @@
-/* Depthwise 3x3 convolution on cores without the DSP extension: what its parts share. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Depthwise 3x3 convolution on cores without the DSP extension: what its parts share. */
 #ifndef DQT_SCALAR_DEPTHWISE_H
 #define DQT_SCALAR_DEPTHWISE_H
 

@@ -1,4 +1,7 @@
-/* Input rows of a convolution as operands for the micro-kernels of cores without the DSP extension. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * Input rows of a convolution as operands for the micro-kernels of cores without the DSP extension. */
 #ifndef DQT_SCALAR_ROWS_H
 #define DQT_SCALAR_ROWS_H
 

@@ -1,4 +1,7 @@
-/* What the kernels without DSP share on Armv6-M. */
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * What the kernels without DSP share on Armv6-M. */
 #ifndef DQT_SCALAR_THUMB1_H
 #define DQT_SCALAR_THUMB1_H
 
