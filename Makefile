@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format api fuzz fuzz-kernels bench bench-check bench-peer bench-switching code-sizes compile-matrix clean reference-models
+.PHONY: help setup demo test lint format docs fuzz fuzz-kernels bench bench-check bench-peer bench-switching code-sizes compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -24,11 +24,12 @@ demo: setup ## train on digits, export, build, run on every device; writes build
 test: setup lint ## all checks and tests; what CI runs
 	$(PYTHON) -m pytest -n 2 --dist loadgroup
 
-lint: $(STAMP) ## ruff, mypy --strict, import rules, clang-format
+lint: $(STAMP) ## ruff, mypy --strict, import rules, clang-format, generated parts of docs/
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	$(PYTHON) docs/generate_api.py --check
+	MYPYPATH=docs $(PYTHON) -m mypy docs/generate.py
+	$(PYTHON) docs/generate.py --check
 	.venv/bin/lint-imports
 	.venv/bin/clang-format --dry-run --Werror $(C_FILES)
 
@@ -37,8 +38,8 @@ format: $(STAMP) ## rewrite Python and C to the house style
 	$(PYTHON) -m ruff format .
 	.venv/bin/clang-format -i $(C_FILES)
 
-api: $(STAMP) ## write the pages of the Python functions again, after a change of a docstring
-	$(PYTHON) docs/generate_api.py
+docs: $(STAMP) ## write again what docs/ takes from the code: tables, numbers, pages of the Python functions
+	$(PYTHON) docs/generate.py
 
 fuzz: setup ## slower: SEEDS=200 random networks, native and on every QEMU core
 	$(PYTHON) -m benchmarks.fuzz --seeds $(SEEDS)

@@ -1,4 +1,4 @@
-"""Writes docs/api.md and a page for each public function, from signatures and docstrings; --check only compares."""
+"""Text of docs/api.md and of a page for each public function, from signatures and docstrings; see generate.py."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ALIASES = """| in a signature | what may be given |
 """
 INTRODUCTION = """# Python
 
-<!-- Written by docs/generate_api.py; `make api` after a change of a docstring. -->
+<!-- Written by docs/generate.py; `make docs` after a change of a docstring. -->
 
 `import dqt_edge as dqt` gives every step of the work as a function, on arrays as on files. The
 [tutorial](tutorial.md) walks through them. The commands are thin over the same functions, so a script fails with the
@@ -113,7 +113,7 @@ def page(name: str) -> str:
     parts = sections(function.__doc__)
     text = [
         f"# `dqt.{name}`",
-        "<!-- Written by docs/generate_api.py. -->",
+        "<!-- Written by docs/generate.py. -->",
         plain(parts[""]),
         f"```python\n{signature(function, f'dqt.{name}')}\n```",
     ]
@@ -133,7 +133,7 @@ def page(name: str) -> str:
     return "\n\n".join(part.strip() for part in text) + "\n"
 
 
-def pages() -> dict[Path, str]:
+def api_pages() -> dict[Path, str]:
     """Every page with its text."""
     found = {DOCS / "api" / f"{name}.md": page(name) for name in dqt_edge.__all__}
     lines = []
@@ -143,22 +143,3 @@ def pages() -> dict[Path, str]:
     overview = "\n".join(["| function | what it does |", "|---|---|", *lines])
     found[DOCS / "api.md"] = f"{INTRODUCTION}{overview}\n\n{ALIASES}"
     return found
-
-
-def main() -> int:
-    """Write the pages, or say which are not current."""
-    made = pages()
-    if "--check" in sys.argv[1:]:
-        stale = [path for path, text in made.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
-        stale += sorted(set((DOCS / "api").glob("*.md")) - set(made))
-        for path in stale:
-            print(f"{path.relative_to(DOCS.parent)} is not current: run 'make api'", file=sys.stderr)
-        return bool(stale)
-    for path, text in made.items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The lists of files in docs/extending.md are those that name the example: a kernel 2, an operator at most 8."""
+"""The lists of files in docs/extending.md are those that name the example, and as short as its first table says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "extending.md"
-CODE = (".py", ".j2", ".c", ".h", ".S")
+CODE = (".py", ".j2", ".c", ".h", ".S", ".toml", ".json")
 
 
 def listed(title: str) -> set[str]:
@@ -48,7 +48,48 @@ def test_an_operator_without_a_new_kernel_form_is_eight_files() -> None:
     assert len(found) <= 8
 
 
-@pytest.mark.parametrize("title", ["A kernel", "An operator"])
+EXAMPLES = {
+    "A core": ("cortex-m0plus", ("dqt_edge", "boards")),
+    "A family of kernels": ("mve", ("dqt_edge",)),
+    "A board": ("qemu-m0", ("dqt_edge", "boards")),
+    "A port": ("(dqt_port_)?nrf51", ("dqt_edge", "boards", "firmware")),
+    "A policy": ("Dynamic", ("dqt_edge",)),
+    "An importer's operator": (r"(?<!np\.)(concat|Concatenate|CONCATENATION)", ("dqt_edge/importers",)),
+    "An importer": ("read_keras", ("dqt_edge",)),
+    "A runner": ("openocd", ("dqt_edge", "boards", "templates")),
+    "A command": ("costing|cost", ("dqt_edge/__init__.py", "dqt_edge/api/costing.py", "dqt_edge/cli/cost.py",
+                                   "dqt_edge/cli/__init__.py")),
+    "A message": ("(DQT_TYPE_)?SELECT", ("dqt_edge", "firmware")),
+}  # fmt: skip
+"""Section -> how its example is named, and where that is looked for."""
+
+
+@pytest.mark.parametrize("title", EXAMPLES)
+def test_every_file_that_names_the_example_is_listed(title: str) -> None:
+    word, places = EXAMPLES[title]
+    assert naming(f"(?:{word})", *places) == listed(title)
+
+
+def test_a_command_is_a_function_and_the_lines_that_name_it() -> None:
+    function, (_, places) = "cost", EXAMPLES["A command"]
+    for name in places:
+        assert re.search(rf"(?<![\w.]){function}(?!\w)", (ROOT / name).read_text(encoding="utf-8")), name
+    others = naming(r"(?:api\.|\.)costing", "dqt_edge") | naming(r"cli\.cost", "dqt_edge")
+    assert others <= set(places)
+
+
+def test_the_overview_counts_the_files_of_each_section() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| (?:up to )?(\d+)[^|]*\| \[([^\]]+)\]\(#", text, re.MULTILINE)
+    counts = {title: int(count) for count, title in rows}
+    own = {"A board", "A port", "A model"}
+    assert set(counts) == {"A kernel", "An operator", *EXAMPLES, "A model"}
+    assert {title: len(listed(title)) for title in counts if title not in own} == {
+        title: count for title, count in counts.items() if title not in own
+    }
+
+
+@pytest.mark.parametrize("title", ["A kernel", "An operator", *EXAMPLES])
 def test_every_listed_file_exists(title: str) -> None:
     assert all((ROOT / name).is_file() for name in listed(title))
 

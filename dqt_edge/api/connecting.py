@@ -120,7 +120,7 @@ class Device(Shown):
 
 
 def connect(project: Project | FilePath | None = None, port: str | None = None, *, model: str | None = None) -> Device:
-    """Reach a device that runs a built project. QEMU and host programs are started by this.
+    """Reach a device that runs a built project. QEMU and native processes are started by this.
 
     Args:
         project: A project, its folder, or None for the last one that the command ``export`` made here.

@@ -135,7 +135,7 @@ def search(
     """Find the best fixed widths within a budget, without training.
 
     Narrows each layer alone on calibration samples, without labels; picks a width for each layer so that the losses
-    add up to the least within the budget; tries neighbours of that; and measures the accuracy on the test samples.
+    add up to the least within the budget; tries neighbours of that; and measures the accuracy on held-out samples.
     Ctrl-C after the first point ends the search with what was found.
 
     Args:
@@ -144,7 +144,7 @@ def search(
             which calibrate in their first part and judge in the rest unless ``calibration`` is given.
         calibration: Data that chooses the widths, instead; labels are not needed.
         samples: Calibration samples, at most.
-        count: Number of test samples; None is all.
+        count: Number of held-out samples; None is all.
         candidates: Width pairs offered to every layer; None is the model's own.
         budget: Parts of the 8x8 BitOPs, such as ``0.5`` or ``(0.8, 0.5)``; None is 0.8, 0.6, 0.5, 0.4 and 0.3.
         instructions: Budgets in counts of ``board`` instead, or in parts of those at 8x8.
@@ -286,7 +286,7 @@ class _Work:
     def _samples(
         self, data: Data, calibration: Data | None, most: int, count: int | None
     ) -> tuple[np.ndarray[Any, Any], Samples, bool]:
-        """Calibration codes, test samples, and whether the first are taken from the test set."""
+        """Calibration codes, held-out samples, and whether the former are taken from the latter."""
         graph = self.graph
         files = isinstance(data, str | os.PathLike | Dataset)
         whole = dataset_of(data, shape=graph.tensor(graph.input).shape) if files else data

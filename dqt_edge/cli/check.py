@@ -88,10 +88,10 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
 
 
 def _memory_map(plan: Plan) -> Table:
-    """What lies in arena and scratch when they are fullest; an output may take over its input as it is read."""
+    """What lies in the arena when it is fullest; regions overlap where an output takes over its input."""
     from rich.table import Table
 
-    table = Table("bytes", "from", "to", title=f"memory during layer {plan.peak}, when it is fullest")
+    table = Table("bytes", "from", "to", title=f"arena during layer {plan.peak}, when it is fullest")
     for region in plan.peak_regions:
         table.add_row(region.what, f"{region.offset:,}", f"{region.offset + region.size:,}")
     return table

@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--data", required=True, help="digits, cifar10, an .npz file or a folder of images.")
-@click.option("--n", "count", type=click.IntRange(min=1), help="Number of test samples. Default: all.")
+@click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples. Default: all.")
 @click.option("--port", help="Serial port, or 'unicorn:' to emulate an STM32H7. Default: by the board's USB id.")
 @click.option(
     "--policy",
@@ -30,7 +30,7 @@ def profile(
     model: str | None,
     report: Path | None,
 ) -> None:
-    """Run test samples on the device: accuracy, counts by layer, chosen widths; compared with the interpreter.
+    """Run held-out samples on the device: accuracy, counts by layer, chosen widths; compared with the interpreter.
 
     QEMU and host boards are started by the command itself. Exit code 5 if any answer differs from the interpreter's.
 

@@ -13,7 +13,7 @@ import click
 @click.option("--data", required=True, metavar="NAME|FILE", help="Test data; its training part, if any, calibrates.")
 @click.option("--calibration", metavar="NAME|FILE", help="Data that chooses the widths, instead.")
 @click.option("--samples", default=512, show_default=True, type=click.IntRange(min=2), help="Calibration samples.")
-@click.option("--n", "count", type=click.IntRange(min=1), help="Number of test samples. Default: all.")
+@click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples. Default: all.")
 @click.option("--candidates", metavar="PAIRS", help="Pairs offered to every layer. Default: the checkpoint's own.")
 @click.option(
     "--budget",
@@ -38,7 +38,7 @@ def search(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401
     """Find the best fixed widths within a budget, without training.
 
     Narrows each layer alone on calibration samples, without labels; picks a width for each layer so that the losses add
-    up to the least within the budget; tries neighbours of that; and prints accuracy against budget on the test samples.
+    up to the least within the budget; tries neighbours of that; and prints accuracy against budget on held-out samples.
 
     \b
     Examples:
@@ -57,8 +57,11 @@ def search(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401
         result = run(checkpoint, data, progress=progress, **options)
     if result.found.overlap:
         most = result.found.calibration_samples
-        click.echo(f"note: no training data and no --calibration, so the first {most} test samples choose the widths, "
-                   "and the others judge them", err=True)  # fmt: skip
+        click.echo(
+            f"note: no training data and no --calibration, so the first {most} held-out samples choose the widths, "
+            "and the others judge them",
+            err=True,
+        )
     reports.show(result.found, console)
     reported = [path for path in result.files if path != out]
     if reported:

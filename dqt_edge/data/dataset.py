@@ -60,7 +60,7 @@ class Dataset:
 
     @property
     def x_test(self) -> Images:
-        """All held-out images in memory."""
+        """All held-out samples in memory."""
         return everything(self.test)
 
     @property

@@ -1,4 +1,4 @@
-"""Talks to a device: HELLO, LOAD, RUN, STATS, RESET; repeats what was lost, and goes on after a restart."""
+"""Talks to a device in requests and replies. Repeats what was lost, and goes on after a restart of the device."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Timeouts:
 
 @dataclass(frozen=True)
 class Retries:
-    """Tries of each operation in all; ``load`` counts those without progress, ``sample`` whole inferences."""
+    """Most tries of each operation. ``load``: since the last progress. ``sample``: of LOAD and RUN together."""
 
     hello: int = 5
     load: int = 8
@@ -75,7 +75,7 @@ class Client:
 
     @property
     def info(self) -> DeviceInfo:
-        """What the device said at the first HELLO, which is sent if it has not been."""
+        """What the device says of itself; asks it at the first use."""
         return self._info if self._info is not None else self.hello()
 
     @property
@@ -85,7 +85,7 @@ class Client:
 
     @property
     def samples_repeated(self) -> int:
-        """How many inferences had to be started again, by losses or restarts of the device."""
+        """Inferences that were started again, because bytes were lost or the device restarted."""
         return self._restarts
 
     def hello(self) -> DeviceInfo:
@@ -97,7 +97,7 @@ class Client:
         if self._info is None:
             self._link.start()
         info = self._ask(Type.HELLO, self._timeouts.hello, self._retries.hello, parse_hello)
-        if self._info is not None and info != self._info:  # after a restart it serves its first model again
+        if self._info is not None and info != self._info:  # a restarted device serves its first model: select again
             info = self._select(self._info.board, self._info.model_hash, info)
         self._info = info
         return info
@@ -114,7 +114,7 @@ class Client:
         return info
 
     def _select(self, board: str, model_hash: bytes, info: DeviceInfo) -> DeviceInfo:
-        """Ask for one model of an image after the other, until it is this one."""
+        """Select the models of the image one after the other, until the wanted one answers."""
         if info.board == board and info.models > 1:
             for index in range(info.models):
                 found = self._ask(
@@ -174,7 +174,7 @@ class Client:
         for attempt in range(self._retries.sample):
             if attempt:
                 self._restarts += 1
-                self.hello()  # it is there again, and it is still the same
+                self.hello()  # waits until it is back, and makes sure that it is the same device and model
             try:
                 self.load(codes)
                 outcome = self._run(choices, bias, counts, checksums)
@@ -208,7 +208,7 @@ class Client:
         vector = list(choices or ())
         if len(vector) != wanted or not all(0 <= choice <= 0xFF for choice in vector):
             raise UsageError(
-                f"the widths {vector} do not fit the model, which has {info.adaptive} adaptive layers",
+                f"the choices {vector} do not fit the model, which has {info.adaptive} adaptive layers",
                 where="choices",
                 next_step="give one candidate index for each adaptive layer",
             )
@@ -244,7 +244,7 @@ class Client:
 
 
 def _biases(bias: Sequence[int] | None, candidates: int, *, given: bool) -> list[int]:
-    """Biases of a RUN, none of them or one for each candidate; ``given``: so are the widths, and nothing decides."""
+    """Checked biases of a RUN: none, or one for each candidate. ``given``: the widths are, so a bias is refused."""
     found = list(bias or ())
     if bias is not None and (given or len(found) != candidates or not all(-(2**31) <= b < 2**31 for b in found)):
         raise UsageError(

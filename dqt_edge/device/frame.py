@@ -58,7 +58,7 @@ class Decoder:
         self._dropped = 0
 
     def feed(self, content: bytes) -> Iterator[Frame | BadFrame]:
-        """Frames that end in ``content``; lone delimiters are skipped. Consume the iterator completely."""
+        """Take bytes, and yield each frame that ends in them. Consume the iterator completely: it does the work."""
         *ended, rest = content.split(DELIMITER)
         for part in ended:
             self._keep(part)

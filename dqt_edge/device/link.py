@@ -1,4 +1,4 @@
-"""Requests and replies over a transport: sequence numbers, deadlines, repeats. Frames, not what they mean."""
+"""Requests and replies over a transport: sequence numbers, deadlines, repeats. Knows frames and not their meaning."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Link:
         self._sequence = random.randrange(NO_SEQUENCE)  # noqa: S311 - not a secret
 
     def start(self) -> None:
-        """Forget all that has arrived, and end a frame that an earlier program may have begun."""
+        """Forget all that has arrived, and send a delimiter: an earlier program may have left a frame unfinished."""
         self.transport.reset_input()
         self._decoder.reset()
         self._waiting.clear()
@@ -75,7 +75,7 @@ class Link:
         self.transport.write(DELIMITER)
 
     def request(self, kind: Type, payload: bytes, patience: Patience) -> bytes | Refusal:
-        """Get the payload of the reply, or the NAK. Every try sends the same frame, which is executed once.
+        """Payload of the reply, or the NAK. Every try sends the same frame, and the device executes it once.
 
         Raises:
             SilentDeviceError: Nothing came.
@@ -86,7 +86,7 @@ class Link:
         trouble = ""
         for attempt in range(patience.tries):
             if attempt:
-                self._decoder.reset()  # half a frame whose rest is not coming would swallow the next reply
+                self._decoder.reset()  # or half a frame, whose rest was lost, would swallow the next reply
             self.transport.write(DELIMITER + frame if attempt else frame)
             deadline = time.monotonic() + patience.timeout
             while (event := self.receive(deadline)) is not None:
@@ -97,7 +97,7 @@ class Link:
                         return self.refusal(event)
                 noise = describe_noise(event)
                 if noise:
-                    # Try again soon, but not into the middle of a burst; the reply itself may still follow.
+                    # Try again as soon as the line is quiet: no sooner, because the reply may still follow the damage.
                     trouble = noise
                     deadline = min(deadline, time.monotonic() + self._quiet)
         raise self.gave_up(kind, patience, trouble)
@@ -149,7 +149,7 @@ class Link:
 
 
 def describe_noise(event: Frame | BadFrame) -> str:
-    """Words for an event that says that something was damaged on its way; empty for one that does not."""
+    """What an event says about damage on the line, in words for a message; empty if it says nothing."""
     if isinstance(event, BadFrame):
         return f"{event.size} bytes that are no frame ({event.reason})"
     if event.type == Type.NAK and event.sequence == NO_SEQUENCE:

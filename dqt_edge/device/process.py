@@ -25,8 +25,8 @@ _STDERR_SHOWN = 2000
 class ProcessTransport:
     """A Transport that owns a process and the two descriptors that lead to it.
 
-    The process ends with :meth:`close`, with the object, with the interpreter, and where util-linux's
-    ``setpriv`` is installed even when this process is killed.
+    The process ends with :meth:`close`, when the object is collected, and when Python exits; where util-linux's
+    ``setpriv`` is installed, also when this process is killed.
 
     Args:
         name: For messages.

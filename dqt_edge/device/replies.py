@@ -1,4 +1,4 @@
-"""What a device answers, checked: sizes, ranges, consistency. Nothing behind here doubts a reply again."""
+"""Replies of a device as values, checked on the way: sizes, ranges, consistency. Nobody checks them again."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Inference:
 
     Attributes:
         output: Output codes, uint8.
-        choices: Candidate index of each adaptive layer that was used.
+        choices: Index of the candidate at which each adaptive layer ran.
         counts: Counter ticks of each layer as executed, 0 where it did not run; None if not asked for.
         total: Counter ticks of the whole inference. See :func:`in_units`.
         checksums: CRC-32 of each layer's output, 0 where it did not run; None if not asked for.
@@ -92,8 +92,8 @@ class Stats:
 def in_units(ticks: int, counter: Counter) -> int:
     """Counter ticks in the board's unit, rounded half up.
 
-    A difference of two readings is off by less than a tick, so the number of instructions is exact where one
-    takes more than two ticks, as on the QEMU boards.
+    A difference of two readings is off by less than one tick. Where an instruction takes more than two ticks, as on the
+    QEMU boards, rounding therefore gives the exact number of instructions.
     """
     return (2 * ticks * counter.units + counter.ticks) // (2 * counter.ticks)
 

@@ -1,4 +1,4 @@
-"""Sends one input in chunks, some of them unanswered at a time, through losses and restarts of the device."""
+"""Sends one input in chunks, several ahead of their answers; survives losses and restarts of the device."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from .replies import BadReply, DeviceInfo, parse_load
 class Upload:
     """One input on its way.
 
-    The device takes chunks in order only, and chunk 0 starts a new input. So once every chunk from 0 on has
-    been answered, each after the one before it, the device holds exactly these codes, whatever was lost or
-    sent twice on the way.
+    Chunk 0 starts a new input, and the device takes chunks in order only. So when all chunks have been answered in
+    order, the device holds exactly these codes, whatever was lost or sent twice on the way.
 
     Args:
         link: Where to.
@@ -85,7 +84,7 @@ class Upload:
         self._answered += 1
 
     def _go_back(self, index: int, trouble: str) -> None:
-        """Send again from chunk ``index``. Tries count from the last progress: a long input may meet many."""
+        """Send again from chunk ``index``. Tries are counted since the last progress: a long input may need many."""
         if self._answered > self._best:
             self._best = self._answered
             self._failures = 0

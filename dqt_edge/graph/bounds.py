@@ -1,6 +1,6 @@
 """Exact accumulator bounds, and the per-width constants that an input zero point makes.
 
-A Graph whose accumulators could leave int32 cannot be made (graph_checks.py), so nothing is refused here.
+A Graph whose accumulators could leave int32 cannot be made (checks.py), so nothing is refused here.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The controller chooses, for each layer, the candidate with the largest logit. A bias for each candidate, the same for
 all layers, is added before that choice: one that favours narrow candidates makes inferences cheaper. A dial is a list
 of biases with the cost that each was measured to have; between two of them the bias is interpolated, in integers, as
-``firmware/runtime/dqt_dial.c`` does it. Costs are mean BitOPs ratios (everything at 8x8 is 1), in thousandths where
+``firmware/dqt/dqt_dial.c`` does it. Costs are mean BitOPs ratios (everything at 8x8 is 1), in thousandths where
 they are compared or sent. See ``docs/dial.md``.
 """
 

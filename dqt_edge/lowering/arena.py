@@ -1,6 +1,6 @@
-"""Where each tensor lives in the one buffer of an inference: lifetimes, overlap of outputs with inputs, offsets.
+"""Where each tensor lies in the arena: lifetimes, overlap of outputs with inputs, offsets.
 
-The scratch of the layer that runs lies at the start of the buffer, the tensors that are needed meanwhile behind it.
+While a layer runs, its scratch lies at the start of the arena; every tensor that is needed then lies behind it.
 """
 
 from __future__ import annotations
@@ -14,21 +14,25 @@ ALIGNMENT = 8
 
 @dataclass(frozen=True)
 class Overlap:
-    """How an output may share memory with a tensor that its layer is the last to read.
+    """How an output may share memory with an input that nothing needs afterwards.
 
-    It may begin at least ``distance`` bytes before that tensor (a negative distance: it may begin later), if the
-    difference of the two offsets is a multiple of ``step``.
+    Attributes:
+        distance: Bytes by which the output must begin before the input; negative: by which it may begin later.
+        step: What the difference of the two offsets must be a multiple of.
     """
 
     distance: int
     step: int = 1
 
     def allows(self, tensor: int, output: int) -> bool:
-        """Whether the two offsets keep to it."""
+        """Whether an output at offset ``output`` may overwrite the input at offset ``tensor``."""
         return tensor - output >= self.distance and (tensor - output) % self.step == 0
 
     def joined(self, other: Overlap) -> Overlap:
-        """What keeps to both: for a tensor that a layer reads in two ways."""
+        """Both rules at once: the larger distance, the least common multiple of the steps.
+
+        For a layer that reads one tensor twice.
+        """
         return Overlap(max(self.distance, other.distance), math.lcm(self.step, other.step))
 
 
@@ -38,9 +42,9 @@ class Step:
 
     Attributes:
         reads: Tensor names.
-        writes: The tensor it makes.
-        overlaps: Read tensors whose memory the output may take over while they are read; see ``reuse.py``.
-        scratch: Bytes at the start of the buffer that the layer clobbers.
+        writes: Name of its output.
+        overlaps: Inputs whose memory the output may take over while they are read; see ``kernels/orders.py``.
+        scratch: Bytes at the start of the arena that the layer clobbers.
     """
 
     reads: tuple[str, ...]
@@ -55,10 +59,10 @@ class Arena:
 
     Attributes:
         offsets: By tensor name.
-        size: Of the whole buffer.
-        lower_bound: The least size that any placement could reach.
-        extents: By step, the end of what is needed during it.
-        live: By step, the tensors that are needed during it.
+        size: Of tensors and scratch together.
+        lower_bound: No placement can be smaller than this.
+        extents: For each step, the end of the last byte that is needed during it.
+        live: For each step, the tensors that are needed during it.
     """
 
     offsets: Mapping[str, int]
@@ -70,7 +74,10 @@ class Arena:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor, its lifetime in steps, and the least offset that keeps it off the scratch of those steps."""
+    """A tensor with its lifetime, steps ``first`` to ``last``.
+
+    ``base`` is the end of the largest scratch of these steps: the tensor may not begin below it.
+    """
 
     name: str
     size: int
@@ -79,6 +86,7 @@ class _Tensor:
     base: int
 
     def meets(self, other: _Tensor) -> bool:
+        """Whether both are needed during some step."""
         return self.first <= other.last and other.first <= self.last
 
 
@@ -88,10 +96,11 @@ def aligned(size: int, alignment: int = ALIGNMENT) -> int:
 
 
 def place(sizes: Mapping[str, int], steps: Sequence[Step], model_input: str, model_output: str) -> Arena:
-    """Offsets such that nothing is overwritten that is still needed.
+    """Place every tensor so that nothing is overwritten while it is needed.
 
-    A tensor lives from the step that writes it (the input: from the start) to the last that reads it (the output: to
-    the end). Tensors are placed one by one, each at the lowest offset that is free; of several orders the best wins.
+    A tensor is needed from the step that writes it to the last step that reads it; the model's input from the start,
+    its output to the end. First fit: tensors are placed one by one, each at its lowest free offset. Several orders of
+    placing are tried, and the smallest result is taken.
     """
     tensors = _lifetimes(sizes, steps, model_input, model_output)
     live = tuple(tuple(t for t in tensors if t.first <= i <= t.last) for i in range(len(steps)))
@@ -124,7 +133,7 @@ def _lifetimes(
 
 
 def _least(step: Step, live: Sequence[_Tensor]) -> int:
-    """Bytes that a step needs wherever things lie."""
+    """Least bytes that a step can need, however its tensors are placed."""
     sizes = {t.name: t.size for t in live}
     output = sizes.pop(step.writes)
     shared = [name for name in step.overlaps if _dies(step, name, live)]
@@ -137,12 +146,13 @@ def _least(step: Step, live: Sequence[_Tensor]) -> int:
 
 
 def _dies(step: Step, name: str, live: Sequence[_Tensor]) -> bool:
+    """Whether a step is the last to need a tensor."""
     now = next(t.first for t in live if t.name == step.writes)
     return any(t.name == name and t.last == now for t in live)
 
 
 class _Rules:
-    """What each two tensors have to keep to."""
+    """Which tensors may not overlap, and which may under a rule."""
 
     def __init__(self, tensors: Sequence[_Tensor], steps: Sequence[Step]) -> None:
         self.rules = {
@@ -153,7 +163,7 @@ class _Rules:
         self.first = {t.name: t.first for t in tensors}
 
     def between(self, tensor: _Tensor, other: _Tensor) -> tuple[Overlap | None, bool]:
-        """The overlap that is allowed, if one is, and whether the first of the two is the output."""
+        """The overlap that is allowed between two tensors, or None; and whether ``tensor`` is the output of the two."""
         for a, b, is_output in ((other, tensor, True), (tensor, other, False)):
             rule = self.rules.get((a.name, b.name))
             if rule is not None and a.last == b.first:
@@ -161,7 +171,11 @@ class _Rules:
         return None, False
 
     def lowest(self, tensor: _Tensor, placed: Mapping[str, int]) -> int:
-        """The lowest offset at which a tensor keeps off those that are placed."""
+        """Lowest byte offset for ``tensor`` that breaks no rule with the tensors already placed.
+
+        Candidates are the tensor's own minimum and the end of every placed neighbour; where an overlap is allowed, also
+        the neighbour's start plus its distance. Multiples of 8.
+        """
         others = [
             (other, placed[other.name], *self.between(tensor, other))
             for other in self.near[tensor.name]
@@ -189,15 +203,16 @@ class _Rules:
 
 
 def _search(tensors: Sequence[_Tensor], steps: Sequence[Step], bound: int) -> dict[str, int]:
-    """The best placement of several orders.
+    """Smallest placement found by first fit in several orders.
 
-    In each, what ends last is moved to the front as long as that is new; and, once, each of what it lived beside.
+    Each order is improved: the tensor that ends last is moved to the front, until an order comes back. In the first
+    round, each tensor that is needed together with it is tried at the front too. Stops early at ``bound``.
     """
     rules = _Rules(tensors, steps)
     best: tuple[int, dict[str, int]] | None = None
 
     def attempt(order: Sequence[_Tensor]) -> _Tensor:
-        """Place in this order; returns what ends last."""
+        """Place in this order, keep the result if it is the smallest, and return the tensor that ends last."""
         nonlocal best
         placed: dict[str, int] = {}
         for tensor in order:

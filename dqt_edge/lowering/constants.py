@@ -51,8 +51,8 @@ ESCAPE = re.compile(r"_[0-9a-f]{2}_")
 def c_name(name: str) -> str:
     """A graph name as part of a C identifier; distinct names stay distinct.
 
-    Names of letters, digits and ``_`` stay as they are. In others, and in those that look like one of these, whatever
-    is no letter or digit becomes ``_2e_``, with the code of the character.
+    A name of letters, digits and ``_`` stays as it is, unless it holds something like ``_2e_``. In any other name, each
+    character but letters and digits becomes its code between underscores: ``conv.1`` is ``conv_2e_1``.
     """
     plain = name.replace("_", "").isalnum() and name.isascii() and not ESCAPE.search(name)
     return name if plain else "".join(ch if ch.isascii() and ch.isalnum() else f"_{ord(ch):02x}_" for ch in name)

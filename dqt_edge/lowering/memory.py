@@ -1,4 +1,4 @@
-"""How to compute each layer and where each tensor lies, chosen together: scratch and tensors share one buffer."""
+"""Which way each layer is computed and where each tensor lies: chosen together, because both share the arena."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .kernels.catalogue import choices
 from .kernels.kernel import Choice
 
 RESERVE = 8192
-"""Bytes of RAM kept free for stack, protocol buffers and variables when a leaner way is looked for."""
+"""Bytes of RAM that the planner leaves for stack, protocol buffers and variables."""
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """How each layer is computed (by name), where everything lies, and the bytes of each tensor."""
+    """By name: the kernel and way of each layer, the place of each tensor, and its bytes."""
 
     choices: Mapping[str, Choice]
     placement: arena.Arena
@@ -26,7 +26,7 @@ class MemoryPlan:
 
 @dataclass(frozen=True)
 class Region:
-    """Part of the buffer at one step: a tensor, or the layer's scratch; offset and size in bytes."""
+    """Part of the arena at one step: a tensor, or the layer's scratch; offset and size in bytes."""
 
     what: str
     offset: int
@@ -34,7 +34,10 @@ class Region:
 
 
 def plan_memory(graph: Graph, board: Board) -> MemoryPlan:
-    """The fastest ways; where the buffer is fullest, leaner ones that are cheap, or any if the RAM is short."""
+    """Plan the arena: every layer in its fastest way first, then leaner ways for the layers that fill it most.
+
+    As long as the board's RAM suffices, only ways that cost hardly any time are taken; beyond it, any.
+    """
     tensors = {t.name: t for t in graph.tensors}
     ways = {layer.name: choices(layer, tensors, board.cpu) for layer in graph.all_layers}
     room = max((region.size for region in board.regions("ram")), default=0) - RESERVE
@@ -48,9 +51,9 @@ def plan_memory(graph: Graph, board: Board) -> MemoryPlan:
 def _leaner(
     graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[str, int], now: MemoryPlan, *, cheap: bool
 ) -> tuple[dict[str, int], MemoryPlan] | None:
-    """Leaner ways for the layers that make the buffer as large as it is; None if that gains nothing.
+    """Next leaner ways for the layers that decide the arena's size; None if the arena does not get smaller.
 
-    cheap: Take only ways that take hardly longer.
+    ``cheap``: take only ways that cost hardly any time.
     """
     found, trial = now, dict(taken)
     while found.placement.size >= now.placement.size:
@@ -69,7 +72,11 @@ def _leaner(
 
 
 def _culprits(graph: Graph, memory: MemoryPlan) -> list[str]:
-    """Layers whose scratch keeps up a tensor that is needed when the buffer is fullest, and those that run then."""
+    """Layers that decide the arena's size: those that run when it is fullest, and those whose scratch is in the way.
+
+    A scratch is in the way if it is the largest during the life of a tensor that is needed when the arena is fullest:
+    it keeps that tensor from lying lower.
+    """
     placement, layers = memory.placement, graph.all_layers
     full = [i for i, extent in enumerate(placement.extents) if extent == placement.size]
     there = {name for i in full for name in placement.live[i]}
@@ -93,7 +100,7 @@ def _place(graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[
 
 
 def fullest(memory: MemoryPlan, layers: tuple[str, ...]) -> tuple[int, tuple[Region, ...]]:
-    """Index of the layer (``layers``: their names) during which the buffer is fullest, and what lies there then."""
+    """Index in ``layers`` of the layer during which the arena is fullest, and what lies in it then."""
     placement, sizes = memory.placement, memory.sizes
     scratch = [memory.choices[name].scratch for name in layers]
     needs = [

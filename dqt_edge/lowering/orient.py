@@ -1,7 +1,7 @@
-"""Signals that are one element wide, laid along rows.
+"""Turns networks whose tensors are all one element wide, as those on signals, so that their long side is a row.
 
-A network of [samples, 1, channels] tensors computes the same on [1, samples, channels]: no byte moves, in tensors or
-weights. Kernels compute several outputs of a row together, so a row should be the long side.
+Tensors [samples, 1, channels] and [1, samples, channels] have the same bytes, and so have the weights. Kernels compute
+several outputs of a row at a time, which pays on long rows.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Plan: everything the code generator needs, decided; and what it will cost on a board."""
+"""Plan: a graph lowered for a board, with every decision taken; templates only write it down."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class PlannedLayer:
         kernel: C function, without the ``dqt_`` prefix.
         record: The descriptor that the kernel reads.
         widths: Candidates, never empty; (8, 8) for layers without weights.
-        proofs: For each, what is proved of the weights at that width.
-        scratch: Bytes of scratch the kernel needs.
+        proofs: For each candidate, what is proved of the weights at its width.
+        scratch: Bytes of scratch that the kernel clobbers.
         bound: Largest accumulator magnitude, 0 for layers without one.
     """
 
@@ -52,24 +52,24 @@ class PlannedLayer:
 
     @property
     def symbol(self) -> str:
-        """What the names of its tables in C begin with."""
+        """First part of the names of its tables in C."""
         return f"dqt_{c_name(self.name)}"
 
     @property
     def width_records(self) -> tuple[records.Width, ...]:
-        """Its widths with their proofs, as C has them."""
+        """Its candidates with their proofs, as records."""
         return tuple(records.Width(w, a, proof) for (w, a), proof in zip(self.widths, self.proofs, strict=True))
 
     @property
     def widths_symbol(self) -> str:
-        """Name in C of the table of its candidates: by their values, so that layers with the same ones share it."""
+        """Name in C of the table of its candidates, made of their values: layers with equal ones share a table."""
         marks = {Proof.NONE: "", Proof.TOP: "t", Proof.BOTH: "b"}
         parts = (f"{w}x{a}{marks[proof]}" for (w, a), proof in zip(self.widths, self.proofs, strict=True))
         return f"dqt_widths_{'_'.join(parts)}"
 
     @property
     def descriptor(self) -> records.Layer:
-        """What runs it."""
+        """The record that ``dqt_run()`` reads: which kernel runs it, on which parameters."""
         return records.Layer(
             run=f"dqt_{self.kernel}",
             parameters=f"&{self.symbol}_parameters",
@@ -94,11 +94,13 @@ class Plan:
     Attributes:
         source, target: The model's input and output, as its user sees them.
         classes: Class names, one for each output code, or none.
-        memory_size: What holds the tensors and, at its start, the scratch of the layer that runs.
-        memory_lower_bound: The least that any placement of them could reach.
-        scratch_size: Scratch of the layer during which the buffer is fullest.
+        memory_size: Tensors and scratch together; the chosen candidates lie behind.
+        memory_lower_bound: No placement of them can be smaller than this.
+        scratch_size: Scratch of the layer during which the arena is fullest.
         peak: Name of that layer.
-        peak_regions: What lies in the buffer then.
+        peak_regions: What lies in the arena then.
+        decide_at: Index of the layer behind which the controller has decided; None without a controller.
+        logits: Offset of the controller's logits; 0 without a controller.
         offsets: By tensor name.
     """
 
@@ -128,22 +130,22 @@ class Plan:
 
     @property
     def tensors_size(self) -> int:
-        """Bytes of ``memory_size`` that are not scratch when it is fullest."""
+        """Bytes of ``memory_size`` that tensors take when the arena is fullest."""
         return self.memory_size - self.scratch_size
 
     @property
     def choices(self) -> int:
-        """Offset of the chosen candidates, which lie behind the tensors."""
+        """Offset of the choices, the index of each adaptive layer's candidate: behind tensors and scratch."""
         return aligned(self.memory_size)
 
     @property
     def arena_size(self) -> int:
-        """Bytes of the arena that an inference needs: tensors, scratch, and the chosen candidates."""
+        """Bytes of the arena: tensors, scratch, and the choices."""
         return self.choices + aligned(self.adaptive_count)
 
     @property
     def candidate_max(self) -> int:
-        """Candidates of the layers that the controller decides; at least 1."""
+        """Most candidates of an adaptive layer; 1 if there is none."""
         return max((len(layer.widths) for layer in self.layers if layer.adaptive), default=1)
 
     def weights_image(self) -> bytes:
@@ -153,7 +155,7 @@ class Plan:
 
     @property
     def adaptive_count(self) -> int:
-        """Positions of the width vector."""
+        """Number of adaptive layers: the length of a width vector."""
         return sum(layer.adaptive for layer in self.layers)
 
     @property

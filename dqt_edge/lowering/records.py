@@ -51,7 +51,7 @@ class Member:
 
     @property
     def alignment(self) -> int:
-        """Bytes that it begins at a multiple of, on a 32-bit core."""
+        """Its alignment in bytes on a 32-bit core."""
         return self.record.byte_alignment() if self.record else _SIZES[self.c_type]
 
     @property
@@ -75,7 +75,7 @@ class Record:
 
     @classmethod
     def byte_alignment(cls) -> int:
-        """Bytes that the structure begins at a multiple of, on a 32-bit core."""
+        """Alignment of the structure in bytes on a 32-bit core."""
         return max(member.alignment for member in cls.members().values())
 
     @classmethod
@@ -100,11 +100,11 @@ class Record:
                 yield name, getattr(self, name), member
 
     def arrays(self) -> dict[str, tuple[Record, ...]]:
-        """Records of a variable number that lie beside this one, by the field that points to them."""
+        """Tables of records that this one points to, by the name of the pointer."""
         return {name: value for name, value, member in self.fields() if member.c_type == POINTER and _is_array(value)}
 
     def table_size(self) -> int:
-        """Bytes of the record and of its arrays."""
+        """Bytes of the record and of the tables that it points to."""
         return self.byte_size() + sum(sum(item.byte_size() for item in items) for items in self.arrays().values())
 
 
@@ -144,7 +144,7 @@ class Width(Record):
 
 @dataclass(frozen=True)
 class Layer(Record):
-    """What runs a layer; ``run`` and the pointers are names."""
+    """A layer of the model's table: its kernel, parameters and candidates, which are names of C."""
 
     c_type = "dqt_layer"
     run: Symbol

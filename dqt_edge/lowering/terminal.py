@@ -14,7 +14,7 @@ UNIT = 1 << 16
 
 @dataclass(frozen=True)
 class FixedScale:
-    """The fields of ``dqt_scale``: each factor is a 31-bit integer with the right shift behind the product, 1..62."""
+    """The fields of ``dqt_scale``. A factor is a 31-bit integer; the product with it is shifted right by 1..62."""
 
     to_code: int
     to_code_shift: int
@@ -25,7 +25,7 @@ class FixedScale:
 
 @dataclass(frozen=True)
 class Terminal:
-    """Shape, and what a code stands for: number = scale * (code - zero point)."""
+    """The model's input or output: its shape, and what a code stands for: number = scale * (code - zero point)."""
 
     shape: Shape
     scale: float
@@ -33,7 +33,7 @@ class Terminal:
 
     @classmethod
     def of(cls, tensor: Tensor) -> Terminal:
-        """That of a tensor."""
+        """The terminal that a tensor is."""
         return cls(tensor.shape, float(tensor.scale), tensor.zero_point)
 
     @property
@@ -43,7 +43,7 @@ class Terminal:
 
     @property
     def fixed(self) -> FixedScale | None:
-        """The scale in integers; None if it lies outside what they hold, above 2^-46 and below 2^14."""
+        """The scale in integers; None unless it lies between 2^-46 and 2^14."""
         to_code = _factor(1 / (Fraction(self.scale) * UNIT))
         to_number = _factor(Fraction(self.scale) * UNIT)
         if to_code is None or to_number is None:

@@ -32,7 +32,7 @@ class CurvePoint:
         count: Predicted count of one inference, if a board was measured.
         loss: Difference from the widest candidates on the calibration samples.
         settled: Whether the biases were corrected for this vector as a whole, because that lowered the loss.
-        accuracy: On the test samples; None without labels.
+        accuracy: On the held-out samples; None without labels.
     """
 
     origin: str

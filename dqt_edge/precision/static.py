@@ -53,8 +53,8 @@ def judge(
 def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
     """The width vector of highest accuracy (then lowest loss) whose BitOPs ratio is within the budget.
 
-    All vectors are tried where there are at most 400. Otherwise each layer is narrowed alone, the vector whose losses
-    add up to the least is the start of a walk over its neighbours, and the best that was met wins.
+    All vectors are tried where there are at most EXHAUSTIVE_MAX. Otherwise each layer is narrowed alone, the vector
+    whose losses add up to the least is the start of a walk over its neighbours, and the best that was met wins.
 
     Raises:
         UsageError: Even the narrowest vector costs more than the budget.

@@ -17,7 +17,7 @@ COLOURS = ["#8a949e", "#35618f", "#5b8c5a", "#b5651d"]
 
 
 def run_picture(log: Sequence[Mapping[str, Any]], measured: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """Accuracy on the validation set over the epochs, and of each policy on the held-out set against its cost, as SVG.
+    """Draw, as SVG: accuracy on the validation set by epoch, and of each policy on held-out samples by its cost.
 
     Dots mark the epoch that was taken.
 

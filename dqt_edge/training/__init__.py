@@ -1,4 +1,4 @@
 """Quantisation- and precision-aware training: the only room, with importers/, where TensorFlow lives.
 
-``data``, ``options``, ``spec`` and ``models`` import without TensorFlow; everything else needs it.
+Modules whose first line says so import without TensorFlow; the others need it.
 """

@@ -1,6 +1,6 @@
 """The controller: decides every adaptive layer's width once for each input, right behind the stem.
 
-Means over fields of the stem's output -> dense -> ReLU -> dense to layers x candidates. In training a straight-through
+Means over parts of the stem's output -> dense -> ReLU -> dense to layers x candidates. In training a straight-through
 Gumbel sample picks; in evaluation the largest logit does, without noise. All of it stays at 8 bits.
 """
 
@@ -26,7 +26,7 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
         signed: Whether that tensor has a zero point.
         hidden: Units of the hidden layer.
         layers, candidates: What it decides.
-        window: Fields of the stem's output whose means it sees.
+        window: Parts of the map at the stem's output whose means it sees.
     """
 
     def __init__(self, source: Shape, signed: bool, hidden: int, layers: int, candidates: int, window: Window) -> None:
@@ -62,8 +62,8 @@ class NestedController(keras.layers.Layer):  # type: ignore[misc]
     def _centre(self, pooled: Array) -> None:
         """Give the hidden layer's norm the statistics of these inputs.
 
-        All inputs have most of their mean in common. Without this a unit is on, or off, for every input, and the
-        controller never comes to tell them apart.
+        Inputs differ little in their means. Without this a hidden unit would be on for every input, or off for every
+        input, and the controller could not learn to treat them differently.
         """
         mean, variance = tf.nn.moments(self.hidden.product(pooled, self.hidden.kernel), axes=(0, 1, 2))
         self.hidden.norm.moving_mean.assign(mean)

@@ -16,7 +16,7 @@ from ..graph import Pair
 from ..graph.bitops import pair_ratio
 
 SPAN = 8.0
-"""Training moves the lift over -SPAN..SPAN (nats): wide enough that either end settles most choices by itself."""
+"""Training draws the lift from -SPAN..SPAN (nats). At either end it alone decides most choices."""
 HALVINGS = 60
 
 Floats = npt.NDArray[np.floating]
@@ -39,8 +39,8 @@ def mean_cost(logits: npt.NDArray[np.number], bias: npt.NDArray[np.number], tabl
     Args:
         logits: Of the controller, [samples, layers, candidates].
         bias: Added to them, [candidates].
-        table: See ``bitops.cost_table``.
-        fixed: The same.
+        table: Cost of each candidate of each adaptive layer, see ``bitops.cost_table``.
+        fixed: Cost of all other layers together, see there.
     """
     choices = (logits + bias).argmax(axis=-1)
     return float(fixed + table[np.arange(len(table)), choices].sum(axis=1).mean())
@@ -51,7 +51,7 @@ def lift_for(
 ) -> float:
     """Greatest lift whose mean cost stays within the target, to the precision of the halving; see :func:`mean_cost`.
 
-    Beyond the ends of what the dial can reach, a lift at which every choice is the cheapest, or the dearest.
+    For a target that no lift reaches: one at which every choice is the cheapest, or the dearest.
     """
     along = direction(candidates)
     gaps = np.abs(np.subtract.outer(along, along))

@@ -1,9 +1,9 @@
-"""Several devices or machines that train one network: tf.distribute in what this trainer needs of it.
+"""Several devices or machines that train one network: what this trainer needs of tf.distribute.
 
-Every replica sees its share of each batch and holds all variables. What depends on the whole batch is computed of the
-whole batch: gradients are averaged, and ranges, batch statistics and the terms of the loss that compare inputs gather
-what they need (``across``, ``shared_norm``). So the variables stay equal everywhere, and are those of one process
-with the same batch, but for the order of float sums.
+Every replica sees its share of each batch and holds all variables. Gradients are averaged. Ranges, batch statistics and
+the terms of the loss that compare inputs need the whole batch, and gather it (``across``, ``shared_norm``). So the
+variables stay equal on all replicas. They equal those of one process with the same batch, but for the order of float
+sums.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Devices:
 
     Attributes:
         replicas: Devices of all workers together.
-        local: Numbers of this process's replicas, which follow one another.
+        local: Numbers of the replicas of this process, without a gap.
         chief: Whether this process writes files.
     """
 

@@ -1,4 +1,4 @@
-"""What a finished run says about itself: its graph with provenance, its accuracies, its log."""
+"""From a finished run to what it leaves behind: a graph with provenance, accuracies, a log."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ from .to_graph import head_bias, to_graph
 from .validation import DIAL_FILL, samples_at_once
 
 INTEGER_VALUES = 1 << 21
-"""Input values of a part: the integer evaluation keeps all tensors, in 64 bits."""
+"""Input values that are evaluated at a time: the integer evaluation keeps every tensor, in 64 bits."""
 ORACLE_MACS = 1 << 39
-"""Multiply-accumulates of the held-out samples that the interpreter repeats for each policy."""
+"""The interpreter repeats as many held-out samples of each policy as take this many multiply-accumulates."""
 STATIC_MACS = 1 << 45
 DIAL_POINTS = 13
-"""Costs, evenly spread, that a dial is asked for; those that it cannot tell apart make one point."""
+"""Costs, evenly spread, at which points of the dial are sought; costs that lead to one bias share a point."""
 STATIC_LEAST = 16
-"""Fewer validation samples say nothing about a static vector."""
+"""With fewer validation samples, no static vector is sought: they would say nothing."""
 CLASSES_MAX = 100
-"""Of more classes, a checkpoint does not say how many samples of each were found."""
+"""With more classes, the provenance leaves out the right answers of each class."""
 
 COLUMNS = (
     "epoch", "phase", "loss", "accuracy", "val_float", "val_full", "val_least", "val_dynamic",
@@ -53,12 +53,13 @@ COLUMNS = (
 
 
 def finished_graph(outcome: Outcome, options: Options) -> Graph:
-    """Lower a finished run, with what was measured on the held-out set as provenance, and no date in it.
+    """Lower a finished run; what was measured on the held-out samples becomes provenance. No date is in it.
 
-    ``provenance["keras"]`` maps each policy (every candidate in all layers, ``dynamic``, ``static``) to
-    ``accuracy`` (0..1), ``samples``, ``per_class`` (class -> [right, samples]) and ``bitops_ratio``; ``dynamic`` also
-    has ``width_vectors`` (vector -> count), and ``static`` its ``vector``, the best at no more than the dynamic cost,
-    chosen on the validation set; a network for which that search would take days has none.
+    ``provenance["keras"]`` maps each policy to ``accuracy`` (0..1), ``samples``, ``per_class`` (class -> [right,
+    samples]) and ``bitops_ratio``. Policies are every candidate in all layers, ``dynamic``, and ``static``: the best
+    fixed width vector at no more than the dynamic cost, chosen on the validation set. ``dynamic`` also has
+    ``width_vectors`` (vector -> count), ``static`` its ``vector``. A network for which that search would take days
+    has no ``static``.
 
     Raises:
         MismatchError: Keras and the interpreter disagree in a code.
@@ -172,9 +173,9 @@ def static_samples(graph: Graph, count: int) -> int:
 
 
 def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
-    """Measure the Keras evaluation on the held-out set; it must equal the interpreter in every bit.
+    """Measure the Keras evaluation on the held-out samples; it must equal the interpreter in every bit.
 
-    ``compared`` says of how many samples: of all, unless the network is so large that it would take days.
+    ``compared`` is the number of samples that both ran: all, unless the interpreter would take days.
     """
     test = outcome.dataset.test
     if not graph.adaptive:

@@ -94,8 +94,8 @@ class Earlier:
 def load_initial(model: NestedModel, initial: Initial) -> None:
     """Start a network with those weights.
 
-    A layer with a norm gets a kernel of the usual size and the rest as the norm's factor, so that one learning rate
-    suits all layers. Layers that read the input take up its unit, which differs in training.
+    The weights of a layer with a norm are split: a kernel of the usual size, and the norm's factor for the rest. So one
+    learning rate suits all layers. Layers that read the model's input also absorb the unit that it has in training.
 
     Raises:
         UnsupportedError: A layer's weights have another shape.

@@ -114,7 +114,7 @@ def _sums(x: Array, kernel: Array, window: Window) -> Array:
 
 
 def _accumulate(layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Array], pair: Pair) -> Array:
-    """Accumulator halves, int64 [samples, height, width, channels] (sections 1 to 4 of the arithmetic)."""
+    """Twice the accumulators, int64 [samples, height, width, channels]; see Accumulator in docs/arithmetic.md."""
     weight_shift, activation_shift = (8 - bits for bits in pair)
     source = graph.tensor(layer.input)
     master = tf.constant(layer.weights.astype(np.int64))
@@ -151,7 +151,10 @@ def _accumulate(layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dic
 
 
 def _depthwise(x: Array, kernel: Array, window: Window) -> Array:
-    """Exact depthwise convolution, made at every place, then cut to the stride, which may differ by axis."""
+    """Exact depthwise convolution of stride 1, of which the strides' rows and columns are kept.
+
+    TensorFlow has no depthwise convolution whose strides differ by axis.
+    """
     full = tf.nn.depthwise_conv2d(tf.cast(x, tf.float64), tf.cast(kernel, tf.float64)[..., None], (1, 1, 1, 1), "VALID")
     return tf.cast(full, tf.int64)[:, :: window.stride[0], :: window.stride[1]]
 

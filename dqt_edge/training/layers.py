@@ -34,9 +34,9 @@ class Run:
         nested: On the integer path; False is floating point.
         batch_statistics: BatchNorm learns from the batch (warm-up only).
         calibrate: Set all scales from this float pass.
-        settle: Give norms this pass's statistics; what the network computes stays.
-        follow: Rate at which tensors without PACT follow their ranges, 0 for frozen ones; None in all passes
-            but the 8-bit one, which alone may move them.
+        settle: Give norms this pass's statistics, and change factors and offsets so that outputs stay.
+        follow: Rate at which tensors without PACT follow their ranges: 0 while these are frozen. None in every pass
+            but the 8-bit one, the only one that moves ranges.
         choice: Candidate of each adaptive layer, int32 [layers]; None with ``gates``.
         gates: One-hot candidate of each adaptive layer for each sample, float [samples, layers, candidates].
         bias: Added to the controller's logits, float [candidates]: where the dial stands.
@@ -61,7 +61,7 @@ def pad(value: Array, padding: tuple[int, int, int, int], fill: float = 0.0) -> 
 
 
 def padded(value: Array, node: Conv | Depthwise) -> tuple[Array, str]:
-    """A convolution's input and TensorFlow's name for the padding that is left to do."""
+    """A convolution's input, padded where TensorFlow cannot, and the name of the padding that is left to TensorFlow."""
     if isinstance(node.padding, str):
         return value, node.padding.upper()
     return pad(value, node.padding), "VALID"
@@ -150,10 +150,10 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         self.log_scale.assign(np.log(np.maximum(clip / 127, SCALE_MIN)))
 
     def settle_norm(self, out: Array) -> None:
-        """Give the norm the statistics of ``out``, before the norm, and a factor and offset that make up for it.
+        """Give the norm the statistics of ``out``, its input, and a factor and offset under which its output stays.
 
-        Weights of a finished network come with their norm folded in; without this the first batch of a warm-up,
-        normed by its own statistics, would see another network.
+        The weights of a finished network come with their norm folded in. The first batch of a warm-up is normed by its
+        own statistics, and without this it would see another network.
         """
         norm = self.norm
         gamma, beta, old_mean, old_variance = (

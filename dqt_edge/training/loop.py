@@ -38,7 +38,7 @@ SAVE_EVERY = 5.0
 """Minutes between two savings of the state within an epoch."""
 
 ORDER, VARIATION, DRAW = 1, 2, 3
-"""First number of the key of each kind of randomness; seed, epoch and, for the last two, step follow."""
+"""Each kind of randomness has a key: one of these numbers, the seed, the epoch and, for the last two, the step."""
 
 
 class StoppedError(DqtError):
@@ -75,7 +75,7 @@ def train(
     devices: Devices | None = None,
     save_every: float = SAVE_EVERY,
 ) -> Outcome:
-    """Train; the state lies in ``<out>.state/`` after every epoch, and within long ones too.
+    """Train. The state is saved to ``<out>.state/`` after every epoch, and within long ones.
 
     Args:
         options: What to train.
@@ -153,7 +153,7 @@ def build_model(options: Options, dataset: Dataset, initial: Initial | None = No
 
 
 class _Saver:
-    """Writes a trainer's state now and then, where its process is the one that does."""
+    """Writes a trainer's state now and then, in the one process that writes."""
 
     def __init__(self, trainer: Trainer, path: Path, minutes: float) -> None:
         self.trainer, self.path, self.seconds = trainer, path, 60 * minutes
@@ -241,7 +241,7 @@ class Trainer:
         return {**row, **validate(self.step, self.dataset.validation, self.devices, on_integers)}
 
     def _draw(self, epoch: int, step: int) -> dict[str, Array]:
-        """What is random in a step: a width vector, the dial (at the budget every other time), the gates' noise."""
+        """What is random in a step: a width vector, the dial (at the budget in every other step), the gates' noise."""
         options = self.options
         rng = np.random.default_rng((DRAW, options.seed, epoch, step))
         choice = rng.integers(0, len(options.candidates), len(self.model.adaptive)).astype(np.int32)
@@ -276,7 +276,7 @@ class Trainer:
         self._begin_nested()
 
     def _samples(self) -> npt.NDArray[np.float32]:
-        """Training inputs to see ranges and statistics by, spread over the data, which may be sorted by class."""
+        """Training inputs for calibration, spread evenly over the data, which may be sorted by class."""
         source = self.dataset.train
         count = min(len(source.labels), samples_at_once(source.shape, CALIBRATION_SAMPLES))
         indices = np.linspace(0, len(source.labels) - 1, count).astype(np.int64)

@@ -1,10 +1,10 @@
 """The loss: Eq. 11 of DQT (arXiv 2508.09176) with a budget, and two terms that make the controller choose.
 
-    J = J_task(dynamic) + a * mean over K' of J_task^(b) + beta * max(0, cost - target)
+    J = J_task(dynamic) + a * mean over K' of J_task^(b) + beta * |cost - target|
         - l1 * focus - l2 * I(choice; input)
 
-The last two terms are this project's own. Where every width classifies well, the task loss hardly tells them
-apart and a controller collapses to one vector. ``focus`` rewards cost spent on the inputs that the least width
+The last two terms are this project's own. Where every width classifies well, the task loss is almost the same for all
+of them, and a controller collapses to one vector. ``focus`` rewards cost spent on the inputs that the least width
 distorts most: precision goes where narrowing hurts. The mutual information ``H(mean p) - mean H(p)`` rewards
 choices that are sure for each input and differ between inputs.
 """
@@ -18,7 +18,8 @@ import tensorflow as tf
 from .quantizers import Array
 
 SMOOTHING = 0.05
-"""Probability that a label gives to all classes alike: small data sets must not drive logits without end."""
+"""Part of a label's probability that is spread evenly over all classes, so that small data sets do not drive the
+logits without end."""
 
 
 def accuracy(labels: Array, logits: Array) -> Array:

@@ -30,8 +30,8 @@ from .layers import NestedConv2D, NestedDense, NestedDepthwiseConv2D, Pool, Run
 from .quantizers import Array, EmaScale, Pact, View
 
 UNIT = 1 / 255
-"""Real size of an input code in training. Whatever units the data has, the network sees about 0..1: Adam's steps suit
-weights of the order 1, and a stem made for 0..255 would have weights of 1e-3."""
+"""Real size of an input code in training: the network sees 0..1, whatever units the data has. Adam's steps suit weights
+of the order 1; for inputs of 0..255 the stem would have weights of the order 1e-3."""
 
 Gate = Callable[[Array], Array]
 """From controller logits to one-hot gates."""
@@ -193,7 +193,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         return self.zero_point(name) * self.real_scale(name)
 
     def residual_multiplier(self, total: str) -> npt.NDArray[np.int32]:
-        """Multipliers with which a fused addition's other operand enters the accumulator (section 4)."""
+        """Multipliers with which a fused addition's other operand enters the accumulator."""
         conv, other = self.fusible[total]
         part = self.parts[conv]
         source, scale = self.real_scale(part.node.input), self.real_scale(other)

@@ -23,7 +23,7 @@ class Options:
     """Options of one run; equal options and equal data give an equal result on one machine.
 
     Attributes:
-        data, model: Names, see ``data.load_data`` and ``models.spec_of``.
+        data, model: Names, see ``data.load`` and ``architectures.models``.
         candidates: Width pairs of the adaptive layers.
         budget: Target of the mean BitOPs ratio, 0..1 of everything at 8x8.
         epochs: Passes over the training set, warm-up included; at least 4.
@@ -76,8 +76,10 @@ class Options:
     channels: int = 3
     crop_area: float = 1.0
 
-    def __post_init__(self) -> None:
-        limits = {
+    @property
+    def limits(self) -> dict[str, tuple[float, float]]:
+        """Least and largest value of each number."""
+        return {
             "budget": (0.0, 1.0),
             "epochs": (1 if self.init else 4, 100_000),
             "seed": (0, 2**31 - 1),
@@ -97,7 +99,9 @@ class Options:
             "channels": (1, 3),
             "crop_area": (0.01, 1.0),
         }
-        for name, (low, high) in limits.items():
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in self.limits.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise UsageError(
@@ -105,7 +109,6 @@ class Options:
                     where=f"parameter `{name}`",
                     next_step="give a value within the range",
                 )
-
         if self.channels == 2:
             raise UsageError(
                 "an image has 1 or 3 channels", where="parameter `channels`", next_step="give 1 for grey, 3 for colour"
@@ -123,7 +126,7 @@ class Options:
 
     @property
     def floating(self) -> int:
-        """Epochs in floating point, settled."""
+        """Effective epochs of the warm-up: the given ones, or a quarter; with ``init`` none."""
         if self.warmup is not None:
             return self.warmup
         return 0 if self.init else max(1, self.epochs // 4)

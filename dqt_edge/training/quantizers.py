@@ -1,9 +1,9 @@
-"""Differentiable twins of nested.py: the forward value is the integer path's, the gradient straight through.
+"""Differentiable twins of nested.py: forward the value of the integer path, backward a straight-through gradient.
 
 A width enters as its step ``2^(8-b)``, a tensor, so that one traced function serves every width.
 Sources: DQT (arXiv 2508.09176) for the views, LSQ (arXiv 1902.08153) for learned weight scales, PACT
-(arXiv 1805.06085) for the learned clip. Scales are held as logarithms: Adam's step does not see a gradient's
-size, and a fixed step on a scale of 1e-3 would destroy it.
+(arXiv 1805.06085) for the learned clip. Scales are held as logarithms: a step of Adam has one size whatever the
+gradient's, and on a scale of 1e-3 it would be far too large.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EMA_RATE = 0.01
 """A decay of 0.99."""
 PERCENTILE_REST = 0.001
 PERCENTILE_SAMPLE = 1 << 17
-"""Of larger tensors an even sample of at least half as many values stands for all."""
+"""Larger tensors are sampled evenly: at least half this many values stand for all."""
 SCALE_MIN = 1e-6
 
 
@@ -42,7 +42,7 @@ def round_half_up(value: Array) -> Array:
 
 
 def weight_view(kernel: Array, log_scale: Array, step: Array, count: int, view: View = "centred") -> Array:
-    """View of weights, in real units: the centred floor (section 1 of the arithmetic) unless told otherwise.
+    """View of weights, in real units: the centred floor of docs/arithmetic.md, or another one for comparison.
 
     Args:
         kernel: Real weights; the last axis is the channel, or is the scale's own.
@@ -65,7 +65,7 @@ def weight_view(kernel: Array, log_scale: Array, step: Array, count: int, view: 
 
 
 def activation_view(value: Array, scale: Array, step: Array, view: View = "centred") -> Array:
-    """View of a tensor of zero point 0, in real units: rounded and saturating (section 2), or cut if ``plain``.
+    """View of a tensor of zero point 0, in real units: rounded and saturating, or cut if ``plain``.
 
     The gradient passes to ``value`` alone.
     """
@@ -155,10 +155,10 @@ class Pact(keras.layers.Layer):  # type: ignore[misc]
 
 
 class EmaScale(keras.layers.Layer):  # type: ignore[misc]
-    """Codes of a tensor without PACT: its range is an average of 99.9th percentiles of ``|y|`` (section 5).
+    """Codes of a tensor without PACT: its range is an average of 99.9th percentiles of ``|y|``.
 
-    A signed tensor has zero point 128. Outside the range the gradient still passes: the range is not learned,
-    so a value that has left it comes back only by its own motion.
+    A signed tensor has zero point 128. The gradient passes outside the range too: the range is not learned, so nothing
+    else would bring a value back that has left it.
     """
 
     def __init__(self, name: str, signed: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a replica's own code needs to know of the others. Alone, all of this changes nothing."""
+"""Sums and means over all replicas, for code that each replica runs. With one replica, all of it changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Array = Any  # a tf.Tensor; TensorFlow ships no types
 
 
 def _context() -> Any:  # noqa: ANN401 - a tf.distribute.ReplicaContext
-    """Of the replica that is running, where there are several; else None."""
+    """Context of the running replica if there are several, else None."""
     context = tf.distribute.get_replica_context()
     return context if context is not None and context.num_replicas_in_sync > 1 else None
 
@@ -24,7 +24,7 @@ def replicas() -> int:
 def across(value: Array) -> Array:
     """Values of all replicas, joined along the first axis in their order.
 
-    The gradient is such that the mean over replicas of a loss made from joined values has the gradient of that loss.
+    Its gradient is scaled so that gradients averaged over the replicas are those of a loss of the joined values.
     """
     context = _context()
     if context is None:

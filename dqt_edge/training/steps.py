@@ -99,7 +99,7 @@ class Steps:
 
     @property
     def budget_position(self) -> float:
-        """Where the dial stands for the budget: 0 at the least cost, 1 at 8x8."""
+        """Position of the dial at the budget: 0 is the least cost, 1 is 8x8."""
         low, high = self.cost_at(self.least), self.cost_at(self.full)
         return float(np.clip((self.options.budget - low) / max(high - low, 1e-9), 0, 1))
 
@@ -160,7 +160,7 @@ class Steps:
     def _dynamic_loss(
         self, x: Array, y: Array, full: Array, narrow: Array, *, position: Array, bias: Array, tau: Array, seed: Array
     ) -> Array:
-        """Task loss under the controller's gates, the cost that the dial asks for, and what makes it choose.
+        """Terms of the dynamic pass: the task loss, the distance from the dial's target, focus and diversity.
 
         The last two compare inputs of the whole batch, so they see those of all replicas.
         """

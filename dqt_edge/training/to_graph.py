@@ -78,7 +78,7 @@ def _number(value: Any) -> float:  # noqa: ANN401 - a Keras variable or tensor
 
 
 class _Lowering:
-    """One conversion: keeps the fused additions and the tensors made so far."""
+    """State of one conversion: which additions are fused, and the tensors made so far."""
 
     def __init__(self, model: NestedModel, name: str, provenance: dict[str, Any]) -> None:
         self.model, self.name, self.provenance = model, name, provenance
@@ -118,7 +118,7 @@ class _Lowering:
 
     def _described(self, node: str) -> Tensor:
         zero = self.model.zero_point(node)
-        # The host quantises with the data's own scale; the network's unit is that of training alone.
+        # The scale of the data itself, by which the host quantises; training's unit of the network does not leave it.
         scale = self.model.input_scale if self._holds_inputs(node) else self._scale(node)
         return Tensor(tensor_name(node), self.model.shapes[node], scale, zero)
 
@@ -218,11 +218,11 @@ def _refuse(layer: str, reason: str) -> UnsupportedError:
 
 
 def head_bias(model: NestedModel, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Twice the bias of the controller's last layer with these steps added to it, rounded once, as lowering rounds.
+    """Twice the bias of the controller's last layer plus ``steps``, rounded once, as lowering rounds.
 
     Args:
         model: A network with a controller, which stays as it is.
-        steps: Halves of the layer's units, [decided layers * candidates].
+        steps: What to add, in halves of the accumulator's unit, [decided layers * candidates].
     """
     controller = model.controller
     assert controller is not None

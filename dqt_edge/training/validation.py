@@ -20,7 +20,7 @@ from .steps import Steps
 
 PART = 256
 PART_VALUES = 1 << 24
-"""Input values of a part, so that large images come in smaller ones."""
+"""Input values that go through the network at a time: large images come in smaller parts."""
 DIAL_FILL = 0.98
 """Part of the budget that the dial is set to on the validation set: other inputs cost a little more or less."""
 
@@ -65,7 +65,7 @@ def validate(steps: Steps, source: Source, devices: Devices, on_integers: bool) 
 def in_parts(
     functions: list[Callable[[Array], tuple[Array, ...]]], steps: Steps, source: Source, devices: Devices
 ) -> list[Found]:
-    """What the functions return of all samples of a source, one after the other."""
+    """Results of each function for all samples of a source, in the order of the samples."""
     count = len(source.labels)
     parts: list[list[Found]] = []
     with closing(ahead(_parts(source, devices))) as read:

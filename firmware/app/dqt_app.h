@@ -14,10 +14,10 @@ typedef struct {
     uint8_t *arena;       /* one for all models, which run one after another; aligned to 8 */
     uint64_t *counts;     /* counter ticks of each layer of the last run; 0: did not run */
     uint32_t *checksums;  /* CRC-32 of each layer's output, when asked for; else 0 */
-    int32_t *bias;        /* for the controller's logits, as the host sent it */
+    int32_t *bias;        /* biases of a RUN, one for each candidate */
     uint8_t *receive;     /* one request frame */
     uint8_t *reply;       /* one reply frame, kept for repeats */
-    uint8_t *ring;        /* received bytes that wait */
+    uint8_t *ring;        /* received bytes that are not decoded yet */
     uint32_t receive_max; /* longest payload of a request; receive has room for its frame */
     uint32_t ring_size;   /* a power of two */
     uint32_t load_window; /* LOADs that may be unanswered */

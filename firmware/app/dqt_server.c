@@ -62,7 +62,8 @@ static void copy(uint8_t *to, const uint8_t *from, uint32_t size) {
     }
 }
 
-/* Takes what the port has, as long as the ring has room: a reply is sent while requests come in. */
+/* Moves received bytes into the ring while it has room. Called between the bytes of a reply too: the host sends LOADs
+ * ahead of their answers. */
 static void poll_reception(void) {
     const uint32_t size = dqt_app.ring_size;
     while (server.ring_head - server.ring_tail < size) {
@@ -97,7 +98,7 @@ static void send(const uint8_t *frame, uint32_t size) {
     }
 }
 
-/* Completes header and CRC round a payload already in place; returns the frame's size. */
+/* Writes header and CRC round a payload that lies in the frame already; returns the frame's size. */
 static uint32_t seal(uint8_t *frame, uint32_t type, uint32_t sequence, uint32_t payload_size) {
     frame[DQT_FRAME_TYPE_OFFSET] = (uint8_t)type;
     frame[DQT_FRAME_FLAGS_OFFSET] = 0;
@@ -123,7 +124,7 @@ static void refuse_frame(void) {
     refuse(DQT_NO_SEQUENCE, NO_REQUEST, DQT_NAK_BAD_FRAME, 0);
 }
 
-/* What a handler found: a NAK code with its detail, or a reply's payload size. */
+/* How a handler ended: with a NAK (code, detail), or with a reply of payload_size bytes. */
 typedef struct {
     uint32_t code; /* 0: answered */
     uint32_t detail;
@@ -139,7 +140,7 @@ static outcome answered(uint32_t payload_size) {
 }
 
 static outcome hello(uint8_t *out) {
-    static const uint8_t board[BOARD_SIZE] = DQT_BOARD_ID; /* whole: so the code has one size for every id */
+    static const uint8_t board[BOARD_SIZE] = DQT_BOARD_ID; /* all 16 bytes: the code has one size for every id */
     const dqt_model *model = server.model;
     for (uint32_t i = 0; i < DQT_HELLO_REPLY_SIZE; i++) {
         out[i] = 0;
@@ -159,7 +160,7 @@ static outcome hello(uint8_t *out) {
     return answered(DQT_HELLO_REPLY_SIZE);
 }
 
-/* Another model from now on; what was loaded is forgotten, because the arena is one for all. */
+/* Serves another model from now on. The models share one arena, so a loaded input is forgotten. */
 static outcome select_model(const uint8_t *payload, uint32_t size, uint8_t *out) {
     if (size != DQT_SELECT_SIZE) {
         return refused(DQT_NAK_BAD_LENGTH, DQT_SELECT_SIZE);
@@ -208,7 +209,7 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
     if (policy == DQT_POLICY_CONTROLLER && !dqt_has_controller(model)) {
         return refused(DQT_NAK_NO_CONTROLLER, 0);
     }
-    /* Candidate indices, a byte each; or biases, all of them or none. */
+    /* VECTOR: choices, a byte each. CONTROLLER: biases, four bytes each, one for each candidate or none. */
     const uint32_t vector = policy == DQT_POLICY_VECTOR;
     const uint32_t wanted = vector ? model->adaptive_count : count != 0u ? model->candidate_max : 0u;
     const uint32_t bytes = vector ? wanted : 4u * wanted;
@@ -226,7 +227,7 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
     return answered(0);
 }
 
-/* The biases of a checked RUN under the controller's policy, in a buffer of their own; NULL if it has none. */
+/* Copies the biases of a checked RUN into dqt_app.bias, because the frame need not be aligned; NULL if it has none. */
 static const int32_t *biases(const uint8_t *payload) {
     const uint32_t count = get16(payload + DQT_RUN_COUNT_OFFSET);
     for (uint32_t k = 0; k < count; k++) {
@@ -255,7 +256,7 @@ static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     const dqt_status status = dqt_measure(model, dqt_app.arena, &options, &measurement, &result);
     server.received = 0; /* the run has overwritten the input */
     if (status != DQT_OK) {
-        return refused(DQT_NAK_FAILED, (uint32_t)status); /* check_run() leaves no cause for it */
+        return refused(DQT_NAK_FAILED, (uint32_t)status); /* cannot happen behind check_run() */
     }
     server.runs++;
 
@@ -330,7 +331,8 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
     }
     const uint32_t type = request[DQT_FRAME_TYPE_OFFSET];
     uint8_t *reply = dqt_app.reply;
-    /* Same sequence number and CRC: the answer was lost on its way, and executing again could give another one. */
+    /* Same sequence number and CRC: the host repeats a request whose answer was lost. It gets the kept answer, because
+     * a second execution could give another one. */
     const uint32_t repeated =
         server.reply_size != 0 && crc == server.answered_crc && sequence == get16(reply + DQT_FRAME_SEQUENCE_OFFSET);
     if (!repeated) {

@@ -1,4 +1,4 @@
-"""The firmware's dial gives the biases of dqt_edge/dial.py for every target, on cores and on the host."""
+"""The firmware's dial gives the biases of dqt_edge/graph/dial.py for every target, on cores and on the host."""
 
 from __future__ import annotations
 

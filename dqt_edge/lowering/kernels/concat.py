@@ -19,7 +19,7 @@ def row_sizes(layer: Concat, tensors: Mapping[str, Tensor]) -> tuple[int, list[i
 
 
 def record(layer: Concat, tensors: Mapping[str, Tensor], offsets: Mapping[str, int]) -> Concatenation:
-    """The layer's descriptor; ``shift`` 0 marks an input that is copied."""
+    """The layer's record; ``shift`` 0 marks an input that is copied."""
     rows, sizes = row_sizes(layer, tensors)
     rq, parts = layer.requantize, []
     for i, name in enumerate(layer.inputs):

@@ -17,13 +17,13 @@ SEGMENT, SEGMENT_MAX = 512, 32
 in pixel pairs."""
 
 STRIP_MAX, STRIP_MIN = 255, 4
-"""Most pairs of pixels of a strip of rows, and fewest of one that is cut for the sake of memory."""
+"""Most pairs of pixels in a strip; and least, where a row is cut into strips only to save memory."""
 
 OPERANDS = 9216
 """Bytes of decoded weights beyond which a larger block gains under 1 %: the input rows are expanded once a block."""
 
 ROW_COST = 220
-"""Instructions of depthwise_conv2d_dsp for a row, whatever its length, beside those for each word."""
+"""Instructions of depthwise_conv2d_dsp for a row, besides those for each word of it."""
 
 DEPTHWISE_CHANNEL = 48
 """Bytes of dqt_dsp_depthwise_channel."""
@@ -32,10 +32,10 @@ RUN, CHANNEL = 16, 12
 """Bytes of dqt_dsp_run and dqt_dsp_channel on a 32-bit core."""
 
 PACKED_BITS = 12
-"""Twice the bits of weight, plus those of activation, up to which a convolution takes packed form."""
+"""2 * weight bits + activation bits up to which a convolution takes packed form."""
 
 RUN_MAX = 256
-"""K between two folds, at most."""
+"""Most products between two folds of the field sums into accumulators."""
 
 LIMITS = (
     Limit("DQT_DSP_PACKED_BITS", PACKED_BITS, "2 * (bits of weight) + (bits of activation) of packed form, at most."),
@@ -78,19 +78,19 @@ def takes_depthwise(layer: DepthwiseConv2D) -> bool:
 
 
 def plain_codes(layer: Conv2D | DepthwiseConv2D) -> bool:
-    """Whether outputs are codes of the simplest kind: a shift of 32 for all channels, and no limits but 0 and 255."""
+    """Whether the micro-kernel can make the output codes itself: every shift is 32, and the clamp is 0 and 255."""
     requantize = layer.requantize
     assert requantize is not None
     return bool((requantize.shift == 32).all()) and (requantize.low, requantize.high) == (0, 255)
 
 
 def _words(layer: DepthwiseConv2D, output: Tensor, axis: int) -> int:
-    """Words of a row of outputs along an axis: 0 for columns, 1 for rows."""
+    """Words of outputs in a row of the kernel. axis: 0 if its rows are columns of the map, else 1."""
     return -(-output.shape[axis] // 2) if layer.window.stride[axis] == 1 else output.shape[axis]
 
 
 def by_column(layer: DepthwiseConv2D, output: Tensor) -> bool:
-    """Whether the kernel's rows are better the map's columns: by the words to compute, and what each row takes."""
+    """Whether the kernel should take the map's columns as its rows: whichever costs fewer instructions."""
     costs = []
     for axis in (0, 1):
         word = 26 if layer.window.stride[axis] == 1 else 15
@@ -108,9 +108,9 @@ def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
 
 
 def dense_kind(layer: Dense) -> str:
-    """Kernel of a dense layer, without the rest of its name: ``wide``, ``nibbles`` or ``planes``.
+    """Which of the dense kernels serves a layer: ``wide``, ``nibbles`` or ``planes``.
 
-    Planes A, B and L are for layers whose candidates together take fewer instructions on them than on nibbles.
+    ``wide`` if 8x8 is its only candidate; else the one that takes fewer instructions over all its candidates together.
     """
     if layer.candidates == ((8, 8),):
         return "wide"
@@ -140,8 +140,8 @@ def dense_scratch(layer: Dense) -> int:
 def window_order(layer: Conv2D) -> npt.NDArray[np.int8]:
     """Weights [channels, K] in the order in which conv2d_dsp gathers windows.
 
-    Where the input channels are no multiple of 4: of each row of the window the whole groups of four K, then what is
-    left of each row. Else the natural order, whose rows are whole groups.
+    If the input channels are a multiple of 4, that is the natural order. Else it is the whole groups of four K of every
+    row of the window, then the rest of every row.
     """
     weights = layer.by_channel
     row = layer.window.kernel[1] * layer.weights.shape[-1]
@@ -160,8 +160,8 @@ def is_packed(pair: Pair) -> bool:
 def proof(layer: Conv2D, pair: Pair) -> Proof:
     """What holds for the weights at a width, for every channel and any activations.
 
-    TOP: the sum of a top (packed: odd) field over the whole window fits its 24 (packed: 16) bits. BOTH: so does that of
-    an even field, which packed has in 16 bits. docs/kernels.md derives the fields.
+    TOP: over the whole window, the sum of a top field fits its bits: 24 in wide form, 16 in packed form. BOTH: packed
+    form, and the sum of a low field fits its 16 bits too. docs/kernels.md derives the fields.
     """
     bits, activation_bits = pair
     view = layer.by_channel.astype(np.int64) >> (8 - bits)
@@ -178,22 +178,22 @@ def proof(layer: Conv2D, pair: Pair) -> Proof:
 
 
 def is_flat(source: Shape, output: Shape, window: Window) -> bool:
-    """Whether conv2d_dsp ignores where the rows of an image end: an unpadded 1x1 convolution of stride 1."""
+    """Whether a convolution is flat: 1x1, stride 1, no padding. Then it ignores where rows of the map end."""
     return (*window.kernel, *window.stride) == (1, 1, 1, 1) and source[:2] == output[:2]
 
 
 def segment_pairs(depth: int) -> int:
-    """Pairs of pixels in a row of our own choice, where rows of the image do not count. depth: K, padded."""
+    """Pairs of pixels in a segment of a flat convolution; ``depth`` is K, padded."""
     return min(SEGMENT // depth + 1, SEGMENT_MAX)
 
 
 def takes_rows(layer: Conv2D, source: Shape, output: Shape) -> bool:
-    """Whether conv2d_dsp takes the image row by row: whole groups of channels, and rows that count."""
+    """Whether conv2d_dsp goes row by row: the input channels are a multiple of 4, and the convolution is not flat."""
     return source[2] % packing.TILE == 0 and not is_flat(source, output, layer.window)
 
 
 def strips(layer: Conv2D, source: Tensor, output: Tensor) -> list[int]:
-    """Pairs of pixels whose operands may lie in scratch at a time, the fastest first: whole rows, or segments."""
+    """Sizes of a strip in pairs of pixels, the fastest first: whole rows and parts of them, or segments."""
     if takes_rows(layer, source.shape, output.shape):
         pairs = -(-output.shape[1] // 2)
         parts = [-(-pairs // STRIP_MAX)]
@@ -205,7 +205,7 @@ def strips(layer: Conv2D, source: Tensor, output: Tensor) -> list[int]:
 
 
 def _takes_raw(layer: Conv2D, total: int) -> bool:
-    """Whether some outputs of some candidate leave the micro-kernel as accumulators. total: K of a window, padded."""
+    """Whether the micro-kernel leaves accumulators, at some candidate, for plain C to finish; ``total``: padded K."""
     if layer.channels % packing.TILE or not plain_codes(layer):
         return True
     for bits, activation_bits in layer.candidates:
@@ -217,7 +217,7 @@ def _takes_raw(layer: Conv2D, total: int) -> bool:
 
 
 def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int, strip: int) -> int:
-    """Bytes of scratch that the kernel takes with ``block`` tiles of decoded weights and ``strip`` pairs of pixels."""
+    """Bytes of scratch of conv2d_dsp with ``block`` tiles of decoded weights and ``strip`` pairs of pixels."""
     in_channels = source.shape[2]
     height, width = layer.window.kernel
     row = width * in_channels
@@ -232,7 +232,7 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int, strip: in
 
 
 def most_tiles(layer: Conv2D) -> int:
-    """Weight tiles beyond which decoding more at a time does not pay."""
+    """Largest block in tiles; a larger one would gain too little."""
     return max(2, OPERANDS // (4 * packing.padded(layer.by_channel.shape[1])))
 
 
@@ -253,11 +253,12 @@ def pack_nibbles(weights: npt.NDArray[np.int8]) -> packing.Planes:
 
 
 def nibble_place(channel: int, k: int) -> tuple[int, int, int]:
-    """Word of a group, and first bits in the high and in the low plane, of weight (channel, k).
+    """Where weight (channel, k) lies: word of its group, first bit in the high plane, first bit in the low plane.
 
-    A mask of 0xF00FF00F yields two channels in each half of a word, and rotated by eight bits the other two. A delta
-    swap between the planes yields two words of whole bytes: channels 1 over 3, which are the high nibbles of the high
-    plane, and 0 over 2. The second lies a byte further on there than in the high plane.
+    Two readers explain the order. ``AND`` with 0xF00FF00F takes two channels out of each half of a word, and after a
+    rotation by eight bits the other two. A delta swap between the planes makes two words of whole bytes, one with
+    channels 1 and 3, one with channels 0 and 2; for the latter, a nibble of the low plane lies one byte further on than
+    its partner in the high plane.
     """
     byte = 2 * (k // 2) + (channel < 2)
     if channel % 2 == 1:
@@ -266,10 +267,10 @@ def nibble_place(channel: int, k: int) -> tuple[int, int, int]:
 
 
 def _conv2d_ways(layer: Conv2D, tensors: Tensors) -> list[Way]:
-    """Strips are narrowed first: that costs little. Then blocks are made smaller."""
+    """The fastest way first. Narrower strips come next, because they cost little; then smaller blocks."""
     source, output = tensors[layer.input], tensors[layer.output]
     tiles = packing.padded(layer.channels) // packing.TILE
-    # Some width pairs take two tiles at a time: a lone one costs as much.
+    # Some width pairs compute two tiles at a time, and a single one costs as much: so even sizes, or 1.
     found = block_sizes(tiles, most_tiles(layer))
     blocks = sorted({min(n + n % 2, tiles) if n > 1 else n for n in found}, reverse=True)
     widths = strips(layer, source, output)
@@ -288,7 +289,7 @@ def _conv2d_ways(layer: Conv2D, tensors: Tensors) -> list[Way]:
 
 
 def _conv2d_order(g: Geometry) -> Overlap:
-    """By row; or some pixels at a time. The distance for single pixels is safe however many the kernel takes."""
+    """By row, or several pixels at a time: for those the distance of single pixels is safe."""
     if g.source[2] % packing.TILE or is_flat(g.source, g.target, g.window):
         return by_pixel(g)
     return by_row(g)
@@ -300,9 +301,10 @@ def _depthwise_ways(layer: DepthwiseConv2D, tensors: Tensors) -> list[Way]:
 
 
 def _depthwise_order(g: Geometry) -> Overlap | None:
-    """Four channels at a time, rows in a ring, or columns.
+    """As the C goes: rows in a ring; or, with ``block`` 1, whole columns.
 
-    After a column of all rows nothing of it is needed: it may be overwritten by one that begins any rows away.
+    A column is read whole before it is written, and never again. So it may overwrite any column of its own place, if
+    both maps are equally wide: at any distance that is a multiple of an input row.
     """
     if g.block == 0:
         return depthwise_by_row(g)

@@ -1,4 +1,4 @@
-"""The type of a kernel: a C function that computes a layer, with all that the planner and the exporter know of it."""
+"""What a kernel is to Python: a C function that computes a layer, its sources, and what the planner must know of it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Source:
         template: File name of the template without its suffixes; empty: the name.
         variant: What the template may ask for.
         needs: Sources whose functions this one calls.
-        thumb1: What takes its place on Armv6-M, which has Thumb 1 only; empty: itself.
+        thumb1: Sources that take its place on Armv6-M, which has Thumb 1 only; empty: it stays.
     """
 
     family: str
@@ -93,8 +93,8 @@ class Way:
         block: Weight tiles that a convolution decodes at a time; of a depthwise kernel for the DSP extension, 1 where
             its rows are the map's columns; else 0.
         strip: Pairs of pixels whose operands a convolution for the DSP extension keeps in scratch at a time, else 0.
-        rereads: Whether the kernel reads input more than once, because the strips of a row share some.
-        cheap: Whether it takes hardly longer than the way before it.
+        rereads: Whether some input is read twice, because neighbouring strips of a row share columns.
+        cheap: Whether it costs hardly more time than the way before it.
     """
 
     scratch: int = 0
@@ -105,7 +105,7 @@ class Way:
 
 
 Order = Callable[[Any, Way, Tensors], dict[str, Overlap]]
-"""Layer, way, tensors -> tensors that the layer reads and whose memory its output may take over."""
+"""(layer, way, tensors) -> how the output may take over memory of the layer's inputs, by their names."""
 
 
 @dataclass(frozen=True)
@@ -135,18 +135,18 @@ def _plain_way(_layer: Layer, _tensors: Tensors) -> Sequence[Way]:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel, all facts in one place. Functions get the layer and the graph's tensors.
+    """A kernel with all its facts. Functions get the layer and the graph's tensors.
 
     Attributes:
         source: Its template, variant, and the sources that it needs; the name is that of the C function.
         operators: Classes of the layers that it computes.
-        describe: Makes the descriptor that it reads: of a layer, its way, its weights' planes, and the plan so far.
-        serves: Which layers of the classes it computes; each argument's range is in the C file's head.
-        ways: How it may compute such a layer, the fastest first; at least one.
-        order: Its order of reading and writing; None: the output never takes over memory of the input.
-        pack: What lays out the weights as planes; None: the kernel reads master bytes, or has no weights.
-        proof: What to prove of the weights at a width; None: the kernel does not ask.
-        fallback: Whether it is a last way for layers that a faster kernel serves, where memory is short.
+        describe: Makes the record that the kernel reads, from a layer, its way, its packed weights, and the context.
+        serves: Whether it computes a layer of these classes.
+        ways: The ways in which it may compute such a layer, the fastest first; at least one.
+        order: Its order of reading and writing; None: the output may not take over memory of an input.
+        pack: Lays out the weights as planes; None: the kernel reads master bytes, or has no weights.
+        proof: What is proved of the weights at a width; None: the kernel needs no proof.
+        fallback: Whether it may also compute layers that a faster kernel serves, where the RAM is short.
     """
 
     source: Source
@@ -191,16 +191,16 @@ class Choice:
         return self.way.scratch
 
     def overlaps(self, layer: Layer, tensors: Tensors) -> dict[str, Overlap]:
-        """Tensors that the layer reads and whose memory its output may take over, if nothing else needs them."""
+        """How the output may take over memory of the layer's inputs, if nothing else needs them, by their names."""
         return {} if self.kernel.order is None else self.kernel.order(layer, self.way, tensors)
 
     def describe(self, layer: Layer, context: Context) -> Described:
-        """What the kernel reads of a layer; its constants are added to those of the context."""
+        """The record that the kernel reads; the layer's constants are added to the context's."""
         planes = None if self.kernel.pack is None else self.kernel.pack(layer)
         return self.kernel.describe(layer, self.way, planes, context)
 
 
 def block_sizes(tiles: int, most: int) -> list[int]:
-    """Tiles to decode at a time, the largest first: for each number of passes over the input the least that does."""
+    """Sizes of a block in tiles, the largest first: for each number of passes over the input, the smallest block."""
     fewest = -(-tiles // min(tiles, most, BLOCK_MAX))
     return sorted({-(-tiles // passes) for passes in range(fewest, tiles + 1)}, reverse=True)

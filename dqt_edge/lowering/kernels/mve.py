@@ -19,13 +19,13 @@ from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
 from .orders import NEVER, Geometry, by_segment, copied_first, distance, side_by_side, sliding
 
 LANES = 16
-"""K of a block."""
+"""K of a block: bytes of a vector register."""
 
 DECODED = 16384
 """Bytes of decoded weights beyond which a larger block gains under 3 %: windows are gathered once for each block."""
 
 OFFSET_MAX = 65535
-"""Offset plus 1 in a table of depthwise_conv2d_mve."""
+"""Largest entry, an offset plus 1, in a table of depthwise_conv2d_mve."""
 
 COLUMN, TABLE_COLUMNS = 64, 5
 """Bytes of a column of a depthwise patch: sixteen channels, four rows; and columns of a table of weights."""
@@ -80,7 +80,7 @@ def scratch(layer: Conv2D, block: int) -> int:
 
 
 def most_tiles(layer: Conv2D) -> int:
-    """Weight tiles beyond which decoding more at a time does not pay."""
+    """Largest block in tiles; a larger one would gain too little."""
     return max(1, DECODED // (packing.TILE * _padded(layer.by_channel.shape[1])))
 
 
@@ -104,7 +104,7 @@ def takes_depthwise(layer: DepthwiseConv2D, source: Tensor, output: Tensor) -> b
 
 
 def strip_rows(window: Window) -> int:
-    """Output rows of a strip of depthwise_conv2d_mve, or what they are a multiple of."""
+    """A strip of depthwise_conv2d_mve has this many output rows, or a multiple."""
     return 2 if window.stride == (1, 1) else 1
 
 
@@ -121,7 +121,7 @@ def _conv2d_ways(layer: Conv2D, _tensors: Tensors) -> list[Way]:
 
 
 def _depthwise_order(g: Geometry) -> Overlap:
-    """In strips of two output rows (with a stride, of one), or a multiple, that read their rows anew."""
+    """A turn is a strip: reads all its input rows, those again that the strip before it read, and writes its rows."""
     height, width, channels = g.target
     rows = strip_rows(g.window)
     first = np.where(g.top < g.source[0], g.top.clip(0) * g.row, NEVER)[::rows]

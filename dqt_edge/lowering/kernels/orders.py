@@ -1,15 +1,17 @@
 """How far an output may take over the memory of its layer's input: the order in which each kernel reads and writes.
 
-A kernel works in *turns*. A turn first reads what it needs of the input and has not kept in scratch, then writes the
-next bytes of the output. Two numbers describe it: the lowest input byte that it reads, and the end of what it has
-written. Whatever lies below all that later turns read is dead and may be overwritten. With the input at offset
-``distance`` of the output, output byte n overwrites input byte n - distance; so the least safe distance is the
-largest, over all turns, of the end of what is written less the lowest byte that later turns read.
+A kernel works in *turns*. A turn reads input, then writes the next bytes of the output. Two numbers describe it: the
+lowest input byte that it reads, and the end of the output written so far. Input below everything that later turns read
+is dead: it may be overwritten. If the output begins ``distance`` bytes before the input, output byte n overwrites input
+byte n - distance. So the least safe distance is
 
-Two more cases. A kernel that decodes its weights in several blocks reads the whole input for each: nothing of it is
-dead before the last block, and there is no overlap. A depthwise kernel that goes through the whole image for some
-channels, then for the next, may overlap if every byte falls upon one of the same channel: where the distance is a
-multiple of the channels.
+    max over all turns of (end of the output written so far - lowest input byte that later turns read)
+
+A kernel that decodes its weights in several blocks reads the whole input for each block. Nothing is dead before the
+last block, so it allows no overlap.
+
+A depthwise kernel goes through the whole map for a few channels, then for the next few. It allows an overlap whose
+distance is a multiple of the channels: then a byte is overwritten by one of its own channel, which was read before.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from .packing import TILE
 
 Ints = npt.NDArray[np.int64]
 NEVER = np.int64(1) << 40
-"""A byte that no turn reads."""
+"""Stands for "reads nothing": above every byte of a tensor."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,11 @@ class Geometry:
 
     @property
     def top(self) -> Ints:
-        """First input row under each row of windows; below 0 or behind the end in the padding."""
+        """First input row of each row of windows; in the padding below 0, or the input's height or more."""
         return np.arange(self.target[0], dtype=np.int64) * self.window.stride[0] - self.window.padding[0]
 
     def first(self) -> Ints:
-        """Lowest input byte under each window, row by row."""
+        """Lowest input byte under each window, in the order of the output; NEVER for a window in the padding."""
         left = np.arange(self.target[1], dtype=np.int64) * self.window.stride[1] - self.window.padding[1]
         inside = [
             (begin < size) & (begin + kernel > 0)
@@ -62,54 +64,54 @@ class Geometry:
 
 
 def distance(first: Ints, end: Ints) -> int:
-    """Least safe distance of turns with these lowest reads and these ends of what is written."""
+    """Least safe distance: for each turn, its lowest input byte and the end of the output behind it."""
     later = np.minimum.accumulate(np.append(first[1:], NEVER)[::-1])[::-1]
     read = later < NEVER
     return int((end - later)[read].max(initial=-NEVER))
 
 
 def ends(count: int, size: int) -> Ints:
-    """Ends of what turns write that write the same number of bytes each."""
+    """End of the output behind each of ``count`` turns that write ``size`` bytes each."""
     return size * np.arange(1, count + 1, dtype=np.int64)
 
 
 def by_pixel(g: Geometry) -> Overlap:
-    """A window, then all its outputs."""
+    """A turn is a pixel: reads its window, writes all its channels."""
     first = g.first()
     return Overlap(distance(first, ends(len(first), g.target[2])))
 
 
 def by_element(g: Geometry, at_a_time: int = 1) -> Overlap:
-    """Pixel by pixel, and of each channel, or of some at a time, the window, then the output."""
+    """A turn is ``at_a_time`` channels of a pixel: reads its window, writes these channels."""
     first, channels = g.first(), g.target[2]
     found = by_pixel(g).distance
-    if channels > at_a_time:  # a channel is written before the next reads the same window
+    if channels > at_a_time:  # the next channels of a pixel read its window again, when some are written
         found = max(found, distance(np.append(0, first), ends(len(first) + 1, channels) - channels))
     return Overlap(found)
 
 
 def new_rows(g: Geometry) -> Ints:
-    """Lowest byte of the input rows that each output row is the first to need."""
-    last = np.minimum(g.top + g.window.kernel[0], g.source[0])  # behind it
+    """For each output row, the lowest byte of the input rows that are new to it; NEVER if none is."""
+    last = np.minimum(g.top + g.window.kernel[0], g.source[0])  # first row behind the window
     known = np.append(0, np.maximum.accumulate(last)[:-1]).clip(0)
     begin = np.maximum(g.top, known).clip(0)
     return np.where(begin < last, begin * g.row, NEVER)
 
 
 def by_segment(g: Geometry, pixels: int) -> Overlap:
-    """So many windows, whatever their rows; then all their outputs."""
+    """A turn is a segment of ``pixels``, across the ends of rows: reads their windows, writes all their channels."""
     starts = np.arange(0, g.target[0] * g.target[1], pixels, dtype=np.int64)
     first = np.minimum.reduceat(g.first(), starts)
     return Overlap(distance(first, np.minimum(starts + pixels, g.target[0] * g.target[1]) * g.target[2]))
 
 
 def by_row(g: Geometry) -> Overlap:
-    """Input rows are taken to a ring as they are first needed; then a row of outputs."""
+    """A turn is an output row: reads the input rows that are new to it into a ring in scratch, writes the row."""
     return Overlap(distance(new_rows(g), ends(g.target[0], g.target[1] * g.target[2])))
 
 
 def depthwise_by_row(g: Geometry) -> Overlap:
-    """Four channels at a time, rows in a ring."""
+    """As by_row, for four channels at a time: the distance must be a multiple of the channels."""
     return Overlap(distance(new_rows(g), ends(g.target[0], g.target[1] * g.target[2])), g.target[2])
 
 
@@ -118,7 +120,7 @@ WindowOrder = Callable[[Geometry], Overlap | None]
 
 
 def sliding(order: WindowOrder) -> Order:
-    """The order of a kernel with a window, where it reads its input in one pass; and that of a fused residual."""
+    """Overlaps of a kernel with a window: with its input if it reads that in one pass, and with a fused residual."""
 
     def overlaps(layer: Windowed, way: Way, tensors: Tensors) -> dict[str, Overlap]:
         found = {}
@@ -129,7 +131,7 @@ def sliding(order: WindowOrder) -> Order:
             if own is not None:
                 found[layer.input] = own
         if isinstance(layer, Conv2D) and layer.residual is not None:
-            # Each residual is read just before its place is written, channel by channel.
+            # The kernel reads each element of the residual just before it writes the output at the same place.
             beside = Overlap(0, target[2])
             if layer.residual != layer.input:
                 found[layer.residual] = beside
@@ -141,17 +143,17 @@ def sliding(order: WindowOrder) -> Order:
 
 
 def copied_first(layer: Dense, _way: Way, tensors: Tensors) -> dict[str, Overlap]:
-    """The whole input is taken to scratch before anything is written."""
+    """One turn: the whole input goes to scratch before anything is written."""
     return {layer.input: Overlap(-tensors[layer.input].size)}
 
 
 def side_by_side(layer: Add, _way: Way, _tensors: Tensors) -> dict[str, Overlap]:
-    """Element by element of both inputs."""
+    """A turn is an element of both inputs."""
     return dict.fromkeys(layer.inputs, Overlap(0))
 
 
 def concatenated(layer: Concat, _way: Way, tensors: Tensors) -> dict[str, Overlap]:
-    """Element by element, in the order of the output: each input falls behind by what the others write."""
+    """A turn is an element of the output: each input falls behind the output by what the other inputs contribute."""
     rows, parts = row_sizes(layer, tensors)
     found: dict[str, Overlap] = {}
     for i, name in enumerate(layer.inputs):

@@ -1,13 +1,13 @@
-"""Weights as three prefix planes: stored once, exactly 8 bits a weight, and a narrow read touches only its planes.
+"""Weights as three planes of bits: 8 bits a weight in all, and a narrow width reads only the planes of its bits.
 
 Plane A holds the top two bits of every weight, plane B the next two, plane L the low four. A tile is four output
-channels by a group of four consecutive K; it takes one word of A, one of B and two of L. Width 2 reads A, widths 3
-and 4 read A and B, widths 5 to 8 read all three. See ``docs/layout.md``.
+channels; a group is a tile by four consecutive K, and takes one word of A, one of B and two of L. Width 2 reads A,
+widths 3 and 4 read A and B, widths 5 to 8 read all three. See ``docs/layout.md``.
 
 Even channels are stored offset-binary (``w + 128``), odd ones in two's complement; truncation commutes with both.
-The order of the 2-bit fields in a word is such that ``AND Rd, #0xC003C003, Rw, ROR #4r`` (r = 0..3) yields two 16-bit
-halves, each with an even channel's field at the bottom and an odd channel's at the top: four weights in one
-instruction, without sign extension.
+The 2-bit fields lie so that one instruction, ``AND Rd, mask, Rw, ROR #4r`` with the mask 0xC003C003 and r = 0..3, takes
+four weights out of a word: each 16-bit half of the result has an even channel's field in its lowest bits and an odd
+channel's in its highest. No sign extension is needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 TILE = 4
-"""Output channels, and K, of a tile."""
+"""Output channels of a tile, and K of a group."""
 
 Words = npt.NDArray[np.uint32]
 
@@ -28,7 +28,7 @@ _SWAPPED = (False, False, True, False)
 
 
 def _field_table() -> npt.NDArray[np.int64]:
-    """Index 0..15 of the 2-bit field (bit position / 2) of weight (channel, k) in a word of A or B."""
+    """Table [channel, k]: which 2-bit field of a word of A or B belongs to the weight. Field i begins at bit 2 * i."""
     table = np.zeros((TILE, TILE), np.int64)
     for r in range(4):
         for half in (0, 1):
@@ -44,7 +44,7 @@ FIELDS = _field_table()
 
 @dataclass(frozen=True, eq=False)
 class Planes:
-    """Packed weights: words [tiles, groups] of A and B, [tiles, groups, 2] of L, each flat and contiguous."""
+    """Packed weights, each plane flat: A and B are words [tiles, groups], L is words [tiles, groups, 2]."""
 
     a: Words
     b: Words
@@ -52,12 +52,12 @@ class Planes:
 
 
 def padded(n: int) -> int:
-    """``n`` rounded up to whole tiles."""
+    """``n`` rounded up to a multiple of TILE."""
     return -(-n // TILE) * TILE
 
 
 def stored(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
-    """Stored bytes [tile, group, channel in tile, k in group]."""
+    """Stored bytes [tile, group, channel in tile, k in group] of weights [channels, K], padded with zero weights."""
     channels, depth = weights.shape
     full = np.zeros((padded(channels), padded(depth)), np.int64)
     full[:channels, :depth] = weights
@@ -78,13 +78,13 @@ def pack(weights: npt.NDArray[np.int8]) -> Planes:
             byte = tiles[:, :, channel, k]
             a |= (byte >> 6) << (2 * index)
             b |= ((byte >> 4) & 3) << (2 * index)
-            # Word 0 has the nibbles of the odd fields, word 1 of the even: what two delta swaps of A and B leave.
+            # Odd fields have their nibble in word 0, even ones in word 1: the order in which two delta swaps need them.
             low[:, :, 1 - index % 2] |= (byte & 15) << (4 * (index // 2))
     return Planes(a.ravel().astype(np.uint32), b.ravel().astype(np.uint32), low.ravel().astype(np.uint32))
 
 
 def unpack(planes: Planes, channels: int, depth: int, bits: int) -> npt.NDArray[np.int64]:
-    """Weight view [channels, K] at a width, from only the planes that the width reads."""
+    """Weight view [channels, K] at a width; reads only the planes that the width needs."""
     shape = (padded(channels) // TILE, padded(depth) // TILE)
     a = planes.a.astype(np.int64).reshape(shape)
     b = planes.b.astype(np.int64).reshape(shape) if bits > 2 else np.zeros(shape, np.int64)

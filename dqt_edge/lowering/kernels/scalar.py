@@ -33,10 +33,10 @@ TABLE = 256
 """Bytes of the table of activation views."""
 
 PACKED_BITS = 12
-"""Bits of weight and activation, together, up to which two channels fit into one word."""
+"""Weight bits + activation bits up to which two channels share a word (packed form)."""
 
 WIDE_RUN = 256
-"""K until a field of the wide form could overflow."""
+"""Products after which a field of the wide form could overflow."""
 
 OUTPUTS = 6
 """Outputs that depthwise_conv2d_scalar makes at a time."""
@@ -91,22 +91,25 @@ def unpack(planes: packing.Planes, channels: int, depth: int) -> npt.NDArray[np.
 
 
 def is_packed(pair: Pair) -> bool:
-    """Whether two channels fit into one word at a width pair: 16 or more products in a field of 16 bits."""
+    """Whether two channels share a word at a width pair: a field of 16 bits then holds 16 products or more."""
     return sum(pair) <= PACKED_BITS
 
 
 def run_limit(pair: Pair) -> int:
-    """K until a field of 16 bits (packed) or of 24 bits (wide: views at the place of the master) could overflow."""
+    """Products after which a field could overflow: it has 16 bits in packed form, 24 in wide form.
+
+    In wide form views keep the place that their bits have in the master.
+    """
     return 1 << (16 - sum(pair)) if is_packed(pair) else WIDE_RUN
 
 
 def is_flat(source: Shape, output: Shape, window: Window) -> bool:
-    """Whether conv2d_scalar ignores where the rows of an image end: an unpadded 1x1 convolution of stride 1."""
+    """Whether a convolution is flat: 1x1, stride 1, no padding. Then it ignores where rows of the map end."""
     return (*window.kernel, *window.stride) == (1, 1, 1, 1) and source[:2] == output[:2]
 
 
 def segment_pairs(channels: int) -> int:
-    """Pairs of pixels in a row of our own choice, where rows of the image do not count."""
+    """Pairs of pixels in a segment of a flat convolution."""
     return min(max(SEGMENT // (2 * channels), SEGMENT_MIN), SEGMENT_MAX)
 
 
@@ -151,7 +154,7 @@ def operand_bytes(layer: Conv2D) -> int:
 
 
 def most_tiles(layer: Conv2D) -> int:
-    """Weight tiles beyond which decoding more at a time gains little."""
+    """Largest block in tiles; a larger one would gain little."""
     tile: int = operand_bytes(layer) * layer.by_channel.shape[1]
     return max(1, OPERANDS // tile)
 
