@@ -11,7 +11,7 @@
 
 #include "dqt_dsp.h"
 
-/* Groups after which the sums of the two channels of a word are told apart in wide form: 256 K, of 257 that are safe.
+/* Groups after which the sums of the two channels of a word are unpacked in wide form: 256 K, of 257 that are safe.
  */
 #define DQT_DSP_DENSE_RUN 64u
 

@@ -5,7 +5,7 @@
  *
  * A strip of four input rows is laid out for sixteen channels as columns of 64 bytes, [channel][row], of signed bytes:
  * views less 128. Four columns of one channel are one vector, gathered as words; it holds a 3x3 window whole, and at
- * horizontal stride 1 four of them, 2x2, told apart by where the weights lie in theirs.
+ * horizontal stride 1 four of them, 2x2, distinguished by where the weights lie in theirs.
  *
  * Weights lie in tables of five columns, 0, w0, w1, w2, 0: from the second column on for a window at the left, from
  * the first for one at the right. Table 0 has the kernel's rows at the top, table 1 one lower. */

@@ -26,7 +26,7 @@
 
 /* Consecutive activation operands: a word for each of two pixels, K after K; an even number of K. */
 typedef struct {
-    const uint32_t *start; /* NULL: the sums are told apart here; twice: the table ends */
+    const uint32_t *start; /* NULL: unpack the field sums here. Two NULLs in a row end the table */
     uint32_t entry;        /* bytes of the inner loop to jump over, where the run is no multiple of DQT_SCALAR_BLOCK */
     uint32_t skip;         /* bytes of weights to pass over before the run */
     const uint32_t *end;

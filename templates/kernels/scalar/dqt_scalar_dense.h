@@ -4,7 +4,7 @@
  * Dense layers on cores without the DSP extension: products of one weight tile, from the planes.
  *
  * After the delta swaps a word x has the weights u0..u3 of the four channels at one K, a byte each. Their products with
- * an activation are told apart in three ways:
+ * an activation are unpacked in three ways:
  *
  *   bytes    three sums, of x * a, (x >> 8 & 0x00FF00FF) * a and (x >> 16) * a, hold four sums of 24 bits;
  *   halves   two sums, of the even and the odd channels, of 16 bits each;

@@ -13,7 +13,7 @@
  * advance. */
 void dqt_scalar_finish(dqt_scalar_job *job, uint32_t sums[DQT_SCALAR_SUMS]);
 
-/* Sums of one tile, before they are told apart. */
+/* Sums of one tile, before they are unpacked. */
 typedef struct {
     const uint32_t *weights;   /* operands; advanced */
     uint32_t sums[6];          /* of products with a weight operand, [operand][pixel]; packed: four */
