@@ -20,14 +20,11 @@ bool dqt_measure_layer(void *context, const dqt_event *event) {
     return true;
 }
 
-dqt_status dqt_measure(const dqt_model *model, void *arena, const dqt_options *options, dqt_measurement *measurement,
-                       dqt_result *result) {
-    const dqt_options measured = {options->choices, options->bias, dqt_measure_layer, measurement};
+void dqt_measurement_start(dqt_measurement *measurement, const dqt_model *model) {
     for (uint32_t i = 0; i < dqt_layer_count(model); ++i) {
         measurement->counts[i] = 0;
         measurement->checksums[i] = 0;
     }
     measurement->total = 0;
     measurement->last = dqt_port_counter();
-    return dqt_run(model, arena, &measured, result);
 }

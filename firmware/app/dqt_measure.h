@@ -16,11 +16,11 @@ typedef struct {
     uint64_t last;       /* the counter when the running layer began */
 } dqt_measurement;
 
-/* The hook; context: a dqt_measurement. Returns true. */
-bool dqt_measure_layer(void *context, const dqt_event *event);
+/* Before an inference of the model: every count and checksum 0, and the counter read. counts, checksums and
+ * with_checksums are set by the caller. */
+void dqt_measurement_start(dqt_measurement *measurement, const dqt_model *model);
 
-/* Runs the model with this measurement in place of the options' hook and context. */
-dqt_status dqt_measure(const dqt_model *model, void *arena, const dqt_options *options, dqt_measurement *measurement,
-                       dqt_result *result);
+/* The hook to run it with; context: the dqt_measurement. Returns true. */
+bool dqt_measure_layer(void *context, const dqt_event *event);
 
 #endif

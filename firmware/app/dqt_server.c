@@ -28,6 +28,10 @@ static struct {
     uint32_t runs;
     uint32_t bad_frames;
     uint32_t naks;
+    dqt_decoder decoder;         /* of requests */
+    dqt_measurement measurement; /* of the run that goes on, or of the last one */
+    dqt_options options;
+    dqt_result result;
 } server;
 
 /* A buffer of its own: a NAK leaves the kept reply alone, so a repeat of the request before it still gets that. */
@@ -244,16 +248,17 @@ static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     const dqt_model *model = server.model;
     const uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
     const uint32_t flags = payload[DQT_RUN_FLAGS_OFFSET];
-    dqt_options options = {0};
-    if (policy == DQT_POLICY_VECTOR) {
-        options.choices = payload + DQT_RUN_SIZE;
-    } else {
-        options.bias = biases(payload);
-    }
-    dqt_measurement measurement = {
-        .counts = dqt_app.counts, .checksums = dqt_app.checksums, .with_checksums = (flags & DQT_RUN_CHECKSUMS) != 0u};
-    dqt_result result;
-    const dqt_status status = dqt_measure(model, dqt_app.arena, &options, &measurement, &result);
+    /* Not on the stack, whose deepest point is in a kernel below this. */
+    server.measurement.counts = dqt_app.counts;
+    server.measurement.checksums = dqt_app.checksums;
+    server.measurement.with_checksums = (flags & DQT_RUN_CHECKSUMS) != 0u;
+    server.options.choices = policy == DQT_POLICY_VECTOR ? payload + DQT_RUN_SIZE : NULL;
+    server.options.bias = policy == DQT_POLICY_VECTOR ? NULL : biases(payload);
+    server.options.hook = dqt_measure_layer;
+    server.options.context = &server.measurement;
+    dqt_measurement_start(&server.measurement, model);
+    const dqt_status status = dqt_run(model, dqt_app.arena, &server.options, &server.result);
+    const dqt_result *result = &server.result;
     server.received = 0; /* the run has overwritten the input */
     if (status != DQT_OK) {
         return refused(DQT_NAK_FAILED, (uint32_t)status); /* cannot happen behind check_run() */
@@ -265,13 +270,13 @@ static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     put16(out + DQT_RESULT_ADAPTIVE_OFFSET, model->adaptive_count);
     put16(out + DQT_RESULT_LAYERS_OFFSET, model->layer_count);
     put16(out + DQT_RESULT_RESERVED_OFFSET, 0);
-    put32(out + DQT_RESULT_OUTPUT_SIZE_OFFSET, result.output_size);
-    put64(out + DQT_RESULT_TOTAL_OFFSET, measurement.total);
+    put32(out + DQT_RESULT_OUTPUT_SIZE_OFFSET, result->output_size);
+    put64(out + DQT_RESULT_TOTAL_OFFSET, server.measurement.total);
     uint32_t at = DQT_RESULT_SIZE;
-    copy(out + at, result.choices, result.choice_count);
-    at += result.choice_count;
-    copy(out + at, result.output, result.output_size);
-    at += result.output_size;
+    copy(out + at, result->choices, result->choice_count);
+    at += result->choice_count;
+    copy(out + at, result->output, result->output_size);
+    at += result->output_size;
     for (uint32_t i = 0; (flags & DQT_RUN_COUNTS) != 0 && i < model->layer_count; i++) {
         put64(out + at, dqt_app.counts[i]);
         at += 8u;
@@ -353,8 +358,7 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
 
 void dqt_server_run(void) {
     uint8_t *request = dqt_app.receive;
-    dqt_decoder decoder;
-    dqt_decoder_init(&decoder, request, FRAME_MIN + dqt_app.receive_max);
+    dqt_decoder_init(&server.decoder, request, FRAME_MIN + dqt_app.receive_max);
     server.model = dqt_app.models[0];
     for (;;) {
         int byte = next_byte();
@@ -362,9 +366,9 @@ void dqt_server_run(void) {
             dqt_port_wait();
             continue;
         }
-        dqt_decode_result result = dqt_decoder_feed(&decoder, (uint8_t)byte);
+        dqt_decode_result result = dqt_decoder_feed(&server.decoder, (uint8_t)byte);
         if (result == DQT_DECODE_FRAME) {
-            handle(request, decoder.size);
+            handle(request, server.decoder.size);
         } else if (result == DQT_DECODE_BAD) {
             refuse_frame();
         }

@@ -4,13 +4,16 @@
  * Runs a model's layers. No model-dependent number is compiled in here, so that code sizes can be predicted. */
 #include "dqt_model.h"
 
+/* What runs beside the kernels keeps its variables out of the stack frame below which the kernels run. */
+#define BESIDE __attribute__((noinline)) static
+
 static bool is_complete(const dqt_model *model, const void *arena) {
     return model != NULL && arena != NULL && ((uintptr_t)arena & 7u) == 0u;
 }
 
 /* The controller's decision: for each adaptive layer the candidate with the largest logit, the first of equals.
  * In 64 bits, because a bias may be any number. */
-static void decide(const dqt_model *model, uint8_t *arena, const int32_t *bias) {
+BESIDE void decide(const dqt_model *model, uint8_t *arena, const int32_t *bias) {
     const int32_t *logits = (const int32_t *)(const void *)(arena + model->logits);
     for (uint32_t i = 0; i < model->adaptive_count; ++i) {
         uint32_t best = 0;
@@ -28,7 +31,7 @@ static void decide(const dqt_model *model, uint8_t *arena, const int32_t *bias) 
 }
 
 /* Takes given choices to the arena; false, and nothing taken, if one is no candidate of its layer. */
-static bool take_choices(const dqt_model *model, uint8_t *arena, const uint8_t *given) {
+BESIDE bool take_choices(const dqt_model *model, uint8_t *arena, const uint8_t *given) {
     uint32_t position = 0;
     for (uint32_t i = 0; i < model->layer_count; ++i) {
         const dqt_layer *layer = &model->layers[i];
@@ -42,7 +45,7 @@ static bool take_choices(const dqt_model *model, uint8_t *arena, const uint8_t *
     return true;
 }
 
-static uint32_t index_of_largest(const uint8_t *codes, uint32_t size) {
+BESIDE uint32_t index_of_largest(const uint8_t *codes, uint32_t size) {
     uint32_t best = 0;
     for (uint32_t i = 1; i < size; ++i) {
         if (codes[i] > codes[best]) {

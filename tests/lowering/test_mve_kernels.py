@@ -47,20 +47,19 @@ def test_unpacking_restores_the_masters(seed: int) -> None:
 CALL = "        layer->run(layer, tensors, tensors, candidate); /* scratch lies at the start of the arena */\n"
 GUARDED = """        const uint32_t scratch_size = scratch_sizes[i];
         const uint32_t output_end = layer->output + layer->output_size;
-        uint8_t *arena = tensors;
         for (uint32_t k = 0; k < ZONE; ++k) {
             guarded_scratch[scratch_size + k] = (uint8_t)(k ^ 0x5Au);
         }
-        const uint32_t before = dqt_crc32(0u, arena, layer->output);
-        const uint32_t after = dqt_crc32(0u, arena + output_end, ARENA_SIZE - output_end);
-        layer->run(layer, arena, guarded_scratch, candidate);
+        const uint32_t before = dqt_crc32(0u, tensors, layer->output);
+        const uint32_t after = dqt_crc32(0u, tensors + output_end, ARENA_SIZE - output_end);
+        layer->run(layer, tensors, guarded_scratch, candidate);
         for (uint32_t k = 0; k < ZONE; ++k) {
             if (guarded_scratch[scratch_size + k] != (uint8_t)(k ^ 0x5Au)) {
                 __builtin_trap();
             }
         }
-        if (before != dqt_crc32(0u, arena, layer->output) ||
-            after != dqt_crc32(0u, arena + output_end, ARENA_SIZE - output_end)) {
+        if (before != dqt_crc32(0u, tensors, layer->output) ||
+            after != dqt_crc32(0u, tensors + output_end, ARENA_SIZE - output_end)) {
             __builtin_trap();
         }
 """
