@@ -36,7 +36,9 @@ def build(folder: Path | None, sanitize: bool) -> None:
     for name, key, measured in (("flash", "flash", image.flash), ("RAM", "ram", image.ram)):
         table.add_row(name, f"{predicted[key]:,}", f"{measured:,}", f"{measured - predicted[key]:+,}")
     Console().print(table)
-    if exact and (image.flash, image.ram) != (predicted["flash"], predicted["ram"]):
+    if not exact:
+        click.echo(f"note: sizes were predicted without a compiler: {predicted['basis']}")
+    elif (image.flash, image.ram) != (predicted["flash"], predicted["ram"]):
         version = compiler_version()
         reason = f"your compiler is {version}" if version != predicted["compiler"] else "the same compiler was used"
         click.echo(f"note: code sizes were predicted for arm-none-eabi-gcc {predicted['compiler']}; {reason}")

@@ -19,7 +19,7 @@ from ..graph.checkpoint import save
 from ..lowering.plan import Plan, make_plan
 from .board_record import BOARD, board_text
 from .footprint import Footprint, make_buffers, predict
-from .manifest import FORMAT, MANIFEST, Project, read_manifest
+from .manifest import FORMAT, MANIFEST, Project, files_of_older_export, read_manifest
 from .render import ModelNames, render
 
 HOST_RAM_MAX = 1 << 30
@@ -111,7 +111,7 @@ def _require_replaceable(folder: Path, *, force: bool) -> None:
         elif (foreign := _foreign_file(folder)) is not None:
             reason = f"the folder holds {foreign!r}, which is no part of an earlier export"
         elif not force and (changed := _changed_file(folder)) is not None:
-            reason = f"{changed!r} was changed since the export"
+            reason = changed
             next_step = "choose another folder as `out`; `force` takes the change back"
         else:
             return
@@ -127,22 +127,28 @@ def _require_replaceable(folder: Path, *, force: bool) -> None:
 def _foreign_file(folder: Path) -> str | None:
     """A file that no export wrote, or None."""
     found = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_symlink() or not p.is_dir()]
-    if not found:
-        return None
-    try:
-        own = {MANIFEST, *read_manifest(folder)[0]["files"]}
-    except BadFileError:
-        own = set()
+    own = {MANIFEST, *_listed(folder)} if found else set()
     built = ("build/", "build-examples/")
-    return next((name for name in found if name not in own and not (own and name.startswith(built))), None)
+    return next((name for name in found if name not in own and not (len(own) > 1 and name.startswith(built))), None)
+
+
+def _listed(folder: Path) -> dict[str, str | None]:
+    """Files of the export in a folder with their SHA-256, or None where an older program kept none."""
+    try:
+        return dict(read_manifest(folder)[0]["files"])
+    except BadFileError:
+        names = files_of_older_export(folder)
+        return dict.fromkeys(names)
 
 
 def _changed_file(folder: Path) -> str | None:
-    """A file whose content is no longer what was exported, or None. A deleted one is no loss."""
-    for name, digest in read_manifest(folder)[0]["files"].items():
+    """What would be lost, or None: a file that is no longer what was exported. A deleted one is no loss."""
+    for name, digest in _listed(folder).items():
         path = folder / name
+        if digest is None:
+            return f"{str(folder)!r} holds an export of an older program, which kept no account of changes"
         if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            return str(name)
+            return f"{name!r} was changed since the export"
     return None
 
 

@@ -161,6 +161,17 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], Board]:
     return manifest, board
 
 
+def files_of_older_export(folder: Path) -> tuple[str, ...]:
+    """Names that a manifest of format 1 lists, and the checkpoint that it did not list; none if it is no such one."""
+    try:
+        manifest = json.loads(read_capped(folder / MANIFEST, MANIFEST_MAX))
+        if manifest["format"] == 1 and "dqt_edge" in manifest:
+            return ("model.safetensors", *map(str, manifest["files"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return ()
+
+
 def _check_models(models: Any) -> None:  # noqa: ANN401 - JSON
     if not isinstance(models, list) or not models:
         raise ValueError("it lists no models")

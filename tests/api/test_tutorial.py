@@ -59,7 +59,10 @@ def test_both_forms_train_the_same_model(script: tuple[Path, dict[str, Any]], co
 
 def test_both_forms_export_the_same_project(script: tuple[Path, dict[str, Any]], commands: Path) -> None:
     manifest = json.loads((commands / "digits-m4" / "manifest.json").read_text())
-    assert manifest == script[1]["project"].manifest
+    mine = json.loads(json.dumps(script[1]["project"].manifest))
+    for facts in (manifest, mine):  # whose provenance says where the data came from: arrays or a file
+        del facts["files"][facts["models"][0]["checkpoint"]]
+    assert manifest == mine
     same, differ, missing = filecmp.cmpfiles(
         script[0] / "digits-m4", commands / "digits-m4", manifest["files"], shallow=False
     )

@@ -15,12 +15,16 @@ def image(**code: tuple[int, int]) -> Part:
     """An image whose kernels have these sizes and stacks."""
     kernels = {f"kernels/{name}:.text": (size, stack, []) for name, (size, stack) in code.items()}
     fixed = {"start:.text": (100, 8, ["run:.text"]), "run:.text": (100, 16, []), "start:.vectors": (64, 0, [])}
+    fixed["hook:.text"] = (0, 0, [])
     sections = {
         name: {"size": size, "stack": stack, "kind": "code", "refs": refs}
         for name, (size, stack, refs) in (fixed | kernels).items()
     }
     symbols = {f"dqt_{name}": f"kernels/{name}:.text" for name in code}
-    return Part(sections, symbols | {"dqt_reset_handler": "start:.text", "dqt_model_run": "run:.text"})
+    return Part(
+        sections,
+        symbols | {"dqt_reset_handler": "start:.text", "dqt_run": "run:.text", "dqt_measure_layer": "hook:.text"},
+    )
 
 
 def test_the_choice_of_kernels_with_the_largest_ratio_counts() -> None:

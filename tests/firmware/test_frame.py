@@ -21,6 +21,7 @@ CAPACITY = 1000
 PROGRAM = """
 #include <stdio.h>
 #include <stdlib.h>
+#include "dqt_crc32.h"
 #include "dqt_frame.h"
 
 /* Lines "e SIZE HEX" (encode), "c ..." (CRC), "d ..." (feed to the one decoder); a line of answer each. */
@@ -80,9 +81,10 @@ int main(void) {
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("frame")
     (folder / "main.c").write_text(PROGRAM)
-    app = data_folder("firmware") / "app"
-    command = ["gcc", "-std=c11", "-O1", "-g", *WARNINGS, *SANITIZERS, f"-I{app}"]
-    command += [str(folder / "main.c"), str(app / "dqt_frame.c"), "-o", str(folder / "frame")]
+    app, library = data_folder("firmware") / "app", data_folder("firmware") / "dqt"
+    command = ["gcc", "-std=c11", "-O1", "-g", *WARNINGS, *SANITIZERS, f"-I{app}", f"-I{library}"]
+    sources = [folder / "main.c", app / "dqt_frame.c", library / "dqt_crc32.c"]
+    command += [*map(str, sources), "-o", str(folder / "frame")]
     subprocess.run(command, check=True, timeout=60)
     return folder / "frame"
 

@@ -61,7 +61,7 @@ def with_flags(board_id: str, *flags: str) -> Board:
 
 
 def sizes(board: Board, graph) -> Footprint:
-    return predict(make_plan(graph, board), check=False)
+    return predict([make_plan(graph, board)], check=False)
 
 
 # --- Shipped tables -------------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def test_a_bound_that_does_not_fit_says_that_it_is_a_bound(no_compiler, graph) -
         board, cpu=replace(board.cpu, hz=1), memory=(replace(board.memory[0], size=10_000), board.memory[1])
     )
     with pytest.raises(DoesNotFitError, match=r"may need up to [\d,]+ bytes of flash") as caught:
-        predict(make_plan(graph, board))
+        predict([make_plan(graph, board)])
     assert "install arm-none-eabi-gcc to know exactly" in caught.value.next_step
 
 
