@@ -17,7 +17,8 @@ from tests.api.pages import DOCS, blocks
 
 TUTORIAL = DOCS / "tutorial.md"
 
-pytestmark = [pytest.mark.train, pytest.mark.qemu]
+pytestmark = [pytest.mark.train, pytest.mark.qemu, pytest.mark.xdist_group("tutorial")]
+"""One worker for all: its fixtures train twice."""
 
 
 @pytest.fixture(scope="module")
