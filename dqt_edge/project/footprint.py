@@ -1,4 +1,4 @@
-"""Flash and RAM of a plan on its board, predicted to the byte, without a compiler.
+"""Flash and RAM of an image on its board, predicted to the byte, without a compiler.
 
 The image is model data (sizes follow from the plan) and code. No model-dependent number is compiled into the code, so
 each function has one size for each core, flags and compiler: :mod:`.code_table` knows those sizes, their references and

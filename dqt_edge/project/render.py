@@ -1,4 +1,4 @@
-"""Renders a Plan to the files of a C project, in memory: the same plan gives the same bytes."""
+"""Renders plans to the files of a C project, in memory: the same plans give the same bytes."""
 
 from __future__ import annotations
 
