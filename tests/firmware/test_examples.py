@@ -131,7 +131,7 @@ def test_debuggers_find_the_sources(graph: Graph, tmp_path: Path) -> None:
     listing = run("arm-none-eabi-objdump", "-S", "--disassemble=dqt_run", str(image), folder=Path("/"))
     assert "scratch lies at the start of the arena" in listing
     listing = run("arm-none-eabi-objdump", "-S", "--disassemble=dqt_server_run", str(image), folder=Path("/"))
-    assert "handle(request, decoder.size);" in listing
+    assert "handle(request, server.decoder.size);" in listing
 
 
 def test_presets_build(graph: Graph, tmp_path: Path) -> None:

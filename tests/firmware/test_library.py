@@ -188,7 +188,7 @@ def test_own_main_by_clang(for_m4: Library, level: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", ["-O0", "-O2"])
 def test_two_models_inside_one_another(for_m4: Library, level: str, tmp_path: Path) -> None:
     image = build_m4(for_m4, "two_models", tmp_path, [*GCC_M4, level])
     right, hook_wrong, interrupt_wrong, hooks, interrupts = (
