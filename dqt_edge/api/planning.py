@@ -9,8 +9,7 @@ from typing import Any
 from ..boards import Board
 from ..errors import UsageError
 from ..lowering.plan import Plan, make_plan
-from ..project.export import footprint_facts
-from ..project.footprint import Footprint, predict, require_fit
+from ..project.footprint import Footprint, footprint_facts, predict, require_fit
 from ..system.show import Facts, Shown
 from .given import FilePath, Model, board_of, graphs_of
 

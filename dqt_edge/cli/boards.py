@@ -46,7 +46,7 @@ def boards(file: Path | None, show: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([as_table(board) for board in found], indent=2))
         return
-    Console().print(_table(found))
+    Console(emoji=False).print(_table(found))
     if file is not None and not found[0].is_host:
         click.echo(f"code sizes: {code_table(found[0]).basis}")
     if file is not None:

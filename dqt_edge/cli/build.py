@@ -35,7 +35,7 @@ def build(folder: Path | None, sanitize: bool) -> None:
     table = Table("bytes", "predicted" if exact else "predicted at most", "ELF", "difference")
     for name, key, measured in (("flash", "flash", image.flash), ("RAM", "ram", image.ram)):
         table.add_row(name, f"{predicted[key]:,}", f"{measured:,}", f"{measured - predicted[key]:+,}")
-    Console().print(table)
+    Console(emoji=False).print(table)
     if not exact:
         click.echo(f"note: sizes were predicted without a compiler: {predicted['basis']}")
     elif (image.flash, image.ram) != (predicted["flash"], predicted["ram"]):

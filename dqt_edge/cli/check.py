@@ -58,7 +58,7 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
             f"{layer.bound / 2**31:.2%}" if layer.bound else "-",
         )
     peak = facts["peaks"][0]
-    console = Console()
+    console = Console(emoji=False)
     console.print(table)
     needed = "needed" if footprint.exact else "at most"
     total = Table("bytes", needed, "board has", "to spare", "made of", title=report.board.name)

@@ -64,7 +64,7 @@ def _print(found: CostResult, show_layers: bool) -> None:
 
     from ..precision.cost import DEFINITIONS, PAPER
 
-    console = Console()
+    console = Console(emoji=False)
     if show_layers:
         table = Table("layer", "kind", "MAC", "weights", "input elements", box=box.SIMPLE_HEAD)
         for layer in found.layers:

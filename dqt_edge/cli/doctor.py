@@ -32,7 +32,7 @@ def doctor(as_json: bool) -> None:
         table = Table("what", "state", "found", "for", "to get it")
         for f in findings:
             table.add_row(f.name, "ok" if f.ok else "missing", f.found or "-", f.purpose, "" if f.ok else f.advice)
-        Console().print(table)
+        Console(emoji=False).print(table)
     missing = [f.name for f in findings if f.required and not f.ok]
     if missing:
         raise ToolchainError(

@@ -33,7 +33,7 @@ def flash(folder: Path | None, runner: str | None, port: str | None, dry_run: bo
     from ..api.flashing import flash as write
     from .bars import bars
 
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, emoji=False)
     with bars(console) as progress:
         done = write(
             folder,

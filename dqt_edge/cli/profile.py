@@ -50,9 +50,9 @@ def profile(
     with bars() as progress:
         result = run(folder, data, policy=policy, count=count, port=port, model=model, report=report, progress=progress)
     if result.dial:
-        page.print_dial(result.sessions, Console())
+        page.print_dial(result.sessions, Console(emoji=False))
     else:
-        page.print_session(result.session, Console())
+        page.print_session(result.session, Console(emoji=False))
     if result.files:
         click.echo(f"wrote {', '.join(map(str, result.files))}")
     result.require_agreement()

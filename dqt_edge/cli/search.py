@@ -52,7 +52,7 @@ def search(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401
     from ..report import search as reports
     from .bars import bars
 
-    console, out = Console(), options["out"]
+    console, out = Console(emoji=False), options["out"]
     with bars(console) as progress:
         result = run(checkpoint, data, progress=progress, **options)
     if result.found.overlap:

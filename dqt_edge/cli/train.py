@@ -156,7 +156,7 @@ def train(out: Path, **options: Any) -> None:  # noqa: ANN401 - handed on by nam
     from ..api.training import train as run
     from ..training.progress import Progress
 
-    console = Console()
+    console = Console(emoji=False)
     with Progress(console, options["epochs"]) as progress:
         trained = run(out=out, on_stage=progress.stage, on_epoch=progress.epoch, **options)
     if not trained.chief:

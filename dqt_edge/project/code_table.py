@@ -12,7 +12,6 @@ import functools
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import Any
 from ..boards import Board
 from ..errors import BadFileError, ToolchainError
 from ..system.files import read_capped, write_atomically
-from ..system.resources import data_folder
+from ..system.resources import cache_folder, data_folder
 from ..system.tools import ARM_GCC, compiler_version
 from .code_parts import FOLDER, CodeSizes, Part, as_json, joined, part_from_json, read_sizes
 
@@ -180,7 +179,7 @@ def _measure_code() -> Any:  # noqa: ANN401 - a module
 
 def _cached(board: Board, version: str, kind: str, measure: Callable[[], Part]) -> Part:
     """What was measured before for the same sources, board and compiler; otherwise measured now, and kept."""
-    path = cache_folder() / f"{_fingerprint(board, version, kind)}.json"
+    path = cache_folder("code_sizes") / f"{_fingerprint(board, version, kind)}.json"
     try:
         return part_from_json(json.loads(read_capped(path, CACHE_MAX)))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -191,12 +190,6 @@ def _cached(board: Board, version: str, kind: str, measure: Callable[[], Part]) 
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, as_json(part).encode())
     return part
-
-
-def cache_folder() -> Path:
-    """``$XDG_CACHE_HOME/dqt-edge/code_sizes``, by default below ``~/.cache``."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
-    return Path(home) / "dqt-edge" / "code_sizes"
 
 
 def _fingerprint(board: Board, version: str, kind: str) -> str:

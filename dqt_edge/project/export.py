@@ -18,7 +18,7 @@ from ..graph import Graph
 from ..graph.checkpoint import save
 from ..lowering.plan import Plan, make_plan
 from .board_record import BOARD, board_text
-from .footprint import Footprint, make_buffers, predict
+from .footprint import Footprint, footprint_facts, make_buffers, predict
 from .manifest import FORMAT, MANIFEST, Project, files_of_older_export, read_manifest
 from .render import ModelNames, render
 
@@ -255,35 +255,5 @@ def _model_facts(graph: Graph, names: ModelNames, plan: Plan) -> dict[str, Any]:
                 "accumulator_bound": layer.bound,
             }
             for layer in plan.layers
-        ],
-    }
-
-
-def footprint_facts(plans: Sequence[Plan], footprint: Footprint) -> dict[str, Any]:
-    """A footprint as plain JSON values, in bytes. ``peaks``: what fills each model's arena most."""
-    return {
-        "flash": footprint.flash,
-        "ram": footprint.ram,
-        "code": footprint.code,
-        "weights": footprint.weights,
-        "tables": footprint.tables,
-        "arena": footprint.buffers.arena,
-        "stack": footprint.stack,
-        "run_stack": footprint.run_stack,
-        "static": footprint.static,
-        "buffers": footprint.buffers.total - footprint.buffers.arena,
-        "compiler": footprint.compiler,
-        "exact": footprint.exact,
-        "basis": footprint.basis,
-        "peaks": [
-            {
-                "model": plan.name,
-                "tensors": plan.tensors_size,
-                "scratch": plan.scratch_size,
-                "lower_bound": plan.memory_lower_bound,
-                "layer": plan.peak,
-                "map": [{"what": r.what, "offset": r.offset, "size": r.size} for r in plan.peak_regions],
-            }
-            for plan in plans
         ],
     }

@@ -209,3 +209,33 @@ def require_fit(board: Board, footprint: Footprint) -> None:
                 where=f"board {board.id!r}, region {region.name!r} of {region.size:,} bytes",
                 next_step=smaller if footprint.exact else f"{smaller}, or install arm-none-eabi-gcc to know exactly",
             )
+
+
+def footprint_facts(plans: Sequence[Plan], footprint: Footprint) -> dict[str, Any]:
+    """A footprint as plain JSON values, in bytes. ``peaks``: what fills each model's arena most."""
+    return {
+        "flash": footprint.flash,
+        "ram": footprint.ram,
+        "code": footprint.code,
+        "weights": footprint.weights,
+        "tables": footprint.tables,
+        "arena": footprint.buffers.arena,
+        "stack": footprint.stack,
+        "run_stack": footprint.run_stack,
+        "static": footprint.static,
+        "buffers": footprint.buffers.total - footprint.buffers.arena,
+        "compiler": footprint.compiler,
+        "exact": footprint.exact,
+        "basis": footprint.basis,
+        "peaks": [
+            {
+                "model": plan.name,
+                "tensors": plan.tensors_size,
+                "scratch": plan.scratch_size,
+                "lower_bound": plan.memory_lower_bound,
+                "layer": plan.peak,
+                "map": [{"what": r.what, "offset": r.offset, "size": r.size} for r in plan.peak_regions],
+            }
+            for plan in plans
+        ],
+    }

@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from ..lowering.kernels import catalogue
 from ..lowering.kernels.kernel import Source
 from ..lowering.plan import Plan
 from ..system.resources import data_folder, license_text
-from ..system.templates import environment
 from .filters import FILTERS
 
 if TYPE_CHECKING:
@@ -41,8 +41,11 @@ class Linking:
     stack: int
 
 
+@cache
 def c_environment() -> jinja2.Environment:
-    """The templates' environment with the filters that write C, and the numbers that kernels share with Python."""
+    """The one environment with the filters that write C and the numbers that kernels share with Python."""
+    from ..system.templates import environment  # noqa: PLC0415 - slow to load, and 'check' renders nothing
+
     env = environment()
     env.filters.update(FILTERS)
     env.globals |= {"limits": catalogue.LIMITS, "offsets": catalogue.OFFSETS, "license": LICENSE_ID}

@@ -161,8 +161,7 @@ def junit(sessions: Sequence[Session]) -> str:
 
 def html(sessions: Sequence[Session], *, dial: bool = False) -> str:
     """A self-contained page: tables and drawings of one or more sessions; ``dial``: they are the points of one."""
-    env = environment()
-    env.autoescape = True
+    env = environment(autoescape=True)
     env.filters.update(percent=percent, number=number, widths=widths)
     return env.get_template("report/report.html.j2").render(
         sessions=[

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from html import escape
 
 Facts = Sequence[tuple[str, str]]
 """Names and their values, as text."""
@@ -28,6 +27,8 @@ class Shown:
 
     def _repr_html_(self) -> str:
         """For notebooks."""
+        from html import escape  # noqa: PLC0415 - slow to load, and no command shows a notebook anything
+
         title, rows = self.facts()
         shown = [(escape(name), escape(_cut(text))) for name, text in rows[:ROWS_MAX]]
         left = "style='text-align:left'"

@@ -1,24 +1,43 @@
-"""The one Jinja environment: an undefined name is an error."""
+"""The one Jinja environment: an undefined name is an error. What a template compiles to is kept for the next run."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
-from .resources import data_folder
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
+
+from .resources import cache_folder, data_folder
 
 if TYPE_CHECKING:
-    import jinja2
+    from jinja2.bccache import Bucket
 
 
-def environment() -> jinja2.Environment:
-    """Environment over the folder ``templates``, for text that is not HTML; set ``autoescape`` for what is."""
-    import jinja2  # noqa: PLC0415 - slow to load, and 'check' renders nothing
+class TemplateCache(FileSystemBytecodeCache):
+    """Jinja's cache (by path and digest of a template, Jinja and Python). One that cannot be used costs time only."""
 
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(data_folder("templates")),
-        undefined=jinja2.StrictUndefined,
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """What was kept of a template, if it can be read."""
+        with contextlib.suppress(OSError):
+            super().load_bytecode(bucket)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keeps a compiled template, if it can be written."""
+        with contextlib.suppress(OSError):
+            super().dump_bytecode(bucket)
+
+
+def environment(*, autoescape: bool = False) -> Environment:
+    """Environment over the folder ``templates``; ``autoescape``: the text is HTML."""
+    folder = cache_folder("templates")
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Environment(
+        loader=FileSystemLoader(data_folder("templates")),
+        bytecode_cache=TemplateCache(str(folder), "html-%s" if autoescape else "text-%s"),
+        undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - C, not HTML
+        autoescape=autoescape,  # noqa: S701 - what is not HTML is C
     )
