@@ -6,24 +6,24 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..boards import Board, load_board
+from ..data.dataset import Dataset
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, Shape, checkpoint
 
 if TYPE_CHECKING:
-    from ..data.dataset import Dataset
     from ..project.manifest import Project
 
 FilePath = str | os.PathLike[str]
 Model = Graph | FilePath
 """A graph, or the path of its checkpoint."""
 Array = npt.NDArray[Any]
-Data: TypeAlias = "FilePath | Dataset | Array | Sequence[Array]"
+Data = FilePath | Dataset | Array | Sequence[Array]
 """A named data set, a file or folder, a Dataset, or arrays: ``x``, ``(x, y)`` or ``(x, y, x_test, y_test)``."""
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -65,7 +65,6 @@ def dataset_of(
     Raises:
         UsageError, BadFileError: It is unknown, missing, damaged, or no images and labels.
     """
-    from ..data.dataset import Dataset
     from ..data.load import VALIDATION_SHARE, load_data
     from ..data.npz import from_arrays
 
@@ -103,7 +102,6 @@ def samples_of(data: Data, graph: Graph, count: int | None = None) -> Samples:
     Raises:
         UsageError, BadFileError: It is no data, or not of the model's shape.
     """
-    from ..data.dataset import Dataset
     from ..data.load import codes
 
     if isinstance(data, str | os.PathLike | Dataset):
