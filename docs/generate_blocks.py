@@ -317,7 +317,7 @@ def layer_types() -> Table:
 def checkpoint_limits() -> Table:
     """What a reader refuses by size."""
     rows = [
-        ("formats", " or ".join(map(str, checkpoint.FORMATS))),
+        ("formats", f"{checkpoint.FORMATS[0]} to {checkpoint.FORMATS[-1]}"),
         ("file", f"{checkpoint.FILE_MAX >> 20} MiB"),
         ("header", f"{checkpoint.MANIFEST_MAX >> 20} MiB, and not longer than the file"),
         ("layers in a list", str(checkpoint.LAYERS_MAX)),

@@ -1,7 +1,7 @@
 """A trained network as integers: the value itself, its arithmetic, its interpreter, its file."""
 
 from .dial import DialPoint
-from .graph import Controller, Graph
+from .graph import TASKS, Controller, Graph
 from .layers import (
     CONCAT_MAX,
     FLAT,
@@ -35,6 +35,7 @@ __all__ = [
     "DIMENSION_MAX",
     "FLAT",
     "FULL",
+    "TASKS",
     "WEIGHTS_MAX",
     "WINDOW_MAX",
     "Add",

@@ -18,13 +18,13 @@ import numpy.typing as npt
 from ..errors import BadFileError, DqtError
 from ..system.files import read_capped, write_atomically
 from .dial import POINTS_MAX, DialPoint
-from .graph import Controller, Graph
+from .graph import TASKS, Controller, Graph
 from .layers import LAYER_NAMES, Layer
 from .values import Requantize, Tensor, Window, in_layer
 
-FORMATS = (1, 2)
-"""Format 2 differs in the controller's dial. Only a graph that has one is written so: a reader of format 1 would
-pass over it without a word."""
+FORMATS = (1, 2, 3)
+"""Format 2 adds the controller's dial, format 3 the task. A graph is written in the least format that holds it: a
+reader of an earlier one would pass over what it does not know without a word."""
 FILE_MAX = 256 << 20
 MANIFEST_MAX = 8 << 20
 LAYERS_MAX = 4096
@@ -47,11 +47,12 @@ def save(graph: Graph, path: Path) -> None:
 
 
 def model_hash(graph: Graph) -> bytes:
-    """SHA-256 of what a device computes with: all integers and the structure, not names of classes or provenance."""
+    """SHA-256 of what a device computes with: all integers and the structure, not names of classes, provenance or task."""
     _, metadata = _encode(graph)
     manifest = json.loads(metadata["dqt_edge"])
     manifest["graph"].pop("classes")
     manifest["graph"].pop("provenance")
+    manifest["graph"].pop("task", None)
     digest = hashlib.sha256(json.dumps(manifest["graph"], sort_keys=True).encode())
     digest.update(manifest["sha256"].encode())
     return digest.digest()
@@ -91,12 +92,19 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
         },
         "provenance": dict(graph.provenance),
     }
-    written = FORMATS[0]
     if controller is not None and controller.dial:
         body["controller"]["dial"] = [{"target": point.target, "bias": point.bias} for point in controller.dial]
-        written = FORMATS[1]
-    manifest = {"format": written, "graph": body, "sha256": _digest(arrays)}
+    if graph.task != TASKS[0]:
+        body["task"] = graph.task
+    manifest = {"format": _format(graph), "graph": body, "sha256": _digest(arrays)}
     return arrays, {"dqt_edge": json.dumps(manifest, sort_keys=True)}
+
+
+def _format(graph: Graph) -> int:
+    """The least format that holds the graph."""
+    if graph.task != TASKS[0]:
+        return 3
+    return 2 if graph.controller is not None and graph.controller.dial else 1
 
 
 def _digest(arrays: Arrays) -> str:
@@ -154,7 +162,7 @@ def decode(content: bytes, where: str = "checkpoint") -> Graph:
         manifest = json.loads(metadata)
         found = manifest.get("format") if isinstance(manifest, dict) else None
         if isinstance(found, bool) or found not in FORMATS:
-            raise _bad(f"format version {found!r}, this program reads {' and '.join(map(str, FORMATS))}", where)
+            raise _bad(f"format version {found!r}, this program reads {FORMATS[0]} to {FORMATS[-1]}", where)
         if manifest["sha256"] != _digest(arrays):
             raise _bad("the tensor bytes do not match their SHA-256", where)
         return _graph(manifest["graph"], arrays)
@@ -267,4 +275,5 @@ def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
         classes=tuple(map(str, body["classes"])),
         controller=controller,
         provenance=dict(body["provenance"]),
+        task=body.get("task", TASKS[0]),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnknownNameError
+from ..errors import UnknownNameError, UnsupportedError
 from ..system.show import Facts, Shown
 from . import nested
 from .checks import check_graph
@@ -33,6 +33,10 @@ class Controller:
     dial: tuple[DialPoint, ...] = ()
 
 
+TASKS = ("classifier", "binary", "regression", "reconstruction", "map", "outputs")
+"""What a network's outputs may stand for; the room ``tasks`` says what follows from each."""
+
+
 @dataclass(frozen=True, repr=False)
 class Graph(Shown):
     """A network ready to lower.
@@ -45,6 +49,7 @@ class Graph(Shown):
         classes: Class names, one for each output channel, or empty.
         controller: None for a model with fixed widths.
         provenance: How the model was made; plain JSON values.
+        task: What the outputs stand for, one of ``TASKS``. A device computes the same whatever it is.
     """
 
     name: str
@@ -55,8 +60,15 @@ class Graph(Shown):
     classes: tuple[str, ...] = ()
     controller: Controller | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    task: str = TASKS[0]
 
     def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise UnsupportedError(
+                f"{self.task!r} is no task",
+                where=f"graph {self.name!r}",
+                next_step=f"choose from {', '.join(TASKS)}",
+            )
         check_graph(self)
 
     def tensor(self, name: str) -> Tensor:
@@ -85,6 +97,7 @@ class Graph(Shown):
         return repr(self.name), (
             ("layers", f"{len(self.layers)}, {self.total_macs:,} MAC, {weights:,} weights"),
             ("input, outputs", f"{shape}, {self.tensor(self.output).size}"),
+            ("task", self.task),
             ("widths", f"{vector_text(list(pairs))} in {len(self.adaptive)} layers" if pairs else "fixed"),
             ("controller", controller),
         )

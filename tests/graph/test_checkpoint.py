@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from safetensors.numpy import save as encode
 
 from dqt_edge.boards import load_board
 from dqt_edge.errors import BadFileError
-from dqt_edge.graph import DialPoint, Graph, checkpoint
+from dqt_edge.graph import TASKS, DialPoint, Graph, checkpoint
 from dqt_edge.lowering.plan import make_plan
 from tests.support.random_graphs import random_graph
 
@@ -102,7 +103,9 @@ def edited(content: bytes, change) -> bytes:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda m: m.update(format=3),
+        lambda m: m.update(format=1 + checkpoint.FORMATS[-1]),
+        lambda m: m["graph"].update(task="juggling"),
+        lambda m: m["graph"].update(task=["map"]),
         lambda m: m.pop("format"),
         lambda m: m.pop("graph"),
         lambda m: m["graph"].pop("layers"),
@@ -154,6 +157,22 @@ def test_a_dial_is_format_2_and_part_of_the_model_hash() -> None:
         {"target": 1.0, "bias": [0, 2**20]},
     ]
     assert checkpoint.model_hash(bare) != checkpoint.model_hash(dialled)
+
+
+def test_a_task_is_written_only_where_it_is_another_and_is_no_part_of_the_model_hash() -> None:
+    """Models of before keep their bytes; a program that knows no tasks must not report an accuracy of this one."""
+    graph = random_graph(3)
+    other = replace(graph, task="regression")
+    assert "task" not in manifest_of(graph)["graph"]
+    assert (manifest_of(other)["graph"]["task"], manifest_of(other)["format"]) == ("regression", 3)
+    assert checkpoint.model_hash(graph) == checkpoint.model_hash(other)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_survives_its_checkpoint(task: str, tmp_path: Path) -> None:
+    graph = replace(random_graph(4), task=task)
+    checkpoint.save(graph, tmp_path / "m.safetensors")
+    assert checkpoint.load(tmp_path / "m.safetensors") == graph
 
 
 def first_point(change):
