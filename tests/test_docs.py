@@ -363,7 +363,8 @@ def test_every_field_of_a_layer_is_described() -> None:
 
 
 def test_the_tests_that_hold_the_invariants_exist() -> None:
-    source = (ROOT / "tests" / "graph" / "test_checkpoint.py").read_text(encoding="utf-8")
+    files = (ROOT / "tests" / "graph" / name for name in ("test_checkpoint.py", "test_terminals.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in files)
     named = names([row[1] for row in table(page("checkpoint"), "Invariants and their tests")])
     assert named
     assert set(named) <= set(re.findall(r"^def (test_\w+)", source, re.MULTILINE))

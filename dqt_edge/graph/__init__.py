@@ -17,6 +17,7 @@ from .layers import (
     MaxPool2D,
     window_counts,
 )
+from .terminals import TERMINALS_MAX, State
 from .values import (
     DIMENSION_MAX,
     FULL,
@@ -36,6 +37,7 @@ __all__ = [
     "FLAT",
     "FULL",
     "TASKS",
+    "TERMINALS_MAX",
     "WEIGHTS_MAX",
     "WINDOW_MAX",
     "Add",
@@ -53,6 +55,7 @@ __all__ = [
     "Pair",
     "Requantize",
     "Shape",
+    "State",
     "Tensor",
     "Window",
     "pair_text",

@@ -20,11 +20,12 @@ from ..system.files import read_capped, write_atomically
 from .dial import POINTS_MAX, DialPoint
 from .graph import TASKS, Controller, Graph
 from .layers import LAYER_NAMES, Layer
+from .terminals import TERMINALS_MAX, State
 from .values import Requantize, Tensor, Window, in_layer
 
 FORMATS = (1, 2, 3)
-"""Format 2 adds the controller's dial, format 3 the task. A graph is written in the least format that holds it: a
-reader of an earlier one would pass over what it does not know without a word."""
+"""Format 2 adds the controller's dial; format 3 the task, several inputs and outputs, and states. A graph is written in
+the least format that holds it: a reader of an earlier one would pass over what it does not know without a word."""
 FILE_MAX = 256 << 20
 MANIFEST_MAX = 8 << 20
 LAYERS_MAX = 4096
@@ -47,7 +48,7 @@ def save(graph: Graph, path: Path) -> None:
 
 
 def model_hash(graph: Graph) -> bytes:
-    """SHA-256 of what a device computes with: all integers and the structure, not names of classes, provenance or task."""
+    """SHA-256 of what a device computes with: all integers and the structure; not class names, provenance, task."""
     _, metadata = _encode(graph)
     manifest = json.loads(metadata["dqt_edge"])
     manifest["graph"].pop("classes")
@@ -96,13 +97,17 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
         body["controller"]["dial"] = [{"target": point.target, "bias": point.bias} for point in controller.dial]
     if graph.task != TASKS[0]:
         body["task"] = graph.task
+    more = {"more_inputs": graph.more_inputs, "more_outputs": graph.more_outputs}
+    body |= {key: list(names) for key, names in more.items() if names}
+    if graph.states:
+        body["states"] = [{f.name: getattr(state, f.name) for f in fields(state)} for state in graph.states]
     manifest = {"format": _format(graph), "graph": body, "sha256": _digest(arrays)}
     return arrays, {"dqt_edge": json.dumps(manifest, sort_keys=True)}
 
 
 def _format(graph: Graph) -> int:
     """The least format that holds the graph."""
-    if graph.task != TASKS[0]:
+    if graph.task != TASKS[0] or graph.more_inputs or graph.more_outputs or graph.states:
         return 3
     return 2 if graph.controller is not None and graph.controller.dial else 1
 
@@ -222,7 +227,7 @@ def _value(name: str, item: Any, arrays: Arrays) -> Any:  # noqa: ANN401 - JSON
     return _integers_or_text(name, _tuple(item))
 
 
-_TEXT = {"name", "input", "output", "inputs", "residual"}
+_TEXT = {"name", "input", "output", "inputs", "residual", "read", "write"}
 
 
 def _integers_or_text(name: str, item: Any) -> Any:  # noqa: ANN401 - JSON
@@ -276,4 +281,19 @@ def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
         controller=controller,
         provenance=dict(body["provenance"]),
         task=body.get("task", TASKS[0]),
+        more_inputs=_names(body.get("more_inputs", [])),
+        more_outputs=_names(body.get("more_outputs", [])),
+        states=tuple(_fields(State, item, arrays) for item in _short_list(body.get("states", []))),
     )
+
+
+def _short_list(items: Any) -> list[Any]:  # noqa: ANN401 - JSON
+    if not isinstance(items, list) or len(items) > TERMINALS_MAX:
+        raise ValueError(f"inputs, outputs or states are no list of up to {TERMINALS_MAX}")
+    return items
+
+
+def _names(items: Any) -> tuple[str, ...]:  # noqa: ANN401 - JSON
+    if not all(isinstance(item, str) for item in _short_list(items)):
+        raise ValueError("an input or output is no name")
+    return tuple(items)

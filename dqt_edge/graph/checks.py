@@ -21,6 +21,7 @@ from .layers import (
     MaxPool2D,
     window_counts,
 )
+from .terminals import check_made, check_terminals
 from .values import Shape, Tensor, pair_text
 
 if TYPE_CHECKING:
@@ -52,14 +53,12 @@ def check_graph(graph: Graph) -> None:
     layers = graph.all_layers
     if len(tensors) != len(graph.tensors) or len({layer.name for layer in layers}) != len(layers):
         _refuse(f"graph {graph.name!r}", "two tensors or two layers share a name")
-    if graph.input not in tensors or graph.output not in tensors:
-        _refuse(f"graph {graph.name!r}", "the input or output tensor is not defined")
+    ready = check_terminals(graph, tensors)
     if graph.classes and len(graph.classes) != tensors[graph.output].size:
         _refuse(
             f"graph {graph.name!r}",
             f"{len(graph.classes)} class names for {tensors[graph.output].size} outputs",
         )
-    ready = {graph.input}
     for layer in layers:
         where = f"layer {layer.name!r} of graph {graph.name!r}"
         for name in layer.inputs:
@@ -71,8 +70,7 @@ def check_graph(graph: Graph) -> None:
                 _refuse(where, f"output tensor {layer.output!r} is undefined, or made twice")
             ready.add(layer.output)
         _check_shapes(layer, tensors, where)
-    if graph.output not in ready:
-        _refuse(f"graph {graph.name!r}", f"no layer makes the output tensor {graph.output!r}")
+    check_made(graph, ready)
     _check_controller(graph)
 
 

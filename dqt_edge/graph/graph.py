@@ -14,6 +14,7 @@ from . import nested
 from .checks import check_graph
 from .dial import DialPoint
 from .layers import Conv2D, Dense, DepthwiseConv2D, Layer, MacLayer
+from .terminals import State
 from .values import Tensor, refuse, vector_text
 
 
@@ -45,11 +46,13 @@ class Graph(Shown):
         name: Name of the model; letters, digits, ``_`` and ``-``.
         tensors: All code tensors, the controller's included.
         layers: In topological order.
-        input, output: Tensor names.
+        input, output: Tensor names; of several inputs or outputs, the first.
         classes: Class names, one for each output channel, or empty.
         controller: None for a model with fixed widths.
         provenance: How the model was made; plain JSON values.
         task: What the outputs stand for, one of ``TASKS``. A device computes the same whatever it is.
+        more_inputs, more_outputs: Tensor names of all inputs and outputs but the first.
+        states: Tensors that the network keeps from one inference to the next.
     """
 
     name: str
@@ -61,6 +64,9 @@ class Graph(Shown):
     controller: Controller | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     task: str = TASKS[0]
+    more_inputs: tuple[str, ...] = ()
+    more_outputs: tuple[str, ...] = ()
+    states: tuple[State, ...] = ()
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -70,6 +76,16 @@ class Graph(Shown):
                 next_step=f"choose from {', '.join(TASKS)}",
             )
         check_graph(self)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Tensor names of all inputs, in order."""
+        return (self.input, *self.more_inputs)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Tensor names of all outputs, in order."""
+        return (self.output, *self.more_outputs)
 
     def tensor(self, name: str) -> Tensor:
         """The tensor of that name; raises UnknownNameError."""
@@ -89,15 +105,18 @@ class Graph(Shown):
         """See :class:`Shown`."""
         weights = sum(layer.weights.size for layer in self.layers if isinstance(layer, MacLayer))
         pairs = dict.fromkeys(pair for layer in self.adaptive for pair in layer.candidates)
-        shape = "x".join(map(str, self.tensor(self.input).shape))
+        shapes = ", ".join("x".join(map(str, self.tensor(name).shape)) for name in self.inputs)
+        sizes = " + ".join(str(self.tensor(name).size) for name in self.outputs)
+        kept = sum(self.tensor(state.read).size for state in self.states)
         controller, dial = "none", self.dial_targets
         if self.controller is not None:
             controller = f"after layer {self.controller.after!r}, {len(self.controller.layers)} layers"
             controller += f", dial from {dial[0]:.3f} to {dial[-1]:.3f}" if dial else ""
         return repr(self.name), (
             ("layers", f"{len(self.layers)}, {self.total_macs:,} MAC, {weights:,} weights"),
-            ("input, outputs", f"{shape}, {self.tensor(self.output).size}"),
+            ("input, outputs", f"{shapes}, {sizes}"),
             ("task", self.task),
+            *([("states", f"{len(self.states)}, {kept} B kept between inferences")] if self.states else []),
             ("widths", f"{vector_text(list(pairs))} in {len(self.adaptive)} layers" if pairs else "fixed"),
             ("controller", controller),
         )

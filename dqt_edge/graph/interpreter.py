@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import UsageError
 from . import nested
 from .graph import Graph
 from .layers import (
@@ -25,6 +25,7 @@ from .layers import (
     window_counts,
 )
 from .policy import Policy, Settled, fixed_choices, logit_bias, parse_policy
+from .samples import split_inputs
 from .values import Pair, Window
 
 Codes = npt.NDArray[np.uint8]
@@ -38,43 +39,48 @@ class Result:
     """What a run computed.
 
     Attributes:
-        outputs: Codes of the output tensor, uint8 [samples, size].
+        outputs: Codes of the output tensor, the first of several, uint8 [samples, size].
         choices: Index of the candidate each adaptive layer ran at, int64 [samples, adaptive layers].
         tensors: Codes of every tensor by name, [samples, height, width, channels]; only when asked for.
         logits: The controller's accumulators without the bias, int64 [samples, decided layers, candidates]; None where
             the widths were given.
+        output_codes: Codes of every output tensor by name, uint8 [samples, size], in the graph's order.
     """
 
     outputs: Codes
     choices: npt.NDArray[np.int64]
     tensors: dict[str, Codes] = field(default_factory=dict)
     logits: npt.NDArray[np.int64] | None = None
+    output_codes: dict[str, Codes] = field(default_factory=dict)
 
 
-def run(graph: Graph, inputs: Codes, policy: Policy = "dynamic", *, keep_tensors: bool = False) -> Result:
+def run(
+    graph: Graph, inputs: Codes | Mapping[str, Codes], policy: Policy = "dynamic", *, keep_tensors: bool = False
+) -> Result:
     """Run samples through the graph.
+
+    A graph with states takes the samples as one stream, in order, and starts from the initial states at each call.
 
     Args:
         graph: The network.
-        inputs: Codes, uint8 [samples, height, width, channels].
+        inputs: Codes, uint8 [samples, height, width, channels]. Of several inputs: such an array for each name, or
+            uint8 [samples, bytes], the inputs one behind another.
         policy: See ``graph.policy``; text such as ``4x4``, ``Dynamic``, or a width vector.
         keep_tensors: Return every tensor, not only the output.
 
     Raises:
         UsageError: The inputs or the policy do not belong to the graph.
     """
-    shape = graph.tensor(graph.input).shape
-    if inputs.dtype != np.uint8 or inputs.shape[1:] != shape:
-        raise UsageError(
-            f"input codes are {inputs.dtype} {inputs.shape[1:]}, the model takes uint8 {shape}",
-            where=f"interpreter of graph {graph.name!r}",
-            next_step="convert real inputs with nested.quantize and the input tensor's scale",
-        )
+    given = split_inputs(graph, inputs)
     settled = parse_policy(policy, graph)
-    parts = [
-        _run(graph, inputs[start : start + BATCH], settled, keep_tensors=keep_tensors)
-        for start in range(0, max(len(inputs), 1), BATCH)
-    ]
+    count = len(given[graph.input])
+    step = 1 if graph.states else BATCH
+    kept = {s.read: np.full((1, *graph.tensor(s.read).shape), s.initial, np.uint8) for s in graph.states}
+    parts = []
+    for start in range(0, max(count, 1), step):
+        live = {name: codes[start : start + step] for name, codes in given.items()} | kept
+        parts.append(_run(graph, live, settled, keep_tensors=keep_tensors))
+        kept = {state.read: live[state.write] for state in graph.states}
     if len(parts) == 1:
         return parts[0]
     return Result(
@@ -82,12 +88,13 @@ def run(graph: Graph, inputs: Codes, policy: Policy = "dynamic", *, keep_tensors
         np.concatenate([part.choices for part in parts]),
         {name: np.concatenate([part.tensors[name] for part in parts]) for name in parts[0].tensors},
         None if parts[0].logits is None else np.concatenate([np.asarray(part.logits) for part in parts]),
+        {name: np.concatenate([part.output_codes[name] for part in parts]) for name in graph.outputs},
     )
 
 
-def _run(graph: Graph, inputs: Codes, policy: Settled, *, keep_tensors: bool) -> Result:
-    """Run one batch of samples."""
-    n = len(inputs)
+def _run(graph: Graph, live: dict[str, Codes], policy: Settled, *, keep_tensors: bool) -> Result:
+    """Run one batch of samples; ``live`` holds the inputs and states by name and receives what the layers make."""
+    n = len(live[graph.input])
     positions = {layer.name: i for i, layer in enumerate(graph.adaptive)}
     choices = np.zeros((n, len(positions)), np.int64)
     bias = None
@@ -95,7 +102,6 @@ def _run(graph: Graph, inputs: Codes, policy: Settled, *, keep_tensors: bool) ->
         choices[:] = fixed_choices(graph, policy)
     else:
         bias = logit_bias(graph, policy)
-    live: dict[str, Codes] = {graph.input: inputs}
     controller = graph.controller
     decided = {layer.name for layer in controller.layers} if controller else set()
     logits = None
@@ -113,8 +119,8 @@ def _run(graph: Graph, inputs: Codes, policy: Settled, *, keep_tensors: bool) ->
             live[layer.output] = _run_selected(layer, graph, live, column)
         else:
             live[layer.output] = run_layer(layer, graph, live)
-    outputs = live[graph.output].reshape(n, -1)
-    return Result(outputs, choices, live if keep_tensors else {}, logits)
+    outputs = {name: live[name].reshape(n, -1) for name in graph.outputs}
+    return Result(outputs[graph.output], choices, live if keep_tensors else {}, logits, outputs)
 
 
 def _run_selected(layer: Layer, graph: Graph, live: dict[str, Codes], column: npt.NDArray[np.int64]) -> Codes:
