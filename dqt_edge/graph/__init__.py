@@ -3,12 +3,8 @@
 from .dial import DialPoint
 from .graph import TASKS, Controller, Graph
 from .layers import (
-    CONCAT_MAX,
-    FLAT,
     WEIGHTS_MAX,
-    Add,
     AveragePool2D,
-    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -17,6 +13,8 @@ from .layers import (
     MaxPool2D,
     window_counts,
 )
+from .layers_data import CONCAT_MAX, FLAT, LOOPS_MAX, Concat, Pad, Rearrange, Resize
+from .layers_elementwise import Add, Lookup, Maximum, Minimum, Multiply, Softmax
 from .terminals import TERMINALS_MAX, State
 from .values import (
     DIMENSION_MAX,
@@ -36,6 +34,7 @@ __all__ = [
     "DIMENSION_MAX",
     "FLAT",
     "FULL",
+    "LOOPS_MAX",
     "TASKS",
     "TERMINALS_MAX",
     "WEIGHTS_MAX",
@@ -50,11 +49,19 @@ __all__ = [
     "DialPoint",
     "Graph",
     "Layer",
+    "Lookup",
     "MacLayer",
     "MaxPool2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Pad",
     "Pair",
+    "Rearrange",
     "Requantize",
+    "Resize",
     "Shape",
+    "Softmax",
     "State",
     "Tensor",
     "Window",

@@ -19,21 +19,23 @@ from ..errors import BadFileError, DqtError
 from ..system.files import read_capped, write_atomically
 from .dial import POINTS_MAX, DialPoint
 from .graph import TASKS, Controller, Graph
-from .layers import LAYER_NAMES, Layer
+from .layers import LATER_LAYERS, LAYER_NAMES, Layer
+from .layers_elementwise import Add
 from .terminals import TERMINALS_MAX, State
 from .values import Requantize, Tensor, Window, in_layer
 
 FORMATS = (1, 2, 3)
-"""Format 2 adds the controller's dial; format 3 the task, several inputs and outputs, and states. A graph is written in
-the least format that holds it: a reader of an earlier one would pass over what it does not know without a word."""
+"""Format 2 adds the controller's dial; format 3 the task, several inputs and outputs, states, layers without weights
+beside addition and concatenation, broadcasting, and dilation. A graph is written in the least format that holds it: a
+reader of an earlier one would pass over what it does not know without a word."""
 FILE_MAX = 256 << 20
 MANIFEST_MAX = 8 << 20
 LAYERS_MAX = 4096
 Arrays = dict[str, npt.NDArray[Any]]
 
 _LAYERS: dict[str, type[Any]] = {name: cls for cls, name in LAYER_NAMES.items()}
-_OPTIONAL = {"bias_by_width"}
-"""Fields that are left out when they are None, so that a model without them has the bytes it always had."""
+_OPTIONAL = {"bias_by_width": None, "dilation": (1, 1)}
+"""Fields that are left out at these values, so that a model without them has the bytes it always had."""
 
 
 # --- Writing --------------------------------------------------------------------------------------------------
@@ -68,13 +70,11 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
             arrays[key] = np.ascontiguousarray(item)
             return {"array": key}
         if isinstance(item, Requantize | Window):
-            return {f.name: value(f"{owner}/{name}", f.name, getattr(item, f.name)) for f in fields(item)}
+            return {k: value(f"{owner}/{name}", k, v) for k, v in _given(item).items()}
         return item
 
     def layer(item: Layer) -> dict[str, Any]:
-        given = {f.name: getattr(item, f.name) for f in fields(item)}
-        body = {k: value(item.name, k, v) for k, v in given.items() if v is not None or k not in _OPTIONAL}
-        return {"type": LAYER_NAMES[type(item)], **body}
+        return {"type": LAYER_NAMES[type(item)], **{k: value(item.name, k, v) for k, v in _given(item).items()}}
 
     controller = graph.controller
     body: dict[str, Any] = {
@@ -105,10 +105,21 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
     return arrays, {"dqt_edge": json.dumps(manifest, sort_keys=True)}
 
 
+def _given(item: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """Fields of a part by name, without those that are left out."""
+    found = {f.name: getattr(item, f.name) for f in fields(item)}
+    return {k: v for k, v in found.items() if isinstance(v, np.ndarray) or k not in _OPTIONAL or v != _OPTIONAL[k]}
+
+
 def _format(graph: Graph) -> int:
     """The least format that holds the graph."""
     if graph.task != TASKS[0] or graph.more_inputs or graph.more_outputs or graph.states:
         return 3
+    for layer in graph.all_layers:
+        window = getattr(layer, "window", None)
+        broadcasts = isinstance(layer, Add) and len({graph.tensor(name).shape for name in layer.inputs}) > 1
+        if isinstance(layer, LATER_LAYERS) or (window is not None and window.dilated) or broadcasts:
+            return 3
     return 2 if graph.controller is not None and graph.controller.dial else 1
 
 

@@ -9,10 +9,7 @@ from ..errors import UnsupportedError
 from . import nested
 from .dial import check_dial
 from .layers import (
-    FLAT,
-    Add,
     AveragePool2D,
-    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -21,6 +18,8 @@ from .layers import (
     MaxPool2D,
     window_counts,
 )
+from .layers_data import FLAT, Concat, Pad, Rearrange, Resize
+from .layers_elementwise import Add, Lookup, Maximum, Minimum, Multiply, Softmax
 from .terminals import check_made, check_terminals
 from .values import Shape, Tensor, pair_text
 
@@ -81,35 +80,61 @@ def _check_shapes(layer: Layer, tensors: dict[str, Tensor], where: str) -> None:
         bound = _bound(layer, sources[0])
         if bound > nested.INT32_MAX:
             _refuse(where, f"its accumulator can reach {bound}, more than int32 holds")
-    expected = _output_shape(layer, sources, where)
-    if isinstance(layer, Dense) and layer.requantize is None:
+    accumulates = isinstance(layer, Dense) and layer.requantize is None
+    output = None if accumulates else tensors[layer.output]
+    expected = _output_shape(layer, sources, output, where)
+    if output is None:
         return
-    output = tensors[layer.output]
     if output.shape != expected:
         _refuse(where, f"makes shape {expected}, but its output tensor has {output.shape}")
     if isinstance(layer, Conv2D) and layer.residual is not None and sources[1].shape != expected:
         _refuse(where, f"residual has shape {sources[1].shape}, not {expected}")
-    if isinstance(layer, MaxPool2D) and (output.scale, output.zero_point) != (sources[0].scale, sources[0].zero_point):
-        _refuse(where, "max pooling must keep its input's scale and zero point")
+    _check_meaning(layer, sources, output, where)
     if isinstance(layer, AveragePool2D):
         missing = set(window_counts(layer.window, *sources[0].shape[:2]).ravel().tolist()) - set(layer.counts)
         if missing:
             _refuse(where, f"no multiplier for windows of {sorted(missing)} elements")
 
 
-def _output_shape(layer: Layer, sources: list[Tensor], where: str) -> Shape:
-    """Shape that the layer makes of its inputs; refuses inputs that its weights or window cannot take."""
+KEEPS: dict[type, str] = {
+    MaxPool2D: "max pooling",
+    Maximum: "a maximum",
+    Minimum: "a minimum",
+    Rearrange: "another order",
+    Pad: "padding",
+    Resize: "resizing",
+}
+"""Layers whose tensors have one scale and zero point, because their codes are not converted."""
+
+
+def _check_meaning(layer: Layer, sources: list[Tensor], output: Tensor, where: str) -> None:
+    """Refuse scales and zero points that the layer's integers do not have."""
+    what = KEEPS.get(type(layer))
+    if what is not None and {(t.scale, t.zero_point) for t in sources} != {(output.scale, output.zero_point)}:
+        _refuse(where, f"{what} must keep its input's scale and zero point")
+    if isinstance(layer, Softmax) and (output.scale, output.zero_point) != (1 / 256, 0):
+        _refuse(where, "the output of a softmax has scale 1/256 and zero point 0")
+
+
+def _output_shape(layer: Layer, sources: list[Tensor], output: Tensor | None, where: str) -> Shape:
+    """Shape that the layer makes of its inputs; refuses inputs that its weights or window cannot take.
+
+    ``output`` is the tensor that it writes; None for logits. The layer decides its shape, except where any is right.
+    """
     height, width, channels = sources[0].shape
     if isinstance(layer, Dense):
         if layer.weights.shape[1] != sources[0].size:
             _refuse(where, f"weights expect {layer.weights.shape[1]} inputs, the tensor has {sources[0].size}")
         return (1, 1, layer.channels)
-    if isinstance(layer, Add):
-        if sources[0].shape != sources[1].shape:
-            _refuse(where, f"adds tensors of different shapes {sources[0].shape} and {sources[1].shape}")
-        return sources[0].shape
     if isinstance(layer, Concat):
         return _concat_shape(layer, sources, where)
+    if isinstance(layer, Add | Multiply | Maximum | Minimum):
+        return _broadcast_shape(sources, where)
+    if isinstance(layer, Lookup | Softmax | Rearrange | Pad | Resize):
+        assert output is not None
+        return _unweighted_shape(layer, sources[0].shape, output.shape, where)
+    if layer.window.dilated and not isinstance(layer, MacLayer):
+        _refuse(where, f"pooling takes no dilation, its window has {layer.window.dilation}")
     out_h, out_w = layer.window.output_size(height, width)
     if min(out_h, out_w) < 1:
         _refuse(where, f"window {layer.window.kernel} is larger than the padded input {height}x{width}")
@@ -131,6 +156,43 @@ def _concat_shape(layer: Concat, sources: list[Tensor], where: str) -> Shape:
     shape = list(sources[0].shape)
     shape[layer.axis] = sum(t.shape[layer.axis] for t in sources)
     return (shape[0], shape[1], shape[2])
+
+
+def _broadcast_shape(sources: list[Tensor], where: str) -> Shape:
+    first, second = (source.shape for source in sources)
+    if any(a != b and 1 not in (a, b) for a, b in zip(first, second, strict=True)):
+        _refuse(
+            where, f"joins tensors of different shapes {first} and {second}; a dimension may differ only if one is 1"
+        )
+    height, width, channels = (max(a, b) for a, b in zip(first, second, strict=True))
+    return (height, width, channels)
+
+
+def _unweighted_shape(
+    layer: Lookup | Softmax | Rearrange | Pad | Resize, source: Shape, output: Shape, where: str
+) -> Shape:
+    """Shape of what a layer with one input makes, where weights and windows do not say it."""
+    height, width, channels = source
+    if isinstance(layer, Rearrange):
+        lowest, highest = layer.reach()
+        if lowest < 0 or highest >= height * width * channels:
+            _refuse(where, f"it reads elements {lowest}..{highest} of an input of {height * width * channels}")
+        if layer.size != output[0] * output[1] * output[2]:
+            _refuse(where, f"it makes {layer.size} elements, but its output tensor has shape {output}")
+        return output
+    if isinstance(layer, Pad):
+        least = layer.least_shape(source)
+        if any(n < least_n for n, least_n in zip(output, least, strict=True)):
+            _refuse(where, f"its output tensor has shape {output}, the input alone needs {least}")
+        return output
+    if isinstance(layer, Resize):
+        for what, table, size in (("rows", layer.rows, height), ("columns", layer.columns, width)):
+            if table[:, 0].max() >= size:
+                _refuse(where, f"{what} reach index {table[:, 0].max()} of an input of {height}x{width}")
+        return (len(layer.rows), len(layer.columns), channels)
+    if isinstance(layer, Lookup) and len(layer.table) not in (1, channels):
+        _refuse(where, f"it has {len(layer.table)} tables for {channels} channels, needs one or one for each")
+    return source
 
 
 def _check_widths(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor, where: str) -> None:

@@ -12,10 +12,7 @@ import numpy.typing as npt
 from . import nested
 from .graph import Graph
 from .layers import (
-    FLAT,
-    Add,
     AveragePool2D,
-    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -26,6 +23,7 @@ from .layers import (
 )
 from .policy import Policy, Settled, fixed_choices, logit_bias, parse_policy
 from .samples import split_inputs
+from .unweighted import layer_codes
 from .values import Pair, Window
 
 Codes = npt.NDArray[np.uint8]
@@ -141,35 +139,20 @@ def run_layer(layer: Layer, graph: Graph, live: dict[str, Codes], pair: Pair | N
         rq = layer.requantize
         assert rq is not None
         return nested.requantize(twice, rq.multiplier, rq.shift, rq.low, rq.high)
-    if isinstance(layer, Add):
-        x1, x2 = (live[name] for name in layer.inputs)
-        return nested.add(x1, x2, *layer.multipliers, layer.offset, layer.shift, layer.low, layer.high)
     if isinstance(layer, MaxPool2D):
         # Padding must never win: code 0 is the least code, and every window holds at least one real element.
         return np.asarray(_windows(live[layer.input], layer.window, 0).max(axis=(3, 4)), dtype=np.uint8)
-    if isinstance(layer, Concat):
-        return _concat(layer, graph, live)
-    return _average_pool(layer, graph, live[layer.input])
-
-
-def _concat(layer: Concat, graph: Graph, live: dict[str, Codes]) -> Codes:
-    parts = []
-    for i, name in enumerate(layer.inputs):
-        twice = 2 * (live[name].astype(np.int64) - graph.tensor(name).zero_point) + int(layer.bias_twice[i])
-        rq = layer.requantize
-        part = nested.requantize(twice, rq.multiplier[i : i + 1], rq.shift[i : i + 1], rq.low, rq.high)
-        parts.append(part.reshape(len(part), 1, 1, -1) if layer.axis == FLAT else part)
-    if layer.axis == FLAT:
-        return np.concatenate(parts, axis=3)
-    return np.concatenate(parts, axis=1 + layer.axis)
+    if isinstance(layer, AveragePool2D):
+        return _average_pool(layer, graph, live[layer.input])
+    return layer_codes(layer, graph, live)
 
 
 def _windows(x: npt.NDArray[np.generic], window: Window, fill: int) -> npt.NDArray[np.uint8]:
     """View of shape [n, out h, out w, kernel h, kernel w, channels] over the padded input."""
-    top, left, bottom, right = window.padding
+    (top, left, bottom, right), (down, along) = window.padding, window.dilation
     padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
-    view = np.lib.stride_tricks.sliding_window_view(padded, window.kernel, axis=(1, 2))
-    strided = view[:, :: window.stride[0], :: window.stride[1]]
+    view = np.lib.stride_tricks.sliding_window_view(padded, window.extent, axis=(1, 2))
+    strided = view[:, :: window.stride[0], :: window.stride[1], :, ::down, ::along]
     return strided.transpose(0, 1, 2, 4, 5, 3)
 
 

@@ -1,4 +1,6 @@
-"""The layers of a Graph. Each checks its own fields where it is made; ``checks.py`` holds what is between them.
+"""The layers of a Graph: with weights, and poolings; the others are in ``layers_elementwise`` and ``layers_data``.
+
+Each checks its own fields where it is made; ``checks.py`` holds what is between them.
 
 Layout: activations are NHWC codes (uint8), always of shape (height, width, channels); a flat tensor is
 (1, 1, channels). Weights are int8 masters.
@@ -13,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import nested
+from .layers_data import Concat, Pad, Rearrange, Resize
+from .layers_elementwise import Add, Lookup, Maximum, Minimum, Multiply, Softmax
 from .values import (
     FULL,
     Pair,
@@ -139,27 +143,6 @@ class Dense(_Mac):
             refuse(self.name, "weights must be [out, in]")
 
 
-@dataclass(frozen=True, eq=False)
-class Add(Value):
-    """Sum of two stored tensors of one shape: ``clamp((x1*m1 + x2*m2 + offset + 2^(r-1)) >> r, low, high)``."""
-
-    name: str
-    inputs: tuple[str, str]
-    output: str
-    multipliers: tuple[int, int]
-    offset: int
-    shift: int
-    low: int = 0
-    high: int = 255
-
-    def _check(self) -> None:
-        worst = 255 * sum(map(abs, self.multipliers)) + abs(self.offset) + (1 << max(self.shift - 1, 0))
-        if not 8 <= self.shift <= 21 or worst > nested.INT32_MAX:
-            refuse(self.name, "shift must be 8..21 and every intermediate must fit int32")
-        if not 0 <= self.low <= self.high <= 255:
-            refuse(self.name, f"clamp {self.low}..{self.high} is not within 0..255")
-
-
 @dataclass(frozen=True)
 class MaxPool2D:
     """Maximum of the codes under the window; padding never wins. Scale and zero point pass through."""
@@ -206,47 +189,22 @@ class AveragePool2D(Value):
             refuse(self.name, "the accumulator does not fit int32")
 
 
-CONCAT_MAX = 64
-"""Most tensors of a concatenation."""
-FLAT = 3
-"""Axis of a concatenation whose inputs are flattened first."""
-
-
-@dataclass(frozen=True, eq=False)
-class Concat(Value):
-    """Tensors side by side along ``axis`` (0: height, 1: width, 2: channels, 3: all in a row), in the output's scale.
-
-    Input i: ``A2 = 2*(x - z_i) + bias_twice[i]``, then ``requantize`` with index ``i``. An input that has the output's
-    scale and zero point keeps its codes: multiplier 2^30, shift 31, bias 2*z_i.
-    """
-
-    name: str
-    inputs: tuple[str, ...]
-    output: str
-    axis: int
-    bias_twice: npt.NDArray[np.int32]
-    requantize: Requantize
-
-    def _check(self) -> None:
-        if not 2 <= len(self.inputs) <= CONCAT_MAX or self.axis not in (0, 1, 2, FLAT):
-            refuse(self.name, f"needs 2 to {CONCAT_MAX} inputs and an axis within 0..3")
-        shape = (len(self.inputs),)
-        if self.bias_twice.shape != shape or self.requantize.multiplier.shape != shape:
-            refuse(self.name, "needs one multiplier and one bias for every input")
-        if self.bias_twice.dtype != np.int32:
-            refuse(self.name, "bias must be int32")
-        if int(np.abs(self.bias_twice.astype(np.int64)).max()) + 2 * 255 > nested.INT32_MAX:
-            refuse(self.name, "the accumulator does not fit int32")
-
-    def keeps(self, i: int, zero_point: int) -> bool:
-        """Whether input i, whose zero point is given, goes to the output as it is."""
-        rq = self.requantize
-        same = (int(rq.multiplier[i]), int(rq.shift[i])) == nested.IDENTITY and (rq.low, rq.high) == (0, 255)
-        return same and int(self.bias_twice[i]) == 2 * zero_point
-
-
 Layer = Union[  # noqa: UP007 - used at run time on 3.10
-    Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D, Concat
+    Conv2D,
+    DepthwiseConv2D,
+    Dense,
+    Add,
+    MaxPool2D,
+    AveragePool2D,
+    Concat,
+    Lookup,
+    Multiply,
+    Maximum,
+    Minimum,
+    Softmax,
+    Rearrange,
+    Pad,
+    Resize,
 ]
 MacLayer = (Conv2D, DepthwiseConv2D, Dense)
 LAYER_NAMES: dict[type, str] = {
@@ -257,8 +215,18 @@ LAYER_NAMES: dict[type, str] = {
     MaxPool2D: "MaxPool2D",
     AveragePool2D: "AveragePool2D",
     Concat: "Concat",
+    Lookup: "Lookup",
+    Multiply: "Multiply",
+    Maximum: "Maximum",
+    Minimum: "Minimum",
+    Softmax: "Softmax",
+    Rearrange: "Rearrange",
+    Pad: "Pad",
+    Resize: "Resize",
 }
 """Layers by their names in files, which stay what they are whatever Python calls the classes."""
+LATER_LAYERS = (Lookup, Multiply, Maximum, Minimum, Softmax, Rearrange, Pad, Resize)
+"""Layers that readers of checkpoint formats 1 and 2 do not know."""
 
 
 def window_counts(window: Window, height: int, width: int) -> npt.NDArray[np.int64]:

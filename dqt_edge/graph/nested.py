@@ -1,4 +1,4 @@
-"""The nested integer arithmetic: views, multiply-accumulate, requantise and add.
+"""The nested integer arithmetic: views, multiply-accumulate, requantise, and what layers without weights compute.
 
 This module is ``docs/arithmetic.md`` as code, in NumPy and Python integers only. The trainer, the interpreter
 and the exporter take every integer from here; the C kernels compute the same integers.
@@ -31,6 +31,10 @@ MULTIPLIER_ERROR_AT_32 = Fraction(1, 2**16)
 SHIFT_MAX = 62
 IDENTITY = (2**30, 31)
 """Multiplier and shift of a requantisation of doubled codes to the same scale."""
+EXPONENTIAL_ONE = 2**15
+"""What 1 is among the exponentials of a softmax."""
+RESIZE_ONE = 2**10
+"""What 1 is among the weights of an interpolation."""
 FUSED_RESIDUAL_MIN = 64
 """Below this fused residual multiplier, its rounding (relative 0.5/m) is too coarse; use the general addition."""
 
@@ -210,7 +214,7 @@ def residual_multiplier(residual_scale: float, unit: float) -> int:
     return math.floor(2 * residual_scale / unit + 0.5)
 
 
-# --- Addition of two stored tensors ---------------------------------------------------------------------------
+# --- Two stored tensors ---------------------------------------------------------------------------------------
 
 
 def add_parameters(
@@ -219,7 +223,8 @@ def add_parameters(
     """Integers ``m1, m2, offset, r`` of the general addition.
 
     ``y = clamp((x1*m1 + x2*m2 + offset + 2^(r-1)) >> r)`` with ``m_i = round(s_i/s_y * 2^r)`` and the zero points in
-    ``offset``; ``r`` is 21, or the largest smaller value for which every intermediate fits int32.
+    ``offset``; ``r`` is 21, or the largest smaller value for which every intermediate fits int32. A scale may be given
+    with a minus: then that tensor is subtracted.
 
     Raises:
         ValueError: No ``r >= 8`` fits, so a scale ratio is too large to add with useful precision.
@@ -227,7 +232,7 @@ def add_parameters(
     for r in range(21, 7, -1):
         m1, m2 = (math.floor(s / output_scale * 2**r + 0.5) for s in scales)
         offset = output_zero_point * 2**r - zero_points[0] * m1 - zero_points[1] * m2
-        if CODE_MAX * (m1 + m2) + abs(offset) + 2 ** (r - 1) <= INT32_MAX:
+        if CODE_MAX * (abs(m1) + abs(m2)) + abs(offset) + 2 ** (r - 1) <= INT32_MAX:
             return m1, m2, offset, r
     raise ValueError(f"scales {scales} are too far from the output scale {output_scale:g}")
 
@@ -235,9 +240,54 @@ def add_parameters(
 def add(
     x1: IntArray, x2: IntArray, m1: int, m2: int, offset: int, r: int, low: int = 0, high: int = CODE_MAX
 ) -> npt.NDArray[np.uint8]:
-    """General addition of two code tensors of one shape; see :func:`add_parameters`."""
+    """General addition of two code tensors, which broadcast; see :func:`add_parameters`."""
     total = np.asarray(x1, dtype=np.int64) * m1 + np.asarray(x2, dtype=np.int64) * m2 + offset
     return np.asarray(np.clip((total + (1 << (r - 1))) >> r, low, high), dtype=np.uint8)
+
+
+def multiply_twice(x1: IntArray, z1: int, x2: IntArray, z2: int, bias_twice: int) -> Int64Array:
+    """Twice-accumulator of a product of two code tensors, which broadcast: ``2*(x1 - z1)*(x2 - z2) + bias_twice``.
+
+    With ``M = s1*s2/s_y`` and ``bias_twice = round(2*z_y / M)``, :func:`requantize` makes the output's codes of it.
+    """
+    product = (np.asarray(x1, dtype=np.int64) - z1) * (np.asarray(x2, dtype=np.int64) - z2)
+    return 2 * product + bias_twice
+
+
+# --- Softmax and interpolation ----------------------------------------------------------------------------------
+
+
+def exponentials(scale: float) -> npt.NDArray[np.int32]:
+    """Table of a softmax: ``floor(32768 * exp(-scale * d) + 1/2)`` for d in 0..255, int32 [256] (host side only)."""
+    return round_half_up(EXPONENTIAL_ONE * np.exp(-scale * np.arange(CODE_MAX + 1))).astype(np.int32)
+
+
+def softmax(x: IntArray, table: IntArray) -> npt.NDArray[np.uint8]:
+    """``min(255, (512*e + S) // (2*S))`` over the last axis: e is the table at (largest code - code), S their sum.
+
+    That is ``floor(256 * e/S + 1/2)``. At most 65,535 codes: then all of it fits uint32.
+    """
+    wide = np.asarray(x, dtype=np.int64)
+    values = np.asarray(table, dtype=np.int64)[wide.max(axis=-1, keepdims=True) - wide]
+    total = values.sum(axis=-1, keepdims=True)
+    return np.asarray(np.minimum((512 * values + total) // (2 * total), CODE_MAX), dtype=np.uint8)
+
+
+def resize(x: IntArray, rows: IntArray, columns: IntArray) -> npt.NDArray[np.uint8]:
+    """``(sum of four codes, each times both its weights, + 2^19) >> 20`` of codes [..., height, width, channels].
+
+    Args:
+        x: Codes.
+        rows: [output height, 2]: index n and weight w, 0..1024, of row min(n + 1, height - 1); row n has 1024 - w.
+        columns: The same along the width.
+    """
+    wide = np.asarray(x, dtype=np.int64)
+    for axis, table in ((-3, rows), (-2, columns)):
+        near, weight = (np.asarray(column, dtype=np.int64) for column in table.T)
+        shape = (-1,) + (1,) * (-axis - 1)
+        first = np.take(wide, near, axis) * (RESIZE_ONE - weight).reshape(shape)
+        wide = first + np.take(wide, np.minimum(near + 1, wide.shape[axis] - 1), axis) * weight.reshape(shape)
+    return np.asarray((wide + (RESIZE_ONE**2 >> 1)) // RESIZE_ONE**2, dtype=np.uint8)
 
 
 # --- Model inputs ---------------------------------------------------------------------------------------------

@@ -165,34 +165,55 @@ WINDOW_MAX = 255
 
 @dataclass(frozen=True)
 class Window:
-    """A sliding window: kernel (height, width), stride, and padding (top, left, bottom, right)."""
+    """A sliding window: kernel (height, width), stride, and padding (top, left, bottom, right).
+
+    ``dilation`` is the distance of neighbouring taps, (down, right).
+    """
 
     kernel: tuple[int, int]
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
 
     def __post_init__(self) -> None:
-        for name, values in (("kernel", self.kernel), ("stride", self.stride)):
-            if not all(1 <= n <= WINDOW_MAX for n in values):
-                raise _bad("window", f"{name} of the window is {values}, must be within 1..{WINDOW_MAX}")
-        for side, pad, size in zip(("top", "left", "bottom", "right"), self.padding, self.kernel * 2, strict=True):
+        for name, values, most in (
+            ("kernel", self.kernel, WINDOW_MAX),
+            ("stride", self.stride, WINDOW_MAX),
+            ("dilation", self.dilation, DIMENSION_MAX),
+        ):
+            if len(values) != 2 or not all(1 <= n <= most for n in values):
+                raise _bad("window", f"{name} of the window is {values}, must be within 1..{most}")
+        for side, pad, size in zip(("top", "left", "bottom", "right"), self.padding, self.extent * 2, strict=True):
             if not 0 <= pad < size:
                 raise _bad("window", f"{side} padding of the window is {pad}, must be less than the kernel's {size}")
+
+    @property
+    def dilated(self) -> bool:
+        """Whether neighbouring taps are further apart than one element."""
+        return self.dilation != (1, 1)
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Rows and columns from the first tap to the last, both counted."""
+        (height, width), (down, right) = self.kernel, self.dilation
+        return (height - 1) * down + 1, (width - 1) * right + 1
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Output (height, width) for an input of that size; 0 or less if the window does not fit."""
         top, left, bottom, right = self.padding
         return (
-            (height + top + bottom - self.kernel[0]) // self.stride[0] + 1,
-            (width + left + right - self.kernel[1]) // self.stride[1] + 1,
+            (height + top + bottom - self.extent[0]) // self.stride[0] + 1,
+            (width + left + right - self.extent[1]) // self.stride[1] + 1,
         )
 
     @staticmethod
-    def same(size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int]) -> Window:
+    def same(
+        size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)
+    ) -> Window:
         """TensorFlow's ``same`` padding for an input of (height, width)."""
         pads = []
-        for n, k, s in zip(size, kernel, stride, strict=True):
+        for n, k, s in zip(size, Window(kernel, dilation=dilation).extent, stride, strict=True):
             total = max((-(-n // s) - 1) * s + k - n, 0)
             pads.append((total // 2, total - total // 2))
         (top, bottom), (left, right) = pads
-        return Window(kernel, stride, (top, left, bottom, right))
+        return Window(kernel, stride, (top, left, bottom, right), dilation)

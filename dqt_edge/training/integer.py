@@ -11,10 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ..graph import (
-    FLAT,
-    Add,
     AveragePool2D,
-    Concat,
     Conv2D,
     Dense,
     DepthwiseConv2D,
@@ -29,6 +26,7 @@ from ..graph import (
 )
 from ..graph.interpreter import Result
 from ..graph.policy import Policy, Settled, fixed_choices, logit_bias, parse_policy
+from .integer_unweighted import requantize, unweighted_codes
 from .quantizers import Array
 
 BATCH = 256
@@ -88,13 +86,9 @@ def layer_codes(layer: Layer, graph: Graph, live: dict[str, Array], pair: Pair |
     """Output codes of one layer, int64; ``pair`` defaults to its first candidate."""
     if isinstance(layer, MacLayer):
         assert layer.requantize is not None
-        return _requantize(_accumulate(layer, graph, live, pair or layer.candidates[0]), layer.requantize)
-    if isinstance(layer, Add):
-        (x1, x2), (m1, m2) = (live[name] for name in layer.inputs), layer.multipliers
-        total = x1 * m1 + x2 * m2 + layer.offset + (1 << (layer.shift - 1))
-        return tf.clip_by_value(tf.bitwise.right_shift(total, layer.shift), layer.low, layer.high)
-    if isinstance(layer, Concat):
-        return _concat(layer, graph, live)
+        return requantize(_accumulate(layer, graph, live, pair or layer.candidates[0]), layer.requantize)
+    if not isinstance(layer, MaxPool2D | AveragePool2D):
+        return unweighted_codes(layer, graph, live)
     x, window = live[layer.input], layer.window
     if isinstance(layer, MaxPool2D):
         pooled = tf.nn.max_pool2d(tf.cast(_pad(x, window, 0), tf.float64), window.kernel, window.stride, "VALID")
@@ -107,9 +101,20 @@ def _pad(x: Array, window: Window, fill: int) -> Array:
     return tf.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
 
 
+def _spread(kernel: Array, window: Window) -> Array:
+    """A kernel [height, width, ...] with zeros between its taps, as far as they are apart."""
+    for axis, distance in enumerate(window.dilation):
+        apart = tf.stack([kernel, *[tf.zeros_like(kernel)] * (distance - 1)], axis=axis + 1)
+        shape = list(kernel.shape)
+        shape[axis] *= distance
+        kernel = tf.reshape(apart, shape)
+    return kernel[: window.extent[0], : window.extent[1]]
+
+
 def _sums(x: Array, kernel: Array, window: Window) -> Array:
     """Exact convolution of int64 with a [height, width, in, out] kernel."""
-    out = tf.nn.conv2d(tf.cast(x, tf.float64), tf.cast(kernel, tf.float64), window.stride, "VALID")
+    taps = tf.cast(_spread(kernel, window), tf.float64)
+    out = tf.nn.conv2d(tf.cast(x, tf.float64), taps, window.stride, "VALID")
     return tf.cast(out, tf.int64)
 
 
@@ -155,27 +160,9 @@ def _depthwise(x: Array, kernel: Array, window: Window) -> Array:
 
     TensorFlow has no depthwise convolution whose strides differ by axis.
     """
-    full = tf.nn.depthwise_conv2d(tf.cast(x, tf.float64), tf.cast(kernel, tf.float64)[..., None], (1, 1, 1, 1), "VALID")
+    taps = tf.cast(_spread(kernel, window), tf.float64)[..., None]
+    full = tf.nn.depthwise_conv2d(tf.cast(x, tf.float64), taps, (1, 1, 1, 1), "VALID")
     return tf.cast(full, tf.int64)[:, :: window.stride[0], :: window.stride[1]]
-
-
-def _requantize(twice: Array, parameters: Requantize) -> Array:
-    multiplier = tf.constant(parameters.multiplier.astype(np.int64))
-    shift = tf.constant(parameters.shift.astype(np.int64))
-    rounded = twice * multiplier + tf.bitwise.left_shift(tf.ones_like(shift), shift - 1)
-    shifted = tf.bitwise.right_shift(rounded, tf.broadcast_to(shift, tf.shape(rounded)))
-    return tf.clip_by_value(shifted, parameters.low, parameters.high)
-
-
-def _concat(layer: Concat, graph: Graph, live: dict[str, Array]) -> Array:
-    parts = []
-    for index, name in enumerate(layer.inputs):
-        rq = layer.requantize
-        one = Requantize(rq.multiplier[[index]], rq.shift[[index]], rq.low, rq.high)
-        twice = 2 * (live[name] - graph.tensor(name).zero_point) + int(layer.bias_twice[index])
-        part = _requantize(twice, one)
-        parts.append(tf.reshape(part, (len(part), 1, 1, -1)) if layer.axis == FLAT else part)
-    return tf.concat(parts, axis=3 if layer.axis == FLAT else 1 + layer.axis)
 
 
 def _average(layer: AveragePool2D, centred: Array) -> Array:
@@ -188,5 +175,5 @@ def _average(layer: AveragePool2D, centred: Array) -> Array:
     for index, count in enumerate(layer.counts):
         rq = layer.requantize
         one = Requantize(rq.multiplier[[index]], rq.shift[[index]], rq.low, rq.high)
-        total = tf.where(counts == count, _requantize(2 * sums + int(layer.bias_twice[index]), one), total)
+        total = tf.where(counts == count, requantize(2 * sums + int(layer.bias_twice[index]), one), total)
     return total

@@ -147,6 +147,7 @@ class Kernel:
         pack: Lays out the weights as planes; None: the kernel reads master bytes, or has no weights.
         proof: What is proved of the weights at a width; None: the kernel needs no proof.
         fallback: Whether it may also compute layers that a faster kernel serves, where the RAM is short.
+        dilated: Whether it computes windows whose taps are apart, and only those.
     """
 
     source: Source
@@ -158,6 +159,7 @@ class Kernel:
     pack: Callable[[Any], Planes] | None = field(default=None, repr=False)
     proof: Callable[[Any, Pair], Proof] | None = field(default=None, repr=False)
     fallback: bool = False
+    dilated: bool = False
 
     @property
     def name(self) -> str:
@@ -171,7 +173,11 @@ class Kernel:
 
     def takes(self, layer: Layer, tensors: Tensors) -> bool:
         """Whether it computes a layer."""
-        return isinstance(layer, self.operators) and self.serves(layer, tensors)
+        if not isinstance(layer, self.operators):
+            return False
+        window = getattr(layer, "window", None)
+        dilated = window is not None and window.dilated
+        return dilated == self.dilated and self.serves(layer, tensors)
 
     def choices(self, layer: Layer, tensors: Tensors) -> tuple[Choice, ...]:
         """Its ways to compute a layer that it takes, the fastest first."""

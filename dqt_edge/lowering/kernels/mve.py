@@ -16,7 +16,7 @@ from ...graph import Add, Conv2D, Dense, DepthwiseConv2D, Tensor, Window
 from ..arena import Overlap
 from . import descriptors, packing
 from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
-from .orders import NEVER, Geometry, by_segment, copied_first, distance, side_by_side, sliding
+from .orders import NEVER, Geometry, by_segment, copied_first, distance, same_shapes, side_by_side, sliding
 
 LANES = 16
 """K of a block: bytes of a vector register."""
@@ -181,5 +181,5 @@ KERNELS = (
         order=copied_first,
         pack=_pack,
     ),
-    Kernel(Source("mve", "add_mve"), (Add,), descriptors.addition, order=side_by_side),
+    Kernel(Source("mve", "add_mve"), (Add,), descriptors.addition, serves=same_shapes, order=side_by_side),
 )

@@ -147,6 +147,11 @@ def copied_first(layer: Dense, _way: Way, tensors: Tensors) -> dict[str, Overlap
     return {layer.input: Overlap(-tensors[layer.input].size)}
 
 
+def same_shapes(layer: Add, tensors: Tensors) -> bool:
+    """Whether nothing broadcasts: both inputs have the output's shape."""
+    return all(tensors[name].shape == tensors[layer.output].shape for name in layer.inputs)
+
+
 def side_by_side(layer: Add, _way: Way, _tensors: Tensors) -> dict[str, Overlap]:
     """A turn is an element of both inputs."""
     return dict.fromkeys(layer.inputs, Overlap(0))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ...graph import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, MaxPool2D
 from . import descriptors, packing
 from .kernel import Kernel, Limit, Source, Tensors, Way
-from .orders import by_element, by_pixel, concatenated, copied_first, side_by_side, sliding
+from .orders import by_element, by_pixel, concatenated, copied_first, same_shapes, side_by_side, sliding
 
 LIMITS = (Limit("DQT_TILE", packing.TILE, "Output channels, and K, of a weight tile."),)
 
@@ -61,7 +61,7 @@ KERNELS = (
         order=copied_first,
         pack=_pack,
     ),
-    Kernel(Source("plain", "add"), (Add,), descriptors.addition, order=side_by_side),
+    Kernel(Source("plain", "add"), (Add,), descriptors.addition, serves=same_shapes, order=side_by_side),
     Kernel(Source("plain", "concat"), (Concat,), descriptors.concatenation, order=concatenated),
     Kernel(Source("plain", "max_pool2d", "pool2d", "max"), (MaxPool2D,), descriptors.pool, order=sliding(by_element)),
     Kernel(
