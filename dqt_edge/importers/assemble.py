@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import UnsupportedError
 from ..graph import (
@@ -19,25 +18,30 @@ from ..graph import (
     DepthwiseConv2D,
     Graph,
     Layer,
+    Lookup,
+    Maximum,
     MaxPool2D,
+    Minimum,
+    Multiply,
+    Pad,
     Pair,
+    Rearrange,
     Requantize,
+    Resize,
+    Softmax,
+    State,
     Tensor,
     Window,
     nested,
     window_counts,
 )
-from .network import LIMITS, MAC_KINDS, Activation, Edge, Network, Node
+from .channels import code_limits, mac_fields
+from .functions import Function
+from .network import MAC_KINDS, Edge, Network, Node
 from .problems import Problems, Unfit
+from .tables import fuse_lookups, table_of
 
-CONSTANT_MULTIPLIER = 2.0**-21
-"""Multiplier of a channel whose weights do not matter: its bias fits int32, and its weights stay far below a code."""
-COARSE_ERROR = 2.0**-8
-"""Codes by which a multiplier for shift 32 may move an output, where the bias makes up for the constant part."""
-COARSE_BIAS_MAX = 1 << 30
-"""Such a bias stays below this, so that narrow weights, which have a mean, find room when they become candidates."""
-RESIDUAL_ROOM = 255 << 20
-"""Part of an accumulator kept for a fused residual, whose multiplier is then at most 2^20."""
+IDENTITY = Function("identity")
 
 
 def assemble(network: Network, candidates: tuple[Pair, ...] = (FULL,), classes: tuple[str, ...] = ()) -> Graph:
@@ -67,7 +71,8 @@ class _Assembly:
     def graph(self, classes: tuple[str, ...]) -> Graph:
         network = self.network
         problems = Problems(f"model {network.name!r}")
-        self.tensor(network.edges[network.input])
+        for name in network.sources:
+            self.tensor(network.edges[name])
         for node in network.nodes:
             with problems.collect(repr(node.name), node.kind):
                 self.layer(node)
@@ -76,8 +81,10 @@ class _Assembly:
             raise UnsupportedError(
                 "no layer is left to run", where=problems.where, next_step="import a model with layers"
             )
-        output = self.resolve(network.output)
-        size = self.tensors[output].size
+        outputs = [self.resolve(name) for name in network.outputs]
+        kept = frozenset(self.resolve(name) for name in network.kept)
+        tensors, layers = fuse_lookups(self.tensors, self.layers, kept)
+        size = tensors[outputs[0]].shape[2]
         if classes and len(classes) != size:
             raise UnsupportedError(
                 f"{len(classes)} class names for {size} outputs",
@@ -86,19 +93,24 @@ class _Assembly:
             )
         return Graph(
             network.name,
-            tuple(self.tensors.values()),
-            tuple(self.layers),
+            tuple(tensors.values()),
+            layers,
             network.input,
-            output,
+            outputs[0],
             classes,
             provenance=network.provenance,
+            more_inputs=network.inputs[1:],
+            more_outputs=tuple(outputs[1:]),
+            states=tuple(self.state(v.read, v.write, v.initial) for v in network.variables),
         )
+
+    def state(self, read: str, write: str, initial: float) -> State:
+        tensor = self.tensors[read]
+        code = int(nested.quantize(initial, tensor.scale, tensor.zero_point))
+        return State(read, self.resolve(write), code)
 
     def resolve(self, name: str) -> str:
         return self.same.get(name, name)
-
-    def edge(self, name: str) -> Edge:
-        return self.network.edges[self.resolve(name)]
 
     def tensor(self, edge: Edge, name: str | None = None) -> Tensor:
         assert edge.scale is not None
@@ -111,26 +123,22 @@ class _Assembly:
     def layer(self, node: Node) -> None:
         sources = [self.tensors[self.resolve(name)] for name in node.inputs]
         target = self.network.edges[node.output]
-        if node.kind in MAC_KINDS:
+        if node.kind == "lookup":
+            self.lookup(node, sources[0], target)
+        elif node.kind in MAC_KINDS:
             self.mac(node, sources[0], self.tensor(target))
-        elif node.kind == "add":
-            self.addition(node, sources[0], sources[1], self.tensor(target))
-        elif node.kind == "concat":
-            self.layers.append(concat(node, sources, self.tensor(target)))
-        elif node.kind == "max_pool":
-            self.maximum(node, sources[0], target)
-        elif node.kind == "average_pool":
-            assert node.window is not None
-            result = self.tensor(target)
-            self.layers.append(
-                average_pool(node.name, sources[0], result, node.window, node.activation, ties_down=node.ties_down)
-            )
+        elif node.kind in ("max_pool", "rearrange", "pad", "resize"):
+            self.moved(node, sources[0], target)
+        elif node.kind in ("maximum", "minimum"):
+            self.extreme(node, sources, self.tensor(target))
         else:
-            self.rescale(node, sources[0], target)
+            self.layers.append(_LAYERS[node.kind](node, sources, self.tensor(target)))
 
     def mac(self, node: Node, source: Tensor, result: Tensor) -> None:
         common: dict[str, Any] = {"name": node.name, "input": source.name, "output": result.name}
         allowed = tuple(pair for pair in self.candidates if pair[1] == 8 or source.zero_point == 0)
+        if node.full:
+            allowed = ()
         common |= mac_fields(node, source, result, allowed or (FULL,))
         if node.kind == "dense":
             self.layers.append(Dense(**common))
@@ -148,175 +156,131 @@ class _Assembly:
             factors = np.array([nested.residual_multiplier(other.scale, float(u)) for u in units], np.int32)
             self.layers.append(Conv2D(**common, window=node.window, residual=other.name, residual_multiplier=factors))
 
-    def addition(self, node: Node, first: Tensor, second: Tensor, result: Tensor) -> None:
-        try:
-            m1, m2, offset, shift = nested.add_parameters(
-                (first.scale, second.scale),
-                (first.zero_point, second.zero_point),
-                result.scale,
-                result.zero_point,
-            )
-        except ValueError as error:
-            raise Unfit(str(error), "operands whose scales are closer to the result's") from error
-        limits = code_limits(result, node.activation)
-        names = first.name, second.name
-        self.layers.append(Add(node.name, names, result.name, (m1, m2), offset, shift, *limits))
-
-    def maximum(self, node: Node, source: Tensor, target: Edge) -> None:
-        """A pooling keeps scale and zero point; a following layer changes them where the model does."""
-        assert node.window is not None
+    def lookup(self, node: Node, source: Tensor, target: Edge) -> None:
+        """A function of each code; none, where it changes no code."""
+        assert node.function is not None
         same = (source.scale, source.zero_point) == (target.scale, target.zero_point)
-        if same and code_limits(source, node.activation) == (0, 255):
-            self.layers.append(MaxPool2D(node.name, source.name, self.tensor(target).name, node.window))
-            return
-        between = Tensor(f"{node.name}_largest", target.shape, source.scale, source.zero_point)
-        self.tensors[between.name] = between
-        self.layers.append(MaxPool2D(node.name, source.name, between.name, node.window))
-        result = self.tensor(target)
-        self.layers.append(average_pool(f"{node.name}_rescale", between, result, Window((1, 1)), node.activation))
-
-    def rescale(self, node: Node, source: Tensor, target: Edge) -> None:
-        same = (source.scale, source.zero_point) == (target.scale, target.zero_point)
-        if same and code_limits(source, node.activation) == (0, 255):
+        plain = node.function.name == "identity" and code_limits(source, node.activation) == (0, 255)
+        if same and plain and source.shape == target.shape and target.name not in self.network.kept:
             self.same[target.name] = source.name
             return
-        self.layers.append(average_pool(node.name, source, self.tensor(target), Window((1, 1)), node.activation))
+        result = self.tensor(target)
+        table = table_of(node.function, source, result, code_limits(result, node.activation))
+        self.layers.append(Lookup(node.name, source.name, result.name, table))
+
+    def moved(self, node: Node, source: Tensor, target: Edge) -> None:
+        """Codes move as they are; a following lookup changes scale, zero point or limits where the model does."""
+        same = (source.scale, source.zero_point) == (target.scale, target.zero_point)
+        if same and code_limits(source, node.activation) == (0, 255):
+            self.layers.append(_move(node, source, self.tensor(target)))
+            return
+        between = Tensor(f"{node.name}_codes", target.shape, source.scale, source.zero_point)
+        self.tensors[between.name] = between
+        self.layers.append(_move(node, source, between))
+        self.rescale(f"{node.name}_rescale", between, self.tensor(target), node)
+
+    def extreme(self, node: Node, sources: list[Tensor], result: Tensor) -> None:
+        """Operands in the scale of the result first."""
+        names = []
+        for i, source in enumerate(sources):
+            name = source.name
+            if (source.scale, source.zero_point) != (result.scale, result.zero_point):
+                name = f"{node.name}_operand_{i}"
+                self.tensors[name] = Tensor(name, source.shape, result.scale, result.zero_point)
+                self.rescale(f"{node.name}_rescale_{i}", source, self.tensors[name])
+            names.append(name)
+        kind = Maximum if node.kind == "maximum" else Minimum
+        self.layers.append(kind(node.name, (names[0], names[1]), result.name))
+
+    def rescale(self, name: str, source: Tensor, result: Tensor, node: Node | None = None) -> None:
+        limits = (0, 255) if node is None else code_limits(result, node.activation)
+        self.layers.append(Lookup(name, source.name, result.name, table_of(IDENTITY, source, result, limits)))
 
 
-def code_limits(tensor: Tensor, activation: Activation) -> tuple[int, int]:
-    """Least and largest code that an activation leaves."""
-    low, high = LIMITS[activation]
-    codes = [
-        extreme if math.isinf(real) else min(max(math.floor(real / tensor.scale + 0.5) + tensor.zero_point, 0), 255)
-        for real, extreme in ((low, 0), (high, 255))
-    ]
-    return codes[0], codes[1]
+def _move(node: Node, source: Tensor, result: Tensor) -> Layer:
+    """A layer that keeps scale and zero point."""
+    names = {"name": node.name, "input": source.name, "output": result.name}
+    if node.kind == "max_pool":
+        assert node.window is not None
+        return MaxPool2D(**names, window=node.window)
+    if node.kind == "rearrange":
+        assert node.order is not None
+        return Rearrange(**names, start=node.order.start, sizes=node.order.sizes, strides=node.order.strides)
+    if node.kind == "pad":
+        assert node.padding is not None
+        value = int(nested.quantize(node.padding.value, source.scale, source.zero_point))
+        return Pad(**names, before=node.padding.before, step=node.padding.step, value=value)
+    assert node.grid is not None
+    return Resize(**names, rows=node.grid.rows, columns=node.grid.columns)
 
 
-def mac_fields(node: Node, source: Tensor, result: Tensor, candidates: tuple[Pair, ...]) -> dict[str, Any]:
-    """Weights, biases, requantisation and candidates of a layer."""
-    assert node.weights is not None
-    assert node.weight_scales is not None
-    assert node.bias is not None
-    weights = np.array(node.weights, np.int8)
-    multipliers, shifts, biases = [], [], []
-    for i in range(len(weights)):
-        multiplier = source.scale * float(node.weight_scales[i]) / result.scale
-        row, twice, pair = _channel(weights[i], int(node.bias[i]), multiplier, source, result, candidates)
-        weights[i] = row
-        biases.append(twice)
-        multipliers.append(pair[0])
-        shifts.append(pair[1])
-    requantize = Requantize(
-        np.array(multipliers, np.int32), np.array(shifts, np.uint8), *code_limits(result, node.activation)
-    )
-    return {
-        "weights": weights,
-        "bias_twice": np.array(biases, np.int32),
-        "requantize": requantize,
-        "candidates": candidates,
-    }
+def _add(node: Node, sources: list[Tensor], result: Tensor) -> Add:
+    first, second = sources
+    scales = first.scale * node.signs[0], second.scale * node.signs[1]
+    zeros = first.zero_point, second.zero_point
+    try:
+        m1, m2, offset, shift = nested.add_parameters(scales, zeros, result.scale, result.zero_point)
+    except ValueError as error:
+        raise Unfit(str(error), "operands whose scales are closer to the result's") from error
+    limits = code_limits(result, node.activation)
+    return Add(node.name, (first.name, second.name), result.name, (m1, m2), offset, shift, *limits)
 
 
-def _channel(
-    weights: npt.NDArray[np.int8],
-    bias: int,
-    multiplier: float,
-    source: Tensor,
-    result: Tensor,
-    candidates: tuple[Pair, ...],
-) -> tuple[npt.NDArray[np.int8], int, tuple[int, int]]:
-    """Weights, twice the bias, and the requantisation of one channel."""
-    if multiplier <= 0:
-        raise Unfit("a channel's multiplier is zero", "weight scales above 1e-38")
-    row = weights.reshape(1, -1)
-    terms = [abs(int(nested.zero_point_twice(row, w, source.zero_point)[0])) for w, _ in candidates]
-    reach = max(terms) + nested.accumulator_bound(row, np.zeros((1, 1), np.int64), candidates)
-    room = nested.INT32_MAX - RESIDUAL_ROOM - reach
-    coarse = _coarse_multiplier(multiplier, reach)
-    if coarse:
-        twice = math.floor((result.zero_point + bias * multiplier) * 2**32 / coarse + 0.5)
-        if abs(twice) < min(room, COARSE_BIAS_MAX):
-            return weights, twice, (coarse, 32)
-    shift = 2 * result.zero_point / multiplier
-    if shift + abs(2 * bias) < room:
-        try:
-            return weights, 2 * bias + math.floor(shift + 0.5), _pair(multiplier)
-        except ValueError as error:
-            raise Unfit(str(error), "scales that are closer to each other") from error
-    # A dead channel: BatchNorm made its weights so small that only the bias is left.
-    if int(np.abs(row.astype(np.int64)).sum()) * 255 * multiplier >= 0.5:
-        raise Unfit(f"a channel's bias of {bias} does not fit its accumulator", "biases below 2^29 weight steps")
-    constant = min(max(result.zero_point + bias * multiplier, -1.0), 256.0)
-    twice = math.floor(2 * constant / CONSTANT_MULTIPLIER + 0.5)
-    return np.zeros_like(weights), twice, nested.quantize_multiplier(CONSTANT_MULTIPLIER)
+def _multiply(node: Node, sources: list[Tensor], result: Tensor) -> Multiply:
+    first, second = sources
+    bias, requantize = _scaled([first.scale * second.scale / result.scale], node, result)
+    return Multiply(node.name, (first.name, second.name), result.name, bias, requantize)
 
 
-def _coarse_multiplier(multiplier: float, reach: int) -> int:
-    """Multiplier for shift 32 of a channel whose weights hardly matter; 0 if they do, or if it needs none.
-
-    A layer is fast only if all its channels have shift 32. reach: greatest accumulator without bias, in halves.
-    """
-    m0 = math.floor(multiplier * 2**31 + 0.5)
-    if not 1 <= m0 < 2**15:
-        return 0
-    return m0 if reach / 2 * abs(m0 / 2**31 - multiplier) <= COARSE_ERROR else 0
-
-
-def _pair(multiplier: float) -> tuple[int, int]:
-    """Multiplier and shift; what needs a shift above 62 is so small that fewer bits of it do."""
-    least = 2.0 ** (1 - nested.SHIFT_MAX)
-    if multiplier < least * 2**30:
-        return max(1, math.floor(multiplier / least + 0.5)), nested.SHIFT_MAX
-    return nested.quantize_multiplier(multiplier)
-
-
-def concat(node: Node, sources: list[Tensor], result: Tensor) -> Concat:
+def _concat(node: Node, sources: list[Tensor], result: Tensor) -> Concat:
     """Each input in the scale of the result: a copy where it has that already."""
-    pairs, biases = [], []
-    for source in sources:
-        try:
-            pairs.append(nested.quantize_multiplier(source.scale / result.scale))
-        except ValueError as error:
-            raise Unfit(str(error), "scales that are closer to each other") from error
-        biases.append(math.floor(2 * result.zero_point * result.scale / source.scale + 0.5))
-    if max(biases) + 2 * 255 > nested.INT32_MAX:
-        raise Unfit("its scales are too far apart", "scales that are closer to each other")
-    multipliers, shifts = zip(*pairs, strict=True)
-    requantize = Requantize(
-        np.array(multipliers, np.int32), np.array(shifts, np.uint8), *code_limits(result, node.activation)
-    )
+    bias, requantize = _scaled([source.scale / result.scale for source in sources], node, result)
     names = tuple(source.name for source in sources)
-    return Concat(node.name, names, result.name, node.axis, np.array(biases, np.int32), requantize)
+    return Concat(node.name, names, result.name, node.axis, bias, requantize)
 
 
-def average_pool(
-    name: str,
-    source: Tensor,
-    result: Tensor,
-    window: Window,
-    activation: Activation = "none",
-    *,
-    ties_down: bool = False,
-) -> AveragePool2D:
-    """Mean under a window; with a window of 1x1, a change of scale, zero point or limits alone.
+def _softmax(node: Node, sources: list[Tensor], result: Tensor) -> Softmax:
+    return Softmax(node.name, sources[0].name, result.name, nested.exponentials(sources[0].scale))
 
-    ``ties_down`` takes half a unit off the sums of even counts, so that a mean of exactly half a code rounds down and
-    all others round as before; odd counts have no such means.
-    """
-    counts = [int(n) for n in np.unique(window_counts(window, *source.shape[:2]))]
+
+def _average_pool(node: Node, sources: list[Tensor], result: Tensor) -> AveragePool2D:
+    """Mean under a window, times the node's factor."""
+    assert node.window is not None
+    counts = _counts(node.window, sources[0])
+    ratio = sources[0].scale * node.factor / result.scale
+    bias, requantize = _scaled([ratio / n for n in counts], node, result)
+    if int(bias.astype(np.int64).max()) + 2 * 255 * counts[-1] > nested.INT32_MAX:
+        raise Unfit("its scales are too far apart", "scales that are closer to each other")
+    names = {"name": node.name, "input": sources[0].name, "output": result.name}
+    return AveragePool2D(**names, window=node.window, counts=counts, bias_twice=bias, requantize=requantize)
+
+
+def _counts(window: Window, source: Tensor) -> tuple[int, ...]:
+    counts = tuple(int(n) for n in np.unique(window_counts(window, *source.shape[:2])))
     if counts[0] < 1:
         raise Unfit("a window lies in the padding alone", "less padding")
-    ratio = source.scale / result.scale
+    return counts
+
+
+def _scaled(ratios: list[float], node: Node, result: Tensor) -> tuple[Any, Requantize]:
+    """Twice the bias and the requantisation of accumulators that count halves of ``ratio`` codes."""
     try:
-        pairs = [nested.quantize_multiplier(ratio / n) for n in counts]
+        pairs = [nested.quantize_multiplier(ratio) for ratio in ratios]
     except ValueError as error:
         raise Unfit(str(error), "scales that are closer to each other") from error
-    twice = [math.floor(2 * result.zero_point * n / ratio + 0.5) - (ties_down and n % 2 == 0) for n in counts]
-    if max(twice) + 2 * 255 * counts[-1] > nested.INT32_MAX:
+    twice = [math.floor(2 * result.zero_point / ratio + 0.5) for ratio in ratios]
+    if max(twice) + 2 * 255 * 255 > nested.INT32_MAX:
         raise Unfit("its scales are too far apart", "scales that are closer to each other")
     multipliers, shifts = zip(*pairs, strict=True)
-    requantize = Requantize(
-        np.array(multipliers, np.int32), np.array(shifts, np.uint8), *code_limits(result, activation)
-    )
-    return AveragePool2D(name, source.name, result.name, window, tuple(counts), np.array(twice, np.int32), requantize)
+    limits = code_limits(result, node.activation)
+    requantize = Requantize(np.array(multipliers, np.int32), np.array(shifts, np.uint8), *limits)
+    return np.array(twice, np.int32), requantize
+
+
+_LAYERS: dict[str, Any] = {
+    "add": _add,
+    "multiply": _multiply,
+    "concat": _concat,
+    "softmax": _softmax,
+    "average_pool": _average_pool,
+}

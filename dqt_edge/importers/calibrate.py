@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadFileError
 from ..graph import nested
-from .floating import fold_activations, run
-from .network import MAC_KINDS, Edge, Network, Node
+from .builder_elementwise import SOFTMAX
+from .floating import run
+from .network import MAC_KINDS, SAME_SCALE, Edge, Network, Node
 
 SAMPLES_MAX = 512
 BATCH = 32
@@ -25,52 +26,73 @@ RESIDUAL_MAX = 2**20
 Range = tuple[float, float]
 
 
-def calibrate(network: Network, inputs: npt.NDArray[np.float32]) -> Network:
+def calibrate(network: Network, inputs: npt.NDArray[np.float32] | Mapping[str, npt.NDArray[np.float32]]) -> Network:
     """Integer network of a floating-point one.
 
     Weights get one symmetric scale for each channel. An edge without negative values gets zero point 0, so that its
-    readers may use narrow activations; another edge gets the zero point that uses its range best. Max pooling keeps the
-    scale of its input, and what only a concatenation reads takes the scale of that. An addition is fused into the
-    convolution before it where the multiplier is fine enough.
+    readers may use narrow activations; another edge gets the zero point that uses its range best. What only moves codes
+    keeps the scale of its input, a softmax has one of its own, and what only a concatenation reads takes the scale of
+    that. An addition is fused into the convolution before it where the multiplier is fine enough.
 
     Args:
-        network: Edges without scales.
-        inputs: Typical real inputs [samples, height, width, channels]; the first 512 are used.
+        network: Edges without scales, simplified.
+        inputs: Typical real inputs [samples, height, width, channels]; the first 512 are used. By name where the
+            network has several.
 
     Raises:
         BadFileError: No input, or inputs of another shape.
     """
-    shape = network.edges[network.input].shape
-    samples = np.asarray(inputs[:SAMPLES_MAX], np.float32)
-    if not len(samples) or samples.shape[1:] != shape:
-        raise BadFileError(
-            f"the calibration inputs have shape {samples.shape}, the model takes {shape}",
-            where=f"calibration data for model {network.name!r}",
-            next_step="give inputs of the model's own shape and units",
-        )
-    network = fold_activations(network)
+    samples = _checked(network, inputs)
+    count = len(samples[network.input])
     ranges = _ranges(network, samples)
     edges = {name: _scaled(edge, ranges[name]) for name, edge in network.edges.items()}
-    for node in network.nodes:
-        if node.kind == "max_pool":
-            source = edges[node.inputs[0]]
-            edges[node.output] = dataclasses.replace(
-                edges[node.output], scale=source.scale, zero_point=source.zero_point
-            )
+    _join_scales(network, edges, ranges)
     _share_scales(network, edges)
+    for node in network.nodes:
+        if node.kind in SAME_SCALE:
+            _copy_scale(edges, node.inputs[0], node.output)
+        elif node.kind == "softmax":
+            edges[node.output] = dataclasses.replace(
+                edges[node.output], scale=SOFTMAX.scale, zero_point=SOFTMAX.zero_point
+            )
     nodes = tuple(_integers(node, edges) if node.kind in MAC_KINDS else node for node in network.nodes)
-    nodes = _fuse_additions(nodes, edges, network.input)
-    used = {network.input, *(node.output for node in nodes)}
-    provenance = network.provenance | {"calibration": {"samples": len(samples), "percentile": PERCENTILE}}
+    nodes = _fuse_additions(nodes, edges, network)
+    used = {*network.sources, *(node.output for node in nodes)}
+    provenance = network.provenance | {"calibration": {"samples": count, "percentile": PERCENTILE}}
     edges = {name: edge for name, edge in edges.items() if name in used}
     return dataclasses.replace(network, edges=edges, nodes=nodes, provenance=provenance)
 
 
-def _ranges(network: Network, samples: npt.NDArray[np.float32]) -> dict[str, Range]:
+def _checked(
+    network: Network, inputs: npt.NDArray[np.float32] | Mapping[str, npt.NDArray[np.float32]]
+) -> dict[str, npt.NDArray[np.float32]]:
+    given = dict(inputs) if isinstance(inputs, Mapping) else {network.input: inputs}
+    samples = {}
+    for name in network.inputs:
+        shape = network.edges[name].shape
+        part = np.asarray(given.get(name, ())[:SAMPLES_MAX], np.float32)
+        if len(part) and part.size == len(part) * int(np.prod(shape)) and _same_shape(part.shape[1:], shape):
+            samples[name] = part.reshape(len(part), *shape)
+            continue
+        raise BadFileError(
+            f"the calibration inputs have shape {part.shape}, the model takes {shape}"
+            + (f" as its input {name!r}" if len(network.inputs) > 1 else ""),
+            where=f"calibration data for model {network.name!r}",
+            next_step="give inputs of the model's own shape and units",
+        )
+    return samples
+
+
+def _same_shape(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether two shapes differ in axes of one element alone, or the given one is flat."""
+    return [n for n in given if n > 1] == [n for n in wanted if n > 1] or len(given) == 1
+
+
+def _ranges(network: Network, samples: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, Range]:
     ranges: dict[str, Range] = {}
-    whole = {network.input, network.output}
-    for start in range(0, len(samples), BATCH):
-        for name, values in run(network, samples[start : start + BATCH]):
+    whole = {*network.inputs, *network.kept}
+    for start in range(0, len(samples[network.input]), BATCH):
+        for name, values in run(network, {k: v[start : start + BATCH] for k, v in samples.items()}):
             cut = 100.0 if name in whole else PERCENTILE
             low, high = (float(v) for v in np.percentile(values, (100 - cut, cut)))
             before = ranges.get(name, (low, high))
@@ -85,17 +107,35 @@ def _scaled(edge: Edge, span: Range) -> Edge:
     return dataclasses.replace(edge, scale=scale, zero_point=int(nested.round_half_up(-low / scale)))
 
 
+def _copy_scale(edges: dict[str, Edge], source: str, target: str) -> None:
+    found = edges[source]
+    edges[target] = dataclasses.replace(edges[target], scale=found.scale, zero_point=found.zero_point)
+
+
+def _join_scales(network: Network, edges: dict[str, Edge], ranges: dict[str, Range]) -> None:
+    """Scales that must hold more than one edge: of padding with a value, and of what a variable keeps."""
+    for node in network.nodes:
+        if node.kind == "pad" and node.padding is not None and node.padding.value:
+            name = node.inputs[0]
+            ranges[name] = min(ranges[name][0], node.padding.value), max(ranges[name][1], node.padding.value)
+            edges[name] = _scaled(edges[name], ranges[name])
+    for variable in network.variables:
+        spans = ranges[variable.read], ranges[variable.write]
+        joined = min(s[0] for s in spans), max(s[1] for s in spans)
+        for name in (variable.read, variable.write):
+            edges[name] = _scaled(edges[name], joined)
+
+
 def _share_scales(network: Network, edges: dict[str, Edge]) -> None:
     """What only a concatenation reads takes its scale, so that it is copied there and rounded once."""
-    readers = Counter(name for node in network.nodes for name in node.inputs)
+    readers = network.readers()
     makers = {node.output: node for node in network.nodes}
     for node in reversed(network.nodes):
         if node.kind != "concat":
             continue
-        result = edges[node.output]
         for name in node.inputs:
-            if readers[name] == 1 and name in makers and makers[name].kind != "max_pool":
-                edges[name] = dataclasses.replace(edges[name], scale=result.scale, zero_point=result.zero_point)
+            if readers[name] == 1 and name in makers and makers[name].kind not in (*SAME_SCALE, "softmax"):
+                _copy_scale(edges, node.output, name)
 
 
 def _integers(node: Node, edges: dict[str, Edge]) -> Node:
@@ -114,13 +154,14 @@ def _integers(node: Node, edges: dict[str, Edge]) -> Node:
     return dataclasses.replace(node, weights=masters, weight_scales=scales, bias=bias)
 
 
-def _fuse_additions(nodes: tuple[Node, ...], edges: dict[str, Edge], start: str) -> tuple[Node, ...]:
+def _fuse_additions(nodes: tuple[Node, ...], edges: dict[str, Edge], network: Network) -> tuple[Node, ...]:
     """Let a convolution add the other operand itself, where only the addition reads it."""
-    readers = Counter(name for node in nodes for name in node.inputs)
+    readers = network.readers()
     kept = list(nodes)
-    for total in [node for node in nodes if node.kind == "add"]:
-        made = {start: -1} | {node.output: i for i, node in enumerate(kept)}
-        if not all(name in made for name in total.inputs):
+    for total in [node for node in nodes if node.kind == "add" and node.signs == (1, 1)]:
+        made = dict.fromkeys(network.sources, -1) | {node.output: i for i, node in enumerate(kept)}
+        shapes = {edges[name].shape for name in (*total.inputs, total.output)}
+        if len(shapes) != 1 or not all(name in made for name in total.inputs):
             continue
         other, late = sorted(total.inputs, key=lambda name: made[name])
         conv = kept[made[late]] if made[late] >= 0 else None

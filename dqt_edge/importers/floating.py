@@ -1,58 +1,129 @@
-"""Runs a floating-point Network in NumPy, and simplifies it before it gets integers."""
+"""Runs a floating-point Network in NumPy."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..graph import FLAT, Window, window_counts
 from .network import LIMITS, Network, Node
+from .order import Order
 
 Floats = npt.NDArray[np.float32]
 
 
-def run(network: Network, inputs: Floats) -> Iterator[tuple[str, Floats]]:
-    """Name and values of each edge, [samples, height, width, channels], in the order of execution."""
-    live = {network.input: inputs}
-    last = {name: i for i, node in enumerate(network.nodes) for name in node.inputs}
-    yield network.input, inputs
+def run(network: Network, inputs: Floats | Mapping[str, Floats]) -> Iterator[tuple[str, Floats]]:
+    """Name and values of each edge, [samples, height, width, channels], in the order of execution.
+
+    Args:
+        network: In floating point. Variables hold their initial values.
+        inputs: Of a network with one input, or by name.
+    """
+    live: dict[str, Floats] = dict(inputs) if isinstance(inputs, Mapping) else {network.input: inputs}
+    count = len(live[network.input])
+    for variable in network.variables:
+        shape = network.edges[variable.read].shape
+        live[variable.read] = np.full((count, *shape), variable.initial, np.float32)
+    last = {name: i for i, node in enumerate(network.nodes) for name in node.reads}
+    yield from list(live.items())
     for i, node in enumerate(network.nodes):
-        result = _limited(_node(node, [live[name] for name in node.inputs]), node)
+        result = node_values(node, [live[name] for name in node.inputs], network)
         live[node.output] = result
         yield node.output, result
-        for name in node.inputs:
+        for name in node.reads:
             if last[name] == i:
                 live.pop(name, None)
 
 
-def _limited(values: Floats, node: Node) -> Floats:
+def outputs_of(network: Network, inputs: Floats | Mapping[str, Floats]) -> list[Floats]:
+    """Values of each output, [samples, height, width, channels]."""
+    wanted: dict[str, Floats] = {}
+    for name, values in run(network, inputs):
+        if name in network.outputs:
+            wanted[name] = values
+    return [wanted[name] for name in network.outputs]
+
+
+def node_values(node: Node, sources: list[Floats], network: Network) -> Floats:
+    """What a node makes of its inputs."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = _node(node, sources, network)
     low, high = LIMITS[node.activation]
-    return values if node.activation == "none" else np.clip(values, np.float32(low), np.float32(high))
+    limited = values if node.activation == "none" else np.clip(values, np.float32(low), np.float32(high))
+    return np.asarray(limited, np.float32)
 
 
-def _node(node: Node, sources: list[Floats]) -> Floats:
-    x = sources[0]
-    if node.kind == "add":
-        return x + sources[1]
-    if node.kind == "concat":
-        flat = node.axis == FLAT
-        parts = [part.reshape(len(part), 1, 1, -1) for part in sources] if flat else sources
-        return np.concatenate(parts, axis=3 if flat else 1 + node.axis)
-    if node.kind == "rescale":
-        return x
-    return _pool(node.kind, node.window, x) if node.kind in ("max_pool", "average_pool") else _mac(node, x)
+def _node(node: Node, sources: list[Floats], network: Network) -> Any:  # noqa: ANN401, PLR0911 - an array; one line a kind
+    x, shape = sources[0], network.edges[node.output].shape
+    match node.kind:
+        case "add":
+            return node.signs[0] * x + node.signs[1] * sources[1]
+        case "multiply":
+            return x * sources[1]
+        case "maximum":
+            return np.maximum(x, sources[1])
+        case "minimum":
+            return np.minimum(x, sources[1])
+        case "concat":
+            flat = node.axis == FLAT
+            parts = [part.reshape(len(part), 1, 1, -1) for part in sources] if flat else sources
+            return np.concatenate(parts, axis=3 if flat else 1 + node.axis)
+        case "lookup":
+            assert node.function is not None
+            return node.function(x)
+        case "softmax":
+            raised = np.exp(x - x.max(axis=-1, keepdims=True))
+            return raised / raised.sum(axis=-1, keepdims=True)
+        case "rearrange":
+            assert node.order is not None
+            return moved(x, node.order).reshape(len(x), *shape)
+        case "pad":
+            return padded(x, node, shape)
+        case "resize":
+            assert node.grid is not None
+            return _between(_between(x, node.grid.rows, 1), node.grid.columns, 2)
+        case "max_pool" | "average_pool":
+            return _pool(node, x)
+        case _:
+            return _mac(node, x)
 
 
-def _pool(kind: str, window: Window | None, x: Floats) -> Floats:
-    assert window is not None
-    if kind == "max_pool":
-        return np.asarray(_windows(x, window, -np.inf).max(axis=(3, 4)), np.float32)
-    counts = window_counts(window, *x.shape[1:3])[None, :, :, None]
-    return np.asarray(_windows(x, window, 0.0).sum(axis=(3, 4)) / counts, np.float32)
+def moved(x: npt.NDArray[Any], order: Order) -> npt.NDArray[Any]:
+    """Samples with their elements in another order, flat."""
+    rows = x.reshape(len(x), -1)
+    return rows if order.keeps(rows.shape[1]) else rows[:, order.indices()]
+
+
+def padded(x: Floats, node: Node, shape: tuple[int, int, int]) -> Floats:
+    """Samples spread over an output filled with a value."""
+    assert node.padding is not None
+    (top, left, front), (down, right) = node.padding.before, node.padding.step
+    height, width, channels = x.shape[1:]
+    made = np.full((len(x), *shape), node.padding.value, np.float32)
+    rows = slice(top, top + (height - 1) * down + 1, down)
+    columns = slice(left, left + (width - 1) * right + 1, right)
+    made[:, rows, columns, front : front + channels] = x
+    return made
+
+
+def _between(x: Floats, grid: npt.NDArray[np.int32], axis: int) -> Floats:
+    """Values between neighbours along an axis."""
+    index, weight = grid[:, 0], grid[:, 1] / 1024
+    following = np.minimum(index + 1, x.shape[axis] - 1)
+    along = weight.reshape(-1, *[1] * (x.ndim - 1 - axis)).astype(np.float32)
+    return np.asarray(x.take(index, axis) * (1 - along) + x.take(following, axis) * along, np.float32)
+
+
+def _pool(node: Node, x: Floats) -> Floats:
+    assert node.window is not None
+    if node.kind == "max_pool":
+        return np.asarray(_windows(x, node.window, -np.inf).max(axis=(3, 4)), np.float32)
+    counts = window_counts(node.window, *x.shape[1:3])[None, :, :, None]
+    sums = _windows(x, node.window, 0.0).sum(axis=(3, 4), dtype=np.float64)
+    return np.asarray(sums * node.factor / counts, np.float32)
 
 
 def _mac(node: Node, x: Floats) -> Floats:
@@ -72,24 +143,9 @@ def _mac(node: Node, x: Floats) -> Floats:
 def _windows(x: Floats, window: Window, fill: float) -> Floats:
     """View [n, out h, out w, kernel h, kernel w, channels] over the padded input."""
     top, left, bottom, right = window.padding
-    padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
-    view = np.lib.stride_tricks.sliding_window_view(padded, window.kernel, axis=(1, 2))
-    return view[:, :: window.stride[0], :: window.stride[1]].transpose(0, 1, 2, 4, 5, 3)
-
-
-def fold_activations(network: Network) -> Network:
-    """Put each lone activation into the layer before it, if nothing else reads that layer."""
-    readers = Counter(name for node in network.nodes for name in node.inputs)
-    nodes: list[Node] = []
-    for node in network.nodes:
-        before = next((i for i, n in enumerate(nodes) if n.output == node.inputs[0]), None)
-        if node.kind == "rescale" and before is not None and readers[node.inputs[0]] == 1:
-            maker = nodes[before]
-            if maker.activation == "none" or node.activation in ("none", maker.activation):
-                kept = maker.activation if node.activation == "none" else node.activation
-                nodes[before] = dataclasses.replace(maker, output=node.output, activation=kept)
-                continue
-        nodes.append(node)
-    used = {network.input, *(node.output for node in nodes)}
-    edges = {name: edge for name, edge in network.edges.items() if name in used}
-    return dataclasses.replace(network, nodes=tuple(nodes), edges=edges)
+    spread = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
+    down, across = window.dilation
+    reach = (window.kernel[0] - 1) * down + 1, (window.kernel[1] - 1) * across + 1
+    view = np.lib.stride_tricks.sliding_window_view(spread, reach, axis=(1, 2))
+    view = view[:, :: window.stride[0], :: window.stride[1], :, ::down, ::across]
+    return view.transpose(0, 1, 2, 4, 5, 3)

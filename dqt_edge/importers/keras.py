@@ -15,8 +15,10 @@ import numpy.typing as npt
 from ..errors import ToolchainError, UnsupportedError
 from ..graph import FLAT, Shape, Window
 from ..system.tensorflow import start_tensorflow
+from .functions import Function
 from .keras_config import bad, check_config
 from .network import MAC_KINDS, Activation, Edge, Network, Node
+from .passes import simplify
 from .problems import Problems, Unfit
 from .tflite import graph_name
 from .tflite_file import read_bytes
@@ -100,7 +102,7 @@ class _Reader:
         used = {"input", *(node.output for node in self.nodes)}
         edges = {name: edge for name, edge in self.edges.items() if name in used}
         provenance = {"source": self.source, "sha256": self.sha256}
-        return Network(self.name, edges, tuple(self.nodes), "input", output, provenance)
+        return simplify(Network(self.name, edges, tuple(self.nodes), ("input",), (output,), provenance=provenance))
 
     def recover(self, layer: Any) -> None:  # noqa: ANN401 - a Keras layer
         try:
@@ -278,7 +280,7 @@ class _Reader:
         if kind == "none":
             self.of[id(layer.output)] = edge.name
         else:
-            self.add(layer, "rescale", (edge.name,), activation=kind)
+            self.add(layer, "lookup", (edge.name,), function=Function("identity"), activation=kind)
 
     def named(self, function: Any, layer: Any) -> tuple[Activation, bool]:  # noqa: ANN401
         """Activation, and whether it was a softmax that is dropped."""

@@ -14,7 +14,9 @@ import numpy.typing as npt
 from ..errors import UnsupportedError
 from ..graph import FLAT, Shape, Window
 from . import affine
+from .functions import Function
 from .network import Edge, Network, Node
+from .passes import simplify
 from .problems import Problems, Unfit
 from .tflite_file import RawModel, RawOperator, RawTensor, read_file
 from .tflite_operators import (
@@ -98,7 +100,9 @@ class _Reader:
             "tensors": {edge.name: edge.source for edge in self.used()},
         }
         edges = {edge.name: edge for edge in self.used()}
-        return Network(graph_name(self.path), edges, tuple(self.nodes), "input", output, provenance)
+        return simplify(
+            Network(graph_name(self.path), edges, tuple(self.nodes), ("input",), (output,), provenance=provenance)
+        )
 
     def used(self) -> list[Edge]:
         names = {"input", *(n for node in self.nodes for n in (*node.inputs, node.output))}
@@ -261,9 +265,7 @@ class _Reader:
             raise Unfit("it pools over the values of an explicit PAD", nearest)
         window = window_of(op, kernel, shape_of(self.raw.tensors[index]), pads)
         kind = "max_pool" if largest else "average_pool"
-        # TFLite rounds halves away from its signed zero, which most means behind a ReLU lie below.
-        down = not largest and self.raw.tensors[op.inputs[0]].type == "INT8"
-        self.layer(op, kind, (edge.name,), window=window, activation=fused(op), ties_down=down)
+        self.layer(op, kind, (edge.name,), window=window, activation=fused(op))
 
     def concat(self, op: RawOperator) -> None:
         rank = len(self.raw.tensors[op.inputs[0]].shape)
@@ -287,7 +289,7 @@ class _Reader:
 
     def relu(self, op: RawOperator) -> None:
         edge = self.source(op.inputs[0])
-        self.layer(op, "rescale", (edge.name,), activation=LONE[op.type])
+        self.layer(op, "lookup", (edge.name,), function=Function("identity"), activation=LONE[op.type])
 
     def quantize(self, op: RawOperator) -> None:
         """From real numbers at the input, or from one scale to another."""
@@ -297,7 +299,7 @@ class _Reader:
             self.border(op)
             return
         if edge.scale is not None:
-            self.layer(op, "rescale", (edge.name,))
+            self.layer(op, "lookup", (edge.name,), function=Function("identity"))
             return
         if edge.name != "input" or self.readers[op.inputs[0]] != 1:
             raise Unfit("it quantises in the midst of a floating-point model", "QUANTIZE at the input only")

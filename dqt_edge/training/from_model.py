@@ -12,8 +12,8 @@ from ..architectures.spec import Node as SpecNode
 from ..errors import UnsupportedError
 from ..graph import Shape, Window
 from ..importers.files import read_model
-from ..importers.floating import fold_activations
 from ..importers.network import LIMITS, MAC_KINDS, Network, Node
+from ..importers.passes import fold_activations
 from ..importers.problems import Problems, Unfit
 from .initial import Initial, LayerWeights
 

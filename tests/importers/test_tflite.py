@@ -22,14 +22,16 @@ from dqt_edge.graph import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    Lookup,
     MacLayer,
     MaxPool2D,
     checkpoint,
     interpreter,
     nested,
 )
-from dqt_edge.importers.assemble import CONSTANT_MULTIPLIER, assemble
+from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.calibrate import calibrate
+from dqt_edge.importers.channels import CONSTANT_MULTIPLIER
 from dqt_edge.importers.comparison import compare
 from dqt_edge.importers.tflite import graph_name, read_network
 from tests.importers.test_keras import branched_model, residual_model
@@ -43,7 +45,7 @@ def test_every_operator_keeps_its_integers(kind: str, tmp_path: Path) -> None:
     model = small_network(kind)
     graph = assemble(read_network(model.write(tmp_path / "small.tflite")))
     types = [type(layer) for layer in graph.layers]
-    pools = [MaxPool2D, AveragePool2D, AveragePool2D, AveragePool2D]
+    pools = [MaxPool2D, AveragePool2D, Lookup, AveragePool2D]
     assert types == [Conv2D, DepthwiseConv2D, Add, *pools, Dense]
     conv, deep, total, *_, dense = graph.layers
     offset = 0 if kind == "INT8" else 128
@@ -58,8 +60,8 @@ def test_every_operator_keeps_its_integers(kind: str, tmp_path: Path) -> None:
     assert isinstance(total, Add)
     assert graph.tensor(deep.output).zero_point == 135
     relu6 = graph.layers[-3]
-    assert isinstance(relu6, AveragePool2D)
-    assert (relu6.requantize.low, relu6.requantize.high) == (0, 100), "6 / 0.06"
+    assert isinstance(relu6, Lookup)
+    assert (relu6.table.min(), relu6.table.max()) == (0, 100), "6 / 0.06"
     assert graph.output == dense.output, "softmax is dropped"
     assert checkpoint.decode(checkpoint_bytes(graph, tmp_path)) == graph
 
@@ -312,9 +314,7 @@ def test_a_channel_of_its_bias_alone_becomes_a_constant(tmp_path: Path) -> None:
     assert isinstance(layer, Conv2D)
     assert not layer.weights[0].any()
     assert layer.weights[1].all()
-    assert (layer.requantize.multiplier[0], layer.requantize.shift[0]) == nested.quantize_multiplier(
-        CONSTANT_MULTIPLIER
-    )
+    assert (layer.requantize.multiplier[0], layer.requantize.shift[0]) == (CONSTANT_MULTIPLIER, 32)
     codes = np.random.default_rng(2).integers(0, 256, (3, 6, 6, 4), dtype=np.uint8)
     outputs = interpreter.run(graph, codes, ()).outputs.reshape(3, 6, 6, 2)
     assert set(outputs[..., 0].ravel().tolist()) == {round((1 << 30) * 1e-9 * 0.1 / 0.05)}

@@ -1,0 +1,122 @@
+"""Integers of a layer with weights: masters, biases, multipliers and shifts, channel by channel."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..graph import Pair, Requantize, Tensor, nested
+from .network import LIMITS, Activation, Node
+from .problems import Unfit
+
+CONSTANT_MULTIPLIER = 1 << 10
+"""Multiplier, at the fast kernels' shift, of a channel whose weights do not matter: its bias fits int32."""
+FAST_SHIFT = 32
+"""A layer is fast only if all its channels have this shift."""
+COARSE_ERROR = 2.0**-8
+"""Codes by which a multiplier for shift 32 may move an output, where the bias makes up for the constant part."""
+COARSE_BIAS_MAX = 1 << 30
+"""Such a bias stays below this, so that narrow weights, which have a mean, find room when they become candidates."""
+RESIDUAL_ROOM = 255 << 20
+"""Part of an accumulator kept for a fused residual, whose multiplier is then at most 2^20."""
+
+
+def code_limits(tensor: Tensor, activation: Activation) -> tuple[int, int]:
+    """Least and largest code that an activation leaves."""
+    low, high = LIMITS[activation]
+    codes = [
+        extreme if math.isinf(real) else min(max(math.floor(real / tensor.scale + 0.5) + tensor.zero_point, 0), 255)
+        for real, extreme in ((low, 0), (high, 255))
+    ]
+    return codes[0], codes[1]
+
+
+def mac_fields(node: Node, source: Tensor, result: Tensor, candidates: tuple[Pair, ...]) -> dict[str, Any]:
+    """Weights, biases, requantisation and candidates of a layer."""
+    assert node.weights is not None
+    assert node.weight_scales is not None
+    assert node.bias is not None
+    if node.weights.min() < -128 or node.weights.max() > 127:
+        raise Unfit("its weights reach beyond 8 signed bits", "weights with zero point 128 (uint8) or 0 (int8)")
+    weights = np.array(node.weights, np.int8)
+    multipliers, shifts, biases = [], [], []
+    for i in range(len(weights)):
+        multiplier = source.scale * float(node.weight_scales[i]) / result.scale
+        row, twice, pair = _channel(weights[i], int(node.bias[i]), multiplier, source, result, candidates)
+        weights[i] = row
+        biases.append(twice)
+        multipliers.append(pair[0])
+        shifts.append(pair[1])
+    requantize = Requantize(
+        np.array(multipliers, np.int32), np.array(shifts, np.uint8), *code_limits(result, node.activation)
+    )
+    return {
+        "weights": weights,
+        "bias_twice": np.array(biases, np.int32),
+        "requantize": requantize,
+        "candidates": candidates,
+    }
+
+
+def _channel(
+    weights: npt.NDArray[np.int8],
+    bias: int,
+    multiplier: float,
+    source: Tensor,
+    result: Tensor,
+    candidates: tuple[Pair, ...],
+) -> tuple[npt.NDArray[np.int8], int, tuple[int, int]]:
+    """Weights, twice the bias, and the requantisation of one channel."""
+    if multiplier <= 0:
+        if weights.any():
+            raise Unfit("a channel's multiplier is zero", "weight scales above 1e-38")
+        return _constant(weights, float(result.zero_point))
+    row = weights.reshape(1, -1)
+    terms = [abs(int(nested.zero_point_twice(row, w, source.zero_point)[0])) for w, _ in candidates]
+    reach = max(terms) + nested.accumulator_bound(row, np.zeros((1, 1), np.int64), candidates)
+    room = nested.INT32_MAX - RESIDUAL_ROOM - reach
+    coarse = _coarse_multiplier(multiplier, reach)
+    if coarse:
+        twice = math.floor((result.zero_point + bias * multiplier) * 2**32 / coarse + 0.5)
+        if abs(twice) < min(room, COARSE_BIAS_MAX):
+            return weights, twice, (coarse, FAST_SHIFT)
+    shift = 2 * result.zero_point / multiplier
+    if shift + abs(2 * bias) < room:
+        try:
+            return weights, 2 * bias + math.floor(shift + 0.5), _pair(multiplier)
+        except ValueError as error:
+            raise Unfit(str(error), "scales that are closer to each other") from error
+    # A dead channel: BatchNorm made its weights so small, or its bias so large, that only the bias is left.
+    span = int(np.abs(row.astype(np.int64)).sum()) * 255 * multiplier
+    constant = result.zero_point + bias * multiplier
+    if span >= 0.5 and constant + span > -1 and constant - span < 256:
+        raise Unfit(f"a channel's bias of {bias} does not fit its accumulator", "biases below 2^29 weight steps")
+    return _constant(weights, constant)
+
+
+def _constant(weights: npt.NDArray[np.int8], code: float) -> tuple[npt.NDArray[np.int8], int, tuple[int, int]]:
+    """A channel that is the same code everywhere."""
+    twice = math.floor(min(max(code, -1.0), 256.0) * 2**FAST_SHIFT / CONSTANT_MULTIPLIER + 0.5)
+    return np.zeros_like(weights), twice, (CONSTANT_MULTIPLIER, FAST_SHIFT)
+
+
+def _coarse_multiplier(multiplier: float, reach: int) -> int:
+    """Multiplier for shift 32 of a channel whose weights hardly matter; 0 if they do, or if it needs none.
+
+    A layer is fast only if all its channels have shift 32. reach: greatest accumulator without bias, in halves.
+    """
+    m0 = math.floor(multiplier * 2**31 + 0.5)
+    if not 1 <= m0 < 2**15:
+        return 0
+    return m0 if reach / 2 * abs(m0 / 2**31 - multiplier) <= COARSE_ERROR else 0
+
+
+def _pair(multiplier: float) -> tuple[int, int]:
+    """Multiplier and shift; what needs a shift above 62 is so small that fewer bits of it do."""
+    least = 2.0 ** (1 - nested.SHIFT_MAX)
+    if multiplier < least * 2**30:
+        return max(1, math.floor(multiplier / least + 0.5)), nested.SHIFT_MAX
+    return nested.quantize_multiplier(multiplier)
