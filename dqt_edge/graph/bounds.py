@@ -23,7 +23,7 @@ def bias_rows(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor) -> npt.ND
         return layer.bias_twice[None]
     rows = []
     for pair in layer.candidates:
-        term = nested.zero_point_twice(layer.weights, pair[0], source.zero_point)
+        term = nested.zero_point_twice(layer.weights, pair[0], source.zero_point, layer.weight_offset)
         rows.append(layer.bias_of(pair).astype(np.int64) - term)
     return np.stack(rows).astype(np.int32)
 
@@ -31,4 +31,4 @@ def bias_rows(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor) -> npt.ND
 def accumulator_bound(layer: Conv2D | DepthwiseConv2D | Dense, rows: npt.NDArray[np.int32]) -> int:
     """Largest magnitude any intermediate of the layer reaches on any input, for the report."""
     residual = layer.residual_multiplier if isinstance(layer, Conv2D) else None
-    return nested.accumulator_bound(layer.weights, rows, layer.candidates, residual)
+    return nested.accumulator_bound(layer.weights, rows, layer.candidates, residual, layer.weight_offset)

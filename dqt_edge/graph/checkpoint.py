@@ -19,22 +19,22 @@ from ..errors import BadFileError, DqtError
 from ..system.files import read_capped, write_atomically
 from .dial import POINTS_MAX, DialPoint
 from .graph import TASKS, Controller, Graph
-from .layers import LATER_LAYERS, LAYER_NAMES, Layer
+from .layers import LATER_LAYERS, LAYER_NAMES, Layer, MacLayer
 from .layers_elementwise import Add
 from .terminals import TERMINALS_MAX, State
 from .values import Requantize, Tensor, Window, in_layer
 
 FORMATS = (1, 2, 3)
 """Format 2 adds the controller's dial; format 3 the task, several inputs and outputs, states, layers without weights
-beside addition and concatenation, broadcasting, and dilation. A graph is written in the least format that holds it: a
-reader of an earlier one would pass over what it does not know without a word."""
+beside addition and concatenation, broadcasting, dilation, and weight offsets. A graph is written in the least format
+that holds it: a reader of an earlier one would pass over what it does not know without a word."""
 FILE_MAX = 256 << 20
 MANIFEST_MAX = 8 << 20
 LAYERS_MAX = 4096
 Arrays = dict[str, npt.NDArray[Any]]
 
 _LAYERS: dict[str, type[Any]] = {name: cls for cls, name in LAYER_NAMES.items()}
-_OPTIONAL = {"bias_by_width": None, "dilation": (1, 1)}
+_OPTIONAL = {"bias_by_width": None, "dilation": (1, 1), "weight_offset": 0}
 """Fields that are left out at these values, so that a model without them has the bytes it always had."""
 
 
@@ -119,6 +119,8 @@ def _format(graph: Graph) -> int:
         window = getattr(layer, "window", None)
         broadcasts = isinstance(layer, Add) and len({graph.tensor(name).shape for name in layer.inputs}) > 1
         if isinstance(layer, LATER_LAYERS) or (window is not None and window.dilated) or broadcasts:
+            return 3
+        if isinstance(layer, MacLayer) and layer.weight_offset:
             return 3
     return 2 if graph.controller is not None and graph.controller.dial else 1
 

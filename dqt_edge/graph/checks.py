@@ -204,10 +204,16 @@ def _check_widths(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor, where
 def _bound(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor) -> int:
     rows = [layer.bias_twice.astype("int64"), *(layer.bias_of(pair).astype("int64") for pair in layer.candidates)]
     if source.zero_point:
-        terms = [nested.zero_point_twice(layer.weights, w, source.zero_point) for w, _ in layer.candidates]
+        terms = [
+            nested.zero_point_twice(layer.weights, w, source.zero_point, layer.weight_offset)
+            for w, _ in layer.candidates
+        ]
         rows += [row - term for row, term in zip(rows[1:], terms, strict=True)]
     residual = layer.residual_multiplier if isinstance(layer, Conv2D) else None
-    return max(nested.accumulator_bound(layer.weights, row[None], layer.candidates, residual) for row in rows)
+    return max(
+        nested.accumulator_bound(layer.weights, row[None], layer.candidates, residual, layer.weight_offset)
+        for row in rows
+    )
 
 
 def _check_controller(graph: Graph) -> None:

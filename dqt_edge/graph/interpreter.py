@@ -179,13 +179,13 @@ def accumulate(
     view = nested.activation_view(live[layer.input], activation_bits).astype(np.uint8)
     bias = layer.bias_of(pair).astype(np.int64)
     if source.zero_point:
-        bias = bias - nested.zero_point_twice(layer.weights, weight_bits, source.zero_point)
+        bias = bias - nested.zero_point_twice(layer.weights, weight_bits, source.zero_point, layer.weight_offset)
     weights = nested.weight_view(layer.weights, weight_bits)
     if isinstance(layer, DepthwiseConv2D):
         products, sums = _depthwise(view, weights, layer.window, source.zero_point)
     else:
         products, sums = _matrix_products(layer, view, weights, source.zero_point)
-    twice = nested.accumulator_twice(products, sums, weight_bits, activation_bits, bias)
+    twice = nested.accumulator_twice(products, sums, weight_bits, activation_bits, bias, layer.weight_offset)
     if isinstance(layer, Conv2D) and layer.residual is not None:
         assert layer.residual_multiplier is not None
         zero = graph.tensor(layer.residual).zero_point

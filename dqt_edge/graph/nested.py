@@ -95,7 +95,12 @@ def activation_view(code: IntArray, bits: int) -> Int64Array:
 
 
 def accumulator_twice(
-    products: IntArray, activation_sum: IntArray, weight_bits: int, activation_bits: int, bias_twice: IntArray
+    products: IntArray,
+    activation_sum: IntArray,
+    weight_bits: int,
+    activation_bits: int,
+    bias_twice: IntArray,
+    weight_offset: int = 0,
 ) -> Int64Array:
     """Accumulator in halves of ``s_w * s_a``.
 
@@ -105,26 +110,33 @@ def accumulator_twice(
         weight_bits: Width of the weight view.
         activation_bits: Width of the activation view.
         bias_twice: Twice the bias, with every constant folded in.
+        weight_offset: What every weight is more than its master.
 
     Returns:
-        ``(products << (dw+da+1)) + (2^dw - 1) * (activation_sum << da) + bias_twice``.
+        ``(products << (dw+da+1)) + (2^dw - 1 + 2*weight_offset) * (activation_sum << da) + bias_twice``.
     """
     dw, da = shift_of(weight_bits), shift_of(activation_bits)
     acc = np.asarray(products, dtype=np.int64) << (dw + da + 1)
-    centring = ((1 << dw) - 1) * (np.asarray(activation_sum, dtype=np.int64) << da)
+    centring = centring_factor(weight_bits, weight_offset) * (np.asarray(activation_sum, dtype=np.int64) << da)
     return acc + centring + np.asarray(bias_twice, dtype=np.int64)
 
 
-def zero_point_twice(weights: IntArray, bits: int, zero_point: int) -> Int64Array:
+def centring_factor(weight_bits: int, weight_offset: int = 0) -> int:
+    """What the sum of activations counts in an accumulator: twice the mean of what a view dropped, and an offset."""
+    return (1 << shift_of(weight_bits)) - 1 + 2 * weight_offset
+
+
+def zero_point_twice(weights: IntArray, bits: int, zero_point: int, weight_offset: int = 0) -> Int64Array:
     """What a non-zero input zero point adds to the accumulator: ``z * sum(2*w_hat)`` for each output channel.
 
     Args:
         weights: Masters, output channel first; the sum runs over all other axes.
         bits: Width of the weight view.
         zero_point: Code of the input that means zero.
+        weight_offset: What every weight is more than its master.
     """
-    axes = tuple(range(1, weights.ndim))
-    return np.asarray(zero_point * weight_twice(weights, bits).sum(axis=axes), dtype=np.int64)
+    twice = weight_twice(weights, bits) + 2 * weight_offset
+    return np.asarray(zero_point * twice.sum(axis=tuple(range(1, weights.ndim))), dtype=np.int64)
 
 
 def accumulator_bound(
@@ -132,6 +144,7 @@ def accumulator_bound(
     bias_twice: IntArray,
     widths: tuple[tuple[int, int], ...],
     residual_multiplier: IntArray | None = None,
+    weight_offset: int = 0,
 ) -> int:
     """Largest magnitude that any intermediate of a layer can reach, over all inputs and the given width pairs.
 
@@ -142,6 +155,7 @@ def accumulator_bound(
         bias_twice: Shape [rows, channels]: one row for every width pair, or one row for all.
         widths: The candidate (weight bits, activation bits) pairs.
         residual_multiplier: Multiplier of a fused residual operand for each channel.
+        weight_offset: What every weight is more than its master.
     """
     flat = np.asarray(weights, dtype=np.int64).reshape(weights.shape[0], -1)
     bias = np.abs(np.asarray(bias_twice, dtype=np.int64)).max(axis=0)
@@ -151,7 +165,7 @@ def accumulator_bound(
         dw, da = shift_of(weight_bits), shift_of(activation_bits)
         top = ((1 << activation_bits) - 1) << da
         products = (np.abs(flat >> dw).sum(axis=1) << (dw + 1)) * top
-        centring = ((1 << dw) - 1) * top * flat.shape[1]
+        centring = abs(centring_factor(weight_bits, weight_offset)) * top * flat.shape[1]
         worst = max(worst, int((products + centring + bias + residual).max()))
     return worst
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -39,13 +40,14 @@ def mac_fields(node: Node, source: Tensor, result: Tensor, candidates: tuple[Pai
     assert node.weights is not None
     assert node.weight_scales is not None
     assert node.bias is not None
-    if node.weights.min() < -128 or node.weights.max() > 127:
-        raise Unfit("its weights reach beyond 8 signed bits", "weights with zero point 128 (uint8) or 0 (int8)")
-    weights = np.array(node.weights, np.int8)
+    offset = weight_offset(node.weights)
+    weights = (node.weights.astype(np.int64) - offset).astype(np.int8)
     multipliers, shifts, biases = [], [], []
     for i in range(len(weights)):
         multiplier = source.scale * float(node.weight_scales[i]) / result.scale
-        row, twice, pair = _channel(weights[i], int(node.bias[i]), multiplier, source, result, candidates)
+        row, twice, pair = _Channel(weights[i], offset, int(node.bias[i]), multiplier).integers(
+            source, result, candidates
+        )
         weights[i] = row
         biases.append(twice)
         multipliers.append(pair[0])
@@ -58,49 +60,69 @@ def mac_fields(node: Node, source: Tensor, result: Tensor, candidates: tuple[Pai
         "bias_twice": np.array(biases, np.int32),
         "requantize": requantize,
         "candidates": candidates,
+        "weight_offset": offset,
     }
 
 
-def _channel(
-    weights: npt.NDArray[np.int8],
-    bias: int,
-    multiplier: float,
-    source: Tensor,
-    result: Tensor,
-    candidates: tuple[Pair, ...],
-) -> tuple[npt.NDArray[np.int8], int, tuple[int, int]]:
-    """Weights, twice the bias, and the requantisation of one channel."""
-    if multiplier <= 0:
-        if weights.any():
-            raise Unfit("a channel's multiplier is zero", "weight scales above 1e-38")
-        return _constant(weights, float(result.zero_point))
-    row = weights.reshape(1, -1)
-    terms = [abs(int(nested.zero_point_twice(row, w, source.zero_point)[0])) for w, _ in candidates]
-    reach = max(terms) + nested.accumulator_bound(row, np.zeros((1, 1), np.int64), candidates)
-    room = nested.INT32_MAX - RESIDUAL_ROOM - reach
-    coarse = _coarse_multiplier(multiplier, reach)
-    if coarse:
-        twice = math.floor((result.zero_point + bias * multiplier) * 2**32 / coarse + 0.5)
-        if abs(twice) < min(room, COARSE_BIAS_MAX):
-            return weights, twice, (coarse, FAST_SHIFT)
-    shift = 2 * result.zero_point / multiplier
-    if shift + abs(2 * bias) < room:
-        try:
-            return weights, 2 * bias + math.floor(shift + 0.5), _pair(multiplier)
-        except ValueError as error:
-            raise Unfit(str(error), "scales that are closer to each other") from error
-    # A dead channel: BatchNorm made its weights so small, or its bias so large, that only the bias is left.
-    span = int(np.abs(row.astype(np.int64)).sum()) * 255 * multiplier
-    constant = result.zero_point + bias * multiplier
-    if span >= 0.5 and constant + span > -1 and constant - span < 256:
-        raise Unfit(f"a channel's bias of {bias} does not fit its accumulator", "biases below 2^29 weight steps")
-    return _constant(weights, constant)
+def weight_offset(weights: npt.NDArray[Any]) -> int:
+    """The least offset without which all weights are int8; 0 for most models.
+
+    Raises:
+        Unfit: They span more than 256 values.
+    """
+    low, high = int(weights.min()), int(weights.max())
+    if high - low > nested.CODE_MAX:
+        raise Unfit(f"its weights are integers within {low}..{high}", "weights of 8 bits")
+    return low + 128 if low < -128 else max(high - 127, 0)
 
 
-def _constant(weights: npt.NDArray[np.int8], code: float) -> tuple[npt.NDArray[np.int8], int, tuple[int, int]]:
-    """A channel that is the same code everywhere."""
-    twice = math.floor(min(max(code, -1.0), 256.0) * 2**FAST_SHIFT / CONSTANT_MULTIPLIER + 0.5)
-    return np.zeros_like(weights), twice, (CONSTANT_MULTIPLIER, FAST_SHIFT)
+@dataclass(frozen=True, eq=False)
+class _Channel:
+    """One output channel: masters, what every weight is more, bias in steps of weight and input, and multiplier."""
+
+    weights: npt.NDArray[np.int8]
+    offset: int
+    bias: int
+    multiplier: float
+
+    def integers(
+        self, source: Tensor, result: Tensor, candidates: tuple[Pair, ...]
+    ) -> tuple[npt.NDArray[np.int8], int, tuple[int, int]]:
+        """Masters, twice the bias, and multiplier with shift."""
+        bias, multiplier = self.bias, self.multiplier
+        row = self.weights.reshape(1, -1)
+        real = row.astype(np.int64) + self.offset
+        if multiplier <= 0:
+            if real.any():
+                raise Unfit("a channel's multiplier is zero", "weight scales above 1e-38")
+            return self.constant(float(result.zero_point))
+        terms = [abs(int(nested.zero_point_twice(row, w, source.zero_point, self.offset)[0])) for w, _ in candidates]
+        none = np.zeros((1, 1), np.int64)
+        reach = max(terms) + nested.accumulator_bound(row, none, candidates, weight_offset=self.offset)
+        room = nested.INT32_MAX - RESIDUAL_ROOM - reach
+        coarse = _coarse_multiplier(multiplier, reach)
+        if coarse:
+            twice = math.floor((result.zero_point + bias * multiplier) * 2**FAST_SHIFT / coarse + 0.5)
+            if abs(twice) < min(room, COARSE_BIAS_MAX):
+                return self.weights, twice, (coarse, FAST_SHIFT)
+        shift = 2 * result.zero_point / multiplier
+        if shift + abs(2 * bias) < room:
+            try:
+                return self.weights, 2 * bias + math.floor(shift + 0.5), _pair(multiplier)
+            except ValueError as error:
+                raise Unfit(str(error), "scales that are closer to each other") from error
+        # A dead channel: BatchNorm made its weights so small, or its bias so large, that only the bias is left.
+        span = int(np.abs(real).sum()) * 255 * multiplier
+        constant = result.zero_point + bias * multiplier
+        if span >= 0.5 and constant + span > -1 and constant - span < 256:
+            raise Unfit(f"a channel's bias of {bias} does not fit its accumulator", "biases below 2^29 weight steps")
+        return self.constant(constant)
+
+    def constant(self, code: float) -> tuple[npt.NDArray[np.int8], int, tuple[int, int]]:
+        """The same code everywhere, at the shift of the channels beside it."""
+        twice = math.floor(min(max(code, -1.0), 256.0) * 2**FAST_SHIFT / CONSTANT_MULTIPLIER + 0.5)
+        none = np.full_like(self.weights, min(max(-self.offset, -128), 127))
+        return none, twice, (CONSTANT_MULTIPLIER, FAST_SHIFT)
 
 
 def _coarse_multiplier(multiplier: float, reach: int) -> int:

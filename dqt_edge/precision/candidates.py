@@ -31,7 +31,9 @@ def _offer(graph: Graph, layer: Layer, pairs: tuple[Pair, ...]) -> Layer:
         if source.zero_point and pair[1] != FULL[1]:
             continue
         tried = dataclasses.replace(layer, candidates=(pair,), bias_by_width=None)
-        bound = nested.accumulator_bound(layer.weights, bias_rows(tried, source), (pair,), residual)
+        bound = nested.accumulator_bound(
+            layer.weights, bias_rows(tried, source), (pair,), residual, layer.weight_offset
+        )
         if bound <= nested.INT32_MAX:
             kept.append(pair)
     rows = layer.bias_by_width

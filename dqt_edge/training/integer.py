@@ -142,11 +142,12 @@ def _accumulate(layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dic
     else:
         products, sums = _sums(x, kernel, window), _sums(x, tf.ones_like(kernel[..., :1]), window)
     step = 1 << weight_shift
-    twice = products * (2 * step << activation_shift) + sums * ((step - 1) << activation_shift)
+    centring = step - 1 + 2 * layer.weight_offset
+    twice = products * (2 * step << activation_shift) + sums * (centring << activation_shift)
     twice += tf.constant(layer.bias_of(pair).astype(np.int64))
     if source.zero_point:
         flat = tf.reshape(weights, (layer.channels, -1))
-        doubled = flat * (2 * step) + (step - 1)
+        doubled = flat * (2 * step) + centring
         twice -= source.zero_point * tf.reduce_sum(doubled, axis=1)
     if isinstance(layer, Conv2D) and layer.residual is not None:
         assert layer.residual_multiplier is not None

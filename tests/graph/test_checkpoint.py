@@ -13,7 +13,7 @@ from safetensors.numpy import save as encode
 
 from dqt_edge.boards import load_board
 from dqt_edge.errors import BadFileError
-from dqt_edge.graph import TASKS, DialPoint, Graph, checkpoint
+from dqt_edge.graph import TASKS, DialPoint, Graph, MacLayer, checkpoint
 from dqt_edge.lowering.plan import make_plan
 from tests.support.random_graphs import random_graph
 
@@ -302,3 +302,13 @@ def test_a_bad_number_is_told_with_its_layer_channel_and_range(
         checkpoint.load(path)
     assert caught.value.what == f"not a usable checkpoint: layer 'conv1': {reason}"
     assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize("offset", [-128, 5, 128])
+def test_a_weight_offset_is_kept_and_asks_for_format_3(offset: int, tmp_path: Path) -> None:
+    graph = random_graph(1)
+    layers = tuple(replace(x, weight_offset=offset) if isinstance(x, MacLayer) else x for x in graph.layers)
+    given = replace(graph, layers=layers)
+    checkpoint.save(given, tmp_path / "c.safetensors")
+    assert checkpoint.load(tmp_path / "c.safetensors") == given
+    assert checkpoint.model_hash(given) != checkpoint.model_hash(graph)

@@ -8,7 +8,19 @@ import numpy as np
 import pytest
 
 from dqt_edge.errors import UsageError
-from dqt_edge.graph import FLAT, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, MaxPool2D, interpreter, nested
+from dqt_edge.graph import (
+    FLAT,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    MacLayer,
+    MaxPool2D,
+    interpreter,
+    nested,
+)
 from dqt_edge.graph.bitops import bitops
 from dqt_edge.graph.dial import Dynamic
 from tests.support.random_graphs import random_bias, random_codes, random_graph
@@ -73,7 +85,7 @@ def slow_mac(layer, c: int, taps: list, source, pair, extra: int) -> int:
     for w, a in taps:
         view = a if da == 0 else min((a + (1 << (da - 1))) >> da, (1 << pair[1]) - 1)
         value = (view << da) - source.zero_point
-        twice += (2 * ((w >> dw) << dw) + (1 << dw) - 1) * value
+        twice += (2 * ((w >> dw) << dw) + (1 << dw) - 1 + 2 * layer.weight_offset) * value
     return slow_requantize(twice, layer.requantize, c)
 
 
@@ -82,9 +94,21 @@ def slow_requantize(twice: int, rq, c: int) -> int:
     return min(max(code, rq.low), rq.high)
 
 
+def with_offsets(graph: Graph, seed: int) -> Graph:
+    """The graph with weights that are more, or less, than their masters."""
+    rng = np.random.default_rng(seed)
+    layers = tuple(
+        replace(layer, weight_offset=int(rng.integers(-128, 129))) if isinstance(layer, MacLayer) else layer
+        for layer in graph.layers
+    )
+    return replace(graph, layers=layers)
+
+
+@pytest.mark.parametrize("offsets", [False, True])
 @pytest.mark.parametrize("seed", range(6))
-def test_every_layer_equals_plain_python(seed: int) -> None:
+def test_every_layer_equals_plain_python(seed: int, offsets: bool) -> None:
     graph = random_graph(seed, largest=6)
+    graph = with_offsets(graph, seed) if offsets else graph
     codes = random_codes(seed, graph, 1)
     rng = np.random.default_rng(seed)
     vector = [layer.candidates[rng.integers(len(layer.candidates))] for layer in graph.adaptive]

@@ -68,6 +68,12 @@ def mac(layer: Conv2D | DepthwiseConv2D | Dense, way: Way, planes: Planes | None
         UnsupportedError: A dimension that the descriptor cannot hold.
     """
     constants, offsets = context.constants, context.offsets
+    if layer.weight_offset:
+        raise UnsupportedError(
+            f"layer {layer.name!r}: no kernel takes weights with an offset yet",
+            where=f"layer {layer.name!r}",
+            next_step="convert the model with int8 weights",
+        )
     source, target = context.tensors[layer.input], output_shape(layer, context.tensors)
     rows = bounds.bias_rows(layer, source)
     depth = layer.by_channel.shape[1]
