@@ -1,0 +1,131 @@
+"""Random Keras networks of all operators: converted by TFLite to int8, imported, compared, and run on every core.
+
+Run by ``make fuzz-import SEEDS=1000``. Each network is compared with TFLite's reference kernels layer by layer: a layer
+that reads the same codes may differ by one code. Of the first ``--on-devices`` networks that fit, every layer on the
+host and on every QEMU core must be the interpreter's. Goes on where an earlier run ended: what is done stands in
+``build/fuzz-import/results.jsonl``, one line a network. A network that TFLite itself cannot convert is counted apart.
+Exit code 1 if anything differs, or a network is refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+
+from dqt_edge.errors import DoesNotFitError, DqtError
+from dqt_edge.graph import Graph
+from dqt_edge.importers.assemble import assemble
+from dqt_edge.importers.comparison import compare
+from dqt_edge.importers.files import read_model
+from dqt_edge.system.tensorflow import start_tensorflow
+from tests.support.imported import BOARDS, on_device
+from tests.support.random_keras import inputs_of, random_keras, to_tflite
+
+RESULTS = Path("build/fuzz-import/results.jsonl")
+CALIBRATION = 24
+COMPARED = 16
+ON_DEVICE = 2
+
+
+def main() -> None:
+    """Run the seeds and print the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--on-devices", type=int, default=200, help="networks that run on every board")
+    parser.add_argument("--boards", nargs="+", default=BOARDS)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    start_tensorflow()
+    options.results.parent.mkdir(parents=True, exist_ok=True)
+    done = {line["seed"]: line for line in _lines(options.results)}
+    seeds = range(options.first, options.first + options.seeds)
+    with options.results.open("a", encoding="utf-8") as file:
+        for seed in track(seeds, "random networks"):
+            if seed not in done:
+                boards = options.boards if seed - options.first < options.on_devices else ()
+                done[seed] = try_import(seed, boards)
+                file.write(json.dumps(done[seed]) + "\n")
+                file.flush()
+    sys.exit(_report([done[seed] for seed in seeds]))
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def try_import(seed: int, boards: tuple[str, ...]) -> dict[str, Any]:
+    """One network: ``unconverted``, ``refused``, or its layers with the largest difference, and the devices."""
+    import keras  # noqa: PLC0415 - TensorFlow is large
+
+    found: dict[str, Any] = {"seed": seed}
+    model = random_keras(keras, seed)
+    typical = inputs_of(model, seed, CALIBRATION)
+    try:
+        content = to_tflite(model, typical)
+    except Exception as error:  # the converter raises whatever it meets
+        return found | {"unconverted": f"{type(error).__name__}: {str(error)[:200]}"}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(content)
+        try:
+            graph = assemble(read_model(path))
+        except DqtError as error:
+            return found | {"refused": error.what}
+        shape = graph.tensor(graph.input).shape
+        codes = np.random.default_rng((seed, 2)).integers(0, 256, (COMPARED, *shape), dtype=np.uint8)
+        beside = compare(graph, path, codes)
+        found["layers"] = dict(Counter(type(layer).__name__ for layer in graph.layers))
+        found["largest"] = beside.largest_alone
+        found["worst"] = [layer.name for layer in beside.layers if layer.alone > 1]
+        found["devices"] = {board: _device(graph, codes[:ON_DEVICE], board, Path(folder) / board) for board in boards}
+    return found
+
+
+def _device(graph: Graph, codes: Any, board: str, folder: Path) -> str:  # noqa: ANN401 - an array
+    try:
+        return on_device(graph, codes, board, folder) or "exact"
+    except DoesNotFitError:
+        return "does not fit"
+
+
+def _report(results: list[dict[str, Any]]) -> int:
+    """Print the counts; the exit code."""
+    unconverted = [r for r in results if "unconverted" in r]
+    refused = [r for r in results if "refused" in r]
+    imported = [r for r in results if "largest" in r]
+    beyond = [r for r in imported if r["largest"] > 1]
+    differing = [
+        (r["seed"], b, d) for r in imported for b, d in r["devices"].items() if d not in ("exact", "does not fit")
+    ]
+    runs = Counter(d for r in imported for d in r["devices"].values())
+    layers: Counter[str] = Counter()
+    for result in imported:
+        layers.update(result["layers"])
+    print(
+        f"{len(results)} networks: {len(imported)} imported, {len(refused)} refused, {len(unconverted)} not converted"
+    )
+    print(f"layers: {', '.join(f'{n:,} {kind}' for kind, n in layers.most_common())}")
+    print(f"beyond one code of TFLite in a layer: {len(beyond)} networks {[r['seed'] for r in beyond][:20]}")
+    print(
+        f"device runs: {runs['exact']} exact, {len(differing)} differ, {runs['does not fit']} too large for the board"
+    )
+    for result in refused[:20]:
+        print(f"refused, seed {result['seed']}: {result['refused']}")
+    for seed, board, difference in differing[:20]:
+        print(f"seed {seed} on {board}: {difference}")
+    return int(bool(refused or beyond or differing))
+
+
+if __name__ == "__main__":
+    main()
