@@ -16,6 +16,8 @@
     |-- BadFileError        8  an input file that is missing, damaged or hostile, or an output that cannot be written
     `-- ToolchainError      9  compiler, CMake, QEMU or another tool
 
+    DataWarning                a warning, no error: data that hardly is what was meant
+
 The number is the exit code of the command line. Where a text names a parameter, it stands in backticks, such as
 `policy`; the command line puts the option there.
 """
@@ -48,6 +50,19 @@ class DqtError(Exception):
 
     def __str__(self) -> str:
         return f"error: {self.what}\n  where: {self.where}\n  next:  {self.next_step}"
+
+
+class DataWarning(UserWarning):
+    """Data that can be used, but hardly is what was meant. The arguments are those of :class:`DqtError`."""
+
+    def __init__(self, what: str, *, where: str, next_step: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"warning: {self.what}\n  where: {self.where}\n  next:  {self.next_step}"
 
 
 class UsageError(DqtError):

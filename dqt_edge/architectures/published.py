@@ -15,7 +15,7 @@ CIFAR: tuple[Shape, int] = ((32, 32, 3), 10)
 TRAINED: dict[str, tuple[Shape, int]] = {
     "tiny": ((8, 8, 1), 10),
     "tiny-plain": ((8, 8, 1), 10),
-    "ecg": ((128, 1, 3), 5),
+    "ecg": ((128, 1, 4), 5),
 }
 """Input shape and classes of the models that can be trained, where they are not CIFAR-10's."""
 

@@ -7,12 +7,13 @@ import io
 import keyword
 import re
 import sys
-from typing import Any
+import warnings
+from typing import Any, TextIO
 
 import click
 
 from .. import __version__
-from ..errors import DqtError
+from ..errors import DataWarning, DqtError
 
 COMMANDS = {
     "train": "Train a model whose precision adapts to each input.",
@@ -79,6 +80,20 @@ def name_options(error: DqtError, command: click.Command) -> None:
         setattr(error, part, re.sub(r"(parameter )?`(\w+)`", option, getattr(error, part)))
 
 
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print our warnings as errors are printed, and others as Python prints them."""
+    ours = issubclass(category, DataWarning)
+    text = str(message) if ours else warnings.formatwarning(message, category, filename, lineno, line)
+    click.echo(text, err=True, file=file)
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dqt-edge")
 def cli() -> None:
@@ -99,7 +114,10 @@ def main(arguments: list[str] | None = None) -> Any:  # noqa: ANN401 - never ret
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without box-drawing characters still gets the words
     try:
-        cli(arguments, standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", DataWarning)
+            warnings.showwarning = show_warning
+            cli(arguments, standalone_mode=False)
         sys.stdout.flush()
     except DqtError as error:
         click.echo(str(error), err=True)

@@ -1,1 +1,1 @@
-"""Data sets: reading, splitting, augmenting, and counting right answers. Only reading of images starts TensorFlow."""
+"""Data sets: reading, splitting, augmenting, choosing samples and checking them. Imports without TensorFlow."""

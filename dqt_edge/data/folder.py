@@ -1,4 +1,4 @@
-"""Data sets in a folder of images, one subfolder a class: read when needed. Imports TensorFlow with the first image."""
+"""Data sets in a folder of images, one subfolder a class: read when needed. Imports Pillow with the first image."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from ..errors import BadFileError, UsageError
 from ..graph import Shape
 from . import augment
 from .augment import Codes
+from .checks import check_dataset
 from .dataset import TEST_SHARE, Dataset, split_indices, too_few
 from .sources import Images, Indices, Key, Labels, Source, Variation
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
-PARTS = ("train", "val", "test")
+PARTS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""Names of the folders of the parts, as data sets have them, and what we call the part."""
 IMAGE_SIZE_MAX = 1024
 
 Listing = tuple[list[Path], Labels]
@@ -41,13 +43,13 @@ class Pictures:
 
     def codes(self, indices: Indices) -> Codes:
         """See ``sources.Source``."""
-        from .images import centred, read_all  # noqa: PLC0415 - imports TensorFlow
+        from .images import centred, read_all  # noqa: PLC0415 - imports Pillow
 
         return read_all([self.files[i] for i in indices], self.shape, [centred] * len(indices))
 
     def varied(self, indices: Indices, variation: Variation, key: Key, part: slice) -> Codes:
         """See ``sources.Source``."""
-        from .images import Crop, centred, random_crop, read_all  # noqa: PLC0415 - imports TensorFlow
+        from .images import Crop, centred, random_crop, read_all  # noqa: PLC0415 - imports Pillow
 
         places = range(len(indices))[part]
         rngs = [np.random.default_rng((*key, place)) for place in places]
@@ -62,6 +64,7 @@ class Pictures:
 def from_folder(folder: Path, validation: float, *, shape: Shape | None, crop_area: float) -> Dataset:
     """List a folder: ``train/CLASS/FILE`` with ``val/`` or ``test/`` or both, or plain ``CLASS/FILE``.
 
+    ``val/`` may also be called ``valid/`` or ``validation/``.
     What is not there is split off: a test part from a plain folder, a validation part from the training images unless
     there are both ``val/`` and ``test/``. With ``val/`` alone, as ImageNet has it, that is the test part.
 
@@ -79,19 +82,20 @@ def from_folder(folder: Path, validation: float, *, shape: Shape | None, crop_ar
         raise UsageError(
             "the images of a folder differ in size, and training needs one",
             where=f"parameter `data` {folder}",
-            next_step="train with an `image_size` in pixels, such as 224; import and compare take an .npz file",
+            next_step="train with an `image_size` in pixels, such as 224",
         )
 
     def source(files: list[Path], labels: Labels) -> Source:
         return Pictures(files, labels, shape, crop_area)
 
-    named = {part: folder / part for part in PARTS if (folder / part).is_dir()}
+    named = _parts(folder)
     if "train" not in named and "test" in named:
         classes = _classes(named["test"])
         empty = source([], np.zeros(0, np.int64))
-        return Dataset(folder.name, empty, empty, source(*_listed(named["test"], classes)), classes, 1.0, 0)
+        tests_alone = source(*_listed(named["test"], classes))
+        return check_dataset(Dataset(folder.name, empty, empty, tests_alone, classes, 1.0, 0), str(folder))
     if "train" not in named and named:
-        raise _bad(f"it holds {next(iter(named))}/ and no train/", folder)
+        raise _bad(f"it holds {next(iter(named.values())).name}/ and no train/", folder)
     root = named.get("train", folder)
     classes = _classes(root)
     files, labels = _listed(root, classes)
@@ -107,7 +111,26 @@ def from_folder(folder: Path, validation: float, *, shape: Shape | None, crop_ar
     if min(len(part[0]) for part in parts) == 0:
         raise too_few(len(files), str(folder))
     sources = [source(*part) for part in parts]
-    return Dataset(folder.resolve().name, sources[0], sources[1], sources[2], classes, 1.0, 0)
+    found = Dataset(folder.resolve().name, sources[0], sources[1], sources[2], classes, 1.0, 0)
+    return check_dataset(found, str(folder))
+
+
+def _parts(folder: Path) -> dict[str, Path]:
+    """Folders of the parts that are given, by our name of the part."""
+    found: dict[str, Path] = {}
+    for name, part in PARTS.items():
+        path = folder / name
+        if path.is_dir() and not (name == "valid" and _is_class(path)):
+            if part in found:
+                raise _bad(f"{found[part].name}/ and {name}/ are both there, and mean the same part", folder)
+            found[part] = path
+    return found
+
+
+def _is_class(path: Path) -> bool:
+    """Whether a folder holds files alone, as that of a class does, which might be called "valid"."""
+    entries = _visible(path)
+    return bool(entries) and not any(entry.is_dir() for entry in entries)
 
 
 def _picked(files: list[Path], labels: Labels, indices: npt.NDArray[np.int64]) -> Listing:

@@ -1,21 +1,27 @@
-"""Image files to arrays of one size, by TensorFlow's decoders: JPEG, PNG, BMP, and the first frame of a GIF."""
+"""Image files to arrays of one size, by Pillow: JPEG, PNG, BMP, and the first frame of a GIF."""
 
 from __future__ import annotations
 
+import io
 import math
 import os
+import struct
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadFileError
+from ..errors import BadFileError, ToolchainError
 from ..graph import Shape
-from ..system.tensorflow import start_tensorflow
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF")
 
 RATIO_MAX = 4 / 3
 """Widest shape of a random crop, as usual for ImageNet."""
@@ -69,10 +75,23 @@ def read_all(files: Sequence[Path], shape: Shape, crops: Sequence[Crop]) -> npt.
 
     Raises:
         BadFileError: One cannot be read or decoded; it is named.
+        ToolchainError: Pillow is not installed.
     """
-    start_tensorflow()
+    require_pillow()
     pixels = list(_readers().map(lambda file, crop: _read(file, shape, crop), files, crops))
     return np.stack(pixels) if pixels else np.zeros((0, *shape), np.uint8)
+
+
+def require_pillow() -> None:
+    """Refuse to read images without the package that does; raises ToolchainError."""
+    try:
+        import PIL.Image  # noqa: F401, PLC0415 - an optional dependency
+    except ImportError as error:
+        raise ToolchainError(
+            "images are read by Pillow, which is not installed",
+            where="parameter `data`",
+            next_step="run: pip install 'dqt-edge[data]'",
+        ) from error
 
 
 @cache
@@ -81,44 +100,35 @@ def _readers() -> ThreadPoolExecutor:
 
 
 def _read(file: Path, shape: Shape, crop: Crop) -> npt.NDArray[np.uint8]:
-    import tensorflow as tf  # noqa: PLC0415 - started by read_all
+    from PIL import Image  # noqa: PLC0415 - an optional dependency, see require_pillow
 
-    decode, resize = _operations(shape[2])
     try:
         content = file.read_bytes()
     except OSError as error:
         raise _bad(f"cannot read the image: {error.strerror or error}", file) from error
-    with tf.device("CPU:0"):
-        try:
-            pixels = decode(content)
-        except (tf.errors.OpError, ValueError) as error:
-            raise _bad("the image is no whole JPEG, PNG, BMP or GIF", file) from error
-        top, left, height, width = crop(int(pixels.shape[0]), int(pixels.shape[1]), shape)
-        part = pixels[top : top + height, left : left + width]
-        return np.asarray(part if (height, width) == shape[:2] else resize(part, shape[:2]), np.uint8)
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+            image = _of_bytes(opened).convert("L" if shape[2] == 1 else "RGB")
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError) as error:
+        raise _bad("the image is no whole JPEG, PNG, BMP or GIF", file) from error
+    top, left, height, width = crop(image.height, image.width, shape)
+    part = image.crop((left, top, left + width, top + height))
+    if (height, width) != shape[:2]:
+        # Where an image shrinks, this filter is as wide as the pixels it makes: no aliasing.
+        part = part.resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+    return np.asarray(part, np.uint8).reshape(shape)
+
+
+def _of_bytes(image: Image) -> Image:
+    """An image of at most 8 bits a channel: of grey ones with 16, the upper half, which Pillow would cut off."""
+    from PIL import Image as Made  # noqa: PLC0415 - an optional dependency, see require_pillow
+
+    if not image.mode.startswith("I"):
+        return image
+    return Made.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
 
 
 def _bad(what: str, file: Path) -> BadFileError:
     return BadFileError(
-        what, where=str(file), next_step="replace the file by a whole one, or remove it and train from the start"
+        what, where=str(file), next_step="replace the file by a whole one, or remove it and start again"
     )
-
-
-@cache
-def _operations(channels: int) -> tuple[Any, Any]:
-    """Compiled decoding, and resizing with anti-aliasing to whole pixel values."""
-    import tensorflow as tf  # noqa: PLC0415 - started by read_all
-
-    @tf.function(input_signature=[tf.TensorSpec((), tf.string)])  # type: ignore[untyped-decorator]
-    def decode(content: Any) -> Any:  # noqa: ANN401 - tensors
-        pixels = tf.io.decode_image(content, channels, expand_animations=False)
-        pixels.set_shape((None, None, channels))
-        return pixels
-
-    size = tf.TensorSpec((2,), tf.int32)
-
-    @tf.function(input_signature=[tf.TensorSpec((None, None, channels), tf.uint8), size])  # type: ignore[untyped-decorator]
-    def resize(pixels: Any, size: Any) -> Any:  # noqa: ANN401 - tensors
-        return tf.saturate_cast(tf.floor(tf.image.resize(pixels, size, antialias=True) + 0.5), tf.uint8)
-
-    return decode, resize

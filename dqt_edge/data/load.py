@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, Shape, nested
-from ..system.tensorflow import start_tensorflow
+from . import cifar10
 from .dataset import Dataset, require_training, split
 from .folder import from_folder
 from .npz import from_npz
@@ -22,10 +22,6 @@ __all__ = ["Dataset", "Images", "Labels", "codes", "load_data", "require_trainin
 NAMED = ("digits", "cifar10")
 DIGITS_TEST = 360
 VALIDATION_SHARE = 0.15
-CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-CIFAR10_URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
-CIFAR10_FILE = "datasets/cifar-10-batches-py-target_archive"
-"""Where Keras looks for the downloaded archive, under ``~/.keras`` or ``$KERAS_HOME``."""
 
 
 def load_data(
@@ -93,27 +89,15 @@ def _digits(validation: float) -> Dataset:
 
 
 def _cifar10(validation: float) -> Dataset:
-    """CIFAR-10 of ``keras.datasets``: pixels 0..255; its 10,000 test images are the test part."""
-    start_tensorflow()
-    import keras  # noqa: PLC0415 - an optional dependency
-
-    try:
-        (x, y), (x_test, y_test) = keras.datasets.cifar10.load_data()
-    except Exception as error:  # Keras raises Exception itself
-        raise BadFileError(
-            f"CIFAR-10 is not on this machine and could not be downloaded ({error})",
-            where="parameter `data` cifar10",
-            next_step=f"with a network, try again; or copy {CIFAR10_URL} to ~/.keras/{CIFAR10_FILE}, "
-            "or give the images as an .npz file",
-        ) from error
-    tests = np.asarray(x_test, np.float32), np.asarray(y_test, np.int64).reshape(-1)
+    """CIFAR-10: pixels 0..255; its 10,000 test images are the test part."""
+    (x, y), (x_test, y_test) = cifar10.read_archive(cifar10.cached())
     return split(
         "cifar10",
-        np.asarray(x, np.float32),
-        np.asarray(y, np.int64).reshape(-1),
+        x.astype(np.float32),
+        y,
         held_out=0,
-        classes=CIFAR10_CLASSES,
+        classes=cifar10.CLASSES,
         coding=(1.0, 0),
         validation=validation,
-        tests=tests,
+        tests=(x_test.astype(np.float32), y_test),
     )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import BadFileError
 from ..graph import nested
+from .checks import check_dataset
 from .dataset import TEST_SHARE, Dataset, split
 from .sources import Arrays, Images, Labels
 
@@ -72,7 +73,7 @@ def from_arrays(
         raise _bad(f"labels run to {count - 1}, which makes {count} classes, but there are {len(names)} names", where)
     coding = (1.0, 0) if arrays["x"].dtype == np.uint8 else _coding(x)
     held_out = max(1, round(TEST_SHARE * len(x)))
-    return split(
+    found = split(
         name,
         x,
         y,
@@ -84,6 +85,7 @@ def from_arrays(
         validations=validations,
         where=where,
     )
+    return check_dataset(found, where)
 
 
 def _part(name: str, arrays: dict[str, npt.NDArray[Any]], x: Images, where: str) -> tuple[Images, Labels] | None:
@@ -114,7 +116,7 @@ def _test_only(arrays: dict[str, npt.NDArray[Any]], name: str, where: str) -> Da
         raise _bad(f"labels run to {count - 1}, but there are {len(names)} names", where)
     coding = _coding(x)
     none = Arrays(x[:0], y[:0], coding)
-    return Dataset(name, none, none, Arrays(x, y, coding), names, *coding)
+    return check_dataset(Dataset(name, none, none, Arrays(x, y, coding), names, *coding), where)
 
 
 def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:

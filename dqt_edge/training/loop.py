@@ -298,8 +298,8 @@ class Trainer:
     def snapshot(self, row: Row) -> None:
         """Take the epoch into the state; keep the best of the epochs with frozen scales.
 
-        Best: within the budget, more than one width vector, then validation accuracy (mean of dynamic and 8x8; without
-        a controller of least and 8x8), then the lower loss.
+        Best: within the budget, more than one width vector, then ``val_score``, the validation accuracy by the balance
+        of training (mean of dynamic and 8x8; without a controller of least and 8x8), then the lower loss.
         """
         state = self.state
         self.keep()
@@ -308,8 +308,7 @@ class Trainer:
         if row["epoch"] > self.options.frozen:
             feasible = row.get("val_cost", 0.0) <= self.options.budget
             several = row.get("vectors", 2) > 1
-            accuracy = (row.get("val_dynamic", row["val_least"]) + row["val_full"]) / 2
-            score = [float(feasible), float(several), accuracy, -row["val_loss"]]
+            score = [float(feasible), float(several), row["val_score"], -row["val_loss"]]
             if score > state.best_score:
                 state.best, state.best_score, row["best"] = state.variables, score, True
         state.log.append(row)

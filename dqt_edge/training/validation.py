@@ -35,7 +35,7 @@ def samples_at_once(shape: tuple[int, int, int], most: int = PART, values: int =
 
 
 def validate(steps: Steps, source: Source, devices: Devices, on_integers: bool) -> Row:
-    """Accuracy of each policy in per cent, their mean loss, and the dynamic BitOPs ratio."""
+    """Accuracy of each policy in per cent, their mean loss, dynamic BitOPs ratio, and what the epoch is chosen by."""
     y = source.labels
     if not on_integers:
         (logits,) = in_parts([steps.predict_float], steps, source, devices)
@@ -59,6 +59,7 @@ def validate(steps: Steps, source: Source, devices: Devices, on_integers: bool) 
         row["val_cost"] = float(steps.fixed + steps.table[np.arange(choices.shape[1]), choices].sum(axis=1).mean())
         row["vectors"] = len(np.unique(choices, axis=0))
     row["val_loss"] = float(np.mean([losses.hard_loss(y, logits) for logits in every]))
+    row["val_score"] = float(np.mean([share(y, logits, options.balance) for logits in (full, every[-1])]))
     return row
 
 
@@ -86,6 +87,7 @@ def _parts(source: Source, devices: Devices) -> Iterator[tuple[int, Codes]]:
         yield start, source.codes(indices[devices.share(len(indices))])
 
 
-def share(y: Labels, logits: Found) -> float:
-    """Accuracy in per cent."""
-    return 100 * float(np.mean(logits.argmax(-1) == y))
+def share(y: Labels, logits: Found, balance: float = 0.0) -> float:
+    """Accuracy in per cent; a sample counts ``(samples of its class) ** -balance``, so 1 makes it the mean recall."""
+    weights = np.maximum(np.bincount(y), 1.0)[y] ** -balance
+    return 100 * float(np.average(logits.argmax(-1) == y, weights=weights))

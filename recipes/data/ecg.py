@@ -79,7 +79,7 @@ def features(beats: Beats) -> npt.NDArray[np.float32]:
 
 def in_order(record: npt.NDArray[np.int64]) -> list[int]:
     """The records in the order in which they first occur; each must be in one piece."""
-    found = record[np.flatnonzero(np.diff(record, prepend=-1))].tolist()
+    found: list[int] = record[np.flatnonzero(np.diff(record, prepend=-1))].tolist()
     if len(set(found)) != len(found):
         fail("the beats of a record do not follow each other", "sort them by record and time")
     return found
@@ -133,7 +133,7 @@ def from_packed(path: Path, records: tuple[int, ...]) -> Beats:
     arrays = arrays_of(path, [f"{name}_{part}" for name in ("x", "rr", "y", "rec") for part in ("train", "test")])
     x, rr, y, rec = (np.concatenate([arrays[f"{n}_{p}"] for p in ("train", "test")]) for n in ("x", "rr", "y", "rec"))
     places = np.concatenate([np.flatnonzero(rec == record) for record in records])
-    return Beats(*(array[places].astype(np.int64) for array in (x, rr, y, rec)))  # type: ignore[arg-type]
+    return Beats(*(array[places].astype(np.int64) for array in (x, rr, y, rec)))
 
 
 def main() -> None:

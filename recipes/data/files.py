@@ -56,7 +56,7 @@ def digest(arrays: Arrays) -> str:
 
 def report(out: Path, arrays: Arrays, known: str | None) -> None:
     """Write ``out``, print what is in it, and say whether it is the file that the published results came from."""
-    np.savez_compressed(out, **arrays)
+    np.savez_compressed(out, **dict(arrays))  # type: ignore[arg-type] # it takes options too
     for name, array in arrays.items():
         span = "" if array.dtype.kind in "US" else f", {array.min():g} to {array.max():g}"
         counts = f", samples by class {np.bincount(array).tolist()}" if name.split("_")[0] == "y" else ""

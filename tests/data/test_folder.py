@@ -1,18 +1,19 @@
 """Promise: a folder of images is read from disk as it is needed, the same way every time, or refused by name."""
 
-# ruff: noqa: PLC0415 - TensorFlow is imported where a test needs it, not where tests are collected
-
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from dqt_edge.data.images import centred, random_crop, read_all
 from dqt_edge.data.load import load_data, require_training
 from dqt_edge.data.sources import Variation
-from dqt_edge.errors import BadFileError, UsageError
+from dqt_edge.errors import BadFileError, ToolchainError, UsageError
 
 SHAPE = (8, 8, 3)
 RNG = np.random.default_rng(13)
@@ -48,6 +49,18 @@ def test_given_parts_are_kept(tmp_path: Path) -> None:
     assert (data.y_val.tolist(), data.y_test.tolist()) == ([1], [0])
 
 
+@pytest.mark.parametrize("name", ["valid", "validation"])
+def test_a_validation_part_has_the_names_that_data_sets_give_it(name: str, tmp_path: Path) -> None:
+    touch(tmp_path, *(f"train/{c}/{i}.jpg" for c in "ab" for i in range(10)), f"{name}/b/v.jpg", "test/a/t.jpg")
+    data = load_data(str(tmp_path), shape=SHAPE)
+    assert (len(data.y_train), files(data.validation), files(data.test)) == (20, ["b/v.jpg"], ["a/t.jpg"])
+
+
+def test_a_class_may_be_called_valid(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"{name}/{i}.png" for name in ("valid", "void") for i in range(9)))
+    assert load_data(str(tmp_path), shape=SHAPE).classes == ("valid", "void")
+
+
 @pytest.mark.parametrize("part", ["val", "test"])
 def test_one_given_part_is_the_held_out_one(part: str, tmp_path: Path) -> None:
     touch(tmp_path, *(f"train/{name}/{i}.jpg" for name in "ab" for i in range(10)), f"{part}/b/v.jpg")
@@ -75,6 +88,9 @@ REFUSED: dict[str, tuple[list[str], str, str]] = {
     "empty class": (["a/1.png", "b/.hidden"], "the class has no images", "b"),
     "no image": (["a/1.png", "b/1.png", "b/2.txt"], "it is no image", "b/2.txt"),
     "no train": (["val/a/1.png", "val/b/1.png"], "it holds val/ and no train/", ""),
+    "two validation parts": (
+        ["train/a/1.png", "val/a/1.png", "validation/a/1.png"], "val/ and validation/ are both there", "",
+    ),
     "unknown class": (
         ["train/a/1.png", "train/b/1.png", "val/a/1.png", "val/c/1.png"], "class 'c' has no training images", "val",
     ),
@@ -101,50 +117,63 @@ def test_a_folder_needs_an_image_size(tmp_path: Path) -> None:
 # --- Pixels -------------------------------------------------------------------------------------------------
 
 
-def write(tf: Any, path: Path, pixels: np.ndarray) -> Path:
+def write(path: Path, pixels: np.ndarray) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    encode = {".png": tf.io.encode_png, ".jpg": lambda x: tf.io.encode_jpeg(x, quality=100)}[path.suffix]
-    path.write_bytes(encode(pixels).numpy())
+    Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels).save(path, quality=100)
     return path
 
 
 def read(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
-    from dqt_edge.data.images import centred, read_all
-
     return np.asarray(read_all([path], shape, [centred])[0])
 
 
-@pytest.mark.train
-def test_images_of_the_right_size_keep_every_pixel(tensorflow: Any, tmp_path: Path) -> None:
+def test_images_of_the_right_size_keep_every_pixel(tmp_path: Path) -> None:
     pixels = RNG.integers(0, 256, (9, 7, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(read(write(tensorflow, tmp_path / "a.png", pixels), (9, 7, 3)), pixels)
+    np.testing.assert_array_equal(read(write(tmp_path / "a.png", pixels), (9, 7, 3)), pixels)
 
 
-@pytest.mark.train
+def test_large_images_shrink_to_the_mean_of_what_they_cover(tmp_path: Path) -> None:
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[::2, ::2] = 200  # a quarter of the pixels; plain bilinear samples would see all or none of them
+    found = read(write(tmp_path / "a.png", pixels), SHAPE)
+    assert np.abs(found.astype(int) - 50).max() <= 6
+
+
+def test_of_a_grey_image_with_16_bits_the_upper_ones_count(tmp_path: Path) -> None:
+    Image.fromarray(np.full((8, 8), 0x5A80, np.uint16)).save(tmp_path / "deep.png")
+    assert (read(tmp_path / "deep.png", (8, 8, 1)) == 0x5A).all()
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA", "LA", "1", "CMYK"])
+def test_images_of_any_kind_become_grey_or_colour(mode: str, tmp_path: Path) -> None:
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    Image.new("RGB", (8, 8), (255, 255, 255)).convert(mode).save(path)
+    for channels in (1, 3):
+        assert np.abs(read(path, (8, 8, channels)).astype(int) - 255).max() <= 1
+
+
 @pytest.mark.parametrize("size", [(16, 40), (40, 16), (4, 4), (3, 11), (1, 1)])
-def test_other_images_are_scaled_and_cut_in_the_middle(size: tuple[int, int], tensorflow: Any, tmp_path: Path) -> None:
+def test_other_images_are_scaled_and_cut_in_the_middle(size: tuple[int, int], tmp_path: Path) -> None:
     pixels = np.zeros((*size, 3), np.uint8)
     side = min(size)
     top, left = (size[0] - side) // 2, (size[1] - side) // 2
     pixels[top : top + side, left : left + side] = (10, 100, 250)
-    found = read(write(tensorflow, tmp_path / "a.png", pixels), (8, 8, 3))
+    found = read(write(tmp_path / "a.png", pixels), (8, 8, 3))
     np.testing.assert_array_equal(found, np.broadcast_to(np.array([10, 100, 250], np.uint8), (8, 8, 3)))
 
 
-@pytest.mark.train
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 @pytest.mark.parametrize("held", [1, 3])
 @pytest.mark.parametrize("wanted", [1, 3])
-def test_grey_and_colour_images_mix(suffix: str, held: int, wanted: int, tensorflow: Any, tmp_path: Path) -> None:
+def test_grey_and_colour_images_mix(suffix: str, held: int, wanted: int, tmp_path: Path) -> None:
     pixels = np.full((8, 8, held), 90, np.uint8)
-    found = read(write(tensorflow, tmp_path / f"a{suffix}", pixels), (8, 8, wanted))
+    found = read(write(tmp_path / f"a{suffix}", pixels), (8, 8, wanted))
     assert found.shape == (8, 8, wanted)
     assert np.abs(found.astype(int) - 90).max() <= 1
 
 
-@pytest.mark.train
 @pytest.mark.parametrize("content", [b"", b"hello", b"\xff\xd8\xff\xe0 cut", b"\x89PNG\r\n\x1a\n cut"])
-def test_a_damaged_image_is_named(content: bytes, tensorflow: Any, tmp_path: Path) -> None:
+def test_a_damaged_image_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "bad.jpg"
     path.write_bytes(content)
     with pytest.raises(BadFileError, match="no whole JPEG, PNG, BMP or GIF") as caught:
@@ -152,16 +181,19 @@ def test_a_damaged_image_is_named(content: bytes, tensorflow: Any, tmp_path: Pat
     assert caught.value.where == str(path)
 
 
-@pytest.mark.train
-def test_a_vanished_image_is_named(tensorflow: Any, tmp_path: Path) -> None:
+def test_a_program_without_pillow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(ToolchainError) as caught:
+        read_all([], SHAPE, [])
+    assert "pip install 'dqt-edge[data]'" in caught.value.next_step
+
+
+def test_a_vanished_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadFileError, match="No such file"):
         read(tmp_path / "gone.jpg", SHAPE)
 
 
 def test_random_crops_lie_within_the_image_and_keep_area_and_proportion() -> None:
-    pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
-    from dqt_edge.data.images import centred, random_crop
-
     boxes = []
     for _ in range(400):
         height, width = (int(n) for n in RNG.integers(40, 200, 2))
@@ -175,11 +207,10 @@ def test_random_crops_lie_within_the_image_and_keep_area_and_proportion() -> Non
     assert len(set(boxes)) > 300
 
 
-@pytest.mark.train
-def test_a_batch_varies_by_its_key_alone_whoever_reads_which_part(tensorflow: Any, tmp_path: Path) -> None:
+def test_a_batch_varies_by_its_key_alone_whoever_reads_which_part(tmp_path: Path) -> None:
     for name in "ab":
         for i in range(10):
-            write(tensorflow, tmp_path / name / f"{i}.png", RNG.integers(0, 256, (20 + i, 30, 3)).astype(np.uint8))
+            write(tmp_path / name / f"{i}.png", RNG.integers(0, 256, (20 + i, 30, 3)).astype(np.uint8))
     train = load_data(str(tmp_path), shape=SHAPE, crop_area=0.3).train
     indices, variation = np.arange(8)[::-1], Variation(1, flip=True)
     whole = train.varied(indices, variation, (2, 1, 0, 5), slice(0, 8))

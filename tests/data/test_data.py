@@ -93,7 +93,7 @@ def test_a_test_set_alone_keeps_the_models_own_units(dtype: type, tmp_path: Path
 
 
 def test_a_test_set_of_vectors_is_one_row_each(tmp_path: Path) -> None:
-    data = load_data(npz(tmp_path / "v.npz", x_test=np.ones((5, 640)), y_test=np.zeros(5, int)))
+    data = load_data(npz(tmp_path / "v.npz", x_test=np.ones((5, 640)), y_test=np.arange(5) % 2))
     assert data.x_test.shape == (5, 1, 1, 640)
 
 
