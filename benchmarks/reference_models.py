@@ -108,7 +108,7 @@ def run(model: Model, options: argparse.Namespace, bar: Progress) -> dict[str, A
             "samples": beside.samples,
             "largest_alone": beside.largest_alone,
             "first_difference": beside.first_difference,
-            "other_answers": beside.top1_differences,
+            "other_answers": beside.answer_differences,
             "accuracy": beside.accuracy,
             "tflite_accuracy": beside.reference_accuracy,
         }

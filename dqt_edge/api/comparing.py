@@ -34,7 +34,7 @@ def compare(
 
     Returns:
         For each layer the largest difference in codes when it reads TFLite's own tensors, and when both networks run
-        from their input; accuracies, and samples with another largest output.
+        from their input; how good both are by the model's task, and answers that differ.
 
     Raises:
         UsageError: The model was not imported from this file, or the data does not belong to it.

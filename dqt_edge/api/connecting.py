@@ -16,7 +16,8 @@ from ..graph.dial import Dynamic
 from ..graph.policy import Policy, fixed_choices, parse_policy
 from ..project.manifest import Project
 from ..system.show import Facts, Shown
-from .given import Array, FilePath, input_codes, project_of, real_outputs
+from ..tasks import reals, task_of
+from .given import Array, FilePath, input_codes, project_of
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -29,7 +30,7 @@ class Answer(Shown):
         widths: Width pair of each adaptive layer, as given or as the controller chose it.
         count: What the inference took, in ``unit``; None where the device counts nothing.
         counts: The same for each layer, in the order of execution.
-        name: Class name of the largest output, or its index.
+        name: The answer in words, by the model's task: the name or index of a class, or the values.
     """
 
     output: npt.NDArray[np.uint8]
@@ -48,7 +49,7 @@ class Answer(Shown):
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
         return f"{self.name!r}", (
-            ("value", f"{self.values[self.top]:.4g}"),
+            ("largest value", f"{self.values[self.top]:.4g}"),
             ("widths", vector_text(self.widths) or "fixed"),
             (self.unit, "-" if self.count is None else f"{self.count:,.0f}"),
         )
@@ -99,15 +100,15 @@ class Device(Shown):
         found = self.client.infer(codes.tobytes(), choices, bias=bias, counts=True)
         output, counter = np.frombuffer(found.output, np.uint8), self.project.board.counter
         counted = self.client.counted
-        top = int(output.argmax())
+        values = reals(self.model, output)
         return Answer(
             output,
-            real_outputs(output, self.model),
+            values,
             tuple(layer.candidates[k] for layer, k in zip(self.model.adaptive, found.choices, strict=True)),
             counter.unit,
             in_units(found.total, counter) if counted else None,
             tuple(in_units(ticks, counter) for ticks in found.counts or ()) if counted else None,
-            self.model.classes[top] if self.model.classes else str(top),
+            task_of(self.model).describe(values),
         )
 
     def facts(self) -> tuple[str, Facts]:

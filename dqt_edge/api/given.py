@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..boards import Board, load_board
 from ..data.dataset import Dataset
+from ..data.sources import has_targets
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, Shape, checkpoint
 
@@ -85,12 +86,12 @@ class Samples:
 
     Attributes:
         codes: uint8 [samples, height, width, channels].
-        labels: Class indices, or None.
+        labels: Targets as the model's task takes them, class indices say, or None.
         real: The inputs in the data's own units; None where codes were given.
     """
 
     codes: npt.NDArray[np.uint8]
-    labels: npt.NDArray[np.int64] | None
+    labels: Array | None
     real: Array | None
 
 
@@ -100,28 +101,27 @@ def samples_of(data: Data, graph: Graph, count: int | None = None) -> Samples:
     An array of type uint8 holds codes, any other the model's own units.
 
     Raises:
-        UsageError, BadFileError: It is no data, or not of the model's shape.
+        UsageError, BadFileError: It is no data, not of the model's shape, or has targets that the model cannot answer.
     """
     from ..data.load import codes
+    from ..tasks import task_of
 
     if isinstance(data, str | os.PathLike | Dataset):
         test = dataset_of(data, shape=graph.tensor(graph.input).shape).test
         labels = test.labels[:count]
         real = test.images(np.arange(len(labels)))
-        return Samples(codes(real, graph), labels, real)
+        return Samples(codes(real, graph), task_of(graph).targets(labels) if has_targets(labels) else None, real)
     arrays = _arrays(data)
     if len(arrays) > 2:
         raise _no_data(f"{len(arrays)} arrays are no samples", "give x, or (x, y)")
     x = arrays[0][:count]
     y = None if len(arrays) == 1 else arrays[1][:count]
-    if y is not None and (y.ndim != 1 or len(y) != len(x) or not np.issubdtype(y.dtype, np.integer)):
-        raise _no_data(
-            f"labels of type {y.dtype} and shape {y.shape} for {len(x)} samples",
-            "give one whole number for each sample",
-        )
+    if y is not None and (not y.ndim or len(y) != len(x)):
+        raise _no_data(f"targets of shape {y.shape} for {len(x)} samples", "give targets for each sample")
     if not len(x):
         raise _no_data("there are no samples", "give at least one")
-    return Samples(input_codes(x, graph), None if y is None else y.astype(np.int64), None if x.dtype == np.uint8 else x)
+    targets = None if y is None else task_of(graph).targets(y)
+    return Samples(input_codes(x, graph), targets, None if x.dtype == np.uint8 else x)
 
 
 def input_codes(x: Array, graph: Graph) -> npt.NDArray[np.uint8]:
@@ -136,12 +136,6 @@ def input_codes(x: Array, graph: Graph) -> npt.NDArray[np.uint8]:
     if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)) or not np.isfinite(x).all():
         raise _no_data(f"the inputs of type {x.dtype} are not all finite numbers", "give finite numbers")
     return codes(x, graph) if x.dtype != np.uint8 or x.shape[1:] != shape else x
-
-
-def real_outputs(outputs: npt.NDArray[np.uint8], graph: Graph) -> npt.NDArray[np.float64]:
-    """What output codes stand for."""
-    tensor = graph.tensor(graph.output)
-    return np.asarray(tensor.scale * (outputs.astype(np.float64) - tensor.zero_point))
 
 
 def project_of(project: Project | FilePath | None) -> Project:

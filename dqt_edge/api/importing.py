@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..graph.policy import candidate_pairs
 from ..importers.assemble import assemble
 from ..importers.calibrate import calibrate
 from ..importers.network import Network
+from ..tasks import with_task
 from .given import Data, FilePath, _arrays, dataset_of
 
 
@@ -23,6 +25,7 @@ def import_model(
     calibration: Data | None = None,
     candidates: str | Sequence[Pair] = (FULL,),
     classes: Sequence[str] = (),
+    task: str | None = None,
 ) -> Graph:
     """Make a graph of a finished model of TFLite or Keras.
 
@@ -34,14 +37,17 @@ def import_model(
         calibration: A few hundred typical inputs for a floating-point model: a data set, whose training part is used
             if it has one, a file, or an array ``x`` in the model's own units.
         candidates: Width pairs that each layer is offered, 8x8 among them: text such as ``"8x8,4x4"``, or pairs.
-        classes: Names of the outputs, or none.
+        classes: Names of the classes or outputs, or none.
+        task: What the outputs stand for: ``"classifier"``, ``"binary"``, ``"regression"``, ``"reconstruction"``,
+            ``"map"`` or ``"outputs"``; None is what they look like.
 
     Returns:
         A graph without a controller; its widths are chosen by a policy, or by ``search``.
 
     Raises:
         UnsupportedError: Lists every layer that cannot be imported.
-        UsageError: A floating-point model without calibration, an unknown suffix, or wrong candidates.
+        UsageError: A floating-point model without calibration, an unknown suffix, wrong candidates, or a task that the
+            outputs do not fit.
         BadFileError: The file is missing or damaged, or the calibration has another shape.
         ToolchainError: A package that reads such models is not installed.
 
@@ -74,7 +80,7 @@ def import_model(
                 next_step="give `calibration` with a few hundred typical inputs",
             )
         network = calibrate(network, _typical(calibration))
-    return assemble(network, pairs, tuple(classes))
+    return replace(with_task(assemble(network, pairs), task), classes=tuple(classes))
 
 
 def _typical(data: Data) -> Any:  # noqa: ANN401 - an array

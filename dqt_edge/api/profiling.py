@@ -10,7 +10,8 @@ from ..graph.policy import Policy, dial_policies, parse_policy
 from ..measure.session import Session, run_session
 from ..project.manifest import Project
 from ..report import page
-from ..system.show import Facts, Shown, percent
+from ..system.show import Facts, Shown
+from ..tasks import Score, main_text
 from .connecting import Device, connect
 from .given import Data, FilePath, Progress, project_of, samples_of, silent
 
@@ -36,8 +37,13 @@ class ProfileResult(Shown):
 
     @property
     def accuracy(self) -> float | None:
-        """Share of right classes of that session, 0..1; None without labels."""
+        """Share of right answers of that session, 0..1; None without labels, and for tasks that have none."""
         return self.session.accuracy
+
+    @property
+    def score(self) -> Score | None:
+        """The figures of the model's task of that session; None where there is nothing to judge by."""
+        return self.session.score
 
     @property
     def count(self) -> float | None:
@@ -64,10 +70,10 @@ class ProfileResult(Shown):
         first = self.session
         title = f"{first.model!r} on {first.board}, {first.samples:,} samples, {self.mismatches:,} differences"
         if self.dial:
-            return title, [(s.policy, f"{percent(s.accuracy)} at {s.bitops_ratio:.3f} BitOPs") for s in self.sessions]
+            return title, [(s.policy, f"{main_text(s.score)} at {s.bitops_ratio:.3f} BitOPs") for s in self.sessions]
         return title, (
             ("policy", first.policy),
-            ("accuracy", percent(first.accuracy)),
+            *((figure.title, figure.full_text) for figure in (first.score.figures if first.score else ())),
             (first.unit, "-" if first.count is None else f"{first.count:,.0f} for an inference"),
             ("BitOPs", f"{first.bitops_ratio:.3f} of 8x8"),
             ("width vectors", f"{len(first.width_vectors):,}"),
@@ -85,7 +91,7 @@ def profile(
     report: FilePath | None = None,
     progress: Progress = silent,
 ) -> ProfileResult:
-    """Run samples on a device: accuracy, counts by layer, chosen widths; every answer compared with the interpreter.
+    """Run samples on a device: how good it is, counts by layer, widths; every answer compared with the interpreter.
 
     Args:
         device: What ``connect`` returned; or a built project or its folder, which is connected for this; or None for
@@ -145,6 +151,7 @@ def profile(
                     samples.codes,
                     samples.labels,
                     one,
+                    real=samples.real,
                     counted=opened.client.counted,
                     progress=advance,
                 )

@@ -27,7 +27,9 @@ from ..precision.curve import CurvePoint, Search, require
 from ..report import search as reports
 from ..report.page import make_folder
 from ..report.search import Facts as Found
-from ..system.show import Facts, Shown, percent
+from ..system.show import Facts, Shown
+from ..tasks import Score, main_text, score_json, task_of
+from ..tasks.kinds import Reconstruction
 from .given import (
     Data,
     FilePath,
@@ -65,7 +67,7 @@ class SearchResult(Shown):
 
     @property
     def points(self) -> tuple[CurvePoint, ...]:
-        """Width vectors with their cost, loss and accuracy: one for each budget, and one for each uniform pair."""
+        """Width vectors with their cost, loss and score: one for each budget, and one for each uniform pair."""
         return self.found.points
 
     @property
@@ -91,7 +93,8 @@ class SearchResult(Shown):
     def at(self, point: CurvePoint) -> Graph:
         """The model fixed at the widths of a point."""
         facts = {"source": self.source, "budget": point.budget, "bitops_ratio": point.bitops_ratio}
-        facts |= {"widths": vector_text(point.pairs), "loss": point.loss, "accuracy": point.accuracy}
+        facts |= {"widths": vector_text(point.pairs), "loss": point.loss}
+        facts |= score_json(self.model.task, point.score)
         return freeze(self.by.graph_of(point.pairs), point.pairs, {"search": facts})
 
     def _best(self) -> CurvePoint:
@@ -104,7 +107,7 @@ class SearchResult(Shown):
         rows = [
             (
                 f"{p.origin} {'' if p.budget is None else f'{p.budget:,.4g}'}".rstrip(),
-                f"{percent(p.accuracy)} at {p.bitops_ratio:.3f} BitOPs"
+                f"{main_text(p.score)} at {p.bitops_ratio:.3f} BitOPs"
                 + ("" if p.count is None else f", {p.count:,.0f} {reports.unit(self.found)}")
                 + f", {vector_text(p.pairs)}",
             )
@@ -124,7 +127,7 @@ def search(
     budget: Budget | None = None,
     instructions: Budget | None = None,
     board: Board | FilePath | None = None,
-    loss: Literal["kl", "mse"] = "kl",
+    loss: Literal["kl", "mse"] | None = None,
     trials: int = 24,
     biases: bool = True,
     out: FilePath | None = None,
@@ -135,7 +138,7 @@ def search(
     """Find the best fixed widths within a budget, without training.
 
     Narrows each layer alone on calibration samples, without labels; picks a width for each layer so that the losses
-    add up to the least within the budget; tries neighbours of that; and measures the accuracy on held-out samples.
+    add up to the least within the budget; tries neighbours of that; and measures on held-out samples how good it is.
     Ctrl-C after the first point ends the search with what was found.
 
     Args:
@@ -149,7 +152,7 @@ def search(
         budget: Parts of the 8x8 BitOPs, such as ``0.5`` or ``(0.8, 0.5)``; None is 0.8, 0.6, 0.5, 0.4 and 0.3.
         instructions: Budgets in counts of ``board`` instead, or in parts of those at 8x8.
         board: Board whose counts are the budget, such as ``"qemu-m4"``.
-        loss: ``"kl"`` for class scores, ``"mse"`` for other outputs.
+        loss: ``"kl"`` for class scores, ``"mse"`` for other outputs; None is what the model's task asks for.
         trials: Neighbours tried for each budget.
         biases: Give a width a bias of its own where that helps.
         out: Checkpoint to write, fixed at the widths of the first budget.
@@ -220,14 +223,15 @@ class _Work:
         *,
         samples: int,
         count: int | None,
-        loss: str,
+        loss: str | None,
         trials: int,
         biases: bool,
     ) -> None:
         """Calibrate, measure, search, and judge."""
         chosen_by, test, overlap = self._samples(data, calibration, samples, count)
-        if test.labels is None:
-            raise UsageError("there are no labels to judge by", where="parameter `data`", next_step="give (x, y)")
+        loss = loss or task_of(self.graph).loss
+        if test.labels is None and self.graph.task != Reconstruction.name:
+            raise UsageError("there are no targets to judge by", where="parameter `data`", next_step="give (x, y)")
         counts = self._counts(chosen_by)
         base = tuple(widest(layer) for layer in self.graph.adaptive)
         whole = 1.0 if counts is None else counts.total(self.graph, base)
@@ -237,6 +241,7 @@ class _Work:
         self.graph, alone = sensitivity.measure(self.graph, chosen_by, loss=loss, correct=biases, progress=step)
         self.found = Found(
             self.graph.name,
+            self.graph.task,
             str(data) if isinstance(data, str | os.PathLike) else getattr(data, "name", "arrays"),
             loss,
             len(chosen_by),
@@ -253,16 +258,16 @@ class _Work:
         for i, budget in enumerate(budgets):
             unjudged.insert(i, self.by.solve(budget, trials, self._steps("budgets", total, i * (trials + 1))))
         self.progress("budgets", total, total)
-        self._judge(unjudged, test, test.labels)
+        self._judge(unjudged, test)
 
-    def _judge(self, unjudged: list[CurvePoint], test: Samples, labels: Any) -> None:  # noqa: ANN401
-        known: dict[tuple[Pair, ...], float] = {}
+    def _judge(self, unjudged: list[CurvePoint], test: Samples) -> None:
+        known: dict[tuple[Pair, ...], Score | None] = {}
         done, total = 0, len({point.pairs for point in unjudged}) * len(test.codes)
         for point in unjudged:
             assert self.found is not None
             if point.pairs not in known:
                 start = done
-                name = f"accuracy at {point.bitops_ratio:.2f} ({pair_text(point.pairs[0])}...)"
+                name = f"answers at {point.bitops_ratio:.2f} ({pair_text(point.pairs[0])}...)"
 
                 def advance(more: int, name: str = name) -> None:
                     nonlocal done
@@ -270,9 +275,9 @@ class _Work:
                     self.progress(name, done, total)
 
                 graph = self.by.graph_of(point.pairs)
-                known[point.pairs] = curve.accuracy(graph, test.codes, labels, point.pairs, advance)
+                known[point.pairs] = curve.score(graph, test.codes, test.labels, point.pairs, test.real, advance)
                 done = start + len(test.codes)
-            judged = dataclasses.replace(point, accuracy=known[point.pairs])
+            judged = dataclasses.replace(point, score=known[point.pairs])
             self.found = dataclasses.replace(self.found, points=(*self.found.points, judged))
 
     def _steps(self, name: str, total: int, done: int = 0) -> Any:  # noqa: ANN401 - a callable
@@ -300,8 +305,8 @@ class _Work:
         every = samples_of(whole, graph)
         most = min(most, len(every.codes) // 2)
         last = None if count is None else most + count
-        labels = None if every.labels is None else every.labels[most:last]
-        return every.codes[:most], Samples(every.codes[most:last], labels, None), True
+        labels, real = (None if part is None else part[most:last] for part in (every.labels, every.real))
+        return every.codes[:most], Samples(every.codes[most:last], labels, real), True
 
     def _counts(self, calibration: Any) -> Counts | None:  # noqa: ANN401
         if self.board is None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..data.accuracy import mean_recall
 from ..errors import UsageError
 from ..graph import Graph, Pair, checkpoint
 from ..system.files import write_atomically
-from ..system.show import Facts, Shown, percent
+from ..system.show import Facts, Shown
 from ..system.tensorflow import start_tensorflow
+from ..tasks import stated
 from ..training.options import DEFAULT_CANDIDATES, Options, parse_candidates
 from .given import Data, FilePath, checkpoint_path, dataset_of
 
@@ -72,10 +72,13 @@ class Trained(Shown):
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
         rows = [
-            (name, f"{percent(found['accuracy'])}, recall {percent(mean_recall(found.get('per_class', {})))}, "
-            f"{found['bitops_ratio']:.3f} BitOPs")
+            (
+                name,
+                ", ".join(f"{figure.title} {figure.text}" for figure in stated(found))
+                + f", {found['bitops_ratio']:.3f} BitOPs",
+            )
             for name, found in self.results.items()
-        ]  # fmt: skip
+        ]
         name = "no graph" if self.lowered is None else repr(self.lowered.name)
         return f"{name}, best epoch {self.best_epoch} of {len(self.log)}", rows
 

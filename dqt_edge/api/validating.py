@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.accuracy import PerClass, mean_recall, per_class
 from ..errors import UsageError
 from ..graph import vector_text
 from ..graph.bitops import bitops
 from ..graph.interpreter import run
 from ..graph.policy import Policy, parse_policy, policy_text
-from ..system.show import Facts, Shown, percent
+from ..system.show import Facts, Shown
+from ..tasks import Score, every_output, inputs_of, reals, task_of
+from ..tasks.kinds import Reconstruction
+from ..tasks.statistics import PerClass
 from .given import Data, Model, Progress, graph_of, samples_of, silent
 
 BATCH = 100
@@ -21,11 +23,10 @@ BATCH = 100
 
 @dataclass(frozen=True, repr=False)
 class Validation(Shown):
-    """Accuracy of a model under a policy.
+    """How good a model is under a policy.
 
     Attributes:
-        accuracy: Share of right classes, 0..1.
-        per_class: Class name -> (right, samples).
+        score: The figures of the model's task, with their intervals.
         bitops_ratio: Mean BitOPs, of everything at 8x8.
         width_vectors: How often each width vector was chosen.
     """
@@ -33,16 +34,25 @@ class Validation(Shown):
     model: str
     policy: str
     samples: int
-    accuracy: float
-    per_class: PerClass
+    score: Score
     bitops_ratio: float
     width_vectors: dict[str, int]
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers, 0..1; None for a task that has none."""
+        return self.score.accuracy
+
+    @property
+    def per_class(self) -> PerClass:
+        """Class name -> (right, samples); empty for a task without classes."""
+        return self.score.per_class
 
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
         return f"{self.model!r}, policy {self.policy}", (
-            ("accuracy", f"{percent(self.accuracy)} of {self.samples:,} samples"),
-            ("mean recall", percent(mean_recall(self.per_class))),
+            *((figure.title, figure.full_text) for figure in self.score.figures),
+            ("samples", f"{self.samples:,}"),
             ("BitOPs", f"{self.bitops_ratio:.3f} of 8x8"),
             ("width vectors", f"{len(self.width_vectors):,}"),
         )
@@ -51,17 +61,18 @@ class Validation(Shown):
 def validate(
     model: Model, data: Data, *, policy: Policy = "dynamic", count: int | None = None, progress: Progress = silent
 ) -> Validation:
-    """Measure the accuracy of a model by the interpreter, without any device.
+    """Measure how good a model is, by the interpreter and without any device.
 
     Args:
-        model: A graph, or the path of its checkpoint.
-        data: A data set, of which the test part is run, a file or folder; or arrays ``(x, y)``.
+        model: A graph, or the path of its checkpoint; its task says what is measured.
+        data: A data set, of which the test part is run, a file or folder; or arrays ``(x, y)``, of an autoencoder also
+            ``x``.
         policy: ``"dynamic"``, ``"dynamic:0.4"``, one pair for all layers, or a width vector.
         count: Number of samples; None is all.
         progress: Called with the samples done and the samples in all.
 
     Raises:
-        UsageError, BadFileError: The data or the policy does not belong to the model, or there are no labels.
+        UsageError, BadFileError: The data or the policy does not belong to the model, or there are no targets.
 
     Example:
         ```python
@@ -74,16 +85,20 @@ def validate(
     graph = graph_of(model)
     settled = parse_policy(policy, graph)
     samples = samples_of(data, graph, count)
-    if samples.labels is None:
-        raise UsageError("there are no labels", where="parameter `data`", next_step="give (x, y)")
-    answers, choices, total = [], [], len(samples.codes)
-    for start in range(0, total, BATCH):
-        found = run(graph, samples.codes[start : start + BATCH], settled)
-        answers.append(found.outputs.argmax(axis=1))
+    task = task_of(graph)
+    if samples.labels is None and task.name != Reconstruction.name:
+        raise UsageError("there are no targets to judge by", where="parameter `data`", next_step="give (x, y)")
+    outputs, choices, total = [], [], len(samples.codes)
+    step = total if graph.states else BATCH  # a stream is one run
+    for start in range(0, total, step):
+        found = run(graph, samples.codes[start : start + step], settled)
+        outputs.append(every_output(found))
         choices.append(found.choices)
-        progress(f"accuracy at {policy_text(settled)}", min(start + BATCH, total), total)
-    predicted, chosen = np.concatenate(answers), np.concatenate(choices)
-    names = graph.classes or tuple(map(str, range(graph.tensor(graph.output).size)))
+        progress(f"answers at {policy_text(settled)}", min(start + step, total), total)
+    chosen = np.concatenate(choices)
+    real = inputs_of(graph, samples.codes, samples.real)
+    score = task.score(reals(graph, np.concatenate(outputs)), samples.labels, real)
+    assert score is not None
     vectors = Counter(
         vector_text([layer.candidates[k] for layer, k in zip(graph.adaptive, row, strict=True)]) or "fixed"
         for row in chosen
@@ -92,8 +107,7 @@ def validate(
         graph.name,
         policy_text(settled),
         total,
-        float((predicted == samples.labels).mean()),
-        per_class(predicted, samples.labels, names),
+        score,
         float(bitops(graph, chosen).mean()),
         dict(vectors.most_common()),
     )

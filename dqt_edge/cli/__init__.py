@@ -25,7 +25,7 @@ COMMANDS = {
     "export": "Write a self-contained C project for a board.",
     "build": "Compile an exported project.",
     "flash": "Write an image to a board and verify that it answers.",
-    "profile": "Run samples on a device: accuracy, counts, chosen widths.",
+    "profile": "Run samples on a device: how good it is, counts, widths.",
     "boards": "List the shipped boards, or check one of your own.",
     "doctor": "Say what this machine has and lacks.",
 }

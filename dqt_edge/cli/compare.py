@@ -22,14 +22,13 @@ def compare(checkpoint: Path, model: Path, data: str | None, count: int | None, 
     """Run an imported checkpoint at 8x8 beside TFLite's interpreter with its reference kernels.
 
     For each layer: the largest difference in codes when it reads TFLite's own tensors ("alone"), and when both networks
-    run from their input ("network"). Then accuracy, and samples with another largest output.
+    run from their input ("network"). Then answers that differ, and how good both are by the model's task.
 
     \b
     Examples:
       dqt-edge compare resnet8.safetensors resnet8_int8.tflite --data test.npz
       dqt-edge compare vww.safetensors vww_int8.tflite --n 50 --json
     """
-    import dataclasses
     import json
 
     from ..api.comparing import compare as run_comparison
@@ -38,7 +37,7 @@ def compare(checkpoint: Path, model: Path, data: str | None, count: int | None, 
     with bars() as progress:
         result = run_comparison(checkpoint, model, data, count=count, seed=seed, progress=progress)
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(result), indent=2))
+        click.echo(json.dumps(result.as_json(), indent=2))
         return
     _print(result)
 
@@ -55,6 +54,6 @@ def _print(result: Comparison) -> None:
     first = next((layer for layer in result.layers if layer.name == result.first_difference), None)
     size = "" if first is None else f", by up to {first.network} code{'s' * (first.network != 1)}"
     click.echo(f"first layer that differs: {result.first_difference or 'none'}{size}")
-    click.echo(f"another largest output: {result.top1_differences} of {result.samples} samples")
-    if result.accuracy is not None:
-        click.echo(f"accuracy: dqt-edge {result.accuracy:.2%}, TFLite {result.reference_accuracy:.2%}")
+    click.echo(f"{result.samples} samples, {result.agreement}")
+    for title, text in result.goodness:
+        click.echo(f"{title}: {text}")

@@ -17,8 +17,15 @@ import click
     help="Weight x activation bits offered to each layer.",
 )
 @click.option("--calibration", metavar="NAME|FILE", help="Data whose values set the scales of a floating-point model.")
-@click.option("--data", metavar="NAME|FILE", help="Test data to report the accuracy at 8x8 on.")
-def import_(model: Path, out: Path, candidates: str, calibration: str | None, data: str | None) -> None:
+@click.option("--data", metavar="NAME|FILE", help="Test data to report on how good the model is at 8x8.")
+@click.option(
+    "--task",
+    type=click.Choice(["classifier", "binary", "regression", "reconstruction", "map", "outputs"]),
+    help="What the outputs stand for.  [default: what they look like]",
+)
+def import_(
+    model: Path, out: Path, candidates: str, calibration: str | None, data: str | None, task: str | None
+) -> None:
     """Import a model of TFLite (.tflite) or Keras (.keras, .h5).
 
     An int8 or uint8 model keeps its weights and scales. A floating-point model needs --calibration: a few hundred
@@ -40,7 +47,7 @@ def import_(model: Path, out: Path, candidates: str, calibration: str | None, da
 
     checkpoint_path(out)
     test = None if data is None else dataset_of(data)
-    graph = import_model(model, calibration=calibration, candidates=candidates)
+    graph = import_model(model, calibration=calibration, candidates=candidates, task=task)
     if calibration is not None and "calibration" not in graph.provenance:
         click.echo("note: the model brings its own scales; --calibration is not used", err=True)
     found = None
@@ -52,6 +59,9 @@ def import_(model: Path, out: Path, candidates: str, calibration: str | None, da
     click.echo(f"imported {graph.name}: {len(graph.layers)} layers, {graph.total_macs:,} MAC, {weights:,} weights")
     pairs = vector_text(parse_pairs(candidates, "candidates"))
     click.echo(f"  adaptive layers: {len(graph.adaptive)}, candidates {pairs}")
+    click.echo(f"  task: {graph.task}")
     if found is not None:
-        click.echo(f"  accuracy at 8x8: {found.accuracy:.2%} of {found.samples:,} samples")
+        click.echo(f"  at 8x8, {found.samples:,} samples:")
+        for figure in found.score.figures:
+            click.echo(f"    {figure.title}: {figure.full_text}")
     click.echo(f"wrote {out}")

@@ -30,7 +30,7 @@ def profile(
     model: str | None,
     report: Path | None,
 ) -> None:
-    """Run held-out samples on the device: accuracy, counts by layer, chosen widths; compared with the interpreter.
+    """Run held-out samples on the device: how good it is, counts by layer, widths; compared with the interpreter.
 
     QEMU and host boards are started by the command itself. Exit code 5 if any answer differs from the interpreter's.
 

@@ -25,7 +25,9 @@ import click
 )
 @click.option("--board", help="Board whose counts are the budget: an id such as qemu-m4, or a board file (.toml).")
 @click.option(
-    "--loss", type=click.Choice(["kl", "mse"]), default="kl", show_default=True, help="kl: class scores; mse: others."
+    "--loss",
+    type=click.Choice(["kl", "mse"]),
+    help="kl: between class scores; mse: of other outputs.  [default: by the model's task]",
 )
 @click.option(
     "--trials", default=24, show_default=True, type=click.IntRange(min=0), help="Neighbours tried for each budget."
@@ -38,7 +40,8 @@ def search(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401
     """Find the best fixed widths within a budget, without training.
 
     Narrows each layer alone on calibration samples, without labels; picks a width for each layer so that the losses add
-    up to the least within the budget; tries neighbours of that; and prints accuracy against budget on held-out samples.
+    up to the least within the budget; tries neighbours of that; and prints how good the model is against budget, on
+    held-out samples.
 
     \b
     Examples:

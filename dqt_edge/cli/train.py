@@ -179,18 +179,17 @@ def train(out: Path, **options: Any) -> None:  # noqa: ANN401 - handed on by nam
 def _print_results(console: Console, trained: Trained) -> None:
     from rich.table import Table
 
-    from ..data.accuracy import mean_recall
+    from ..tasks import stated
 
-    table = Table("policy", "accuracy", "mean recall", "BitOPs", "widths", title="Held-out samples, integer evaluation")
+    titles = [figure.title for figure in stated(next(iter(trained.results.values())))]
+    table = Table("policy", *titles, "BitOPs", "widths", title="Held-out samples, integer evaluation")
     for name, facts in trained.results.items():
         vectors = facts.get("width_vectors", {})
         widths = "; ".join(f"{count} x {vector}" for vector, count in list(vectors.items())[:3])
-        recall = mean_recall(facts.get("per_class", {}))
         more = f"; {len(vectors) - 3} more" if len(vectors) > 3 else ""
         table.add_row(
             name,
-            f"{facts['accuracy']:.2%}",
-            "-" if recall is None else f"{recall:.2%}",
+            *(figure.text for figure in stated(facts)),
             f"{facts['bitops_ratio']:.3f}",
             facts.get("vector", widths + more),
         )

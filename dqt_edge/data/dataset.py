@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BadFileError
-from .sources import Arrays, Images, Indices, Labels, Source, stratified
+from .sources import Arrays, Images, Indices, Labels, Source, strata, stratified
 
 SPLIT_SEED = 20_260
 TEST_SHARE = 0.2
@@ -21,7 +21,7 @@ class Dataset:
     Attributes:
         name: ``digits`` or ``cifar10``, or the stem of a file or folder.
         train, validation, test: See ``sources.Source``.
-        classes: Class names.
+        classes: Class names; none where the targets are no classes.
         input_scale, input_zero_point: How an input becomes a code: ``round(x / scale) + zero_point``.
     """
 
@@ -45,7 +45,7 @@ class Dataset:
 
     @property
     def y_train(self) -> Labels:
-        """Their class indices, int64 [samples], 0..len(classes)-1."""
+        """Their class indices, int64 [samples], 0..len(classes)-1; or other targets, see ``sources.Labels``."""
         return self.train.labels
 
     @property
@@ -127,7 +127,8 @@ def split(
 
 
 def split_indices(y: Labels, held_out: int, validation: float) -> tuple[Indices, Indices, Indices]:
-    """Indices of training, validation and ``held_out`` test samples: disjoint, sorted, stratified."""
+    """Indices of training, validation and ``held_out`` test samples: disjoint, sorted, stratified by class."""
+    y = strata(y)
     rng = np.random.default_rng(SPLIT_SEED)
     rest, held = np.arange(len(y)), np.arange(0)
     if held_out:

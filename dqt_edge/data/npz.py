@@ -13,7 +13,7 @@ from ..errors import BadFileError
 from ..graph import nested
 from .checks import check_dataset
 from .dataset import TEST_SHARE, Dataset, split
-from .sources import Arrays, Images, Labels
+from .sources import Arrays, Images, Labels, has_targets
 
 UNPACKED_MAX = 2 << 30
 """Bytes of all arrays of a file together; training makes float32 copies."""
@@ -25,12 +25,15 @@ def _bad(what: str, where: str) -> BadFileError:
     return BadFileError(
         what,
         where=where,
-        next_step="save images x [n, h, w] or [n, h, w, c] and class numbers y [n] with numpy.savez",
+        next_step="save inputs x [n, h, w, c], [n, h, w] or [n, features], and targets y [n] with numpy.savez",
     )
 
 
 def from_npz(path: Path, validation: float) -> Dataset:
     """Read a file with arrays ``x`` and ``y``, or ``x_test`` and ``y_test``.
+
+    ``y`` holds class numbers [n], numbers to predict [n] or [n, outputs], or the classes of a map [n, h, w]; it is left
+    out where the inputs are to be made again.
 
     ``x_test``, ``y_test`` and ``x_val``, ``y_val`` are parts of their own where they are given, of other patients or
     other days, say; else they are taken from ``x``.
@@ -61,16 +64,12 @@ def from_arrays(
     """
     if "x" not in arrays and "x_test" in arrays:
         return _test_only(arrays, name, where)
-    missing = [name for name in ("x", "y") if name not in arrays]
-    if missing:
-        raise _bad(f"array {missing[0]!r} is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", where)
+    if "x" not in arrays:
+        raise _bad(f"array 'x' is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", where)
     x = _images("x", arrays["x"], where)
-    y = _labels("y", arrays["y"], len(x), where)
-    tests, validations = (_part(name, arrays, x, where) for name in ("test", "val"))
-    count = 1 + max(int(labels.max()) for labels in (y, *(part[1] for part in (tests, validations) if part)))
-    names = tuple(map(str, arrays["classes"])) if "classes" in arrays else tuple(map(str, range(count)))
-    if not 2 <= count <= len(names):
-        raise _bad(f"labels run to {count - 1}, which makes {count} classes, but there are {len(names)} names", where)
+    y = _targets("y", arrays, len(x), where)
+    tests, validations = (_part(name, arrays, x, y, where) for name in ("test", "val"))
+    names = _classes(arrays, [y, *(part[1] for part in (tests, validations) if part)], where)
     coding = (1.0, 0) if arrays["x"].dtype == np.uint8 else _coding(x)
     held_out = max(1, round(TEST_SHARE * len(x)))
     found = split(
@@ -88,32 +87,27 @@ def from_arrays(
     return check_dataset(found, where)
 
 
-def _part(name: str, arrays: dict[str, npt.NDArray[Any]], x: Images, where: str) -> tuple[Images, Labels] | None:
-    """Images and labels of a part that the file has on its own, like those in ``x``; None if it has not."""
+def _part(
+    name: str, arrays: dict[str, npt.NDArray[Any]], x: Images, y: Labels, where: str
+) -> tuple[Images, Labels] | None:
+    """Images and targets of a part that the file has on its own, like those in ``x``; None if it has not."""
     images, labels = f"x_{name}", f"y_{name}"
-    if (images in arrays) != (labels in arrays):
-        raise _bad(f"{images} and {labels} must come together", where)
-    if images not in arrays:
+    if images not in arrays and labels not in arrays:
         return None
+    if images not in arrays or (labels not in arrays and has_targets(y)):
+        raise _bad(f"{images} and {labels} must come together", where)
     found = _images(images, arrays[images], where)
     if found.shape[1:] != x.shape[1:] or arrays[images].dtype != arrays["x"].dtype:
         raise _bad(f"{images} has another image shape or type than x", where)
-    return found, _labels(labels, arrays[labels], len(found), where)
+    return found, _targets(labels, arrays, len(found), where)
 
 
 def _test_only(arrays: dict[str, npt.NDArray[Any]], name: str, where: str) -> Dataset:
     """A test set alone, for a finished model: inputs in the model's own units."""
     x = arrays["x_test"]
-    if x.ndim == 2:
-        x = x[:, None, None, :]
     x = _images("x_test", x, where)
-    if "y_test" not in arrays:
-        raise _bad("x_test and y_test must come together", where)
-    y = _labels("y_test", arrays["y_test"], len(x), where)
-    count = 1 + int(y.max())
-    names = tuple(map(str, arrays["classes"])) if "classes" in arrays else tuple(map(str, range(count)))
-    if count > len(names):
-        raise _bad(f"labels run to {count - 1}, but there are {len(names)} names", where)
+    y = _targets("y_test", arrays, len(x), where)
+    names = _classes(arrays, [y], where)
     coding = _coding(x)
     none = Arrays(x[:0], y[:0], coding)
     return check_dataset(Dataset(name, none, none, Arrays(x, y, coding), names, *coding), where)
@@ -143,9 +137,9 @@ def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 
 def _images(name: str, array: npt.NDArray[Any], where: str) -> Images:
-    """Images [n, h, w, c]."""
-    if array.ndim not in (3, 4):
-        raise _bad(f"{name} has shape {array.shape}, not [n, h, w] or [n, h, w, c]", where)
+    """Images [n, h, w, c]; features [n, f] become channels of a single pixel."""
+    if array.ndim not in (2, 3, 4):
+        raise _bad(f"{name} has shape {array.shape}, not [n, h, w, c], [n, h, w] or [n, features]", where)
     if array.size == 0:
         raise _bad(f"{name} is empty: shape {array.shape}", where)
     if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
@@ -155,17 +149,43 @@ def _images(name: str, array: npt.NDArray[Any], where: str) -> Images:
         raise _bad(f"{name} holds numbers that are not finite", where)
     if np.abs(x).max() > VALUE_MAX:
         raise _bad(f"{name} holds numbers beyond {VALUE_MAX:g}; scale the inputs to about 0..1", where)
-    return x if x.ndim == 4 else x[..., None]
+    return x if x.ndim == 4 else x[:, None, None, :] if x.ndim == 2 else x[..., None]
 
 
-def _labels(name: str, array: npt.NDArray[Any], expected: int, where: str) -> Labels:
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-        raise _bad(f"{name} has type {array.dtype} and shape {array.shape}, not whole numbers [n]", where)
+def _targets(name: str, arrays: dict[str, npt.NDArray[Any]], expected: int, where: str) -> Labels:
+    """See ``sources.Labels``."""
+    if name not in arrays:
+        return np.zeros((expected, 0))
+    array = arrays[name]
+    real, whole = np.issubdtype(array.dtype, np.floating), np.issubdtype(array.dtype, np.integer)
+    if not ((real and array.ndim in (1, 2)) or (whole and array.ndim in (1, 3)) or (array.dtype == bool)):
+        raise _bad(
+            f"{name} has type {array.dtype} and shape {array.shape}, not whole numbers [n] or [n, h, w], "
+            "or real ones [n] or [n, outputs]",
+            where,
+        )
     if len(array) != expected:
         raise _bad(f"{name} has {len(array)} labels for {expected} images", where)
+    if real:
+        if not np.isfinite(array).all():
+            raise _bad(f"{name} holds numbers that are not finite", where)
+        return array.reshape(expected, -1).astype(np.float64)
     if int(array.min()) < 0 or int(array.max()) > 65_535:
         raise _bad(f"{name} holds labels outside 0..65535", where)
     return array.astype(np.int64)
+
+
+def _classes(arrays: dict[str, npt.NDArray[Any]], targets: list[Labels], where: str) -> tuple[str, ...]:
+    """Names that are given, or the numbers of the classes; none where the targets are no classes."""
+    given = tuple(map(str, arrays["classes"])) if "classes" in arrays else ()
+    if len({part.dtype for part in targets}) > 1 or len({part.shape[1:] for part in targets}) > 1:
+        raise _bad("the targets of the parts differ in type or shape", where)
+    if targets[0].dtype != np.int64:
+        return given
+    count = 1 + max(int(part.max()) for part in targets)
+    if given and count > len(given):
+        raise _bad(f"labels run to {count - 1}, but there are {len(given)} names", where)
+    return given or tuple(map(str, range(count)))
 
 
 def _coding(x: Images) -> tuple[float, int]:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,9 @@ from . import augment
 from .augment import Codes
 
 Images = npt.NDArray[np.float32]
-Labels = npt.NDArray[np.int64]
+Labels = npt.NDArray[Any]
+"""Targets by sample: class indices int64 [n], of a map int64 [n, height, width], real numbers float64 [n, outputs];
+[n, 0] where there are none."""
 Indices = npt.NDArray[np.int64]
 Key = tuple[int, ...]
 Item = TypeVar("Item")
@@ -41,11 +43,23 @@ class Variation:
     flip: bool = False
 
 
+def has_targets(labels: Labels) -> bool:
+    """Whether samples have targets at all: those of an autoencoder need none, and have targets [samples, 0]."""
+    return bool(np.asarray(labels).size)
+
+
+def strata(labels: Labels) -> npt.NDArray[np.int64]:
+    """Class indices to split by; one class for targets that are none."""
+    if labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer):
+        return labels.astype(np.int64)
+    return np.zeros(len(labels), np.int64)
+
+
 class Source(Protocol):
     """One part of a data set.
 
     Attributes:
-        labels: Class indices, int64 [samples]; known before any image is read.
+        labels: Class indices, int64 [samples], or other targets; known before any image is read.
         shape: (height, width, channels) of every image.
     """
 
@@ -81,7 +95,7 @@ class Arrays:
 
     Args:
         x: Images, float32 [samples, height, width, channels].
-        labels: Class indices, int64 [samples].
+        labels: Class indices, int64 [samples], or other targets.
         coding: Input scale and zero point.
     """
 

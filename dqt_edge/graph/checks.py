@@ -53,11 +53,8 @@ def check_graph(graph: Graph) -> None:
     if len(tensors) != len(graph.tensors) or len({layer.name for layer in layers}) != len(layers):
         _refuse(f"graph {graph.name!r}", "two tensors or two layers share a name")
     ready = check_terminals(graph, tensors)
-    if graph.classes and len(graph.classes) != tensors[graph.output].size:
-        _refuse(
-            f"graph {graph.name!r}",
-            f"{len(graph.classes)} class names for {tensors[graph.output].size} outputs",
-        )
+    if graph.classes:
+        _check_classes(graph, tensors[graph.output])
     for layer in layers:
         where = f"layer {layer.name!r} of graph {graph.name!r}"
         for name in layer.inputs:
@@ -71,6 +68,15 @@ def check_graph(graph: Graph) -> None:
         _check_shapes(layer, tensors, where)
     check_made(graph, ready)
     _check_controller(graph)
+
+
+def _check_classes(graph: Graph, output: Tensor) -> None:
+    """One name for each output; of a map for each channel; a single yes or no may have one for each answer."""
+    allowed = {output.shape[2] if graph.task == "map" else output.size}
+    if graph.task in ("binary", "map") and 1 in allowed:
+        allowed.add(2)
+    if len(graph.classes) not in allowed:
+        _refuse(f"graph {graph.name!r}", f"{len(graph.classes)} class names for {max(allowed)} outputs")
 
 
 def _check_shapes(layer: Layer, tensors: dict[str, Tensor], where: str) -> None:

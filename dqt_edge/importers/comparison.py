@@ -13,7 +13,10 @@ import numpy.typing as npt
 
 from ..errors import UsageError
 from ..graph import FULL, Graph, MacLayer, interpreter, nested
-from ..system.show import Facts, Shown, percent
+from ..system.show import Facts, Shown
+from ..tasks import Score, every_output, inputs_of, reals, score_json, task_of
+from ..tasks.kinds import Classifier
+from ..tasks.statistics import Reals
 from .reference import Reference
 from .tflite_file import read_bytes
 
@@ -43,8 +46,11 @@ class Comparison(Shown):
 
     Attributes:
         runtime: Package that TFLite's interpreter came from.
-        accuracy, reference_accuracy: Share of right classes, ours and TFLite's; None without labels.
-        top1_differences: Samples whose largest output is another one.
+        task: Of the model.
+        score, reference_score: How good the answers are, ours and TFLite's; None where there is nothing to judge by.
+        answer_differences: Answers that are another class; None for a task whose answers are real numbers.
+        answers: How many answers were compared: one for each sample, or for each place of a map.
+        output_rms: Root mean square of the difference of the outputs, in their own unit.
         layers: In order of execution.
         first_difference: First layer that differs in the running network; None if no code does.
     """
@@ -52,11 +58,50 @@ class Comparison(Shown):
     model: str
     runtime: str
     samples: int
-    accuracy: float | None
-    reference_accuracy: float | None
-    top1_differences: int
+    task: str
+    score: Score | None
+    reference_score: Score | None
+    answer_differences: int | None
+    answers: int
+    output_rms: float
     layers: tuple[LayerDifference, ...]
     first_difference: str | None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers, 0..1; None without labels, and for tasks that have none."""
+        return None if self.score is None else self.score.accuracy
+
+    @property
+    def reference_accuracy(self) -> float | None:
+        """The same of TFLite's answers."""
+        return None if self.reference_score is None else self.reference_score.accuracy
+
+    @property
+    def agreement(self) -> str:
+        """How far the answers agree, in words."""
+        away = f"outputs differ by {self.output_rms:.4g} (root mean square)"
+        if self.answer_differences is None:
+            return away
+        what = "samples" if self.answers == self.samples else "places"
+        return f"another answer at {self.answer_differences:,} of {self.answers:,} {what}; {away}"
+
+    @property
+    def goodness(self) -> tuple[tuple[str, str], ...]:
+        """Each figure of the task with both its values."""
+        if self.score is None or self.reference_score is None:
+            return ()
+        pairs = zip(self.score.figures, self.reference_score.figures, strict=False)
+        return tuple((o.title, f"dqt-edge {o.text}, TFLite {t.text}") for o, t in pairs if o.better)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        found = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("score", "reference_score")}
+        found |= score_json(self.task, self.score)
+        found["reference_metrics"] = score_json(self.task, self.reference_score)["metrics"]
+        if self.reference_accuracy is not None:
+            found["reference_accuracy"] = self.reference_accuracy
+        return found
 
     @property
     def largest_alone(self) -> int:
@@ -68,8 +113,8 @@ class Comparison(Shown):
         return f"{self.model!r} beside {self.runtime}, {self.samples:,} samples", (
             ("largest difference of a layer", f"{self.largest_alone} codes, given equal inputs"),
             ("first layer that differs", self.first_difference or "none"),
-            ("another largest output", f"{self.top1_differences:,} samples"),
-            ("accuracy", f"{percent(self.accuracy)}, the original {percent(self.reference_accuracy)}"),
+            ("answers", self.agreement),
+            *self.goodness,
         )
 
 
@@ -77,7 +122,7 @@ def compare(
     graph: Graph,
     path: Path,
     codes: Codes,
-    labels: npt.NDArray[np.int64] | None = None,
+    labels: npt.NDArray[Any] | None = None,
     real: npt.NDArray[Any] | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Comparison:
@@ -87,7 +132,7 @@ def compare(
         graph: An imported model.
         path: The .tflite file it was imported from.
         codes: Input codes, uint8 [samples, height, width, channels].
-        labels: Class indices, or None.
+        labels: Targets as the model's task takes them, class indices say, or None.
         real: The same inputs as real numbers, for models that take them; made from the codes if None.
         progress: Called with the number of samples done.
 
@@ -106,7 +151,7 @@ def compare(
         wanted = sorted({*sources.values(), reference.output})
         tally.add(part, reference.run(given, wanted), reference.output)
         progress(len(part))
-    return tally.result(reference.package, labels)
+    return tally.result(reference.package, labels, inputs_of(graph, codes, real))
 
 
 def _sources(graph: Graph, path: Path) -> dict[str, int]:
@@ -146,9 +191,10 @@ class _Tally:
         self.network = dict(self.alone)
         self.differing = dict(self.alone)
         self.total = dict(self.alone)
-        self.top1 = 0
-        self.answers: list[npt.NDArray[np.int64]] = []
-        self.reference: list[npt.NDArray[np.int64]] = []
+        self.ours: list[Reals] = []
+        self.theirs: list[Reals] = []
+        self.final: list[Reals] = []
+        """What the file itself answers with: a softmax in few bits makes equals of near ones."""
 
     def codes(self, name: str, values: npt.NDArray[Any]) -> Codes:
         """A tensor of TFLite as our codes."""
@@ -174,26 +220,35 @@ class _Tally:
             self.total[layer.name] += alone.size
             distance = int(_distance(ours.tensors[layer.output], theirs[layer.output]).max())
             self.network[layer.name] = max(self.network[layer.name], distance)
-        answers = ours.outputs.argmax(axis=1)
-        logits = found[self.sources[graph.output]] if graph.output in self.sources else found[output]
-        self.top1 += int((answers != logits.argmax(axis=1)).sum())
-        self.answers.append(answers)
-        self.reference.append(found[output].argmax(axis=1))
+        self.ours.append(reals(graph, every_output(ours)))
+        self.theirs.append(self.reals(found[self.sources.get(graph.output, output)]))
+        self.final.append(found[output].astype(np.float64))
 
-    def result(self, runtime: str, labels: npt.NDArray[np.int64] | None) -> Comparison:
+    def reals(self, values: npt.NDArray[Any]) -> Reals:
+        """What TFLite's output stands for: before a sigmoid or softmax that the import dropped."""
+        if np.issubdtype(values.dtype, np.floating):
+            return values.astype(np.float64)
+        return reals(self.graph, self.codes(self.graph.output, values).reshape(len(values), -1))
+
+    def result(self, runtime: str, labels: npt.NDArray[Any] | None, inputs: npt.NDArray[Any]) -> Comparison:
         layers = tuple(
             LayerDifference(name, self.alone[name], self.differing[name] / self.total[name], self.network[name])
             for name in self.alone
             if self.total[name]
         )
-        answers, reference = np.concatenate(self.answers), np.concatenate(self.reference)
+        task, ours, theirs = task_of(self.graph), np.concatenate(self.ours), np.concatenate(self.theirs)
+        final = np.concatenate(self.final)
+        answers, wanted = task.answers(ours), task.answers(theirs)
         return Comparison(
             model=self.graph.name,
             runtime=runtime,
-            samples=len(answers),
-            accuracy=None if labels is None else float((answers == labels).mean()),
-            reference_accuracy=None if labels is None else float((reference == labels).mean()),
-            top1_differences=self.top1,
+            samples=len(ours),
+            task=task.name,
+            score=task.score(ours, labels, inputs),
+            reference_score=task.score(final if task.name == Classifier.name else theirs, labels, inputs),
+            answer_differences=None if answers is None or wanted is None else int((answers != wanted).sum()),
+            answers=0 if answers is None else answers.size,
+            output_rms=float(np.sqrt(((ours - theirs) ** 2).mean())),
             layers=layers,
             first_difference=next((layer.name for layer in layers if layer.network), None),
         )

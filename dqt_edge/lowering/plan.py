@@ -228,7 +228,7 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         peak_regions=regions,
         source=Terminal.of(given.tensor(given.input)),
         target=Terminal.of(given.tensor(given.output)),
-        classes=given.classes,
+        classes=given.classes if len(given.classes) == given.tensor(given.output).size else (),
         input=placement.offsets[graph.input],
         input_size=graph.tensor(graph.input).size,
         output=placement.offsets[graph.output],

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..boards import Board
-from ..data.accuracy import PerClass, per_class
 from ..device.replies import in_units
 from ..graph import Dense, Graph, MacLayer, interpreter, vector_text
 from ..graph.bitops import bitops
 from ..graph.dial import Dynamic
 from ..graph.policy import Policy, Settled, parse_policy, policy_text
+from ..tasks import Score, every_output, inputs_of, reals, score_json, task_of
+from ..tasks.statistics import PerClass
 
 Codes = npt.NDArray[np.uint8]
 
@@ -73,8 +74,9 @@ class Session:
         mismatches: Samples whose output codes or choices differ from the interpreter's.
         first_difference: Sample and first differing layer, when there is a mismatch.
         width_vectors: How often each width vector was chosen.
-        accuracy: Share of right classes, 0..1; None without labels.
-        per_class: Class name -> (right, samples).
+        task: Of the model.
+        score: How good the device's answers are; None where there is nothing to judge by.
+        interpreter_score: The same of the interpreter's answers.
         controller_share: Part of the counts that the controller's layers took.
     """
 
@@ -83,8 +85,9 @@ class Session:
     policy: str
     unit: str
     samples: int
-    accuracy: float | None
-    interpreter_accuracy: float | None
+    task: str
+    score: Score | None
+    interpreter_score: Score | None
     mismatches: int
     first_difference: str | None
     count: float | None
@@ -93,8 +96,22 @@ class Session:
     controller_share: float | None
     bitops_ratio: float
     width_vectors: dict[str, int]
-    per_class: PerClass
     layers: tuple[LayerFact, ...]
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers, 0..1; None without labels, and for tasks that have none."""
+        return None if self.score is None else self.score.accuracy
+
+    @property
+    def interpreter_accuracy(self) -> float | None:
+        """The same of the interpreter's answers."""
+        return None if self.interpreter_score is None else self.interpreter_score.accuracy
+
+    @property
+    def per_class(self) -> PerClass:
+        """Class name -> (right, samples); empty without labels, and for tasks without classes."""
+        return {} if self.score is None else self.score.per_class
 
     @property
     def decided(self) -> bool:
@@ -121,9 +138,10 @@ def run_session(
     graph: Graph,
     board: Board,
     codes: Codes,
-    labels: npt.NDArray[np.int64] | None,
+    labels: npt.NDArray[Any] | None,
     policy: Policy,
     *,
+    real: npt.NDArray[Any] | None = None,
     counted: bool = True,
     progress: Callable[[], None] = lambda: None,
 ) -> Session:
@@ -134,8 +152,9 @@ def run_session(
         graph: The model.
         board: Where it runs; gives the counter's unit.
         codes: Input codes, uint8 [samples, height, width, channels].
-        labels: Class indices, or None.
+        labels: Targets as the model's task takes them, class indices say, or None.
         policy: See ``graph.policy``.
+        real: The inputs in the data's own unit, if they are known; an autoencoder is judged by them.
         counted: False where the counter means nothing (an emulator without one).
         progress: Called after each sample.
     """
@@ -157,7 +176,9 @@ def run_session(
     if counted:
         units = [[in_units(ticks, board.counter) for ticks in row] for row in counts]
         measured = np.array(units, np.float64)
-    return _summary(graph, board, settled, labels, expected, np.array(outputs), wrong, first, measured)
+    task, inputs = task_of(graph), inputs_of(graph, codes, real)
+    scores = [task.score(reals(graph, found), labels, inputs) for found in (np.array(outputs), every_output(expected))]
+    return _summary(graph, board, settled, (scores[0], scores[1]), expected, wrong, first, measured)
 
 
 def _first_difference(
@@ -177,9 +198,8 @@ def _summary(
     graph: Graph,
     board: Board,
     policy: Settled,
-    labels: npt.NDArray[np.int64] | None,
+    scores: tuple[Score | None, Score | None],
     expected: interpreter.Result,
-    outputs: Codes,
     wrong: int,
     first: str | None,
     ticks: npt.NDArray[np.float64] | None,
@@ -189,14 +209,6 @@ def _summary(
         vector_text([layer.candidates[k] for layer, k in zip(adaptive, row, strict=True)]) or "fixed"
         for row in expected.choices
     )
-    accuracy = interpreter_accuracy = None
-    classes: PerClass = {}
-    if labels is not None:
-        right = outputs.argmax(axis=1) == labels
-        accuracy = float(right.mean())
-        interpreter_accuracy = float((expected.outputs.argmax(axis=1) == labels).mean())
-        names = graph.classes or tuple(map(str, range(int(labels.max()) + 1)))
-        classes = per_class(outputs.argmax(axis=1), labels, names)
     total = None if ticks is None else ticks[:, -1]
     controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     columns = [i for i, layer in enumerate(graph.all_layers) if layer.name in controller]
@@ -208,9 +220,10 @@ def _summary(
         model=graph.name,
         policy=policy_text(policy),
         unit=board.counter.unit,
-        samples=len(outputs),
-        accuracy=accuracy,
-        interpreter_accuracy=interpreter_accuracy,
+        samples=len(expected.outputs),
+        task=graph.task,
+        score=scores[0],
+        interpreter_score=scores[1],
         mismatches=wrong,
         first_difference=first,
         count=None if total is None else float(total.mean()),
@@ -219,7 +232,6 @@ def _summary(
         controller_share=share,
         bitops_ratio=float(bitops(graph, expected.choices).mean()),
         width_vectors=dict(vectors.most_common()),
-        per_class=classes,
         layers=_layer_facts(graph, expected.choices, ticks),
     )
 
@@ -244,7 +256,13 @@ def _layer_facts(
 
 
 def as_json(session: Session) -> dict[str, Any]:
-    """Plain JSON values."""
+    """Plain JSON values. The scores' figures are ``metrics``; ``accuracy`` is there for tasks that have one."""
     from dataclasses import asdict  # noqa: PLC0415
 
-    return asdict(session)
+    found = {name: value for name, value in asdict(session).items() if name not in ("score", "interpreter_score")}
+    found |= score_json(session.task, session.score)
+    if session.interpreter_score is not None:
+        found["interpreter_metrics"] = session.interpreter_score.as_json()["metrics"]
+        if session.interpreter_accuracy is not None:
+            found["interpreter_accuracy"] = session.interpreter_accuracy
+    return found

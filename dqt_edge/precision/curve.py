@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +12,17 @@ import numpy.typing as npt
 from ..errors import UsageError
 from ..graph import Graph, Pair, interpreter
 from ..graph.bitops import graph_costs, vector_ratio
+from ..tasks import Score, every_output, inputs_of, reals, task_of
 from . import biases
 from .assign import Option, front, improve, within
 from .candidates import nearest
 from .counts import Counts
-from .evaluate import LOSSES, Evaluator
+from .evaluate import Evaluator, difference_of
 from .sensitivity import Sensitivity
 
 Vector = tuple[Pair, ...]
+JUDGED_AT_ONCE = 100
+"""Samples between two reports of progress."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class CurvePoint:
         count: Predicted count of one inference, if a board was measured.
         loss: Difference from the widest candidates on the calibration samples.
         settled: Whether the biases were corrected for this vector as a whole, because that lowered the loss.
-        accuracy: On the held-out samples; None without labels.
+        score: On the held-out samples; None where there is nothing to judge by.
     """
 
     origin: str
@@ -42,7 +46,12 @@ class CurvePoint:
     count: float | None
     loss: float
     settled: bool = False
-    accuracy: float | None = None
+    score: Score | None = None
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right answers on the held-out samples, 0..1; None without labels, and for tasks without one."""
+        return None if self.score is None else self.score.accuracy
 
 
 class Search:
@@ -69,7 +78,7 @@ class Search:
     ) -> None:
         self.graph, self.counts, self.correct = graph, counts, correct
         self.settled: dict[Vector, Graph] = {}
-        self.difference = LOSSES[loss]
+        self.difference = difference_of(graph, loss)
         self.evaluator = Evaluator(graph, codes)
         self.reference = self.evaluator.logits(self.evaluator.base)
         self.losses: dict[Vector, float] = {self.evaluator.base: 0.0}
@@ -118,7 +127,7 @@ class Search:
         return self.point("search", self._pairs(choices), budget)
 
     def point(self, origin: str, pairs: Vector, budget: float | None = None) -> CurvePoint:
-        """Facts of a width vector, but for its accuracy."""
+        """Facts of a width vector, but for its score."""
         count = None if self.counts is None else self.counts.total(self.graph, pairs)
         self._settle(pairs)
         return CurvePoint(
@@ -171,17 +180,27 @@ def require(graph: Graph, budgets: Sequence[float], counts: Counts | None) -> No
         )
 
 
-def accuracy(
+def score(
     graph: Graph,
     codes: npt.NDArray[np.uint8],
-    labels: npt.NDArray[np.int64],
+    targets: npt.NDArray[Any] | None,
     pairs: Vector,
+    real: npt.NDArray[Any] | None = None,
     progress: Callable[[int], None] = lambda _: None,
-) -> float:
-    """Share of right answers at a width vector; ``progress`` gets the number of samples done."""
-    right = 0
-    for start in range(0, len(codes), 100):
-        answers = interpreter.run(graph, codes[start : start + 100], pairs).outputs.argmax(axis=1)
-        right += int((answers == labels[start : start + 100]).sum())
-        progress(len(answers))
-    return right / len(codes)
+) -> Score | None:
+    """How good the answers at a width vector are, by the graph's task.
+
+    Args:
+        graph: The network.
+        codes: Inputs.
+        targets: As the task takes them, or None.
+        pairs: The width vector.
+        real: The inputs in the data's own unit, if they are known.
+        progress: Called with the number of samples done.
+    """
+    parts, step = [], len(codes) if graph.states else JUDGED_AT_ONCE
+    for start in range(0, len(codes), step):
+        parts.append(every_output(interpreter.run(graph, codes[start : start + step], pairs)))
+        progress(len(parts[-1]))
+    outputs = reals(graph, np.concatenate(parts))
+    return task_of(graph).score(outputs, targets, inputs_of(graph, codes, real))

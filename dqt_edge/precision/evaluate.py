@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import UsageError
 from ..graph import Graph, MacLayer, Pair, interpreter
+from ..tasks import reals, task_of
+from ..tasks.task import squared_error
 from .candidates import widest
 
 Codes = npt.NDArray[np.uint8]
@@ -37,7 +40,7 @@ class Evaluator:
         self.kept = [self._live(part, self.base, {}) if keeps else {} for part in self._batches()]
 
     def outputs(self, pairs: Sequence[Pair], graph: Graph | None = None) -> Codes:
-        """Output codes of all samples at a width vector, uint8 [samples, size].
+        """Output codes of all samples at a width vector, uint8 [samples, size], several outputs one behind another.
 
         Args:
             pairs: One for each adaptive layer.
@@ -53,13 +56,13 @@ class Evaluator:
                 if layer.name == changed or layer.output not in kept:
                     break
                 known[layer.output] = kept[layer.output]
-            parts.append(self._live(part, pairs, known, graph)[graph.output].reshape(len(part), -1))
+            live = self._live(part, pairs, known, graph)
+            parts.append(np.concatenate([live[name].reshape(len(part), -1) for name in graph.outputs], axis=1))
         return np.concatenate(parts)
 
     def logits(self, pairs: Sequence[Pair], graph: Graph | None = None) -> Reals:
         """:meth:`outputs` as real numbers."""
-        tensor = self.graph.tensor(self.graph.output)
-        return tensor.scale * (self.outputs(pairs, graph).astype(np.float64) - tensor.zero_point)
+        return reals(self.graph, self.outputs(pairs, graph))
 
     def _batches(self) -> list[Codes]:
         step = interpreter.BATCH
@@ -78,20 +81,26 @@ class Evaluator:
         return live
 
 
-def divergence(reference: Reals, logits: Reals) -> float:
-    """Mean Kullback-Leibler divergence, in nats, of softmax(logits) from softmax(reference): 0 if they agree."""
-    wanted, found = _log_softmax(reference), _log_softmax(logits)
-    return float((np.exp(wanted) * (wanted - found)).sum(axis=1).mean())
+Difference = Callable[[Reals, Reals], float]
 
 
-def squared_error(reference: Reals, outputs: Reals) -> float:
-    """Mean squared difference, as a part of the reference's variance."""
-    return float(((outputs - reference) ** 2).mean() / max(float(reference.var()), 1e-30))
+def difference_of(graph: Graph, loss: str) -> Difference:
+    """How far outputs are from those of the widest candidates, 0 if they agree.
 
+    Args:
+        graph: The network; its task says how outputs are read.
+        loss: ``kl``, between class chances, or ``mse``, the mean squared difference.
 
-LOSSES = {"kl": divergence, "mse": squared_error}
-
-
-def _log_softmax(logits: Reals) -> Reals:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float64)
+    Raises:
+        UsageError: ``kl`` for a task whose outputs are no class scores.
+    """
+    task = task_of(graph)
+    if loss == task.loss:
+        return task.difference
+    if loss == "kl":
+        raise UsageError(
+            f"the outputs of task {task.name} are no class scores",
+            where="parameter `loss` kl",
+            next_step="leave it out, or give mse",
+        )
+    return squared_error

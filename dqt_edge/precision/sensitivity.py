@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..graph import Graph, Pair
 from . import biases
 from .candidates import widest
-from .evaluate import LOSSES, Evaluator
+from .evaluate import Evaluator, difference_of
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Sensitivity:
     """One layer at one candidate, all others at their widest.
 
     Attributes:
-        loss: Difference of the outputs from those at the widest candidates (see ``evaluate.LOSSES``); with its own bias
-            if that is kept.
+        loss: Difference of the outputs from those at the widest candidates (see ``evaluate.difference_of``); with its
+            own bias if that is kept.
         plain_loss: The same with the bias that all widths share.
         corrected: Whether the candidate keeps a bias of its own, because it lowers the loss.
     """
@@ -49,7 +49,7 @@ def measure(
 
     Args:
         graph: The network, without a controller.
-        codes: Typical inputs, uint8 [samples, height, width, channels]; no labels are needed.
+        codes: Typical inputs, uint8 [samples, height, width, channels]; no targets are needed.
         loss: ``kl`` for class scores, ``mse`` for other outputs.
         correct: Try a bias for each width too. It is estimated on every other sample and judged on those between.
         progress: Called after each run.
@@ -57,7 +57,7 @@ def measure(
     Returns:
         The graph with the biases that were kept, and one entry for each adaptive layer and narrower candidate.
     """
-    difference = LOSSES[loss]
+    difference = difference_of(graph, loss)
     corrections = biases.drifts(graph, codes[::2]) if correct and len(codes) > 1 else {}
     judged = codes[1::2] if corrections else codes
     evaluator = Evaluator(graph, judged)

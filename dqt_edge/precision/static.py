@@ -7,12 +7,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from ..errors import UsageError
-from ..graph import Graph, Pair, interpreter
-from ..graph.bitops import bitops, graph_costs, vector_ratio
+from ..graph import Graph, Pair
+from ..graph.bitops import graph_costs, vector_ratio
 from .assign import Option, front, improve, within
 from .candidates import widest
 
@@ -24,11 +21,16 @@ TRIALS = 24
 
 @dataclass(frozen=True)
 class Assignment:
-    """A width vector with its cost (BitOPs ratio) and its quality on the data it was chosen by."""
+    """A width vector with its cost (BitOPs ratio), and how good it is on the data it was chosen by.
+
+    Attributes:
+        quality: ``Score.quality`` of the task: more is better.
+        loss: Less is better; says more where answers are right or wrong.
+    """
 
     pairs: tuple[Pair, ...]
     bitops_ratio: float
-    accuracy: float
+    quality: float
     loss: float
 
 
@@ -36,22 +38,8 @@ Judge = Callable[[tuple[Pair, ...]], Assignment]
 """How good a width vector is."""
 
 
-def judge(
-    graph: Graph, codes: npt.NDArray[np.uint8], labels: npt.NDArray[np.int64], pairs: tuple[Pair, ...]
-) -> Assignment:
-    """Accuracy and mean cross-entropy (nats) of a width vector on labelled codes."""
-    result = interpreter.run(graph, codes, pairs)
-    output = graph.tensor(graph.output)
-    logits = (result.outputs.astype(np.float64) - output.zero_point) * output.scale
-    top = logits.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(logits - top).sum(axis=1)) + top[:, 0]
-    loss = float((log_sum - logits[np.arange(len(labels)), labels]).mean())
-    accuracy = float((logits.argmax(axis=1) == labels).mean())
-    return Assignment(pairs, float(bitops(graph, result.choices[:1])[0]), accuracy, loss)
-
-
 def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
-    """The width vector of highest accuracy (then lowest loss) whose BitOPs ratio is within the budget.
+    """The width vector of highest quality (then lowest loss) whose BitOPs ratio is within the budget.
 
     All vectors are tried where there are at most EXHAUSTIVE_MAX. Otherwise each layer is narrowed alone, the vector
     whose losses add up to the least is the start of a walk over its neighbours, and the best that was met wins.
@@ -66,7 +54,7 @@ def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
             where=f"static search on graph {graph.name!r}",
             next_step="raise the budget, or train with narrower candidates",
         )
-    return max(judged, key=lambda a: (a.accuracy, -a.loss))
+    return max(judged, key=lambda a: (a.quality, -a.loss))
 
 
 def tries(graph: Graph) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..measure.session import Session
+from ..precision.curve import CurvePoint
+from ..tasks import Score
 from .drawing import WIDTH, find_altair, svg
 
 VECTORS_MAX = 20
@@ -49,11 +51,23 @@ def vector_chart(session: Session) -> str | None:
     return svg(chart)
 
 
+def axis_value(score: Score) -> float:
+    """What an axis shows of a score: its main figure, shares in per cent."""
+    return 100 * score.main.value if score.main.percent else score.main.value
+
+
+def axis_title(scored: Sequence[Session] | Sequence[CurvePoint]) -> str:
+    """Title of that axis, ``accuracy, %``."""
+    main = next(item.score.main for item in scored if item.score is not None)
+    return f"{main.title}, %" if main.percent else main.title
+
+
 def dial_chart(sessions: Sequence[Session]) -> str | None:
-    """Lines: accuracy against BitOPs, and against counts where something is counted, over the points of a dial."""
+    """Lines: the task's figure against BitOPs, and against counts if there are any, over the points of a dial."""
     altair = find_altair()
-    if altair is None or len(sessions) < 2 or any(s.accuracy is None for s in sessions):
+    if altair is None or len(sessions) < 2 or any(s.score is None for s in sessions):
         return None
+    title = axis_title(sessions)
     costs = {"BitOPs, of all layers at 8x8": [s.bitops_ratio for s in sessions]}
     counts = [s.count for s in sessions if s.count is not None]
     if len(counts) == len(sessions):
@@ -61,12 +75,13 @@ def dial_chart(sessions: Sequence[Session]) -> str | None:
     panels = []
     for cost, values in costs.items():
         rows = [
-            {"policy": s.policy.partition(":")[2], "accuracy, %": 100 * (s.accuracy or 0), cost: value}
+            {"policy": s.policy.partition(":")[2], "quality": axis_value(s.score), cost: value}
             for s, value in zip(sessions, values, strict=True)
+            if s.score is not None
         ]
         base = altair.Chart(altair.Data(values=rows)).encode(
             x=altair.X(f"{cost}:Q", scale=altair.Scale(zero=False, padding=20)),
-            y=altair.Y("accuracy, %:Q", scale=altair.Scale(zero=False, padding=20)),
+            y=altair.Y("quality:Q", title=title, scale=altair.Scale(zero=False, padding=20)),
         )
         line = base.mark_line(color="#b5651d", point={"color": "#b5651d", "size": 60})
         names = base.mark_text(dy=-12, color="#55606b").encode(text="policy:N")
@@ -75,11 +90,11 @@ def dial_chart(sessions: Sequence[Session]) -> str | None:
 
 
 def overview_chart(sessions: Sequence[Session]) -> str | None:
-    """Points: accuracy against counts (BitOPs where nothing is counted), for sessions of several policies."""
+    """Points: the task's figure against counts (BitOPs where nothing is counted), for sessions of several policies."""
     altair = find_altair()
-    points = [s for s in sessions if s.accuracy is not None and s.count is not None]
+    points = [s for s in sessions if s.score is not None and s.count is not None]
     counted = bool(points)
-    points = points or [s for s in sessions if s.accuracy is not None]
+    points = points or [s for s in sessions if s.score is not None]
     if altair is None or len(points) < 2:
         return None
     cost = points[0].unit if counted else "BitOPs ratio"
@@ -87,17 +102,18 @@ def overview_chart(sessions: Sequence[Session]) -> str | None:
         {
             "device": s.board,
             "policy": s.policy,
-            "accuracy, %": 100 * (s.accuracy or 0),
+            "quality": axis_value(s.score),
             cost: s.count if counted else s.bitops_ratio,
         }
         for s in points
+        if s.score is not None
     ]
     chart = (
         altair.Chart(altair.Data(values=rows))
         .mark_point(size=90, filled=True)
         .encode(
             x=altair.X(f"{cost}:Q", scale=altair.Scale(zero=False)),
-            y=altair.Y("accuracy, %:Q", scale=altair.Scale(zero=False)),
+            y=altair.Y("quality:Q", title=axis_title(points), scale=altair.Scale(zero=False)),
             color=altair.Color("policy:N", sort=None),
             shape=altair.Shape("device:N", sort=None),
         )
@@ -106,12 +122,13 @@ def overview_chart(sessions: Sequence[Session]) -> str | None:
     return svg(chart)
 
 
-def curve_chart(rows: Sequence[dict[str, Any]], unit: str) -> tuple[str, bytes] | None:
-    """Accuracy against cost, as SVG and PNG: a line through what was searched, labelled points beside it.
+def curve_chart(rows: Sequence[dict[str, Any]], unit: str, title: str) -> tuple[str, bytes] | None:
+    """The task's figure against cost, as SVG and PNG: a line through what was searched, labelled points beside it.
 
     Args:
-        rows: Points with ``cost``, ``accuracy, %``, ``widths`` (the series) and ``label``.
+        rows: Points with ``cost``, ``quality``, ``widths`` (the series) and ``label``.
         unit: Title of the cost axis.
+        title: Of the other one.
     """
     altair = find_altair()
     if altair is None:
@@ -120,7 +137,7 @@ def curve_chart(rows: Sequence[dict[str, Any]], unit: str) -> tuple[str, bytes] 
 
     base = altair.Chart(altair.Data(values=list(rows))).encode(
         x=altair.X("cost:Q", title=unit, scale=altair.Scale(zero=False)),
-        y=altair.Y("accuracy, %:Q", scale=altair.Scale(zero=False)),
+        y=altair.Y("quality:Q", title=title, scale=altair.Scale(zero=False)),
     )
     colours = altair.Scale(range=["#35618f", "#b5651d"])
     line = base.mark_line(color="#35618f").transform_filter("datum.widths == 'found by search'")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
-from ..data.accuracy import mean_recall
 from ..errors import BadFileError
 from ..measure.session import LayerFact, Session, as_json
 from ..system.files import write_atomically
 from ..system.templates import environment
+from ..tasks import headline, main_text, score_json
 from .charts import dial_chart, layer_chart, overview_chart, vector_chart
 
 if TYPE_CHECKING:
@@ -36,14 +36,27 @@ def widths(layer: LayerFact) -> str:
     return f"{layer.mean_weight_bits:.3g} x {layer.mean_activation_bits:.3g}"
 
 
+def detail(value: float | Mapping[str, float]) -> str:
+    """A number, or several with their names."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {number:.4g}" for name, number in value.items())
+    return f"{value:.4g}"
+
+
+def score_facts(session: Session) -> list[tuple[str, str]]:
+    """Figures of the model's task, with their intervals, and the first of the interpreter's."""
+    if session.score is None or session.interpreter_score is None:
+        return [(headline(session.task), "-")]
+    rows = [(figure.title, figure.full_text) for figure in session.score.figures]
+    return [*rows, (f"interpreter's {session.score.main.title}", session.interpreter_score.main.text)]
+
+
 def facts(session: Session) -> list[tuple[str, str]]:
     """Headline facts as (name, text)."""
     least_most = "" if session.count is None else f" ({number(session.count_least)} to {number(session.count_most)})"
     rows = [
         ("samples", f"{session.samples:,}"),
-        ("accuracy", percent(session.accuracy)),
-        ("mean recall of the classes", percent(mean_recall(session.per_class))),
-        ("interpreter's accuracy", percent(session.interpreter_accuracy)),
+        *score_facts(session),
         ("answers that differ from the interpreter's", f"{session.mismatches:,}"),
         (f"{session.unit} for an inference", f"{number(session.count)}{least_most}"),
         ("BitOPs, of all layers at 8x8", f"{session.bitops_ratio:.3f}"),
@@ -74,20 +87,21 @@ def print_session(session: Session, console: Console) -> None:
 
 
 def print_dial(sessions: Sequence[Session], console: Console) -> None:
-    """What one image does over the points of its dial: cost against accuracy."""
+    """What one image does over the points of its dial: cost against how good it is."""
     from rich.table import Table  # noqa: PLC0415
 
     first = sessions[0]
     table = Table(title=f"{first.model} on {first.board}, {first.samples:,} samples at each point of its dial")
     table.add_column("policy", no_wrap=True)
-    for column in ("BitOPs, of 8x8", first.unit, "accuracy", "width vectors", "differ"):
+    title = first.score.main.title if first.score is not None else headline(first.task)
+    for column in ("BitOPs, of 8x8", first.unit, title, "width vectors", "differ"):
         table.add_column(column, justify="right")
     for session in sessions:
         table.add_row(
             session.policy,
             f"{session.bitops_ratio:.3f}",
             number(session.count),
-            percent(session.accuracy),
+            "-" if session.score is None else session.score.main.text,
             f"{len(session.width_vectors):,}",
             f"{session.mismatches:,}",
         )
@@ -137,7 +151,8 @@ def dial_json(sessions: Sequence[Session]) -> dict[str, Any]:
         "policy": "dial",
         "unit": first.unit,
         "samples": first.samples,
-        "accuracy": None,
+        "task": first.task,
+        **score_json(first.task, None),
         "mismatches": sum(session.mismatches for session in sessions),
         "policies": [as_json(session) for session in sessions],
     }
@@ -162,7 +177,7 @@ def junit(sessions: Sequence[Session]) -> str:
 def html(sessions: Sequence[Session], *, dial: bool = False) -> str:
     """A self-contained page: tables and drawings of one or more sessions; ``dial``: they are the points of one."""
     env = environment(autoescape=True)
-    env.filters.update(percent=percent, number=number, widths=widths)
+    env.filters.update(percent=percent, number=number, widths=widths, main_text=main_text, detail=detail)
     return env.get_template("report/report.html.j2").render(
         sessions=[
             {"session": s, "facts": facts(s), "layers": layer_chart(s), "vectors": vector_chart(s)} for s in sessions

@@ -12,7 +12,8 @@ from ..precision.counts import Counts
 from ..precision.curve import CurvePoint
 from ..precision.sensitivity import Sensitivity
 from ..system.files import write_atomically
-from .charts import curve_chart
+from ..tasks import headline, score_json
+from .charts import axis_title, axis_value, curve_chart
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,6 +27,7 @@ class Facts:
 
     Attributes:
         model, data: Names.
+        task: Of the model.
         loss: ``kl`` or ``mse``.
         calibration_samples, test_samples: How many chose the widths, and how many judged them.
         overlap: Whether the calibration samples were taken from the test set; they are not judged on then.
@@ -34,6 +36,7 @@ class Facts:
     """
 
     model: str
+    task: str
     data: str
     loss: str
     calibration_samples: int
@@ -53,10 +56,11 @@ def as_json(facts: Facts) -> dict[str, Any]:
     found["layers"] = list(facts.layers)
     found["sensitivities"] = [dataclasses.asdict(s) | {"pair": pair_text(s.pair)} for s in facts.sensitivities]
     found["points"] = [
-        {**dataclasses.asdict(point), "pairs": None, "widths": vector_text(point.pairs)} for point in facts.points
+        {name: value for name, value in dataclasses.asdict(point).items() if name not in ("pairs", "score")}
+        | score_json(facts.task, point.score)
+        | {"widths": vector_text(point.pairs)}
+        for point in facts.points
     ]
-    for point in found["points"]:
-        del point["pairs"]
     if facts.counts is not None:
         by_layer: dict[str, dict[str, float]] = {}
         for (layer, pair), count in facts.counts.layers.items():
@@ -69,7 +73,7 @@ def write(facts: Facts, folder: Path) -> list[Path]:
     """Write search.json and, where the extra ``report`` is installed, search.svg and search.png."""
     contents = {f"{NAME}.json": (json.dumps(as_json(facts), indent=2) + "\n").encode()}
     rows = chart_rows(facts)
-    drawn = curve_chart(rows, unit(facts)) if rows else None
+    drawn = curve_chart(rows, unit(facts), axis_title(facts.points)) if rows else None
     if drawn is not None:
         contents |= {f"{NAME}.svg": drawn[0].encode(), f"{NAME}.png": drawn[1]}
     for name, content in contents.items():
@@ -87,12 +91,12 @@ def chart_rows(facts: Facts) -> list[dict[str, Any]]:
     return [
         {
             "cost": point.bitops_ratio if facts.counts is None else point.count,
-            "accuracy, %": 100 * point.accuracy,
+            "quality": axis_value(point.score),
             "widths": "found by search" if point.origin == "search" else "one pair for all",
             "label": "" if point.origin == "search" else pair_text(min(point.pairs)),
         }
         for point in facts.points
-        if point.accuracy is not None
+        if point.score is not None
     ]
 
 
@@ -110,15 +114,18 @@ def show(facts: Facts, console: Console) -> None:
     console.print(table)
     if any(s.corrected for s in facts.sensitivities):
         console.print("* with a bias of its own", highlight=False)
+    scores = [point.score for point in facts.points if point.score is not None]
+    title = scores[0].main.title if scores else headline(facts.task)
     table = Table(
-        "budget", "BitOPs", facts.counts.unit if facts.counts else "", "loss", "accuracy", "widths", box=box.SIMPLE_HEAD
-    )
+        "budget", "BitOPs", facts.counts.unit if facts.counts else "", "loss", title, "widths",
+        box=box.SIMPLE_HEAD,
+    )  # fmt: skip
     for point in facts.points:
         budget = (
             "-" if point.budget is None else f"{point.budget:,.4g}" if point.budget <= 1 else f"{point.budget:,.0f}"
         )
         counted = "" if point.count is None else f"{point.count:,.0f}"
-        right = "-" if point.accuracy is None else f"{point.accuracy:.2%}"
+        right = "-" if point.score is None else point.score.main.text
         widths = vector_text(point.pairs) if point.origin == "search" else f"all {pair_text(min(point.pairs))}"
         table.add_row(budget, f"{point.bitops_ratio:.4f}", counted, f"{point.loss:.4f}", right, widths)
     console.print(table)

@@ -15,7 +15,6 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from .. import __version__
-from ..data.accuracy import per_class
 from ..data.load import codes
 from ..errors import MismatchError
 from ..graph import Dense, Graph, Pair, vector_text
@@ -26,6 +25,7 @@ from ..graph.interpreter import run
 from ..graph.policy import Policy, fixed_choices, is_dynamic
 from ..precision.static import Assignment, best_static, tries
 from ..system.files import write_atomically
+from ..tasks import reals, task_of
 from .dial import direction, lift_for, mean_cost
 from .integer import evaluate
 from .layers import Run
@@ -73,7 +73,7 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
         measured["static"] = {
             **measure(outcome, graph, found.pairs),
             "vector": vector_text(found.pairs),
-            "validation_accuracy": found.accuracy,
+            "validation_quality": found.quality,
         }
     provenance = {
         "made_by": f"dqt-edge {__version__} train",
@@ -198,15 +198,17 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
             where=f"model {graph.name!r}",
             next_step="report this with the training command; the checkpoint was not written",
         )
-    every, answers = np.concatenate(choices), np.concatenate(outputs).argmax(axis=1)
+    every = np.concatenate(choices)
+    score = task_of(graph).score(reals(graph, np.concatenate(outputs)), test.labels)
+    assert score is not None
     facts: dict[str, Any] = {
-        "accuracy": float(np.mean(answers == test.labels)),
+        **score.as_json(),
         "samples": count,
         "compared": compared,
         "bitops_ratio": float(bitops(graph, every).mean()),
     }
-    if len(graph.classes) <= CLASSES_MAX:
-        facts["per_class"] = {name: list(of) for name, of in per_class(answers, test.labels, graph.classes).items()}
+    if len(score.per_class) > CLASSES_MAX:
+        del facts["per_class"]
     if is_dynamic(policy):
         vectors, counts = np.unique(every, axis=0, return_counts=True)
         order = np.argsort(-counts, kind="stable")

@@ -65,14 +65,19 @@ def test_validation_of_arrays_files_and_codes_is_the_interpreters(graph: Graph, 
     assert dqt.validate(graph, "digits", count=7).samples == 7
     seen = []
     dqt.validate(graph, samples, progress=lambda *told: seen.append(told))
-    assert seen == [("accuracy at dynamic", 40, 40)]
+    assert seen == [("answers at dynamic", 40, 40)]
 
 
 WRONG_DATA = {
-    "no labels": (lambda x, y: x, "there are no labels"),
+    "no labels": (lambda x, y: x, "there are no targets"),
     "three": (lambda x, y: (x, y, x), "3 arrays are no samples"),
-    "lengths": (lambda x, y: (x, y[:3]), "labels of type int64 and shape \\(3,\\) for 40 samples"),
-    "real labels": (lambda x, y: (x, y.astype(float)), "labels of type float64"),
+    "lengths": (lambda x, y: (x, y[:3]), "targets of shape \\(3,\\) for 40 samples"),
+    "real labels": (
+        lambda x, y: (x, y.astype(float)),
+        "of type float64, and a classifier takes class numbers",
+    ),
+    "a label too many": (lambda x, y: (x, y + 1), "label 10 occurs, and the model has outputs for 10 classes, 0 to 9"),
+    "labels of pixels": (lambda x, y: (x, x.astype(int)), "takes one class number for each sample"),
     "shape": (lambda x, y: (x[:, :5], y), "the images have shape"),
     "empty": (lambda x, y: (x[:0], y[:0]), "there are no samples"),
     "text": (lambda x, y: (x.astype(str), y), "not all finite numbers"),

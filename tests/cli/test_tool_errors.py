@@ -95,13 +95,13 @@ def test_unknown_data_set(dqt, here: Path, host_project) -> None:
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"x": np.zeros((20, 8, 8), np.float32)}, "y"),
+        ({"y": np.arange(20) % 10}, "x"),
         ({"x": np.zeros((20, 9, 9, 1), np.float32), "y": np.arange(20) % 10}, "(8, 8, 1)"),
         ({"x": np.full((20, 8, 8), np.nan, np.float32), "y": np.arange(20) % 10}, "x"),
         ({"x": np.zeros((20, 8, 8), np.float32), "y": np.arange(7)}, "y"),
         ({"x": np.zeros((20,), np.float32), "y": np.arange(20) % 10}, "x"),
     ],
-    ids=["no-labels", "wrong-shape", "nan", "lengths", "no-images"],
+    ids=["no-inputs", "wrong-shape", "nan", "lengths", "no-images"],
 )
 def test_wrong_data(dqt, here: Path, host_project, arrays: dict, words: str) -> None:
     np.savez(here / "bad.npz", **arrays)

@@ -98,12 +98,10 @@ def test_a_test_set_of_vectors_is_one_row_each(tmp_path: Path) -> None:
 
 
 BAD = {
-    "test labels missing": ({"x_test": X}, "x_test and y_test must come together"),
     "test names too few": ({"x_test": X, "y_test": Y, "classes": np.array(["a"])}, "but there are 1 names"),
     "x missing": ({"y": Y}, "array 'x' is missing"),
-    "y missing": ({"x": X}, "array 'y' is missing"),
     "one dimension": ({"x": np.ones(40), "y": Y}, "x has shape (40,)"),
-    "five dimensions": ({"x": np.ones((40, 1, 1, 1, 1)), "y": Y}, "not [n, h, w] or [n, h, w, c]"),
+    "five dimensions": ({"x": np.ones((40, 1, 1, 1, 1)), "y": Y}, "not [n, h, w, c], [n, h, w] or [n, features]"),
     "beyond range": ({"x": np.full((40, 6, 5), 1e30), "y": Y}, "beyond 1e+06"),
     "huge integers": ({"x": np.full((40, 6, 5), 2**62), "y": Y}, "beyond 1e+06"),
     "empty": ({"x": np.ones((0, 6, 5)), "y": Y[:0]}, "x is empty"),
@@ -111,10 +109,8 @@ BAD = {
     "not a number": ({"x": np.full((40, 6, 5), np.nan), "y": Y}, "not finite"),
     "infinite": ({"x": np.full((40, 6, 5), np.inf), "y": Y}, "not finite"),
     "lengths": ({"x": X, "y": Y[:-1]}, "39 labels for 40 images"),
-    "labels are real": ({"x": X, "y": Y / 2}, "not whole numbers"),
     "labels of two dimensions": ({"x": X, "y": np.eye(40, dtype=int)}, "not whole numbers"),
     "negative label": ({"x": X, "y": Y - 1}, "outside 0..65535"),
-    "one class": ({"x": X, "y": Y * 0}, "makes 1 classes"),
     "names too few": ({"x": X, "y": Y, "classes": np.array(["a", "b"])}, "but there are 2 names"),
     "x_test alone": ({"x": X, "y": Y, "x_test": X}, "x_test and y_test must come together"),
     "x_test of other shape": ({"x": X, "y": Y, "x_test": X[:, :3], "y_test": Y}, "another image shape"),

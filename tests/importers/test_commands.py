@@ -39,7 +39,7 @@ def test_import_writes_a_checkpoint_that_can_be_lowered(here: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "imported small: 8 layers" in done.output
     assert "adaptive layers: 3, candidates 8x8,4x8" in done.output
-    assert "of 20 samples" in done.output
+    assert "20 samples" in done.output
     graph = checkpoint.load(here / "s.safetensors")
     assert graph.provenance["source"] == "small.tflite"
     for board in ("host", "qemu-m4"):
@@ -80,7 +80,7 @@ def test_compare_prints_layers_and_agreement(here: Path) -> None:
     done = run("compare", "s.safetensors", model, "--data", data_file(here))
     assert done.exit_code == 0, done.output
     assert "given equal inputs: 1 codes" in done.output or "given equal inputs: 0 codes" in done.output
-    assert "of 20 samples" in done.output
+    assert "20 samples" in done.output
     assert "accuracy: dqt-edge" in done.output
     assert re.search(r"first layer that differs: (none|\w+, by up to \d+ codes?)\n", done.output)
     done = run("compare", "s.safetensors", model, "--n", 7, "--json")

@@ -155,7 +155,7 @@ def test_a_floating_point_model_gets_scales_from_data(seed: int, tmp_path: Path)
     graph = assemble(calibrate(network, inputs))
     source = graph.tensor("input")
     result = compare(graph, path, nested.quantize(inputs, source.scale, source.zero_point), None, inputs)
-    assert result.top1_differences <= 16, "of 256"
+    assert result.answer_differences <= 16, "of 256"
     assert max(layer.alone_share for layer in result.layers) < 0.35
     assert {graph.tensor(layer.output).zero_point for layer in graph.layers[2:-2]} == {0}, "behind ReLU"
 

@@ -167,7 +167,7 @@ def test_a_dial_without_counter_or_labels_is_still_reported(dial_sessions: list[
     uncounted = [replace(session, count=None, count_least=None, count_most=None) for session in dial_sessions]
     assert "BitOPs" in str(charts.dial_chart(uncounted))
     assert "instructions" not in str(charts.dial_chart(uncounted))
-    unlabelled = [replace(session, accuracy=None) for session in dial_sessions]
+    unlabelled = [replace(session, score=None) for session in dial_sessions]
     paths = report.write(unlabelled, tmp_path / "r", dial=True)
     assert [p.name for p in paths] == ["report.json", "junit.xml", "report.html"]
     assert report.write(dial_sessions[:1], tmp_path / "r", dial=True)[0].exists()

@@ -20,7 +20,9 @@ from dqt_edge.measure import layer_counts as instructions
 from dqt_edge.precision import assign, biases, curve, sensitivity
 from dqt_edge.precision import candidates as widths
 from dqt_edge.precision.assign import Option
-from dqt_edge.precision.evaluate import Evaluator, divergence, squared_error
+from dqt_edge.precision.evaluate import Evaluator
+from dqt_edge.tasks import Figure, Score
+from dqt_edge.tasks.task import divergence, squared_error
 from tests.support.random_graphs import random_codes, random_graph
 
 PAIRS = ((8, 8), (4, 8), (4, 4), (2, 4))
@@ -243,13 +245,13 @@ def test_all_widths_may_be_kept(model_file: Path, here: Path) -> None:
 def test_a_search_that_is_stopped_reports_what_it_has(model_file: Path, here: Path, monkeypatch) -> None:
     judged = []
 
-    def stop(*arguments, **named) -> float:
+    def stop(*arguments, **named) -> Score:
         judged.append(arguments)
         if len(judged) == 2:
             raise KeyboardInterrupt
-        return 0.5
+        return Score("classifier", 20, (Figure("accuracy", 0.5),))
 
-    monkeypatch.setattr(curve, "accuracy", stop)
+    monkeypatch.setattr(curve, "score", stop)
     done = run(model_file, "--data", "digits", "--samples", 20, "--n", 20, "--trials", 0, "--budget", "0.3,0.5,0.7",
                "--candidates", "8x8,4x4", "--report", "r")  # fmt: skip
     assert done.exit_code == 1  # click's own, for an abort
