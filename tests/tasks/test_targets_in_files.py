@@ -44,7 +44,7 @@ def test_inputs_alone_need_no_targets(tmp_path: Path) -> None:
     assert found.train.labels.shape == (len(found.x_train), 0)
     assert not has_targets(found.train.labels)
     assert not has_targets(load(tmp_path, x_test=X).test.labels)
-    assert has_targets(load(tmp_path, x_test=X, y_test=np.zeros(60, int)).test.labels)
+    assert has_targets(load(tmp_path, x_test=X, y_test=np.arange(60) % 2).test.labels)
 
 
 def test_features_are_channels_of_one_pixel(tmp_path: Path) -> None:
