@@ -1,4 +1,4 @@
-"""Calibrated networks: each integer layer beside the same layer in real numbers, and beside the whole in real numbers."""
+"""Calibrated networks: each integer layer beside the same layer in real numbers, and the whole beside the whole."""
 
 from __future__ import annotations
 
