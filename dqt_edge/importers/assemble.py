@@ -161,7 +161,8 @@ class _Assembly:
         assert node.function is not None
         same = (source.scale, source.zero_point) == (target.scale, target.zero_point)
         plain = node.function.name == "identity" and code_limits(source, node.activation) == (0, 255)
-        if same and plain and source.shape == target.shape and target.name not in self.network.kept:
+        leaves = target.name in self.network.kept and source.name in {*self.network.sources, *self.network.kept}
+        if same and plain and source.shape == target.shape and not leaves:
             self.same[target.name] = source.name
             return
         result = self.tensor(target)
