@@ -1,0 +1,227 @@
+"""Activations that exporters write as several operators, found by their values.
+
+GELU, hard swish, mish and others reach a file in many spellings. A chain of operators on elements that reads one tensor
+and constants of one element is a function of one number; it is computed over a range of numbers, and compared with the
+functions that a lookup layer knows by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..functions import Function
+from .context import Context
+from .file import RawNode
+from ..problems import Unfit
+
+Reals = npt.NDArray[np.float64]
+JOINED = "joined"
+"""Type of the node that stands for such a chain; attributes ``function`` and ``axes``, the transpose within it."""
+CHAIN_MAX = 16
+GRID = np.concatenate([np.linspace(-12, 12, 1201), np.linspace(-1, 1, 41), [-60.0, -30.0, 30.0, 60.0]])
+CLOSE = 2e-5
+"""Absolute and relative difference of two spellings of one function; float32 constants and tanh leave 1e-6."""
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])
+
+_STEPS: dict[str, Callable[..., Any]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "Pow": np.power,
+    "Max": np.maximum,
+    "Min": np.minimum,
+    "Neg": np.negative,
+    "Abs": np.abs,
+    "Exp": np.exp,
+    "Log": np.log,
+    "Sqrt": np.sqrt,
+    "Reciprocal": np.reciprocal,
+    "Tanh": np.tanh,
+    "Erf": _erf,
+    "Erfc": _erfc,
+    "Relu": Function("relu"),
+    "Sigmoid": Function("sigmoid"),
+    "Softplus": Function("softplus"),
+    "Softsign": Function("softsign"),
+    "Identity": lambda x: x,
+    "Cast": lambda x: x,
+}
+PLAIN = ("Cast", "Identity", "Transpose")
+"""Operators that alone are no function."""
+
+_KNOWN = (
+    *(Function(name) for name in ("gelu", "gelu_tanh", "swish", "hard_swish", "mish", "softplus", "hard_sigmoid")),
+    *(Function(name) for name in ("sigmoid", "tanh", "softsign", "relu6", "relu", "abs", "square", "rsqrt", "elu", "selu")),
+    *(Function(name) for name in ("log_sigmoid", "tanh_shrink", "squareplus")),
+    Function("hard_sigmoid", {"alpha": 0.2, "beta": 0.5}),
+    Function("swish", {"beta": 1.702}),
+)
+_VALUES = [known(GRID) for known in _KNOWN]
+
+
+@dataclass(frozen=True, eq=False)
+class _Chain:
+    source: str
+    nodes: tuple[RawNode, ...]
+
+
+def join_functions(context: Context, nodes: Sequence[RawNode]) -> list[RawNode]:
+    """The operators with each chain that is a known function as one node, in the place of its last operator."""
+    makers = {name: node for node in nodes for name in node.outputs}
+    taken: set[int] = set()
+    joined: dict[int, RawNode] = {}
+    for node in reversed(nodes):
+        if node.index in taken or node.type in PLAIN:
+            continue
+        for chain in sorted(_chains(context, node, makers), key=lambda c: -len(c.nodes)):
+            if any(part.index in taken for part in chain.nodes):
+                continue
+            found = _recognised(context, chain)
+            if found is not None:
+                function, axes = found
+                values = {"function": function, "axes": axes}
+                joined[node.index] = dataclasses.replace(node, type=JOINED, inputs=(chain.source,), attributes=values)
+                taken |= {part.index for part in chain.nodes}
+                break
+    return [joined.get(node.index, node) for node in nodes if node.index in joined or node.index not in taken]
+
+
+def _chains(context: Context, last: RawNode, makers: dict[str, RawNode]) -> Iterator[_Chain]:
+    """Ever longer chains that end in an operator and read one computed tensor."""
+    nodes = [last]
+    front = _computed(context, last)
+    while front and len(nodes) <= CHAIN_MAX:
+        if len(front) == 1 and sum(node.type not in PLAIN for node in nodes) > 1:
+            yield _Chain(next(iter(front)), tuple(sorted(nodes, key=lambda n: n.index)))
+        name = max(front, key=lambda t: makers[t].index if t in makers else -1)
+        maker = makers.get(name)
+        if maker is None or name in context.raw.outputs:
+            return
+        known = {node.index for node in nodes}
+        wanted = _computed(context, maker)
+        if wanted is None or any(reader.index not in known for reader in context.readers[name]):
+            return
+        nodes.append(maker)
+        front = (front - {name}) | wanted
+
+
+def _computed(context: Context, node: RawNode) -> set[str] | None:
+    """Computed tensors that an operator on elements reads; None if it is none, or reads constants of several elements."""
+    if node.type not in (*_STEPS, "Clip", "HardSigmoid", "LeakyRelu", "Transpose"):
+        return None
+    found = set()
+    for name in node.inputs:
+        if context.is_constant(name):
+            known = context.quantised.get(name)
+            values = context.constants[name] if known is None else known.values
+            if values.size != 1:
+                return None
+        elif name:
+            found.add(name)
+    return found
+
+
+def _recognised(context: Context, chain: _Chain) -> tuple[Function, tuple[int, ...] | None] | None:
+    """The function that a chain computes, and how it orders the axes."""
+    values: dict[str, Reals] = {chain.source: GRID}
+    axes: dict[str, tuple[int, ...] | None] = {chain.source: None}
+    for node in chain.nodes:
+        operands = [_operand(context, values, name) for name in node.inputs if name]
+        orders = {axes[name] for name in node.inputs if name in axes}
+        if len(orders) != 1:
+            return None
+        order = orders.pop()
+        if node.type == "Transpose":
+            given = node.attributes.get("perm")
+            if given is None:
+                return None
+            order = tuple(given) if order is None else tuple(order[i] for i in given)
+        with np.errstate(all="ignore"):
+            values[node.outputs[0]] = _step(context, node, operands)
+        axes[node.outputs[0]] = None if order == tuple(range(len(order or ()))) else order
+    last = chain.nodes[-1].outputs[0]
+    found = values[last]
+    known = next((k for k, v in zip(_KNOWN, _VALUES, strict=True) if _same(k, found, v)), None) or _limits(found)
+    if known is None and context.integer:
+        known = _line(found)
+    return None if known is None else (known, axes[last])
+
+
+def _operand(context: Context, values: dict[str, Reals], name: str) -> Reals:
+    if name in values:
+        return values[name]
+    known = context.quantised.get(name)
+    return np.asarray(context.constants[name] if known is None else known.real, np.float64).reshape(())
+
+
+def _step(context: Context, node: RawNode, operands: list[Reals]) -> Reals:
+    x = operands[0]
+    if node.type == "Clip":
+        return np.clip(x, *context.clip_limits(node))
+    if node.type == "HardSigmoid":
+        alpha, beta = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
+        return np.clip(alpha * x + beta, 0, 1)
+    if node.type == "LeakyRelu":
+        return np.where(x >= 0, x, node.attributes.get("alpha", 0.01) * x)
+    if node.type == "Transpose":
+        return x
+    made = operands[0]
+    if len(operands) == 1:
+        return np.asarray(_STEPS[node.type](made), np.float64)
+    for other in operands[1:]:
+        made = _STEPS[node.type](made, other)
+    return np.asarray(made, np.float64)
+
+
+def _same(known: Function, found: Reals, values: Reals) -> bool:
+    """Whether two functions agree, where the chain has a value: exp overflows far out."""
+    at = np.isfinite(found) & (np.abs(GRID) <= 30)
+    if known.name in ("rsqrt", "log_sigmoid"):
+        at &= GRID > 0 if known.name == "rsqrt" else GRID > -20
+    enough = at.sum() > len(GRID) // 3
+    return bool(enough and np.allclose(found[at], values[at], rtol=CLOSE, atol=CLOSE))
+
+
+def _limits(found: Reals) -> Function | None:
+    """A limit on both sides, as Maximum and Minimum make one, or a leaky ReLU."""
+    if not np.isfinite(found).all():
+        return None
+    low, high = float(found[GRID <= -12].max()), float(found[GRID >= 12].min())
+    for function in (Function("clip", {"low": low, "high": high}), Function("leaky_relu", {"alpha": -low / 12})):
+        if np.allclose(found, function(GRID), rtol=CLOSE, atol=CLOSE):
+            return function
+    return None
+
+
+def _line(found: Reals) -> Function | None:
+    """A factor and a summand: in an integer model nothing between them is quantised."""
+    if not np.isfinite(found).all():
+        return None
+    middle = int(np.flatnonzero(GRID == 0)[0])
+    summand = float(found[middle])
+    factor = float(found[-1] - summand) / float(GRID[-1])
+    line = Function("linear", {"factor": factor, "summand": summand})
+    return line if np.allclose(found, line(GRID), rtol=CLOSE, atol=CLOSE) else None
+
+
+def joined(context: Context, node: RawNode) -> None:
+    """The node of such a chain."""
+    view = context.view(node)
+    function, axes = node.attributes["function"], node.attributes["axes"]
+    target = context.target(node)
+    if context.integer and view.quant is None and not view.value.refused:
+        raise Unfit("it reads a tensor that is not quantised", "QuantizeLinear and DequantizeLinear before it")
+    name, common = context.name(node), {"quant": target.quant, "source": target.source}
+    value = context.builder.unary(name, view.value, function.name, **common, **function.parameters)
+    made = dataclasses.replace(view, value=value, quant=target.quant)
+    context.put(target.name, made if axes is None else made.transposed(axes), target.source)

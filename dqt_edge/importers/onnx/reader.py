@@ -1,0 +1,255 @@
+"""From the operators of an .onnx file to a Network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import UnsupportedError
+from ..network import Network
+from .context import Consequence, Context
+from .elementwise import ELEMENTWISE
+from .file import RawInput, RawNode, RawOnnx, read_file, start_onnx
+from .fold import FOLDED
+from .chains import join_functions
+from .inputs import channels_first
+from .layers import MAC
+from .pooling import POOLS
+from .quantisation import dequantize, prepare, prepare_node, quantize, refuse_formats
+from .refusals import refusal
+from .movement import SHAPES
+from .sizes import SIZES
+from .view import View, view_of
+from ..problems import Problems, Unfit
+from ..values import Quant
+
+Translator = Callable[[Context, RawNode], None]
+OPERATORS: dict[str, Translator] = {
+    **MAC,
+    **ELEMENTWISE,
+    **POOLS,
+    **SHAPES,
+    **SIZES,
+    "QuantizeLinear": quantize,
+    "DequantizeLinear": dequantize,
+}
+"""Translators by the operator's type."""
+
+
+def read_onnx(path: Path) -> Network:
+    """Read an .onnx file.
+
+    Returns:
+        An integer network of a model with QuantizeLinear and DequantizeLinear, a floating-point network of a float one.
+
+    Raises:
+        BadFileError: The file is no model.
+        UnsupportedError: Lists every layer that cannot be imported.
+        ToolchainError: The package onnx is not installed.
+    """
+    return _Reader(read_file(path), path).network()
+
+
+class _Reader:
+    """Walks the operators once."""
+
+    def __init__(self, raw: RawOnnx, path: Path) -> None:
+        self.raw, self.path = raw, path
+        self.onnx = start_onnx(path)
+        self.problems = Problems(str(path))
+        name = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem)[:48]
+        self.context = Context(raw, dict(raw.constants), name if re.match(r"[A-Za-z_]", name) else f"model_{name}")
+        self.shapes: dict[str, tuple[int, ...]] | None = None
+        self.turned: list[str] = []
+
+    def network(self) -> Network:
+        context = self.context
+        prepare(context, self.onnx)
+        refuse_formats(context, str(self.path))
+        nodes = [node for node in self.raw.nodes if node.index not in context.done]
+        context.connect(nodes)
+        nodes = join_functions(context, nodes)
+        context.connect(nodes)
+        for given in self.raw.inputs:
+            with self.problems.collect(f"input {given.name!r}", "input"):
+                self.input(given)
+        for node in nodes:
+            if node.index not in context.done:
+                self.walk(node)
+        self.problems.refuse()
+        return self.finish()
+
+    # --- Borders --------------------------------------------------------------------------------------------
+
+    def input(self, given: RawInput) -> None:
+        """An input of the Network; a map with channels first gets them last."""
+        self.context.views[given.name] = None
+        shape = [1 if i == 0 and not isinstance(n, int) else n for i, n in enumerate(given.shape)]
+        opened = [i for i, n in enumerate(shape) if not isinstance(n, int)]
+        if opened:
+            names = ", ".join(f"{given.shape[i] or '?'} (axis {i})" for i in opened)
+            raise Unfit(f"its dimension {names} is open", "a fixed size for all dimensions but the batch")
+        self.context.open_batch |= shape != list(given.shape)
+        known = tuple(int(n) for n in shape)
+        if len(known) > 1 and known[0] != 1:
+            raise Unfit(f"it takes {known[0]} samples at once", "a batch of one, or an open one")
+        turned = channels_first(self.context, given.name, len(known))
+        axes = [0, *range(2, len(known)), 1] if turned else list(range(len(known)))
+        lying = axes[1:] if len(known) > 1 else axes
+        quant = self.input_quant(given)
+        value = self.context.builder.input(
+            given.name, tuple(known[axis] for axis in lying), quant, given.name
+        )
+        if turned:
+            self.turned.append(given.name)
+        self.context.put(given.name, view_of(value, known, axes, quant))
+
+    def input_quant(self, given: RawInput) -> Quant | None:
+        """Scale of an input of an integer model: of its QuantizeLinear, or of the DequantizeLinear of its integers."""
+        if not self.context.integer:
+            return None
+        for reader in self.context.readers[given.name]:
+            if reader.type == "DequantizeLinear":
+                return self.context.quant_of(reader)
+        quant, _ = self.context.ahead(given.name)
+        if quant is None:
+            raise Unfit("it is not quantised", "QuantizeLinear behind it")
+        return quant
+
+    def finish(self) -> Network:
+        """Outputs, and where all came from."""
+        context = self.context
+        keep = not any(len(i.shape) > 2 and i.name not in self.turned for i in self.raw.inputs)
+        for name in self.raw.outputs:
+            view = context.views.get(name)
+            if view is None:
+                raise UnsupportedError(
+                    f"its output {name!r} is constant, or none of its layers makes it",
+                    where=str(self.path),
+                    next_step="export the model again, with outputs that depend on its inputs",
+                )
+            context.builder.output(context.as_axes(view, self.output_axes(view, keep), "output"), name)
+        provenance: dict[str, Any] = {"source": self.path.name, "sha256": self.raw.sha256}
+        if self.turned:
+            provenance["channels_last"] = self.turned
+        try:
+            network = context.builder.finish(provenance)
+        except Unfit as unfit:
+            raise UnsupportedError(unfit.reason, where=str(self.path), next_step=f"give {unfit.nearest}") from unfit
+        sources = {edge.name: edge.source for edge in network.edges.values() if edge.source != ""}
+        layouts = {
+            name: {"parts": list(parts), "order": list(order)}
+            for name in sources.values()
+            for parts, order in [context.layouts.get(str(name), ((), ()))]
+            if list(order) != sorted(order)
+        }
+        network.provenance.update({"tensors": sources, "layouts": layouts})
+        return network
+
+    def output_axes(self, view: View, keep: bool) -> list[int]:
+        """Axes of an output: channels last where the model computes so, and ``keep`` allows; else the file's order."""
+        rank = len(view.shape)
+        axes = [axis for axis in range(rank) if axis or view.shape[0] != 1 or rank == 1]
+        last = [*axes[1:], axes[0]] if rank > 2 and axes[:1] == [1] else axes
+        return last if keep and view.order == view.wanted(last) else axes
+
+    # --- Operators ------------------------------------------------------------------------------------------
+
+    def walk(self, node: RawNode) -> None:
+        """Translate an operator, or note why it cannot be."""
+        with self.problems.collect(f"{node.index} {label_of(node)!r}", node.attributes.get("operator", node.type)):
+            try:
+                self.translate(node)
+            except Consequence:
+                self.recover(node)
+            except (Unfit, UnsupportedError):
+                self.recover(node)
+                raise
+
+    def translate(self, node: RawNode) -> None:
+        context = self.context
+        if not node.outputs or not node.outputs[0]:
+            return
+        if node.type in ("Shape", "Size"):
+            self.shape(node)
+            return
+        known = [name for name in node.inputs if name]
+        if known and all(context.is_constant(name) for name in known) and node.type not in ("Shape", "Size"):
+            prepare_node(context, self.onnx, node)
+            return
+        translator = OPERATORS.get(node.type)
+        if translator is None:
+            for i, name in enumerate(node.inputs):
+                if name and context.views.get(name, 0) is None and not context.is_constant(name):
+                    context.view(node, i)
+            raise refusal(node.type)
+        translator(context, node)
+
+    def shape(self, node: RawNode) -> None:
+        """Shapes are known here, with a batch of one."""
+        shape = self.context.view(node).shape
+        if node.type == "Size":
+            self.context.constants[node.outputs[0]] = np.asarray(prod(shape), np.int64)
+            return
+        start, end = node.attributes.get("start", 0), node.attributes.get("end", len(shape))
+        self.context.constants[node.outputs[0]] = np.asarray(shape[start:end], np.int64)
+
+    def recover(self, node: RawNode) -> None:
+        """Give the outputs of a refused operator shapes, so that later ones can be checked as well."""
+        for name in node.outputs:
+            if not name or name in self.context.views:
+                continue
+            self.context.views[name] = None
+            shape = self.inferred().get(name)
+            if shape:
+                axes = [axis for axis in range(len(shape)) if axis or len(shape) == 1 or shape[0] != 1]
+                try:
+                    value = self.context.builder.refused(tuple(shape[axis] for axis in axes))
+                except Unfit:
+                    continue
+                self.context.views[name] = view_of(value, shape, range(len(shape)))
+
+    def inferred(self) -> dict[str, tuple[int, ...]]:
+        """Shapes that the package onnx knows, with a batch of one."""
+        if self.shapes is None:
+            self.shapes = inferred_shapes(self.onnx, self.raw)
+        return self.shapes
+
+
+def inferred_shapes(onnx: Any, raw: RawOnnx) -> dict[str, tuple[int, ...]]:  # noqa: ANN401 - a module
+    """Shapes of tensors, where they can be found."""
+    proto = onnx.ModelProto()
+    proto.CopyFrom(raw.proto)
+    del proto.graph.value_info[:]
+    for value in proto.graph.input:
+        dims = value.type.tensor_type.shape.dim
+        if len(dims) and not dims[0].dim_value:
+            dims[0].dim_value = 1
+    try:
+        from onnx import shape_inference  # noqa: PLC0415 - an optional dependency
+
+        found = shape_inference.infer_shapes(proto, data_prop=True)
+    except Exception:  # noqa: BLE001 - the package raises what it likes; the shapes are only for better messages
+        return {}
+    shapes = {}
+    for value in (*found.graph.value_info, *found.graph.output):
+        shape = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
+        if shape and min(shape) > 0:
+            shapes[value.name] = shape
+    return shapes
+
+
+def label_of(node: RawNode) -> str:
+    """The operator's name, or that of its result."""
+    return (node.name or (node.outputs[0] if node.outputs else ""))[-80:]
+
+
+SUPPORTED = tuple(sorted({*OPERATORS, "Constant", "Shape", "Size"} - {"joined"}))
+"""Operators that are translated."""
+FOLDED_ONLY = tuple(sorted(FOLDED - set(SUPPORTED)))
+"""Operators that are computed where all they read is constant."""
