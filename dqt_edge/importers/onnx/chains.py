@@ -89,7 +89,7 @@ def join_functions(context: Context, nodes: Sequence[RawNode]) -> list[RawNode]:
             found = _recognised(context, chain)
             if found is not None:
                 function, axes = found
-                values = {"function": function, "axes": axes}
+                values = {"function": function, "axes": axes, "operator": node.type}
                 joined[node.index] = dataclasses.replace(node, type=JOINED, inputs=(chain.source,), attributes=values)
                 taken |= {part.index for part in chain.nodes}
                 break

@@ -149,6 +149,8 @@ class Context:
     def put(self, name: str, view: View, source: str = "") -> None:
         """Say what a tensor of the file is; ``source``: its quantised form, if that is another one."""
         self.views[name] = view
+        if view.places is not None:
+            return  # no order of axes that ``compare`` could follow
         self.builder.rename_source(view.value, source or name)
         for known in {name, source or name}:
             self.layouts[known] = view.parts, view.order

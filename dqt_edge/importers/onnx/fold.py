@@ -30,7 +30,7 @@ def fold(onnx: Any, opset: int, node: RawNode, inputs: Sequence[Array | None]) -
         Unfit: It is none of those that are computed here, or its result is too large, or it cannot be computed.
     """
     if node.type not in FOLDED:
-        raise Unfit("it computes a constant", f"the model exported with constants folded, or {', '.join(sorted(FOLDED))}")
+        raise Unfit("it computes a constant, which is not done for this operator", "the model exported with constants folded")
     size = _size(node, [part for part in inputs if part is not None])
     if size > SIZE_MAX:
         raise Unfit(f"it makes a constant of {size} elements", f"at most {SIZE_MAX}")

@@ -252,11 +252,13 @@ def _dense(
     if view.shape[-1] != inputs:
         raise Unfit(f"it reads rows of {view.shape[-1]} with weights for {inputs}", "weights that fit")
     parts = view.groups()[-1]
-    if set(view.order[len(view.order) - len(parts) :]) == set(parts):
-        order, weights = view.order[: len(view.order) - len(parts)], reordered(values, view, parts)
-    else:
-        order, weights = tuple(range(len(view.parts) - len(parts))), values
-        view = view_of(context.as_axes(view, range(len(view.shape)), context.name(node)), view.shape, range(len(view.shape)), view.quant)
+    if set(view.order[len(view.order) - len(parts) :]) != set(parts):
+        axes = range(len(view.shape))
+        view = view_of(context.as_axes(view, axes, context.name(node)), view.shape, axes, view.quant)
+        parts = view.groups()[-1]
+    order, weights = view.order[: len(view.order) - len(parts)], reordered(values, view, parts)
+    if view.places is not None:
+        weights = weights[:, list(view.places)]
     rows = tuple(view.parts[part] for part in order)
     x = context.builder.reshape(view.value, (*rows, inputs))
     last = node

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from math import prod
+from typing import Any
 
 import numpy as np
 
+from .chains import JOINED
 from .context import Context
 from .file import RawNode
-from .view import Axes, View, view_of
+from .view import Axes, View, memory_places, view_of
 from ..problems import Unfit
 
 FLOATS = (1, 10, 11, 16)
@@ -114,6 +116,9 @@ def concat(context: Context, node: RawNode) -> None:
     rank = len(views[0].shape)
     if any(len(view.shape) != rank for view in views):
         raise Unfit(f"it joins shapes {[view.shape for view in views]}", "tensors of one rank")
+    if rank == 2 and axis == 1 and any(not view.plain for view in views) and _only_dense(context, node.outputs[0]):
+        _concat_as_it_lies(context, node, views)
+        return
     shape = list(views[0].shape)
     shape[axis] = sum(view.shape[axis] for view in views)
     largest = max(views, key=lambda view: prod(view.shape))
@@ -129,6 +134,37 @@ def concat(context: Context, node: RawNode) -> None:
         source=target.source,
     )
     context.result(target, value, shape, axes)
+
+
+SAME_PLACES = ("QuantizeLinear", "DequantizeLinear", "Dropout", "Identity", "Relu", "LeakyRelu", "Sigmoid", "Tanh", JOINED)
+"""Operators that do not ask where elements lie."""
+
+
+def _only_dense(context: Context, name: str) -> bool:
+    """Whether nothing but dense layers reads the elements of a flat tensor."""
+    readers = context.readers[name]
+    if not readers or name in context.raw.outputs:
+        return False
+    return all(
+        (reader.type in SAME_PLACES and _only_dense(context, reader.outputs[0]))
+        or (reader.type in ("Gemm", "MatMul") and reader.input(0) == name and context.is_constant(reader.input(1)))
+        for reader in readers
+        if reader.input(0) == name or reader.type not in SAME_PLACES
+    )
+
+
+def _concat_as_it_lies(context: Context, node: RawNode, views: Sequence[View]) -> None:
+    """Flat maps side by side, without putting each in the file's order: the dense layers' weights know."""
+    first, places = 0, []
+    for view in views:
+        places.append(memory_places(view) + first)
+        first += view.shape[1]
+    values = [context.builder.reshape(view.value, (view.shape[1],)) for view in views]
+    target = context.target(node, fuse=True)
+    common: dict[str, Any] = {"activation": target.activation, "quant": target.quant}
+    value = context.builder.concat(context.name(node), values, 0, **common)
+    found = tuple(int(n) for n in np.concatenate(places))
+    context.views[target.name] = View(value, (views[0].shape[0], first), (first,), (0,), target.quant, found)
 
 
 def with_axis(view: View, axis: int) -> list[int]:

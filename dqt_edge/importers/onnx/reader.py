@@ -14,9 +14,9 @@ from ...errors import UnsupportedError
 from ..network import Network
 from .context import Consequence, Context
 from .elementwise import ELEMENTWISE
-from .file import RawInput, RawNode, RawOnnx, read_file, start_onnx
+from .file import RawInput, RawNode, RawOnnx, bad_onnx, read_file, start_onnx
 from .fold import FOLDED
-from .chains import join_functions
+from .chains import JOINED, join_functions
 from .inputs import channels_first
 from .layers import MAC
 from .pooling import POOLS
@@ -52,7 +52,11 @@ def read_onnx(path: Path) -> Network:
         UnsupportedError: Lists every layer that cannot be imported.
         ToolchainError: The package onnx is not installed.
     """
-    return _Reader(read_file(path), path).network()
+    raw = read_file(path)
+    try:
+        return _Reader(raw, path).network()
+    except (ArithmeticError, AssertionError, LookupError, MemoryError, TypeError, ValueError) as error:
+        raise bad_onnx(f"its operators do not fit together ({type(error).__name__}: {error})"[:300], path) from error
 
 
 class _Reader:
@@ -179,8 +183,12 @@ class _Reader:
             self.shape(node)
             return
         known = [name for name in node.inputs if name]
-        if known and all(context.is_constant(name) for name in known) and node.type not in ("Shape", "Size"):
-            prepare_node(context, self.onnx, node)
+        if known and all(context.is_constant(name) for name in known):
+            if node.type == JOINED:
+                value = context.constant(node, 0, "its input")
+                context.constants[node.outputs[0]] = node.attributes["function"](value)
+            else:
+                prepare_node(context, self.onnx, node)
             return
         translator = OPERATORS.get(node.type)
         if translator is None:
@@ -249,7 +257,7 @@ def label_of(node: RawNode) -> str:
     return (node.name or (node.outputs[0] if node.outputs else ""))[-80:]
 
 
-SUPPORTED = tuple(sorted({*OPERATORS, "Constant", "Shape", "Size"} - {"joined"}))
+SUPPORTED = tuple(sorted({*OPERATORS, "Constant", "Shape", "Size"} - {JOINED}))
 """Operators that are translated."""
 FOLDED_ONLY = tuple(sorted(FOLDED - set(SUPPORTED)))
 """Operators that are computed where all they read is constant."""

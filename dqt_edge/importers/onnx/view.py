@@ -33,6 +33,8 @@ class View:
         parts: Factors of the shape, none of them 1, in the file's order: axis by axis, the outermost first.
         order: Parts as they lie in memory, the outermost first: a permutation of their positions.
         quant: Scale and zero point in an integer model.
+        places: Of flat maps that were joined as they lie, of which only dense layers read: the place in the file of each
+            element in memory. The parts then are one.
     """
 
     value: Value
@@ -40,6 +42,7 @@ class View:
     parts: Axes
     order: Axes
     quant: Quant | None = None
+    places: Axes | None = None
 
     @property
     def plain(self) -> bool:
@@ -59,10 +62,15 @@ class View:
         return found
 
     def lying(self, keep: Sequence[int] = ()) -> Axes:
-        """Axes of more than one element in the order in which they begin in memory; before them those in ``keep``."""
+        """Axes of more than one element in the order in which they begin in memory; before them those in ``keep``.
+
+        If the parts of an axis lie apart, so that data must move anyway: channels last.
+        """
         groups = self.groups()
         wide = [axis for axis, n in enumerate(self.shape) if n > 1]
         wide.sort(key=lambda axis: min(self.order.index(part) for part in groups[axis]))
+        if self.wanted(wide) != self.order and len(self.shape) in (3, 4):
+            wide.sort(key=lambda axis: (axis == 1, axis))
         return (*(axis for axis in keep if self.shape[axis] == 1), *wide)
 
     def wanted(self, axes: Sequence[int]) -> Axes:
@@ -110,6 +118,14 @@ def view_of(value: Value, shape: Sequence[int], axes: Sequence[int], quant: Quan
     wide = [axis for axis, n in enumerate(shape) if n > 1]
     order = tuple(wide.index(axis) for axis in axes if shape[axis] > 1)
     return View(value, shape, tuple(shape[axis] for axis in wide), order, quant)
+
+
+def memory_places(view: View) -> npt.NDArray[np.int64]:
+    """Place in the file, counted row-major, of each element in memory."""
+    if view.places is not None:
+        return np.asarray(view.places, np.int64)
+    numbers = np.arange(prod(view.parts), dtype=np.int64).reshape(view.parts)
+    return numbers.transpose(view.order).ravel()
 
 
 def reordered(array: npt.NDArray[Any], view: View, parts: Sequence[int]) -> npt.NDArray[Any]:
