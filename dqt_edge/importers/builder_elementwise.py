@@ -38,7 +38,8 @@ class Elementwise(Moves):
         **parameters: Any,  # noqa: ANN401 - numbers, or arrays that broadcast against x
     ) -> Value:
         """A function of each element, by name; an array among its parameters broadcasts against ``x``."""
-        arrays = {k: np.asarray(v, np.float64) for k, v in parameters.items() if np.asarray(v).size > 1}
+        shared = function == "composed"
+        arrays = {k: np.asarray(v, np.float64) for k, v in parameters.items() if np.asarray(v).size > 1 and not shared}
         edge = x.edge
         if arrays:
             shape = np.broadcast_shapes(*(a.shape for a in arrays.values()))

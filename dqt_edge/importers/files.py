@@ -8,7 +8,7 @@ from ..errors import UsageError
 from .network import Network
 from .tflite import read_network
 
-SUFFIXES = (".tflite", ".keras", ".h5")
+SUFFIXES = (".tflite", ".onnx", ".keras", ".h5")
 
 
 def read_model(path: Path) -> Network:
@@ -26,6 +26,10 @@ def read_model(path: Path) -> Network:
         )
     if path.suffix == ".tflite":
         return read_network(path)
+    if path.suffix == ".onnx":
+        from .onnx import read_onnx  # noqa: PLC0415 - an optional dependency
+
+        return read_onnx(path)
     from .keras import read_keras  # noqa: PLC0415 - starts TensorFlow
 
     return read_keras(path)

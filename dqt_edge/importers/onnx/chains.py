@@ -18,8 +18,10 @@ import numpy.typing as npt
 
 from ..functions import Function
 from .context import Context
-from .file import RawNode
+from .file import FLOATS, RawNode
+from .view import View
 from ..problems import Unfit
+from ..values import Quant
 
 Reals = npt.NDArray[np.float64]
 JOINED = "joined"
@@ -84,16 +86,22 @@ def join_functions(context: Context, nodes: Sequence[RawNode]) -> list[RawNode]:
         if node.index in taken or node.type in PLAIN:
             continue
         for chain in sorted(_chains(context, node, makers), key=lambda c: -len(c.nodes)):
-            if any(part.index in taken for part in chain.nodes):
+            if any(part.index in taken for part in chain.nodes) or not _readable(context, chain, makers):
                 continue
             found = _recognised(context, chain)
             if found is not None:
                 function, axes = found
-                values = {"function": function, "axes": axes, "operator": node.type}
+                values = {"function": function, "axes": axes, "operator": node.type, "chain": chain}
                 joined[node.index] = dataclasses.replace(node, type=JOINED, inputs=(chain.source,), attributes=values)
                 taken |= {part.index for part in chain.nodes}
                 break
     return [joined.get(node.index, node) for node in nodes if node.index in joined or node.index not in taken]
+
+
+def _readable(context: Context, chain: _Chain, makers: dict[str, RawNode]) -> bool:
+    """Whether the chain reads codes, in an integer model; else its first operators may belong to the layer before."""
+    maker = makers.get(chain.source)
+    return not context.integer or maker is None or maker.type == "DequantizeLinear"
 
 
 def _chains(context: Context, last: RawNode, makers: dict[str, RawNode]) -> Iterator[_Chain]:
@@ -116,24 +124,43 @@ def _chains(context: Context, last: RawNode, makers: dict[str, RawNode]) -> Iter
 
 
 def _computed(context: Context, node: RawNode) -> set[str] | None:
-    """Computed tensors that an operator on elements reads; None if it is none, or reads constants of several elements."""
+    """Computed tensors that an operator on real elements reads; None if it is none, or if its constants are several."""
     if node.type not in (*_STEPS, "Clip", "HardSigmoid", "LeakyRelu", "Transpose"):
+        return None
+    if node.type == "Cast" and int(node.attributes.get("to", 1)) not in FLOATS:
         return None
     found = set()
     for name in node.inputs:
         if context.is_constant(name):
             known = context.quantised.get(name)
             values = context.constants[name] if known is None else known.values
-            if values.size != 1:
+            whole = known is None and values.dtype.kind != "f" and node.type != "Pow"
+            if values.size != 1 or whole:  # whole numbers are parts of shapes
                 return None
         elif name:
             found.add(name)
     return found
 
 
-def _recognised(context: Context, chain: _Chain) -> tuple[Function, tuple[int, ...] | None] | None:
-    """The function that a chain computes, and how it orders the axes."""
-    values: dict[str, Reals] = {chain.source: GRID}
+def _recognised(context: Context, chain: _Chain) -> tuple[Function | None, tuple[int, ...] | None] | None:
+    """The function that a chain computes, and how it orders the axes; None if it is none, or none that is known.
+
+    In an integer model any function will do, if its result is quantised: a table of 256 numbers is made of it. Then the
+    function is None.
+    """
+    found = _computed_over(context, chain, GRID)
+    if found is None:
+        return None
+    values, axes = found
+    known = next((k for k, v in zip(_KNOWN, _VALUES, strict=True) if _same(k, values, v)), None) or _limits(values)
+    if known is None and (not context.integer or context.ahead(chain.nodes[-1].outputs[0])[0] is None):
+        return None
+    return known, axes
+
+
+def _computed_over(context: Context, chain: _Chain, grid: Reals) -> tuple[Reals, tuple[int, ...] | None] | None:
+    """Values of a chain at given numbers, and its order of axes; None if it joins several such orders."""
+    values: dict[str, Reals] = {chain.source: grid}
     axes: dict[str, tuple[int, ...] | None] = {chain.source: None}
     for node in chain.nodes:
         operands = [_operand(context, values, name) for name in node.inputs if name]
@@ -150,11 +177,7 @@ def _recognised(context: Context, chain: _Chain) -> tuple[Function, tuple[int, .
             values[node.outputs[0]] = _step(context, node, operands)
         axes[node.outputs[0]] = None if order == tuple(range(len(order or ()))) else order
     last = chain.nodes[-1].outputs[0]
-    found = values[last]
-    known = next((k for k, v in zip(_KNOWN, _VALUES, strict=True) if _same(k, found, v)), None) or _limits(found)
-    if known is None and context.integer:
-        known = _line(found)
-    return None if known is None else (known, axes[last])
+    return values[last], axes[last]
 
 
 def _operand(context: Context, values: dict[str, Reals], name: str) -> Reals:
@@ -203,17 +226,6 @@ def _limits(found: Reals) -> Function | None:
     return None
 
 
-def _line(found: Reals) -> Function | None:
-    """A factor and a summand: in an integer model nothing between them is quantised."""
-    if not np.isfinite(found).all():
-        return None
-    middle = int(np.flatnonzero(GRID == 0)[0])
-    summand = float(found[middle])
-    factor = float(found[-1] - summand) / float(GRID[-1])
-    line = Function("linear", {"factor": factor, "summand": summand})
-    return line if np.allclose(found, line(GRID), rtol=CLOSE, atol=CLOSE) else None
-
-
 def joined(context: Context, node: RawNode) -> None:
     """The node of such a chain."""
     view = context.view(node)
@@ -221,7 +233,18 @@ def joined(context: Context, node: RawNode) -> None:
     target = context.target(node)
     if context.integer and view.quant is None and not view.value.refused:
         raise Unfit("it reads a tensor that is not quantised", "QuantizeLinear and DequantizeLinear before it")
+    if function is None:
+        function = _table(context, node.attributes["chain"], view)
     name, common = context.name(node), {"quant": target.quant, "source": target.source}
     value = context.builder.unary(name, view.value, function.name, **common, **function.parameters)
     made = dataclasses.replace(view, value=value, quant=target.quant)
     context.put(target.name, made if axes is None else made.transposed(axes), target.source)
+
+
+def _table(context: Context, chain: _Chain, view: View) -> Function:
+    """Values of a chain at the numbers that its codes stand for."""
+    quant = view.quant or Quant(1.0, 0)  # of a refused layer, of which nothing is made
+    at = quant.scale * (np.arange(256.0) - quant.zero_point)
+    found = _computed_over(context, chain, at)
+    assert found is not None  # it was found before
+    return Function("composed", {"at": at, "values": np.nan_to_num(found[0])})

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..builder import Builder
 from ..network import Activation
 from .file import RawNode, RawOnnx
-from .view import View, view_of
+from .view import Axes, View, view_of
 from ..problems import Unfit
 from ..values import Quant, Value
 
@@ -90,8 +90,8 @@ class Context:
         self.integer = False
         self.open_batch = False
         """Whether the model takes any number of samples."""
-        self.layouts: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
-        """Parts and order of the tensors of the file; see :class:`View`."""
+        self.layouts: dict[str, tuple[tuple[Axes, Axes], ...]] = {}
+        """Parts and order of the tensors of the file, or of their pieces; see :class:`View`."""
 
     def connect(self, nodes: Sequence[RawNode]) -> None:
         """Learn who reads what."""
@@ -149,11 +149,9 @@ class Context:
     def put(self, name: str, view: View, source: str = "") -> None:
         """Say what a tensor of the file is; ``source``: its quantised form, if that is another one."""
         self.views[name] = view
-        if view.places is not None:
-            return  # no order of axes that ``compare`` could follow
         self.builder.rename_source(view.value, source or name)
         for known in {name, source or name}:
-            self.layouts[known] = view.parts, view.order
+            self.layouts[known] = view.pieces or ((view.parts, view.order),)
 
     def result(self, target: Target, value: Value, shape: Sequence[int], axes: Sequence[int]) -> None:
         """The same for a new value whose axes are these of the file's shape."""

@@ -16,6 +16,8 @@ from ...errors import BadFileError, DqtError, ToolchainError, UnsupportedError
 from ..tflite_file import COUNT_MAX, FILE_MAX, read_bytes
 
 RANK_MAX = 8
+FLOATS = (1, 10, 11, 16)
+"""FLOAT, FLOAT16, DOUBLE and BFLOAT16 in ONNX's list of types."""
 DOMAINS = ("", "ai.onnx", "com.microsoft")
 """Whose operators are called by their bare name. ``com.microsoft``: what ONNX Runtime's own tools write."""
 

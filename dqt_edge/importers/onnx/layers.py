@@ -9,7 +9,7 @@ import numpy as np
 
 from .context import CHANNEL_AXIS, Array, Context, Target
 from .file import RawNode
-from .view import View, reordered, view_of
+from .view import View, places_of, reordered, view_of
 from .windows import window_of
 from ..problems import Unfit
 from ..values import Reals, Value, Weights
@@ -257,8 +257,8 @@ def _dense(
         view = view_of(context.as_axes(view, axes, context.name(node)), view.shape, axes, view.quant)
         parts = view.groups()[-1]
     order, weights = view.order[: len(view.order) - len(parts)], reordered(values, view, parts)
-    if view.places is not None:
-        weights = weights[:, list(view.places)]
+    if view.pieces:
+        weights = weights[:, places_of(view)]
     rows = tuple(view.parts[part] for part in order)
     x = context.builder.reshape(view.value, (*rows, inputs))
     last = node

@@ -11,12 +11,9 @@ import numpy as np
 
 from .chains import JOINED
 from .context import Context
-from .file import RawNode
-from .view import Axes, View, memory_places, view_of
+from .file import FLOATS, RawNode
+from .view import Axes, View, view_of
 from ..problems import Unfit
-
-FLOATS = (1, 10, 11, 16)
-"""FLOAT, FLOAT16, DOUBLE and BFLOAT16 in ONNX's list of types."""
 
 
 def reshaped(context: Context, view: View, shape: Sequence[int], name: str) -> View:
@@ -155,16 +152,13 @@ def _only_dense(context: Context, name: str) -> bool:
 
 def _concat_as_it_lies(context: Context, node: RawNode, views: Sequence[View]) -> None:
     """Flat maps side by side, without putting each in the file's order: the dense layers' weights know."""
-    first, places = 0, []
-    for view in views:
-        places.append(memory_places(view) + first)
-        first += view.shape[1]
+    pieces = tuple(piece for view in views for piece in (view.pieces or ((view.parts, view.order),)))
+    size = sum(view.shape[1] for view in views)
     values = [context.builder.reshape(view.value, (view.shape[1],)) for view in views]
     target = context.target(node, fuse=True)
-    common: dict[str, Any] = {"activation": target.activation, "quant": target.quant}
+    common: dict[str, Any] = {"activation": target.activation, "quant": target.quant, "source": target.source}
     value = context.builder.concat(context.name(node), values, 0, **common)
-    found = tuple(int(n) for n in np.concatenate(places))
-    context.views[target.name] = View(value, (views[0].shape[0], first), (first,), (0,), target.quant, found)
+    context.put(target.name, View(value, (views[0].shape[0], size), (size,), (0,), target.quant, pieces), target.source)
 
 
 def with_axis(view: View, axis: int) -> list[int]:

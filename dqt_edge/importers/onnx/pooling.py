@@ -36,7 +36,7 @@ def pool(context: Context, node: RawNode) -> None:
     if kind == "average" and node.attributes.get("count_include_pad") and any(window.beyond):
         raise Unfit("it counts its padding, and ceil_mode reaches beyond it", "ceil_mode 0, or count_include_pad 0")
     top, left, bottom, right = window.padding
-    target = context.target(node, fuse=True, kept=view.quant if kind == "max" else None)
+    target = context.target(node, fuse=True, kept=view.quant if kind == "max" else None, bounded=view.quant)
     value = context.builder.pool(
         context.name(node),
         kind,
@@ -80,7 +80,8 @@ def _reduce(context: Context, node: RawNode, kind: str, axes: list[int], *, keep
     wide = [axis for axis in axes if view.shape[axis] > 1]
     left = [axis for axis in view.lying() if axis not in wide]
     shape = [1 if axis in axes else n for axis, n in enumerate(view.shape)]
-    target = context.target(node, kept=view.quant if kind in ("max", "min") or not wide else None)
+    kept = view.quant if kind in ("max", "min") or not wide else None
+    target = context.target(node, kept=kept, bounded=view.quant if kind == "mean" else None)
     lying = [axis for axis in view.lying() if axis in wide or axis in left]
     x = context.as_axes(view, lying, context.name(node))
     if wide:

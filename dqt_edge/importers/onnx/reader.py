@@ -146,12 +146,11 @@ class _Reader:
         except Unfit as unfit:
             raise UnsupportedError(unfit.reason, where=str(self.path), next_step=f"give {unfit.nearest}") from unfit
         sources = {edge.name: edge.source for edge in network.edges.values() if edge.source != ""}
-        layouts = {
-            name: {"parts": list(parts), "order": list(order)}
-            for name in sources.values()
-            for parts, order in [context.layouts.get(str(name), ((), ()))]
-            if list(order) != sorted(order)
-        }
+        layouts = {}
+        for name in map(str, sources.values()):
+            pieces = context.layouts.get(name, ())
+            if any(list(order) != sorted(order) for _, order in pieces):
+                layouts[name] = [{"parts": list(parts), "order": list(order)} for parts, order in pieces]
         network.provenance.update({"tensors": sources, "layouts": layouts})
         return network
 

@@ -33,8 +33,8 @@ class View:
         parts: Factors of the shape, none of them 1, in the file's order: axis by axis, the outermost first.
         order: Parts as they lie in memory, the outermost first: a permutation of their positions.
         quant: Scale and zero point in an integer model.
-        places: Of flat maps that were joined as they lie, of which only dense layers read: the place in the file of each
-            element in memory. The parts then are one.
+        pieces: Parts and order of flat maps that were joined as they lie, of which only dense layers read; the parts of
+            the whole then are one.
     """
 
     value: Value
@@ -42,7 +42,7 @@ class View:
     parts: Axes
     order: Axes
     quant: Quant | None = None
-    places: Axes | None = None
+    pieces: tuple[tuple[Axes, Axes], ...] = ()
 
     @property
     def plain(self) -> bool:
@@ -120,12 +120,14 @@ def view_of(value: Value, shape: Sequence[int], axes: Sequence[int], quant: Quan
     return View(value, shape, tuple(shape[axis] for axis in wide), order, quant)
 
 
-def memory_places(view: View) -> npt.NDArray[np.int64]:
+def places_of(view: View) -> npt.NDArray[np.int64]:
     """Place in the file, counted row-major, of each element in memory."""
-    if view.places is not None:
-        return np.asarray(view.places, np.int64)
-    numbers = np.arange(prod(view.parts), dtype=np.int64).reshape(view.parts)
-    return numbers.transpose(view.order).ravel()
+    found, first = [], 0
+    for parts, order in view.pieces or ((view.parts, view.order),):
+        size = prod(parts)
+        found.append(first + np.arange(size, dtype=np.int64).reshape(parts).transpose(order).ravel())
+        first += size
+    return np.concatenate(found)
 
 
 def reordered(array: npt.NDArray[Any], view: View, parts: Sequence[int]) -> npt.NDArray[Any]:
