@@ -33,7 +33,8 @@ def import_model(
     that fit typical inputs.
 
     Args:
-        model: Path of a ``.tflite``, ``.onnx``, ``.keras`` or ``.h5`` file, the content of one, or a Keras model in memory.
+        model: Path of a ``.tflite``, ``.onnx``, ``.keras`` or ``.h5`` file, the content of one, or a Keras model in
+            memory.
         calibration: A few hundred typical inputs for a floating-point model: a data set, whose training part is used
             if it has one, a file, or an array ``x`` in the model's own units.
         candidates: Width pairs that each layer is offered, 8x8 among them: text such as ``"8x8,4x4"``, or pairs.
@@ -120,7 +121,12 @@ def keras_network(model: Any) -> Network:  # noqa: ANN401 - a Keras model
 
 def _suffix(content: bytes) -> str:
     """Which kind of file it is, by its first bytes."""
-    for start, magic, suffix in ((4, b"TFL3", ".tflite"), (0, b"PK", ".keras"), (0, b"\x89HDF", ".h5"), (0, b"\x08", ".onnx")):
+    for start, magic, suffix in (
+        (4, b"TFL3", ".tflite"),
+        (0, b"PK", ".keras"),
+        (0, b"\x89HDF", ".h5"),
+        (0, b"\x08", ".onnx"),
+    ):
         if content[start : start + len(magic)] == magic:
             return suffix
     raise BadFileError(

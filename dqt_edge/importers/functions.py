@@ -94,7 +94,7 @@ _NAMED: dict[str, Callable[..., Reals]] = {
     "at_least": lambda x, other=0.0: np.maximum(x, other),
     "at_most": lambda x, other=0.0: np.minimum(x, other),
     # Any function by its values at rising numbers: several behind each other, of which an integer model needs 256.
-    "composed": lambda x, at=(0.0,), values=(0.0,): np.interp(x, at, values),
+    "composed": lambda x, at=(0.0,), values=(0.0,): np.asarray(np.interp(x, at, values), np.float64),
 }
 
 FUNCTIONS = tuple(sorted(_NAMED))

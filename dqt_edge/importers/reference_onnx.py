@@ -133,8 +133,8 @@ class OnnxReference:
         found: dict[int | str, list[Array]] = {name: [] for name in wanted}
         for start in range(0, len(inputs[0]), self.batch):
             parts = [
-                rows[start : start + self.batch].astype(np.int16) - 128 if kind == np.int8 else rows[start : start + self.batch]
-                for rows, kind in zip(inputs, self._types, strict=True)
+                part.astype(np.int16) - 128 if kind == np.int8 else part
+                for part, kind in zip((rows[start : start + self.batch] for rows in inputs), self._types, strict=True)
             ]
             for name, values in zip(wanted, self._invoke(parts, wanted), strict=True):
                 rows = values.reshape(len(parts[0]), -1)

@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..functions import Function
+from ..problems import Unfit
+from ..values import Quant
 from .context import Context
 from .file import FLOATS, RawNode
 from .view import View
-from ..problems import Unfit
-from ..values import Quant
 
 Reals = npt.NDArray[np.float64]
 JOINED = "joined"
@@ -63,7 +63,10 @@ PLAIN = ("Cast", "Identity", "Transpose")
 
 _KNOWN = (
     *(Function(name) for name in ("gelu", "gelu_tanh", "swish", "hard_swish", "mish", "softplus", "hard_sigmoid")),
-    *(Function(name) for name in ("sigmoid", "tanh", "softsign", "relu6", "relu", "abs", "square", "rsqrt", "elu", "selu")),
+    *(
+        Function(name)
+        for name in ("sigmoid", "tanh", "softsign", "relu6", "relu", "abs", "square", "rsqrt", "elu", "selu")
+    ),
     *(Function(name) for name in ("log_sigmoid", "tanh_shrink", "squareplus")),
     Function("hard_sigmoid", {"alpha": 0.2, "beta": 0.5}),
     Function("swish", {"beta": 1.702}),
@@ -190,12 +193,12 @@ def _operand(context: Context, values: dict[str, Reals], name: str) -> Reals:
 def _step(context: Context, node: RawNode, operands: list[Reals]) -> Reals:
     x = operands[0]
     if node.type == "Clip":
-        return np.clip(x, *context.clip_limits(node))
+        return np.asarray(np.clip(x, *context.clip_limits(node)), np.float64)
     if node.type == "HardSigmoid":
         alpha, beta = node.attributes.get("alpha", 0.2), node.attributes.get("beta", 0.5)
-        return np.clip(alpha * x + beta, 0, 1)
+        return np.asarray(np.clip(alpha * x + beta, 0, 1), np.float64)
     if node.type == "LeakyRelu":
-        return np.where(x >= 0, x, node.attributes.get("alpha", 0.01) * x)
+        return np.asarray(np.where(x >= 0, x, node.attributes.get("alpha", 0.01) * x), np.float64)
     if node.type == "Transpose":
         return x
     made = operands[0]
@@ -235,8 +238,14 @@ def joined(context: Context, node: RawNode) -> None:
         raise Unfit("it reads a tensor that is not quantised", "QuantizeLinear and DequantizeLinear before it")
     if function is None:
         function = _table(context, node.attributes["chain"], view)
-    name, common = context.name(node), {"quant": target.quant, "source": target.source}
-    value = context.builder.unary(name, view.value, function.name, **common, **function.parameters)
+    value = context.builder.unary(
+        context.name(node),
+        view.value,
+        function.name,
+        quant=target.quant,
+        source=target.source,
+        **function.parameters,
+    )
     made = dataclasses.replace(view, value=value, quant=target.quant)
     context.put(target.name, made if axes is None else made.transposed(axes), target.source)
 

@@ -12,16 +12,30 @@ import numpy.typing as npt
 
 from ..builder import Builder
 from ..network import Activation
-from .file import RawNode, RawOnnx
-from .view import Axes, View, view_of
 from ..problems import Unfit
 from ..values import Quant, Value
+from .file import RawNode, RawOnnx
+from .view import Axes, View, view_of
 
 Array = npt.NDArray[Any]
 Reals = npt.NDArray[np.float64]
 CHANNEL_AXIS = 1
 
-MOVES = frozenset("Cast DepthToSpace Dropout Flatten Identity MaxPool Reshape Slice SpaceToDepth Split Squeeze".split())
+MOVES = frozenset(
+    [
+        "Cast",
+        "DepthToSpace",
+        "Dropout",
+        "Flatten",
+        "Identity",
+        "MaxPool",
+        "Reshape",
+        "Slice",
+        "SpaceToDepth",
+        "Split",
+        "Squeeze",
+    ]
+)
 MOVES |= {"Gather", "GlobalMaxPool", "Pad", "ReduceMax", "ReduceMin", "Tile", "Expand", "Transpose", "Unsqueeze"}
 """Operators whose results are elements of what they read: they keep its scale."""
 
@@ -157,10 +171,13 @@ class Context:
         """The same for a new value whose axes are these of the file's shape."""
         self.put(target.name, view_of(value, shape, axes, target.quant), target.source)
 
-    def target(self, node: RawNode, *, fuse: bool = False, kept: Quant | None = None, bounded: Quant | None = None) -> Target:
+    def target(
+        self, node: RawNode, *, fuse: bool = False, kept: Quant | None = None, bounded: Quant | None = None
+    ) -> Target:
         """Where the result of an operator goes.
 
         Args:
+            node: The operator.
             fuse: The layer can have an activation.
             kept: Scale that the result may have where the file quantises it no further.
             bounded: Scale of a function whose range is known, used at the end of the model.

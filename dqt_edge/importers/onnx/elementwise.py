@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .context import CHANNEL_AXIS, Context
-from .file import RawNode
-from .chains import JOINED, joined
-from .layers import require_quantised
-from .view import Axes, View, view_of
 from ..problems import Unfit
 from ..values import Operand, Quant, Reals, Value
+from .chains import JOINED, joined
+from .context import CHANNEL_AXIS, Context
+from .file import RawNode
+from .layers import require_quantised
+from .view import Axes, View, view_of
 
 UNIT = Quant(1 / 256, 0)
 BOTH_SIDES = Quant(1 / 128, 128)
@@ -74,8 +74,8 @@ def function_of(context: Context, node: RawNode, function: str, **parameters: An
     require_quantised(context, view)
     kept = view.quant if function in ("relu", "clip", "relu6", "identity") else None
     target = context.target(node, kept=kept, bounded=RANGES.get(function))
-    common = {"quant": target.quant, "source": target.source}
-    value = context.builder.unary(context.name(node), view.value, function, **common, **parameters)
+    name, quant, source = context.name(node), target.quant, target.source
+    value = context.builder.unary(name, view.value, function, quant=quant, source=source, **parameters)
     context.put(target.name, dataclasses.replace(view, value=value, quant=target.quant), target.source)
 
 
@@ -87,7 +87,7 @@ def gelu(context: Context, node: RawNode) -> None:
 def clip(context: Context, node: RawNode) -> None:
     """Clip between constants."""
     low, high = context.clip_limits(node)
-    known = {(0, np.inf): "relu", (0, 6): "relu6", (-1, 1): "relu_n1_to_1"}.get((low, high))
+    known = {(0.0, np.inf): "relu", (0.0, 6.0): "relu6", (-1.0, 1.0): "relu_n1_to_1"}.get((low, high))
     if known is not None:
         function_of(context, node, known)
     elif low > high:
@@ -112,8 +112,8 @@ def prelu(context: Context, node: RawNode) -> None:
     require_quantised(context, view)
     target = context.target(node)
     x = context.as_axes(view, axes, context.name(node))
-    common = {"quant": target.quant, "source": target.source}
-    value = context.builder.unary(context.name(node), x, "prelu", alpha=slope.ravel(), **common)
+    name, quant, source = context.name(node), target.quant, target.source
+    value = context.builder.unary(name, x, "prelu", alpha=slope.ravel(), quant=quant, source=source)
     context.result(target, value, view.shape, axes)
 
 

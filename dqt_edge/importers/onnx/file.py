@@ -49,7 +49,7 @@ class RawInput:
 
 @dataclass(frozen=True, eq=False)
 class RawOnnx:
-    """The one graph of a model. ``constants``: its initialisers and Constant nodes. ``proto``: as the package reads it."""
+    """The one graph of a model. ``constants``: initialisers and Constant nodes. ``proto``: as the package reads it."""
 
     nodes: tuple[RawNode, ...]
     constants: dict[str, npt.NDArray[Any]]
@@ -123,9 +123,9 @@ def _inlined(onnx: Any, proto: Any, path: Path) -> Any:  # noqa: ANN401 - a modu
 
     if size(proto.graph.node, ()) > COUNT_MAX:
         raise bad_onnx(f"its functions make more than {COUNT_MAX} operators", path)
-    import onnx.inliner  # noqa: PLC0415 - an optional dependency
+    from onnx import inliner  # noqa: PLC0415 - an optional dependency
 
-    return onnx.inliner.inline_local_functions(proto)
+    return inliner.inline_local_functions(proto)
 
 
 class _Parser:
@@ -173,7 +173,9 @@ class _Parser:
         for node in nodes:
             missing = [name for name in node.inputs if name not in known]
             if missing:
-                raise bad_onnx(f"operator {node.index} ({node.type}) reads {missing[0]!r}, which nothing makes", self.path)
+                raise bad_onnx(
+                    f"operator {node.index} ({node.type}) reads {missing[0]!r}, which nothing makes", self.path
+                )
             twice = [name for name in node.outputs if name and name in known]
             if twice:
                 raise bad_onnx(f"operator {node.index} ({node.type}) makes {twice[0]!r} again", self.path)

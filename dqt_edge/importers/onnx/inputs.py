@@ -5,13 +5,62 @@ from __future__ import annotations
 from .context import CHANNEL_AXIS, Context
 
 CHANNELS_FIRST = frozenset(
-    "Conv ConvTranspose MaxPool AveragePool GlobalAveragePool GlobalMaxPool BatchNormalization DepthToSpace SpaceToDepth "
-    "InstanceNormalization GroupNormalization LRN LpPool GlobalLpPool QLinearConv ConvInteger".split()
+    [
+        "Conv",
+        "ConvTranspose",
+        "MaxPool",
+        "AveragePool",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+        "BatchNormalization",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "InstanceNormalization",
+        "GroupNormalization",
+        "LRN",
+        "LpPool",
+        "GlobalLpPool",
+        "QLinearConv",
+        "ConvInteger",
+    ]
 )
 """Operators whose channels are on axis 1."""
 KEEPING = frozenset(
-    "QuantizeLinear DequantizeLinear Identity Dropout Cast Add Sub Mul Div Pow Max Min Relu Clip LeakyRelu Sigmoid Tanh "
-    "HardSigmoid HardSwish Exp Log Abs Neg Sqrt Pad Slice Resize Upsample Concat PRelu Elu Softplus joined".split()
+    [
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "Identity",
+        "Dropout",
+        "Cast",
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Max",
+        "Min",
+        "Relu",
+        "Clip",
+        "LeakyRelu",
+        "Sigmoid",
+        "Tanh",
+        "HardSigmoid",
+        "HardSwish",
+        "Exp",
+        "Log",
+        "Abs",
+        "Neg",
+        "Sqrt",
+        "Pad",
+        "Slice",
+        "Resize",
+        "Upsample",
+        "Concat",
+        "PRelu",
+        "Elu",
+        "Softplus",
+        "joined",
+    ]
 )
 """Operators whose axes are those of what they read."""
 

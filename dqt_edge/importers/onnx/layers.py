@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import Unfit
+from ..values import Reals, Value, Weights
 from .context import CHANNEL_AXIS, Array, Context, Target
 from .file import RawNode
 from .view import View, places_of, reordered, view_of
 from .windows import window_of
-from ..problems import Unfit
-from ..values import Reals, Value, Weights
 
 BIAS_TOLERANCE = 1e-3
 """Relative difference up to which a bias has the scale of its weights times that of the input."""
@@ -220,7 +220,9 @@ def matmul(context: Context, node: RawNode) -> None:
         raise Unfit("it multiplies two tensors that are both computed", "a product with constant weights")
     left = constants[0]
     view = context.view(node, int(left))
-    values, scales = real_or_integer(context, node, 1 - int(left), axis=0 if left else -1 % max(_rank(context, node), 1))
+    values, scales = real_or_integer(
+        context, node, 1 - int(left), axis=0 if left else -1 % max(_rank(context, node), 1)
+    )
     if values.ndim != 2:
         raise Unfit(f"its weights have shape {values.shape}", "weights of two dimensions")
     if not left:

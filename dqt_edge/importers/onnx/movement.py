@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from ..problems import Unfit
 from .chains import JOINED
 from .context import Context
 from .file import FLOATS, RawNode
 from .view import Axes, View, view_of
-from ..problems import Unfit
 
 
 def reshaped(context: Context, view: View, shape: Sequence[int], name: str) -> View:
@@ -133,7 +133,17 @@ def concat(context: Context, node: RawNode) -> None:
     context.result(target, value, shape, axes)
 
 
-SAME_PLACES = ("QuantizeLinear", "DequantizeLinear", "Dropout", "Identity", "Relu", "LeakyRelu", "Sigmoid", "Tanh", JOINED)
+SAME_PLACES = (
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "Dropout",
+    "Identity",
+    "Relu",
+    "LeakyRelu",
+    "Sigmoid",
+    "Tanh",
+    JOINED,
+)
 """Operators that do not ask where elements lie."""
 
 
@@ -162,7 +172,7 @@ def _concat_as_it_lies(context: Context, node: RawNode, views: Sequence[View]) -
 
 
 def with_axis(view: View, axis: int) -> list[int]:
-    """The axes as they lie, with one more of a single element: channels behind the others, others in the file's order."""
+    """The axes as they lie, with one more of a single element: channels behind all, others in the file's order."""
     axes = list(view.lying())
     if axis in axes:
         return axes
@@ -201,7 +211,9 @@ def _cut(context: Context, view: View, ranges: dict[int, tuple[int, int, int]], 
     for axis, (first, last, by) in wide.items():
         count = len(range(first, last, by))
         if count < 1:
-            raise Unfit(f"it takes {first}:{last}:{by} of {view.shape[axis]} elements, which is nothing", "some elements")
+            raise Unfit(
+                f"it takes {first}:{last}:{by} of {view.shape[axis]} elements, which is nothing", "some elements"
+            )
         shape[axis] = count
         if axis in axes:
             at = axes.index(axis)
@@ -229,7 +241,9 @@ def slice_(context: Context, node: RawNode) -> None:
 def reverse(context: Context, node: RawNode) -> None:
     """ReverseSequence over whole sequences."""
     view = context.view(node)
-    axis, batch = (axis_of(view, int(node.attributes.get(name, n))) for name, n in (("time_axis", 0), ("batch_axis", 1)))
+    axis, batch = (
+        axis_of(view, int(node.attributes.get(name, n))) for name, n in (("time_axis", 0), ("batch_axis", 1))
+    )
     lengths = context.constant(node, 1, "its lengths")
     n = view.shape[axis]
     if any(int(length) != n for length in lengths.ravel()) or lengths.size != view.shape[batch]:
@@ -239,8 +253,6 @@ def reverse(context: Context, node: RawNode) -> None:
 
 RUNS_MAX = 32
 """Slices that a Gather may become."""
-
-
 
 
 def gather(context: Context, node: RawNode) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
+from ..problems import Unfit
+from ..values import Quant
 from .context import Context
 from .file import RawNode
 from .layers import from_spatial, require_quantised, spatial
 from .windows import window_of
-from ..problems import Unfit
-from ..values import Quant
 
+Reduction = Literal["mean", "sum", "max", "min"]
+KINDS: dict[str, Reduction] = {"ReduceMean": "mean", "ReduceSum": "sum", "ReduceMax": "max", "ReduceMin": "min"}
 PROBABILITY = Quant(1 / 256, 0)
 SOFTMAX_AXIS = 13
 """Version since which Softmax works along one axis; before, along all from one on."""
@@ -19,8 +21,8 @@ SOFTMAX_AXIS = 13
 
 def pool(context: Context, node: RawNode) -> None:
     """MaxPool, AveragePool."""
-    kind = "max" if node.type == "MaxPool" else "average"
-    if len([name for name in node.outputs[1:] if name and context.readers[name]]):
+    kind: Literal["max", "average"] = "max" if node.type == "MaxPool" else "average"
+    if [name for name in node.outputs[1:] if name and context.readers[name]]:
         raise Unfit("its second output, the places of the maxima, is used", "the largest values alone")
     view = context.view(node)
     require_quantised(context, view)
@@ -60,7 +62,6 @@ def global_pool(context: Context, node: RawNode) -> None:
 
 def reduction(context: Context, node: RawNode) -> None:
     """ReduceMean and its like."""
-    kind = node.type.removeprefix("Reduce").lower()
     view = context.view(node)
     rank = len(view.shape)
     axes = context.numbers(node, "axes", 1)
@@ -71,10 +72,16 @@ def reduction(context: Context, node: RawNode) -> None:
         axes = list(range(rank))
     if any(not -rank <= axis < rank for axis in axes):
         raise Unfit(f"it works over axes {axes} of {rank}", "axes that the tensor has")
-    _reduce(context, node, kind, sorted({axis % rank for axis in axes}), keep=bool(node.attributes.get("keepdims", 1)))
+    _reduce(
+        context,
+        node,
+        KINDS[node.type],
+        sorted({axis % rank for axis in axes}),
+        keep=bool(node.attributes.get("keepdims", 1)),
+    )
 
 
-def _reduce(context: Context, node: RawNode, kind: str, axes: list[int], *, keep: bool) -> None:
+def _reduce(context: Context, node: RawNode, kind: Reduction, axes: list[int], *, keep: bool) -> None:
     view = context.view(node)
     require_quantised(context, view)
     wide = [axis for axis in axes if view.shape[axis] > 1]
@@ -92,9 +99,9 @@ def _reduce(context: Context, node: RawNode, kind: str, axes: list[int], *, keep
         made = x
     context.result(target, made, shape, left)
     if not keep:
-        kept = context.views[target.name]
-        assert kept is not None
-        flat = kept.reshaped(tuple(n for axis, n in enumerate(view.shape) if axis not in axes))
+        made_view = context.views[target.name]
+        assert made_view is not None
+        flat = made_view.reshaped(tuple(n for axis, n in enumerate(view.shape) if axis not in axes))
         assert flat is not None  # only axes of one element go
         context.put(target.name, flat, target.source)
 
@@ -130,7 +137,7 @@ POOLS = {
     "AveragePool": pool,
     "GlobalAveragePool": global_pool,
     "GlobalMaxPool": global_pool,
-    **dict.fromkeys(("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"), reduction),
+    **dict.fromkeys(KINDS, reduction),
     "Softmax": softmax,
     "LogSoftmax": log_softmax,
 }

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ...errors import UnsupportedError
+from ..problems import Unfit
 from .context import Array, Context, Quantised
 from .file import RawNode
 from .fold import fold
-from ..problems import Unfit
 
 DYNAMIC = ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM")
 SAME_CODES = ("Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
@@ -101,7 +101,7 @@ def _quantised(context: Context, node: RawNode) -> Array:
     scales, zeros, axis = _parameters(context, node)
     limits = np.iinfo(zeros.dtype)
     codes = np.rint(values / _along(values, scales, axis)) + _along(values, zeros.astype(np.float64), axis)
-    return np.clip(codes, limits.min, limits.max).astype(zeros.dtype)
+    return np.asarray(np.clip(codes, limits.min, limits.max).astype(zeros.dtype))
 
 
 def _dequantised(context: Context, node: RawNode) -> Quantised:
@@ -151,4 +151,3 @@ def dequantize(context: Context, node: RawNode) -> None:
     if view.quant is not None and view.quant != quant:
         raise Unfit("its scale is another than that of its QuantizeLinear", "one scale for both")
     context.put(node.outputs[0], view)
-

@@ -12,21 +12,21 @@ import numpy as np
 
 from ...errors import UnsupportedError
 from ..network import Network
+from ..problems import Problems, Unfit
+from ..values import Quant
+from .chains import JOINED, join_functions
 from .context import Consequence, Context
 from .elementwise import ELEMENTWISE
 from .file import RawInput, RawNode, RawOnnx, bad_onnx, read_file, start_onnx
 from .fold import FOLDED
-from .chains import JOINED, join_functions
 from .inputs import channels_first
 from .layers import MAC
+from .movement import SHAPES
 from .pooling import POOLS
 from .quantisation import dequantize, prepare, prepare_node, quantize, refuse_formats
 from .refusals import refusal
-from .movement import SHAPES
 from .sizes import SIZES
 from .view import View, view_of
-from ..problems import Problems, Unfit
-from ..values import Quant
 
 Translator = Callable[[Context, RawNode], None]
 OPERATORS: dict[str, Translator] = {
@@ -106,9 +106,7 @@ class _Reader:
         axes = [0, *range(2, len(known)), 1] if turned else list(range(len(known)))
         lying = axes[1:] if len(known) > 1 else axes
         quant = self.input_quant(given)
-        value = self.context.builder.input(
-            given.name, tuple(known[axis] for axis in lying), quant, given.name
-        )
+        value = self.context.builder.input(given.name, tuple(known[axis] for axis in lying), quant, given.name)
         if turned:
             self.turned.append(given.name)
         self.context.put(given.name, view_of(value, known, axes, quant))
@@ -241,7 +239,7 @@ def inferred_shapes(onnx: Any, raw: RawOnnx) -> dict[str, tuple[int, ...]]:  # n
         from onnx import shape_inference  # noqa: PLC0415 - an optional dependency
 
         found = shape_inference.infer_shapes(proto, data_prop=True)
-    except Exception:  # noqa: BLE001 - the package raises what it likes; the shapes are only for better messages
+    except Exception:
         return {}
     shapes = {}
     for value in (*found.graph.value_info, *found.graph.output):

@@ -26,7 +26,9 @@ _REASONS: dict[str, tuple[str, str]] = {
         ("ArgMax", "ArgMin", "TopK", "NonMaxSuppression", "NonZero", "Unique", "Hardmax"),
         ("it gives places of elements, not values", _APPLICATION),
     ),
-    **dict.fromkeys(("STFT", "DFT", "MelWeightMatrix"), ("it is signal processing", "features that the application makes")),
+    **dict.fromkeys(
+        ("STFT", "DFT", "MelWeightMatrix"), ("it is signal processing", "features that the application makes")
+    ),
     "Einsum": ("it is a general product", "MatMul with constant weights, Mul and ReduceSum"),
     "GatherND": ("it gathers single elements", "Slice, or Gather with constant places"),
     "GatherElements": ("it gathers single elements", "Slice, or Gather with constant places"),

@@ -7,17 +7,17 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..problems import Unfit
 from .context import Context
 from .elementwise import broadcast_axes
 from .file import RawNode
 from .layers import require_quantised
 from .movement import axis_of, require_one_sample
 from .view import View, view_of
-from ..problems import Unfit
 
 PAD_MODES = ("constant", "reflect", "edge")
 SCALE_TOLERANCE = 1e-3
-"""Elements by which a factor may miss a whole size: ONNX computes places with the factor, the builder with the sizes."""
+"""Elements by which a factor may miss a whole size: ONNX finds places by the factor, the builder by the sizes."""
 Rounding = Literal["floor", "ceil", "half_up", "half_down"]
 ROUNDINGS: dict[str, Rounding] = {
     "round_prefer_floor": "half_down",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .file import RawNode
 from ..problems import Unfit
+from .file import RawNode
 
 
 class Windows(NamedTuple):
