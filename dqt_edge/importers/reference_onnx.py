@@ -59,7 +59,7 @@ class OnnxReference:
         given = self._session.get_inputs()
         self.inputs: tuple[int | str, ...] = tuple(i.name for i in given)
         self._types = [np.dtype(TYPES.get(i.type, np.float32)) for i in given]
-        self._shapes = [tuple(n if isinstance(n, int) else -1 for n in i.shape) for i in given]
+        self.shapes = [tuple(n if isinstance(n, int) else -1 for n in i.shape) for i in given]
         self.batch = batch if batch > 1 and self._takes(batch) else 1
 
     def _open(self, wanted: tuple[str, ...]) -> Any:  # noqa: ANN401 - a session
@@ -87,10 +87,10 @@ class OnnxReference:
 
     def _takes(self, batch: int) -> bool:
         """Whether a batch gives what its samples give one by one."""
-        if any(len(shape) < 2 or shape[0] != -1 or min(shape[1:]) < 1 for shape in self._shapes):
+        if any(len(shape) < 2 or shape[0] != -1 or min(shape[1:]) < 1 for shape in self.shapes):
             return False
         rng = np.random.default_rng(1)
-        given = [rng.integers(0, 100, (batch, *shape[1:])) / 50 for shape in self._shapes]
+        given = [rng.integers(0, 100, (batch, *shape[1:])) / 50 for shape in self.shapes]
         try:
             many = self._invoke(given, self.outputs)
             one = self._invoke([part[-1:] for part in given], self.outputs)
@@ -104,7 +104,7 @@ class OnnxReference:
 
     def _invoke(self, parts: Sequence[Array], wanted: Sequence[int | str]) -> list[Array]:
         feeds = {}
-        for name, kind, shape, part in zip(self.inputs, self._types, self._shapes, parts, strict=True):
+        for name, kind, shape, part in zip(self.inputs, self._types, self.shapes, parts, strict=True):
             rows = part if kind.kind == "f" else np.rint(part)
             feeds[str(name)] = rows.reshape(-1 if len(shape) > 1 else shape[0], *shape[1:]).astype(kind)
         computed = [str(name) for name in wanted if name not in feeds]
