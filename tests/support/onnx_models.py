@@ -1,5 +1,7 @@
 """Small ONNX models made operator by operator, and what ONNX Runtime makes of their tensors."""
 
+# ruff: noqa: PLC0415 - the extra onnx is imported where a test needs it
+
 from __future__ import annotations
 
 import math
