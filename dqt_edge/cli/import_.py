@@ -26,7 +26,7 @@ import click
 def import_(
     model: Path, out: Path, candidates: str, calibration: str | None, data: str | None, task: str | None
 ) -> None:
-    """Import a model of TFLite (.tflite) or Keras (.keras, .h5).
+    """Import a model of TFLite (.tflite), ONNX (.onnx) or Keras (.keras, .h5).
 
     An int8 or uint8 model keeps its weights and scales. A floating-point model needs --calibration: a few hundred
     typical inputs. If a layer cannot be imported, all such layers are listed, nothing is written, and the exit code
@@ -60,6 +60,9 @@ def import_(
     pairs = vector_text(parse_pairs(candidates, "candidates"))
     click.echo(f"  adaptive layers: {len(graph.adaptive)}, candidates {pairs}")
     click.echo(f"  task: {graph.task}")
+    for tensor in (graph.tensor(name) for name in graph.provenance.get("channels_last", ())):
+        shape = "x".join(str(n) for n in tensor.shape)
+        click.echo(f"  {tensor.name} takes {shape}, channels last, though the file has them first")
     if found is not None:
         click.echo(f"  at 8x8, {found.samples:,} samples:")
         for figure in found.score.figures:

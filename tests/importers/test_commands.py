@@ -66,11 +66,11 @@ def test_nothing_is_written_for_a_model_that_cannot_be_imported(here: Path) -> N
     assert not (here / "s.safetensors").exists()
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "model", "model.tflite.zip"])
+@pytest.mark.parametrize("name", ["model.pb", "model", "model.tflite.zip"])
 def test_other_kinds_of_files_are_refused(name: str, here: Path) -> None:
     done = run("import", here / name, "--out", "s.safetensors")
     assert isinstance(done.exception, errors.UsageError)
-    assert ".tflite, .keras, .h5" in done.exception.next_step
+    assert ".tflite, .onnx, .keras, .h5" in done.exception.next_step
 
 
 @pytest.mark.train

@@ -108,7 +108,7 @@ class _Reader:
         quant = self.input_quant(given)
         value = self.context.builder.input(given.name, tuple(known[axis] for axis in lying), quant, given.name)
         if turned:
-            self.turned.append(given.name)
+            self.turned.append(value.edge)
         self.context.put(given.name, view_of(value, known, axes, quant))
 
     def input_quant(self, given: RawInput) -> Quant | None:
@@ -126,7 +126,7 @@ class _Reader:
     def finish(self) -> Network:
         """Outputs, and where all came from."""
         context = self.context
-        keep = not any(len(i.shape) > 2 and i.name not in self.turned for i in self.raw.inputs)
+        keep = all(len(given.shape) < 3 for given in self.raw.inputs) or len(self.turned) > 0
         for name in self.raw.outputs:
             view = context.views.get(name)
             if view is None:
