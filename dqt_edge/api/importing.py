@@ -113,7 +113,7 @@ def _network(model: FilePath | bytes | Any) -> Network:  # noqa: ANN401 - a Kera
 def keras_network(model: Any) -> Network:  # noqa: ANN401 - a Keras model
     """Network of a Keras model in memory."""
     from ..importers.keras import from_model
-    from ..importers.tflite import graph_name
+    from ..importers.reading import graph_name
 
     name = graph_name(Path(str(model.name)))
     return from_model(model, name, name)

@@ -20,8 +20,7 @@ from .keras_config import bad, check_config
 from .network import MAC_KINDS, Activation, Edge, Network, Node
 from .passes import simplify
 from .problems import Problems, Unfit
-from .tflite import graph_name
-from .tflite_file import read_bytes
+from .reading import graph_name, read_bytes
 
 _ACTIVATIONS: dict[str, Activation] = {"linear": "none", "relu": "relu", "relu6": "relu6"}
 _DROPPED = ("Dropout", "SpatialDropout2D", "GaussianNoise")

@@ -1,0 +1,37 @@
+"""What every reader of model files needs first: the bytes, and a name."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..errors import BadFileError
+
+FILE_MAX = 256 << 20
+
+
+def bad_model(reason: str, path: Path) -> BadFileError:
+    """The error of a model file that is damaged."""
+    return BadFileError(
+        f"not a usable {path.suffix or 'model'} file: {reason}",
+        where=str(path),
+        next_step="copy the file again, or convert it anew",
+    )
+
+
+def read_bytes(path: Path) -> bytes:
+    """Content of a model file; raises BadFileError if it is missing or larger than 256 MiB."""
+    try:
+        if path.stat().st_size > FILE_MAX:
+            raise bad_model(f"it is larger than {FILE_MAX} bytes", path)
+        return path.read_bytes()
+    except OSError as error:
+        raise BadFileError(
+            f"cannot read the model: {error.strerror or error}", where=str(path), next_step="check the path"
+        ) from error
+
+
+def graph_name(path: Path) -> str:
+    """A name for the Graph out of the file's."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem)[:48]
+    return name if re.match(r"[A-Za-z_]", name) else f"model_{name}"
