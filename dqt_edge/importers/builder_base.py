@@ -96,7 +96,7 @@ class BuilderBase:
         known = self._views.get((edge.name, wanted))
         if known is None:
             order = Order(0, (math.prod(wanted),), (1,))
-            known = self.node(f"{edge.name}_as", "rearrange", (edge.name,), wanted, None, order=order)
+            known = self.node(f"{edge.name}_as", "rearrange", (edge.name,), wanted, None, edge.source, order=order)
             self._views[edge.name, wanted] = known
         return known
 

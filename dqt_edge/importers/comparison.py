@@ -1,10 +1,10 @@
-"""An imported model beside TFLite's interpreter: answers, and codes layer by layer."""
+"""An imported model beside the runtime that its file was made for: answers, and codes layer by layer."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from ..graph import FULL, Graph, MacLayer, interpreter, nested
+from ..graph import FULL, Graph, interpreter
+from ..graph.samples import split_inputs
 from ..system.show import Facts, Shown
 from ..tasks import Score, every_output, inputs_of, reals, score_json, task_of
 from ..tasks.kinds import Classifier
 from ..tasks.statistics import Reals
-from .reference import Reference
-from .tflite_file import read_bytes
+from .layerwise import LayerDifference, Layerwise
+from .reading import read_bytes
+from .reference import Reference, Source, codes_of, feeds, open_reference
 
 BATCH = 50
 Codes = npt.NDArray[np.uint8]
-
-
-@dataclasses.dataclass(frozen=True)
-class LayerDifference:
-    """Codes of one layer, ours against TFLite's.
-
-    Attributes:
-        alone: Largest difference when our layer reads TFLite's own tensors.
-        alone_share: Part of the codes that then differ, 0..1.
-        network: Largest difference when both networks run from their input.
-    """
-
-    name: str
-    alone: int
-    alone_share: float
-    network: int
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -141,107 +127,105 @@ def compare(
         BadFileError, ToolchainError: The model or the interpreter is missing or broken.
     """
     sources = _sources(graph, path)
+    given = split_inputs(graph, codes)
     if not len(codes):
         raise UsageError("there are no samples to compare", where="data", next_step="give at least one sample")
-    reference = Reference(path, min(BATCH, len(codes)))
-    tally = _Tally(graph, sources)
+    reference = open_reference(path, min(BATCH, len(codes)), stream=bool(graph.states))
+    tally = _Tally(graph, sources, reference)
+    ours = _ours(graph, given)
     for start in range(0, len(codes), BATCH):
-        part = codes[start : start + BATCH]
-        given = _inputs(graph, part, None if real is None else real[start : start + BATCH], reference.dtype)
-        wanted = sorted({*sources.values(), reference.output})
-        tally.add(part, reference.run(given, wanted), reference.output)
-        progress(len(part))
-    return tally.result(reference.package, labels, inputs_of(graph, codes, real))
+        rows = slice(start, start + BATCH)
+        part = {name: array[rows] for name, array in given.items()}
+        numbers = None if real is None else real[rows]
+        found = reference.run(feeds(graph, reference, part, {graph.input: numbers}), tally.wanted)
+        tally.add(part, next(ours), found)
+        progress(len(part[graph.input]))
+    return tally.result(labels, inputs_of(graph, codes, real))
 
 
-def _sources(graph: Graph, path: Path) -> dict[str, int]:
-    """Tensor of the Graph -> index in the file."""
+def _ours(graph: Graph, given: dict[str, Codes]) -> Iterator[interpreter.Result]:
+    """Our own run, batch by batch; of a graph with states as one stream."""
+    policy = (FULL,) * len(graph.adaptive)
+    count = len(given[graph.input])
+    if graph.states:
+        whole = interpreter.run(graph, given, policy, keep_tensors=True)
+    for start in range(0, count, BATCH):
+        rows = slice(start, start + BATCH)
+        if graph.states:
+            tensors = {name: codes[rows] for name, codes in whole.tensors.items()}
+            outputs = {name: codes[rows] for name, codes in whole.output_codes.items()}
+            yield interpreter.Result(whole.outputs[rows], whole.choices[rows], tensors, None, outputs)
+        else:
+            part = {name: codes[rows] for name, codes in given.items()}
+            yield interpreter.run(graph, part, policy, keep_tensors=True)
+
+
+def _sources(graph: Graph, path: Path) -> dict[str, Source]:
+    """Tensor of the Graph -> its index or name in the file."""
     wanted = graph.provenance.get("sha256")
     sources = graph.provenance.get("tensors")
     found = hashlib.sha256(read_bytes(path)).hexdigest()
-    known = isinstance(sources, dict) and all(isinstance(i, int) for i in sources.values())
+    known = isinstance(sources, dict) and all(isinstance(i, int | str) for i in sources.values())
     if wanted != found or not known:
         raise UsageError(
             "the checkpoint was not imported from this model",
             where=str(path),
-            next_step="give the .tflite file of the import, or import it again",
+            next_step="give the file of the import, or import it again",
         )
     assert isinstance(sources, dict)
     names = {tensor.name for tensor in graph.tensors}
     return {name: index for name, index in sources.items() if name in names}
 
 
-def _inputs(graph: Graph, codes: Codes, real: npt.NDArray[Any] | None, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    if dtype == np.uint8:
-        return codes
-    if dtype == np.int8:
-        return (codes.astype(np.int16) - 128).astype(np.int8)
-    tensor = graph.tensor(graph.input)
-    values = tensor.scale * (codes.astype(np.float64) - tensor.zero_point) if real is None else real
-    return np.asarray(values, np.float32)
-
-
 class _Tally:
     """Adds up the differences of many batches."""
 
-    def __init__(self, graph: Graph, sources: dict[str, int]) -> None:
-        self.graph, self.sources = graph, sources
-        self.policy = (FULL,) * len(graph.adaptive)
-        self.alone = dict.fromkeys((layer.name for layer in graph.layers), 0)
-        self.network = dict(self.alone)
-        self.differing = dict(self.alone)
-        self.total = dict(self.alone)
+    def __init__(self, graph: Graph, sources: dict[str, Source], reference: Reference) -> None:
+        self.graph, self.sources, self.reference = graph, sources, reference
+        self.layouts = graph.provenance.get("layouts", {})
+        self.layers = Layerwise(graph)
+        self.wanted = list(dict.fromkeys([*sources.values(), *reference.outputs]))
         self.ours: list[Reals] = []
         self.theirs: list[Reals] = []
         self.final: list[Reals] = []
         """What the file itself answers with: a softmax in few bits makes equals of near ones."""
 
-    def codes(self, name: str, values: npt.NDArray[Any]) -> Codes:
-        """A tensor of TFLite as our codes."""
-        tensor = self.graph.tensor(name)
-        if values.dtype == np.int8:
-            values = (values.astype(np.int16) + 128).astype(np.uint8)
-        elif values.dtype != np.uint8:
-            values = nested.quantize(values, tensor.scale, tensor.zero_point)
-        return np.asarray(values.reshape(-1, *tensor.shape), np.uint8)
+    def add(self, part: dict[str, Codes], ours: interpreter.Result, found: dict[Source, npt.NDArray[Any]]) -> None:
+        found = {source: self.ordered(source, values) for source, values in found.items()}
+        theirs = {name: self.codes(name, source, found[source]) for name, source in self.sources.items()}
+        self.layers.add(ours.tensors, theirs, part)
+        self.ours.append(reals(self.graph, every_output(ours)))
+        # Before a sigmoid or softmax that the import dropped, and as the file has it.
+        pairs = list(zip(self.graph.outputs, self.reference.outputs, strict=True))
+        self.theirs.append(_joined([self.reals(self.sources.get(name, last), found) for name, last in pairs]))
+        self.final.append(_joined([self.reals(last, found) for _, last in pairs]))
 
-    def add(self, codes: Codes, found: dict[int, npt.NDArray[Any]], output: int) -> None:
-        graph = self.graph
-        ours = interpreter.run(graph, codes, self.policy, keep_tensors=True)
-        theirs = {name: self.codes(name, found[index]) for name, index in self.sources.items()}
-        for layer in graph.layers:
-            if layer.output not in theirs:
-                continue
-            given = {name: theirs.get(name, ours.tensors[name]) for name in layer.inputs}
-            pair = FULL if isinstance(layer, MacLayer) else None
-            alone = _distance(interpreter.run_layer(layer, graph, given, pair), theirs[layer.output])
-            self.alone[layer.name] = max(self.alone[layer.name], int(alone.max()))
-            self.differing[layer.name] += int((alone > 0).sum())
-            self.total[layer.name] += alone.size
-            distance = int(_distance(ours.tensors[layer.output], theirs[layer.output]).max())
-            self.network[layer.name] = max(self.network[layer.name], distance)
-        self.ours.append(reals(graph, every_output(ours)))
-        self.theirs.append(self.reals(found[self.sources.get(graph.output, output)]))
-        self.final.append(found[output].astype(np.float64))
+    def ordered(self, source: Source, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A tensor of the runtime with its axes in the order of ours."""
+        layout = self.layouts.get(source)
+        if layout is None:
+            return values
+        order = (0, *(1 + int(axis) for axis in layout["order"]))
+        return values.reshape(len(values), *layout["parts"]).transpose(order)
 
-    def reals(self, values: npt.NDArray[Any]) -> Reals:
-        """What TFLite's output stands for: before a sigmoid or softmax that the import dropped."""
-        if np.issubdtype(values.dtype, np.floating):
-            return values.astype(np.float64)
-        return reals(self.graph, self.codes(self.graph.output, values).reshape(len(values), -1))
+    def codes(self, name: str, source: Source, values: npt.NDArray[Any]) -> Codes:
+        """A tensor of the runtime as codes of one of ours."""
+        return codes_of(self.graph, name, values, self.reference.quantised(source))
 
-    def result(self, runtime: str, labels: npt.NDArray[Any] | None, inputs: npt.NDArray[Any]) -> Comparison:
-        layers = tuple(
-            LayerDifference(name, self.alone[name], self.differing[name] / self.total[name], self.network[name])
-            for name in self.alone
-            if self.total[name]
-        )
+    def reals(self, source: Source, found: dict[Source, npt.NDArray[Any]]) -> Reals:
+        """What an output of the runtime stands for, [samples, size]."""
+        values = found[source].reshape(len(found[source]), -1).astype(np.float64)
+        quantised = self.reference.quantised(source)
+        return values if quantised is None else np.asarray(quantised[0] * (values - quantised[1]), np.float64)
+
+    def result(self, labels: npt.NDArray[Any] | None, inputs: npt.NDArray[Any]) -> Comparison:
+        layers = self.layers.result(self.reference.package)
         task, ours, theirs = task_of(self.graph), np.concatenate(self.ours), np.concatenate(self.theirs)
         final = np.concatenate(self.final)
         answers, wanted = task.answers(ours), task.answers(theirs)
         return Comparison(
             model=self.graph.name,
-            runtime=runtime,
+            runtime=self.reference.package,
             samples=len(ours),
             task=task.name,
             score=task.score(ours, labels, inputs),
@@ -254,5 +238,5 @@ class _Tally:
         )
 
 
-def _distance(first: Codes, second: Codes) -> npt.NDArray[np.int16]:
-    return np.abs(first.astype(np.int16) - second.astype(np.int16))
+def _joined(parts: list[Reals]) -> Reals:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

@@ -1,105 +1,100 @@
-"""TFLite's own interpreter with its reference kernels, and every tensor kept."""
+"""The runtime that a model file was made for, with every tensor within reach: what ``compare`` compares with."""
 
 from __future__ import annotations
 
-import importlib
-import warnings
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadFileError, ToolchainError
-from ..system.tensorflow import start_tensorflow
+from ..errors import UsageError
+from ..graph import Graph, nested
+from .reference_tflite import TfliteReference
 
-RUNTIMES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter", "tensorflow.lite")
-"""Where the interpreter may come from, in the order of trial."""
+Source = int | str
+Array = npt.NDArray[Any]
+Quantised = tuple[float, int]
+"""Scale of a tensor, and its zero point in codes."""
 
 
-def find_runtime() -> tuple[Any, Any, str]:
-    """Interpreter class, resolver types and package name of the first runtime that can be imported.
+class Reference(Protocol):
+    """A model file, opened in its own runtime.
+
+    Attributes:
+        package: The runtime's name.
+        outputs: The file's output tensors, in the order of the Graph's.
+    """
+
+    package: str
+    outputs: tuple[Source, ...]
+
+    def run(self, inputs: Sequence[Array], wanted: Sequence[Source]) -> dict[Source, Array]:
+        """Tensors by their names in the file, [samples, size]: codes where they are quantised, else real numbers.
+
+        Args:
+            inputs: Of each input in the order of the file, [samples, ...]: codes if it is quantised, else real numbers.
+            wanted: Names, or indices.
+        """
+        ...
+
+    def quantised(self, source: Source) -> Quantised | None:
+        """Scale and zero point of a tensor; None if it holds real numbers."""
+        ...
+
+    @property
+    def inputs(self) -> tuple[Source, ...]:
+        """The file's input tensors, in the order of the Graph's."""
+        ...
+
+
+def open_reference(path: Path, batch: int, *, stream: bool = False) -> Reference:
+    """The runtime of a model file.
+
+    Args:
+        path: The file.
+        batch: Samples of a run, if the model permits.
+        stream: The model has states, so that samples must run one by one.
 
     Raises:
-        ToolchainError: There is none.
+        UsageError: No runtime is known for this kind of file.
+        BadFileError, ToolchainError: The model or the runtime is broken or missing.
     """
-    reasons = []
-    for name in RUNTIMES:
-        package = name.partition(".")[0]
-        try:
-            if package == "tensorflow":
-                start_tensorflow()
-                lite = importlib.import_module(package).lite
-                return lite.Interpreter, lite.experimental.OpResolverType, package
-            module = importlib.import_module(name)
-            return module.Interpreter, module.OpResolverType, package
-        except (ImportError, AttributeError, ToolchainError) as error:  # AttributeError: built for another NumPy
-            reasons.append(f"{package}: {str(error).splitlines()[0]}")
-    raise ToolchainError(
-        "comparing needs a TFLite interpreter, and none can be imported",
-        where="; ".join(reasons),
-        next_step="run: pip install 'dqt-edge[compare]'",
+    if path.suffix == ".tflite":
+        return TfliteReference(path, 1 if stream else batch)
+    raise UsageError(
+        f"{path.suffix or 'a file without suffix'!r} has no runtime to compare with",
+        where=str(path),
+        next_step="give the model file that was imported",
     )
 
 
-class Reference:
-    """A model opened in TFLite's interpreter.
+def feeds(
+    graph: Graph, reference: Reference, codes: Mapping[str, Array], real: Mapping[str, Array | None]
+) -> list[Array]:
+    """What each input of the runtime is given for samples of a Graph."""
+    made = []
+    for name, source in zip(graph.inputs, reference.inputs, strict=True):
+        tensor, given = graph.tensor(name), real.get(name)
+        if reference.quantised(source) is not None:
+            made.append(np.asarray(codes[name]))
+        elif given is not None:
+            made.append(np.asarray(given))
+        else:
+            made.append(tensor.scale * (codes[name].astype(np.float64) - tensor.zero_point))
+    return made
 
-    Args:
-        path: The .tflite file.
-        batch: Samples of a run. Models that cannot be resized run one by one.
-    """
 
-    def __init__(self, path: Path, batch: int) -> None:
-        kind, resolvers, self.package = find_runtime()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # TensorFlow's own class calls itself deprecated
-                self._open: Callable[[], Any] = partial(
-                    kind,
-                    model_path=str(path),
-                    experimental_op_resolver_type=resolvers.BUILTIN_REF,
-                    experimental_preserve_all_tensors=True,
-                )
-                self.interpreter: Any = self._open()
-                detail = self.interpreter.get_input_details()[0]
-                self.input: int = detail["index"]
-                self.dtype = np.dtype(detail["dtype"])
-                self.shape = tuple(int(n) for n in detail["shape"])
-                self.output: int = self.interpreter.get_output_details()[0]["index"]
-                self.batch = self._resize(batch)
-        except (ValueError, RuntimeError) as error:
-            raise BadFileError(
-                f"TFLite cannot run the model: {error}", where=str(path), next_step="convert the model again"
-            ) from error
+def codes_of(graph: Graph, name: str, values: Array, quantised: Quantised | None) -> npt.NDArray[np.uint8]:
+    """A tensor of the runtime as codes of one of the Graph's tensors."""
+    tensor = graph.tensor(name)
+    if quantised is not None and not _same(quantised, (tensor.scale, tensor.zero_point)):
+        values, quantised = quantised[0] * (values.astype(np.float64) - quantised[1]), None
+    if quantised is None:
+        values = nested.quantize(values, tensor.scale, tensor.zero_point)
+    return np.asarray(values.reshape(-1, *tensor.shape), np.uint8)
 
-    def _resize(self, batch: int) -> int:
-        try:
-            self.interpreter.resize_tensor_input(self.input, [batch, *self.shape[1:]])
-            self.interpreter.allocate_tensors()
-            self.interpreter.set_tensor(self.input, np.zeros((batch, *self.shape[1:]), self.dtype))
-            self.interpreter.invoke()
-            if len(self.interpreter.get_tensor(self.output)) == batch:
-                return batch
-        except (ValueError, RuntimeError):
-            pass
-        self.interpreter = self._open()
-        self.interpreter.allocate_tensors()
-        return 1
 
-    def run(self, inputs: npt.NDArray[Any], wanted: Sequence[int]) -> dict[int, npt.NDArray[Any]]:
-        """Tensors by index for samples in the model's own type; their first axis is the sample."""
-        parts: dict[int, list[npt.NDArray[Any]]] = {index: [] for index in wanted}
-        for start in range(0, len(inputs), self.batch):
-            part = inputs[start : start + self.batch].reshape(-1, *self.shape[1:])
-            count = len(part)
-            if count < self.batch:
-                part = np.concatenate([part, np.zeros((self.batch - count, *self.shape[1:]), self.dtype)])
-            self.interpreter.set_tensor(self.input, np.ascontiguousarray(part, self.dtype))
-            self.interpreter.invoke()
-            for index in wanted:
-                tensor = np.array(self.interpreter.get_tensor(index))
-                parts[index].append(tensor.reshape(self.batch, -1)[:count])
-        return {index: np.concatenate(rows) for index, rows in parts.items()}
+def _same(first: Quantised, second: Quantised) -> bool:
+    return first[1] == second[1] and abs(first[0] - second[0]) <= 1e-6 * second[0]

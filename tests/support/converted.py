@@ -38,7 +38,9 @@ def convert(model: Any, path: Path, form: str = "int8", *, batch: int | None = N
         shapes = [tf.TensorSpec((batch, *tensor.shape[1:]), tf.float32) for tensor in model.inputs]
         function = tf.function(lambda *inputs: model(list(inputs) if len(inputs) > 1 else inputs[0]))
         with quiet():
-            converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function(*shapes)], model)
+            converter = tf.lite.TFLiteConverter.from_concrete_functions(
+                [function.get_concrete_function(*shapes)], model
+            )
     typical = samples(model, 32)
     return write(converter, path, form, typical)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from ..builder import Quant, Value
+from ..builder import Quant
 from ..problems import Unfit
 from .file import RawOperator
 from .operands import FLOATING, INTEGERS, Known, Operands
 from .operators import fused, reads
 
+Binary = Literal["add", "subtract", "multiply", "divide", "maximum", "minimum"]
 FUNCTIONS = {
     "RELU": "relu",
     "RELU6": "relu6",
@@ -30,7 +31,7 @@ FUNCTIONS = {
     "SQRT": "sqrt",
     "RSQRT": "rsqrt",
 }
-BINARY = {
+BINARY: dict[str, Binary] = {
     "ADD": "add",
     "SUB": "subtract",
     "MUL": "multiply",
@@ -61,9 +62,9 @@ def function(r: Operands, op: RawOperator) -> None:
 def with_option(r: Operands, op: RawOperator) -> None:
     """A function with a parameter."""
     if op.type == "GELU":
-        _unary(r, op, "gelu_tanh" if op.options["Approximate"] else "gelu")
+        _unary(r, op, "gelu_tanh" if op.number("Approximate") else "gelu")
     else:
-        _unary(r, op, "leaky_relu", alpha=float(op.options["Alpha"]))  # type: ignore[arg-type]
+        _unary(r, op, "leaky_relu", alpha=op.real("Alpha"))
 
 
 @reads("PRELU", supported="one slope, or one for each channel")
@@ -88,7 +89,7 @@ def softmax(r: Operands, op: RawOperator) -> None:
     """A factor before it is another scale."""
     known = r.source(op)
     x, quant = r.sample(known), known.quant
-    beta = float(op.options["Beta"])  # type: ignore[arg-type]
+    beta = op.real("Beta")
     if beta <= 0:
         raise Unfit(f"its factor is {beta}", "a positive factor")
     if beta != 1:
@@ -134,7 +135,7 @@ def squared_difference(r: Operands, op: RawOperator) -> None:
     """A difference of 8 bits, squared."""
     (first, second), shape = r.joined(op)
     covers = partial(_corners, r, op, "subtract")
-    between = r.quant_covering(covers) if r.integer else None
+    between = r.quant_covering(*covers()) if r.integer else None
     quant = r.quant(op.outputs[0], lambda: (0.0, max(abs(n) for n in covers()) ** 2))
     value = r.builder.binary(r.name(op, "difference"), "subtract", first, second, quant=between)
     value = r.builder.unary(r.name(op, "square"), value, "square", quant=quant, source=op.outputs[0])
@@ -171,9 +172,3 @@ def cast(r: Operands, op: RawOperator) -> None:
     if len(r.tensor(op, 0).scales) or not kinds <= {"FLOAT32", *INTEGERS} or "FLOAT32" not in kinds:
         raise Unfit(f"it changes {' to '.join(sorted(kinds))}", "inputs of FLOAT32")
     r.known[op.outputs[0]] = Known(known.shape, known.value, known.quant)
-
-
-def as_value(known: Known) -> Value:
-    """The value of an activation."""
-    assert known.value is not None
-    return known.value

@@ -77,6 +77,18 @@ class RawOperator:
     options: dict[str, Option]
     custom: str = ""
 
+    def number(self, name: str) -> int:
+        """An option that is an integer; 0 if there is none."""
+        return int(self.options.get(name, 0))  # type: ignore[arg-type]
+
+    def real(self, name: str) -> float:
+        """An option that is a real number."""
+        return float(self.options[name])  # type: ignore[arg-type]
+
+    def numbers(self, name: str) -> tuple[int, ...]:
+        """An option that is a list of integers."""
+        return tuple(self.options[name])  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True)
 class RawGraph:

@@ -58,8 +58,20 @@ _REDUCTIONS: dict[str, Callable[..., Any]] = {
     "REDUCE_ALL": np.all,
 }
 MOVING = frozenset(
-    ("RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "STRIDED_SLICE", "SLICE", "PACK", "UNPACK", "CONCATENATION")
-    + ("GATHER", "TILE", "BROADCAST_TO", "SPLIT", "REVERSE_V2", "PAD")
+    (
+        *(
+            "RESHAPE",
+            "SQUEEZE",
+            "EXPAND_DIMS",
+            "TRANSPOSE",
+            "STRIDED_SLICE",
+            "SLICE",
+            "PACK",
+            "UNPACK",
+            "CONCATENATION",
+        ),
+        *("GATHER", "TILE", "BROADCAST_TO", "SPLIT", "REVERSE_V2", "PAD"),
+    )
 )
 """These keep what the numbers stand for: quantised constants, too, go through them."""
 
@@ -84,84 +96,123 @@ def fold(op: RawOperator, inputs: list[Array], tensors: list[RawTensor], output:
 
 
 def _fold(op: RawOperator, inputs: list[Array], tensors: list[RawTensor], output: RawTensor) -> list[Array] | None:
-    kind = op.type
-    if kind == "DEQUANTIZE":
+    if op.type == "DEQUANTIZE":
         return [real_values(inputs[0], tensors[0]).astype(np.float32)]
-    if kind in MOVING:
-        return _move(op, inputs)
-    if any(len(tensor.scales) for tensor in (*tensors, output)):
+    if op.type in _MOVES:
+        return _MOVES[op.type](op, inputs)
+    if any(len(tensor.scales) for tensor in (*tensors, output)) or op.type in MOVING:
         return None
-    if kind == "SHAPE":
-        return [shape_constant(inputs[0].shape)]
-    if kind == "RANK":
-        return [np.array(inputs[0].ndim, np.int32)]
-    if kind == "CAST":
+    if op.type == "CAST":
         return [inputs[0].astype({"FLOAT32": "f4", "INT32": "i4", "INT64": "i8", "BOOL": "?"}[output.type])]
-    if kind in _BINARY:
-        limited(np.broadcast_shapes(inputs[0].shape, inputs[1].shape))
-        return [_BINARY[kind](inputs[0], inputs[1])]
-    if kind in _DIVISIONS:
-        if not inputs[1].all():
-            raise ZeroDivisionError("division by zero")
-        limited(np.broadcast_shapes(inputs[0].shape, inputs[1].shape))
-        return [_DIVISIONS[kind](inputs[0], inputs[1])]
+    if op.type in _MADE:
+        return [_MADE[op.type](*inputs)]
+    made = _computed(op, inputs)
+    return None if made is None else [made]
+
+
+def _computed(op: RawOperator, inputs: list[Array]) -> Array | None:
+    """What arithmetic makes."""
+    kind = op.type
     if kind in _UNARY:
-        return [_UNARY[kind](inputs[0])]
+        return _UNARY[kind](inputs[0])
     if kind in _REDUCTIONS:
         axes = tuple(int(i) for i in inputs[1].ravel())
-        made = _REDUCTIONS[kind](inputs[0], axis=axes, keepdims=bool(op.options.get("KeepDims")))
-        return [np.asarray(made, inputs[0].dtype)]
-    return _make(kind, inputs)
-
-
-def _make(kind: str, inputs: list[Array]) -> list[Array] | None:
-    if kind == "FILL":
-        return [np.full(limited(inputs[0].ravel()), inputs[1].ravel()[0], inputs[1].dtype)]
-    if kind == "RANGE":
-        start, limit, delta = (part.ravel()[0] for part in inputs)
-        if not delta or abs((float(limit) - float(start)) / float(delta)) > FOLDED_MAX:
-            raise Unfit("its range is too long", "a shorter one")
-        return [np.arange(start, limit, delta, inputs[0].dtype)]
-    if kind in ("SELECT", "SELECT_V2"):
-        limited(np.broadcast_shapes(*(part.shape for part in inputs)))
-        return [np.where(inputs[0], inputs[1], inputs[2])]
-    if kind == "BROADCAST_ARGS":
-        return [shape_constant(np.broadcast_shapes(*(tuple(int(n) for n in part.ravel()) for part in inputs)))]
+        made = _REDUCTIONS[kind](inputs[0], axis=axes, keepdims=bool(op.number("KeepDims")))
+        return np.asarray(made, inputs[0].dtype)
+    if kind in _BINARY or kind in _DIVISIONS:
+        if kind in _DIVISIONS and not inputs[1].all():
+            raise ZeroDivisionError("division by zero")
+        limited(np.broadcast_shapes(inputs[0].shape, inputs[1].shape))
+        return (_BINARY | _DIVISIONS)[kind](inputs[0], inputs[1])
     return None
 
 
-def _move(op: RawOperator, inputs: list[Array]) -> list[Array] | None:
-    kind, x, options = op.type, inputs[0], op.options
-    second = inputs[1].ravel() if len(inputs) > 1 else np.zeros(0, np.int64)
-    axis = int(options.get("Axis", 0))  # type: ignore[arg-type]
-    if kind == "RESHAPE":
-        return [x.reshape(tuple(int(n) for n in (second if len(inputs) > 1 else options["NewShape"])))]  # type: ignore[union-attr]
-    if kind == "SQUEEZE":
-        axes = tuple(options["SqueezeDims"])  # type: ignore[arg-type]
-        return [np.squeeze(x, axes or None)]
-    if kind == "EXPAND_DIMS":
-        return [np.expand_dims(x, int(second[0]))]
-    if kind == "TRANSPOSE":
-        return [x.transpose(tuple(int(n) for n in second))]
-    if kind == "STRIDED_SLICE":
-        return [strided(op, x.shape, *inputs[1:4]).take(x)]
-    if kind == "SLICE":
-        sizes = [n - b if s == -1 else s for n, b, s in zip(x.shape, second, inputs[2].ravel(), strict=True)]
-        return [x[tuple(slice(int(b), int(b + s)) for b, s in zip(second, sizes, strict=True))]]
-    if kind in ("PACK", "CONCATENATION"):
-        limited((sum(part.size for part in inputs),))
-        return [np.stack(inputs, axis) if kind == "PACK" else np.concatenate(inputs, axis)]
-    if kind == "UNPACK":
-        return [np.take(x, i, axis) for i in range(x.shape[axis])]
-    if kind == "GATHER" and not options["BatchDims"]:
-        limited((x.size // max(x.shape[axis], 1) * second.size,))
-        return [np.take(x, inputs[1].astype(np.int64), axis)]
-    if kind == "TILE":
-        limited(int(n) * int(m) for n, m in zip(x.shape, second, strict=True))
-        return [np.tile(x, tuple(int(n) for n in second))]
-    if kind == "BROADCAST_TO":
-        return [np.broadcast_to(x, limited(second)).copy()]
-    return None
+def _range(start: Array, limit: Array, delta: Array) -> Array:
+    first, last, step = (float(part.ravel()[0]) for part in (start, limit, delta))
+    if not step or abs((last - first) / step) > FOLDED_MAX:
+        raise Unfit("its range is too long", "a shorter one")
+    return np.arange(first, last, step).astype(start.dtype)
+
+
+def _select(condition: Array, first: Array, second: Array) -> Array:
+    limited(np.broadcast_shapes(condition.shape, first.shape, second.shape))
+    return np.where(condition, first, second)
+
+
+_MADE: dict[str, Callable[..., Array]] = {
+    "RANK": lambda x: np.array(x.ndim, np.int32),
+    "FILL": lambda shape, value: np.full(limited(shape.ravel()), value.ravel()[0], value.dtype),
+    "RANGE": _range,
+    "SELECT": _select,
+    "SELECT_V2": _select,
+    "BROADCAST_ARGS": lambda *shapes: shape_constant(np.broadcast_shapes(*(whole(part) for part in shapes))),
+}
+
+
+# --- Moves ------------------------------------------------------------------------------------------------------
+
+
+def whole(data: Array) -> tuple[int, ...]:
+    """A constant list of integers."""
+    return tuple(int(n) for n in data.ravel())
+
+
+def _reshape(op: RawOperator, inputs: list[Array]) -> list[Array]:
+    return [inputs[0].reshape(whole(inputs[1]) if len(inputs) > 1 else op.numbers("NewShape"))]
+
+
+def _squeeze(op: RawOperator, inputs: list[Array]) -> list[Array]:
+    axes = op.numbers("SqueezeDims")
+    return [np.squeeze(inputs[0], axes) if axes else np.squeeze(inputs[0])]
+
+
+def _slice(op: RawOperator, inputs: list[Array]) -> list[Array]:
+    del op
+    x, begins, sizes = inputs[0], whole(inputs[1]), whole(inputs[2])
+    lines = zip(x.shape, begins, sizes, strict=True)
+    return [x[tuple(slice(b, n if size == -1 else b + size) for n, b, size in lines)]]
+
+
+def _joined(op: RawOperator, inputs: list[Array]) -> list[Array]:
+    limited((sum(part.size for part in inputs),))
+    axis = op.number("Axis")
+    return [np.stack(inputs, axis) if op.type == "PACK" else np.concatenate(inputs, axis)]
+
+
+def _unpack(op: RawOperator, inputs: list[Array]) -> list[Array]:
+    axis = op.number("Axis")
+    return [np.take(inputs[0], i, axis) for i in range(inputs[0].shape[axis])]
+
+
+def _gather(op: RawOperator, inputs: list[Array]) -> list[Array] | None:
+    x, indices, axis = inputs[0], inputs[1].astype(np.int64), op.number("Axis")
+    if op.number("BatchDims"):
+        return None
+    limited((x.size // max(x.shape[axis], 1) * indices.size,))
+    return [np.take(x, indices, axis)]
+
+
+def _tile(op: RawOperator, inputs: list[Array]) -> list[Array]:
+    del op
+    times = whole(inputs[1])
+    limited(n * m for n, m in zip(inputs[0].shape, times, strict=True))
+    return [np.tile(inputs[0], times)]
+
+
+_MOVES: dict[str, Callable[[RawOperator, list[Array]], list[Array] | None]] = {
+    "RESHAPE": _reshape,
+    "SQUEEZE": _squeeze,
+    "EXPAND_DIMS": lambda _, inputs: [np.expand_dims(inputs[0], whole(inputs[1])[0])],
+    "TRANSPOSE": lambda _, inputs: [inputs[0].transpose(whole(inputs[1]))],
+    "STRIDED_SLICE": lambda op, inputs: [strided(op, inputs[0].shape, *inputs[1:4]).take(inputs[0])],
+    "SLICE": _slice,
+    "PACK": _joined,
+    "CONCATENATION": _joined,
+    "UNPACK": _unpack,
+    "GATHER": _gather,
+    "TILE": _tile,
+    "BROADCAST_TO": lambda _, inputs: [np.broadcast_to(inputs[0], limited(whole(inputs[1]))).copy()],
+}
 
 
 def limited(shape: Any) -> tuple[int, ...]:  # noqa: ANN401 - any iterable of integers
@@ -182,6 +233,5 @@ def real_values(data: Array, tensor: RawTensor) -> npt.NDArray[np.float64]:
         if not 0 <= tensor.axis < data.ndim or data.shape[tensor.axis] != len(tensor.scales):
             raise Unfit(f"it has {len(tensor.scales)} scales for shape {data.shape}", "one for each channel")
         along[tensor.axis] = -1
-    zeros = tensor.zeros if len(tensor.zeros) else np.zeros(1)
-    zeros = np.broadcast_to(zeros, len(tensor.scales))
+    zeros = np.broadcast_to(tensor.zeros if len(tensor.zeros) else np.zeros(1, np.int64), len(tensor.scales))
     return (values - zeros.reshape(along)) * tensor.scales.reshape(along)

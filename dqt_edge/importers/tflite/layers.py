@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from math import prod
+from typing import Literal
 
 from ..builder import Value, Weights
 from ..problems import Unfit
@@ -13,19 +15,25 @@ from .operands import Known, Operands
 from .operators import fused, reads
 
 Pair = tuple[int, int]
+REDUCTIONS: dict[str, Literal["mean", "sum", "max", "min"]] = {
+    "MEAN": "mean",
+    "SUM": "sum",
+    "REDUCE_MAX": "max",
+    "REDUCE_MIN": "min",
+}
 
 
 def whole(op: RawOperator, *names: str) -> Pair:
     """Two options as positive integers."""
-    values = tuple(int(op.options[name]) for name in names)  # type: ignore[arg-type]
+    values = tuple(op.number(name) for name in names)
     if min(values) < 1:
         raise Unfit(f"its {' and '.join(names)} are {values}", "positive ones")
     return values[0], values[1]
 
 
-def padding_of(op: RawOperator) -> str:
-    """``same`` or ``valid``."""
-    return "same" if op.options["Padding"] == 0 else "valid"
+def padding_of(op: RawOperator) -> Literal["same", "valid"]:
+    """Which of the two paddings an operator has."""
+    return "same" if op.number("Padding") == 0 else "valid"
 
 
 def image(r: Operands, known: Known) -> Value:
@@ -80,7 +88,7 @@ def _convolution(r: Operands, op: RawOperator, layer: partial[Value], kernel: Pa
         r.put(op, (1, *value.shape), value, quant)
         return
     if len(known.shape) != 4 or layer.keywords["stride"] != (1, 1) or dilation != (1, 1) or known.spread.convolve:
-        raise Unfit(f"it lies between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND", spread.NEAREST)
+        raise Unfit("it lies between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND", spread.NEAREST)
     same = padding_of(op) == "same"
     sizes = [n if same else n - k + 1 for n, k in zip(known.shape[1:3], kernel, strict=True)]
     if min(sizes) < 1:
@@ -148,13 +156,13 @@ def transposed(r: Operands, op: RawOperator) -> None:
 @reads("FULLY_CONNECTED", supported="on one row of inputs, or on each of several")
 def dense(r: Operands, op: RawOperator) -> None:
     """Weights [out, in]; whatever the input's shape, its rows have the length of the weights."""
-    if op.options["WeightsFormat"]:
+    if op.number("WeightsFormat"):
         raise Unfit("its weights are shuffled", "the default weights format")
     known = r.source(op)
     if r.operand(op, 1).data is None:
         raise Unfit("both its factors are computed, as in attention", "weights that are constant")
     weights = r.weights(op, 2, axis=0)
-    shape = known.shape[:-1] if op.options["KeepNumDims"] else ()
+    shape = known.shape[:-1] if op.number("KeepNumDims") else ()
     _rows(r, op, known, weights, shape)
 
 
@@ -165,28 +173,23 @@ def product(r: Operands, op: RawOperator) -> None:
     if r.operand(op, 1).data is None:
         raise Unfit("both its factors are computed, as in attention", "a second factor that is constant")
     rank = r.operand(op, 1).shape
-    if op.options["AdjX"] or len(rank) < 2 or any(n != 1 for n in rank[:-2]):
+    if op.number("AdjX") or len(rank) < 2 or any(n != 1 for n in rank[:-2]):
         raise Unfit(f"its constant has shape {rank}, or its input is turned", "rows times one constant matrix")
-    weights = r.weights(op, len(rank), axis=len(rank) - (2 if op.options["AdjY"] else 1))
+    weights = r.weights(op, len(rank), axis=len(rank) - (2 if op.number("AdjY") else 1))
     matrix = weights.values.reshape(rank[-2:])
-    weights = weights._replace(values=matrix if op.options["AdjY"] else matrix.T)
+    weights = weights._replace(values=matrix if op.number("AdjY") else matrix.T)
     _rows(r, op, known, weights, known.shape[:-1])
 
 
 def _rows(r: Operands, op: RawOperator, known: Known, weights: Weights, shape: tuple[int, ...]) -> None:
     assert known.value is not None
     out, length = weights.values.shape
-    size = 1
-    for n in known.shape:
-        size *= n
-    rows = size // length
-    if rows * length != size:
+    rows = prod(known.shape) // length
+    if rows * length != prod(known.shape):
         raise Unfit(f"its weights read {length} numbers of shape {known.shape}", "rows that have the weights' length")
     quant = r.quant(op.outputs[0])
     x = r.shaped(known.value, (length,) if rows == 1 else (rows, length))
-    value = r.builder.dense(
-        r.name(op, "dense"), x, weights, activation=fused(op), quant=quant, source=op.outputs[0]
-    )
+    value = r.builder.dense(r.name(op, "dense"), x, weights, activation=fused(op), quant=quant, source=op.outputs[0])
     r.put(op, (*shape, out) if shape else (rows, out), value, quant)
 
 
@@ -197,7 +200,7 @@ def _rows(r: Operands, op: RawOperator, known: Known, weights: Weights, shape: t
 def pool(r: Operands, op: RawOperator) -> None:
     """Padding SAME of an average is not counted."""
     quant = r.quant(op.outputs[0])
-    kind = "max" if op.type == "MAX_POOL_2D" else "average"
+    kind: Literal["max", "average"] = "max" if op.type == "MAX_POOL_2D" else "average"
     value = r.builder.pool(
         r.name(op, f"{kind}_pool"),
         kind,
@@ -218,16 +221,14 @@ def reduction(r: Operands, op: RawOperator) -> None:
     known = r.source(op)
     rank = len(known.shape)
     axes = sorted({a % max(rank, 1) for a in r.integers(op, 1, "its axes") if -rank <= a < rank})
-    keep = bool(op.options["KeepDims"])
+    keep = bool(op.number("KeepDims"))
     shape = tuple(1 if i in axes else n for i, n in enumerate(known.shape) if keep or i not in axes)
-    kind = op.type.removeprefix("REDUCE_").lower()
+    kind = REDUCTIONS[op.type]
     quant = r.quant(op.outputs[0], None if kind == "sum" else partial(r.range_of, op, 0))
     first = known.shape[0] == 1
     inner = [a - 1 if first else a for a in axes if known.shape[a] > 1]
     if not inner:
         r.move(op, shape, r.sample(known), known)
         return
-    value = r.builder.reduce(
-        r.name(op, kind), kind, r.sample(known), inner, keep, quant=quant, source=op.outputs[0]
-    )
+    value = r.builder.reduce(r.name(op, kind), kind, r.sample(known), inner, keep, quant=quant, source=op.outputs[0])
     r.put(op, shape, value, quant)

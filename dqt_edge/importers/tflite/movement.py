@@ -9,18 +9,18 @@ from math import prod
 import numpy as np
 
 from ..builder import Operand, Value
+from ..builder_moves import PadMode
 from ..problems import Unfit
 from . import spread
 from .file import RawOperator
 from .folding import limited
-from .operands import INTEGERS, Known, Operands
+from .operands import Known, Operands
 from .operators import fused, reads
 from .slices import strided
 
 
-def axis_of(value: object, rank: int) -> int:
+def axis_of(axis: int, rank: int) -> int:
     """An axis as 0..rank-1; raises Unfit for one that does not exist."""
-    axis = int(value)  # type: ignore[call-overload]
     if not -rank <= axis < rank:
         raise Unfit(f"it works along axis {axis} of {rank}", "an axis that exists")
     return axis % rank
@@ -46,18 +46,11 @@ def _new_shape(r: Operands, op: RawOperator, old: tuple[int, ...]) -> tuple[int,
         axis = axis_of(r.integers(op, 1, "its axis")[0], len(old) + 1)
         return (*old[:axis], 1, *old[axis:])
     if op.type == "SQUEEZE":
-        named = op.options["SqueezeDims"]
-        assert isinstance(named, tuple)
-        axes = [axis_of(a, len(old)) for a in named] or [i for i, n in enumerate(old) if n == 1]
+        axes = [axis_of(a, len(old)) for a in op.numbers("SqueezeDims")] or [i for i, n in enumerate(old) if n == 1]
         if any(old[a] != 1 for a in axes):
             raise Unfit(f"it drops axes {axes} of {old}", "axes of size 1")
         return tuple(n for i, n in enumerate(old) if i not in axes)
-    if r.has(op, 1):
-        sizes = r.integers(op, 1, "its shape")
-    else:
-        named = op.options["NewShape"]
-        assert isinstance(named, tuple)
-        sizes = list(named)
+    sizes = r.integers(op, 1, "its shape") if r.has(op, 1) else [*op.numbers("NewShape")]
     known = prod(n for n in sizes if n != -1)
     if sizes.count(-1) == 1 and known > 0:
         sizes[sizes.index(-1)] = prod(old) // known
@@ -84,7 +77,7 @@ def transpose(r: Operands, op: RawOperator) -> None:
 def blocks(r: Operands, op: RawOperator) -> None:
     """A transpose of blocks."""
     known = r.source(op)
-    block = int(op.options["BlockSize"])  # type: ignore[arg-type]
+    block = op.number("BlockSize")
     if len(known.shape) != 4 or known.shape[0] != 1 or block < 1:
         raise Unfit(f"it reads shape {known.shape} in blocks of {block}", "a batch of one image")
     _, height, width, channels = known.shape
@@ -150,7 +143,7 @@ def split(r: Operands, op: RawOperator) -> None:
     known = r.source(op, 1 if op.type == "SPLIT" else 0)
     count = len(op.outputs)
     if op.type == "UNPACK":
-        axis = axis_of(op.options["Axis"], len(known.shape))
+        axis = axis_of(op.number("Axis"), len(known.shape))
         sizes = [1] * known.shape[axis]
     elif op.type == "SPLIT":
         axis = axis_of(r.integers(op, 0, "its axis")[0], len(known.shape))
@@ -173,8 +166,8 @@ def split(r: Operands, op: RawOperator) -> None:
 def gather(r: Operands, op: RawOperator) -> None:
     """Indices that follow each other are one slice."""
     known = r.source(op)
-    axis = axis_of(op.options["Axis"], len(known.shape))
-    if op.options["BatchDims"]:
+    axis = axis_of(op.number("Axis"), len(known.shape))
+    if op.number("BatchDims"):
         raise Unfit("it gathers by batch", "the same indices for all samples")
     indices = r.constant(op, 1, "its indices")
     numbers = [int(n) for n in indices.ravel()]
@@ -199,9 +192,8 @@ def _runs(numbers: list[int]) -> list[tuple[int, int, int]]:
     spans: list[list[int]] = []
     for n in numbers:
         last = spans[-1] if spans else None
-        if last is not None and len(last) == 1 and n != last[0]:
-            last.append(n)
-        elif last is not None and len(last) > 1 and n - last[-1] == last[1] - last[0]:
+        step = 0 if last is None else n - last[-1]
+        if last is not None and step and (len(last) == 1 or step == last[1] - last[0]):
             last.append(n)
         else:
             spans.append([n])
@@ -227,7 +219,7 @@ def concat(r: Operands, op: RawOperator) -> None:
     """PACK joins along an axis that it makes."""
     known = [r.operand(op, i) for i in range(len(op.inputs))]
     shapes = [k.shape for k in known]
-    axis = axis_of(op.options["Axis"], len(shapes[0]) + (op.type == "PACK"))
+    axis = axis_of(op.number("Axis"), len(shapes[0]) + (op.type == "PACK"))
     if op.type == "PACK":
         shapes = [(*s[:axis], 1, *s[axis:]) for s in shapes]
     if len({(*s[:axis], *s[axis + 1 :]) for s in shapes}) != 1:
@@ -263,7 +255,7 @@ def pad(r: Operands, op: RawOperator) -> None:
     value = 0.0
     if op.type == "PADV2":
         value = float(r.real(op, 2, "its value").ravel()[0])
-    mode = "constant" if op.type != "MIRROR_PAD" else "symmetric" if op.options["Mode"] else "reflect"
+    mode: PadMode = "constant" if op.type != "MIRROR_PAD" else "symmetric" if op.number("Mode") else "reflect"
     least = 1 if mode == "reflect" else 0
     if mode != "constant" and any(max(p) > n - least for p, n in zip(pads, known.shape, strict=True)):
         raise Unfit(f"it mirrors {pads} of {known.shape}", "less padding than elements")
@@ -310,18 +302,15 @@ def resize(r: Operands, op: RawOperator) -> None:
         r.sample(known),
         (size[0], size[1]),
         method="bilinear" if op.type == "RESIZE_BILINEAR" else "nearest",
-        half_pixel=bool(op.options["HalfPixelCenters"]),
-        align_corners=bool(op.options["AlignCorners"]),
+        half_pixel=bool(op.number("HalfPixelCenters")),
+        align_corners=bool(op.number("AlignCorners")),
     )
     r.move(op, shape, value, known)
 
 
-@reads("SHAPE", "RANK", "FILL", "RANGE", supported="where only shapes depend on them: they are computed while importing")
+@reads(
+    "SHAPE", "RANK", "FILL", "RANGE", supported="where only shapes depend on them: they are computed while importing"
+)
 def shape_only(r: Operands, op: RawOperator) -> None:
     """What could be computed has been."""
     raise Unfit("it depends on the inputs", "shapes that are known when the model is converted")
-
-
-def is_integer(tensor_type: str) -> bool:
-    """Whether activations of this type are codes."""
-    return tensor_type in INTEGERS

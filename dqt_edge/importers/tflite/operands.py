@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 INTEGERS = ("INT8", "UINT8")
-INDICES = ("INT32", "INT64", "BOOL")
 RANK_MAX = 6
 FLOATING = Unfit(
     "it computes in floating point between layers of integers",
@@ -157,7 +156,9 @@ class Operands:
             return Weights(self.real(op, 1, "its weights"), None, self.bias(op, channels, "FLOAT32"))
         if tensor.type not in INTEGERS or len(tensor.scales) not in (1, channels):
             found = f"{tensor.type} with {len(tensor.scales)} scales"
-            raise Unfit(f"its weights are {found} for {channels} channels", "INT8 weights with a scale for each channel")
+            raise Unfit(
+                f"its weights are {found} for {channels} channels", "INT8 weights with a scale for each channel"
+            )
         zeros = np.broadcast_to(tensor.zeros if len(tensor.zeros) else np.zeros(1, np.int64), len(tensor.scales))
         along = [1] * rank
         along[axis] = -1
@@ -203,6 +204,10 @@ class Operands:
             raise FLOATING
         return found
 
+    def quant_covering(self, low: float, high: float) -> Quant | None:
+        """Scale for a tensor that the file does not have; None in a floating-point model."""
+        return covering(low, high) if self.integer else None
+
     def quantised_later(self, index: int) -> Quant | None:
         """Scale of the first QUANTIZE behind a floating tensor, with nothing that computes between."""
         seen, ahead = {index}, [index]
@@ -231,6 +236,7 @@ class Operands:
         """What an operator makes that moves data: it keeps the scale, and changes it only where the file does."""
         index = op.outputs[output]
         target = origin.quant
+        self.builder.rename_source(value, index)
         if self.graph.tensors[index].type in INTEGERS:
             target = self.quant(index)
         elif self.graph.tensors[index].type != "FLOAT32":
@@ -250,7 +256,9 @@ class Operands:
         try:
             shape = np.broadcast_shapes(*shapes)
         except ValueError:
-            raise Unfit(f"it joins shapes {' and '.join(map(str, shapes))}", "shapes of which each size is one, or equal") from None
+            raise Unfit(
+                f"it joins shapes {' and '.join(map(str, shapes))}", "shapes of which each size is one, or equal"
+            ) from None
         full = [(1,) * (len(shape) - len(s)) + s for s in shapes]
         drop = bool(shape) and shape[0] == 1
         operands: list[Operand] = []

@@ -90,7 +90,7 @@ def operator_of(op: RawOperator) -> Operator:
 
 def fused(op: RawOperator) -> Activation:
     """The activation behind an operator; raises Unfit for one that is not known."""
-    code = op.options.get("FusedActivationFunction", 0)
-    if not isinstance(code, int) or code not in ACTIVATIONS:
+    code = op.number("FusedActivationFunction")
+    if code not in ACTIVATIONS:
         raise Unfit(f"its fused activation has number {code}", "none, RELU, RELU6 or RELU_N1_TO_1")
     return ACTIVATIONS[code]

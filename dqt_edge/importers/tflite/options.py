@@ -42,8 +42,10 @@ OPTIONS: dict[str, tuple[str, str]] = {
 }
 VECTORS = ("NewShape", "SqueezeDims")
 NEEDED = frozenset(
-    ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "AVERAGE_POOL_2D", "MAX_POOL_2D", "CONCATENATION", "LEAKY_RELU")
-    + ("STRIDED_SLICE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "VAR_HANDLE", "CALL_ONCE")
+    (
+        *("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "AVERAGE_POOL_2D", "MAX_POOL_2D", "CONCATENATION"),
+        *("LEAKY_RELU", "STRIDED_SLICE", "DEPTH_TO_SPACE", "SPACE_TO_DEPTH", "VAR_HANDLE", "CALL_ONCE"),
+    )
 )
 """Operators that mean nothing without their options; of the others, absent ones have the schema's default."""
 DEFAULTS: dict[str, int | float | str | tuple[int, ...]] = {

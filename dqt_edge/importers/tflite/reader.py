@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ...errors import UnsupportedError
 from ..builder import Builder, Quant
@@ -13,7 +17,7 @@ from ..reading import graph_name
 from . import elementwise, layers, movement, states  # noqa: F401 - they register what they read
 from .file import RawModel, RawOperator, read_file
 from .folding import fold, shape_constant
-from .operands import INDICES, INTEGERS, Known, Operands, sample_shape
+from .operands import INTEGERS, Known, Operands, sample_shape
 from .operators import operator_of
 
 
@@ -34,7 +38,7 @@ class _Reader(Operands):
     """Walks the operators once."""
 
     def __init__(self, raw: RawModel, path: Path) -> None:
-        super().__init__(raw.graphs, Builder(graph_name(path), str(path)))
+        super().__init__(raw.graphs, Builder(graph_name(path)))
         self.raw, self.path = raw, path
         self.problems = Problems(str(path))
 
@@ -50,8 +54,12 @@ class _Reader(Operands):
             with self.problems.collect(f"output {self.graph.tensors[index].name!r}", "OUTPUT"):
                 self.output(index, number)
         self.problems.refuse()
-        provenance = {"source": self.path.name, "sha256": self.raw.sha256}
-        return self.builder.finish(provenance | ({"dropped": self.dropped} if self.dropped else {}))
+        network = self.builder.finish({"source": self.path.name, "sha256": self.raw.sha256})
+        found = {edge.name: edge.source for edge in network.edges.values() if isinstance(edge.source, int)}
+        more: dict[str, Any] = {"tensors": found}
+        if self.dropped:
+            more["dropped"] = [*self.dropped, *network.provenance.get("dropped", [])]
+        return dataclasses.replace(network, provenance=network.provenance | more)
 
     def refuse_wide(self) -> None:
         """One sentence for a model of 16-bit activations, instead of one for each layer."""
@@ -142,16 +150,11 @@ class _Reader(Operands):
         return True
 
     def put_constant(self, index: int, data: object) -> None:
-        import numpy as np
-
         array = np.asarray(data)
         self.known[index] = Known(array.shape, data=array)
 
 
 def safe_name(name: str, otherwise: str) -> str:
     """A name for a tensor out of the file's."""
-    name = re.sub(r"[^A-Za-z0-9_]", "_", name.split(":")[0].removeprefix("serving_default_"))[:48]
+    name = re.sub(r"[^A-Za-z0-9_]", "_", name.partition(":")[0].removeprefix("serving_default_"))[:48]
     return name if re.match(r"[A-Za-z_]", name) else otherwise
-
-
-__all__ = ["INDICES", "graph_name", "read_network"]

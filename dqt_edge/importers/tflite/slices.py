@@ -39,8 +39,8 @@ def strided(
 ) -> Slice:
     """Resolve the masks for an input of ``shape``; raises Unfit if they do not fit it."""
     begins, ends, strides = ([int(n) for n in part.ravel()] for part in (begin, end, steps))
-    masks = {name: int(op.options[f"{name}Mask"]) for name in ("Begin", "End", "Ellipsis", "NewAxis", "ShrinkAxis")}  # type: ignore[arg-type]
-    if not len(begins) == len(ends) == len(strides) or op.options["Offset"]:
+    masks = {name: op.number(f"{name}Mask") for name in ("Begin", "End", "Ellipsis", "NewAxis", "ShrinkAxis")}
+    if not len(begins) == len(ends) == len(strides) or op.number("Offset"):
         raise Unfit("its begin, end and strides do not belong together", "x[a:b:c] for each axis")
     found: list[tuple[int, int, int]] = []
     made: list[int] = []
@@ -58,10 +58,9 @@ def strided(
             raise Unfit(f"it slices shape {shape} by {len(begins)} axes", "a slice for each axis")
         size = shape[len(found)]
         if masks["ShrinkAxis"] >> i & 1:
-            first += size if first < 0 else 0
-            if not 0 <= first < size:
+            if not -size <= first < size:
                 raise Unfit(f"it takes element {first} of {size}", "an element that exists")
-            found.append((first, first + 1, 1))
+            found.append((first % size, first % size + 1, 1))
             continue
         begin_open, end_open = bool(masks["Begin"] >> i & 1), bool(masks["End"] >> i & 1)
         window = slice(None if begin_open else first, None if end_open else last, stride)

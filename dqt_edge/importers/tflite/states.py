@@ -38,7 +38,7 @@ class State:
 @reads("CALL_ONCE", supported="where it gives state variables their first values")
 def call_once(r: Operands, op: RawOperator) -> None:
     """Run a subgraph of constants."""
-    number = int(op.options["InitSubgraphIndex"])  # type: ignore[arg-type]
+    number = op.number("InitSubgraphIndex")
     if not 0 < number < len(r.graphs):
         raise Unfit(f"it calls subgraph {number}", "a subgraph that exists")
     graph = r.graphs[number]
@@ -90,6 +90,7 @@ def _first(r: Operands, op: RawOperator, name: str, state: State) -> Known:
     quant = r.quant(op.outputs[0])
     inner = shape[1:] if shape and shape[0] == 1 else shape
     state.value = r.builder.state(name or f"state_{op.index}", inner, quant, initial=float(state.initial.flat[0]))
+    r.builder.rename_source(state.value, op.outputs[0])
     return Known(shape, state.value, quant)
 
 
