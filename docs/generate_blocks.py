@@ -22,6 +22,8 @@ from dqt_edge.cli import COMMANDS
 from dqt_edge.cli.train import train
 from dqt_edge.device import client, messages
 from dqt_edge.graph import checkpoint, dial, layers, policy, values
+from dqt_edge.importers.tflite.operators import OPERATORS, REFUSED
+from dqt_edge.importers.tflite.reader import read_network
 from dqt_edge.lowering import records
 from dqt_edge.lowering.kernels import kernel
 from dqt_edge.project import code_table, footprint
@@ -426,6 +428,25 @@ def kernel_arguments() -> Table:
     return Table(("argument", "meaning", "here"), rows, "argument")
 
 
+def tflite_operators() -> Table:
+    """Operators of .tflite files that are read, those of one kind in a row."""
+    assert read_network.__module__ in sys.modules  # the reader has registered what it reads
+    names: dict[int, list[str]] = {}
+    for name, operator in OPERATORS.items():
+        names.setdefault(id(operator), []).append(name)
+    words = {id(operator): operator.supported for operator in OPERATORS.values()}
+    return Table(("operator", "supported"), [(", ".join(map(code, n)), words[i]) for i, n in names.items()], "operator")
+
+
+def tflite_refusals() -> Table:
+    """Operators that are refused, with the nearest way that works."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for name, sentence in REFUSED.items():
+        names.setdefault(sentence, []).append(name)
+    rows = [(", ".join(map(code, n)), reason, nearest) for (reason, nearest), n in names.items()]
+    return Table(("operator", "refused because", "instead"), rows, "operator")
+
+
 BLOCKS: dict[str, Callable[[], str | Table]] = {
     "message-types": message_types,
     "protocol-numbers": protocol_numbers,
@@ -460,4 +481,6 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "import-layers": import_layers,
     "import-rules": import_rules,
     "kernel-arguments": kernel_arguments,
+    "tflite-operators": tflite_operators,
+    "tflite-refusals": tflite_refusals,
 }  # fmt: skip

@@ -42,11 +42,12 @@ def convert(model: Any, path: Path, form: str = "int8", *, batch: int | None = N
                 [function.get_concrete_function(*shapes)], model
             )
     typical = samples(model, 32)
-    return write(converter, path, form, typical)
+    names = [tensor.name for tensor in model.inputs] if batch is None and len(typical) > 1 else None
+    return write(converter, path, form, typical, names)
 
 
-def write(converter: Any, path: Path, form: str, typical: list[np.ndarray]) -> Path:
-    """Set a converter up for one of ``FORMS`` and write what it makes."""
+def write(converter: Any, path: Path, form: str, typical: list[np.ndarray], signature: list[str] | None = None) -> Path:
+    """Set a converter up for one of ``FORMS`` and write what it makes; ``signature``: names of the inputs."""
     import tensorflow as tf  # noqa: PLC0415
 
     if form != "float":
@@ -55,7 +56,12 @@ def write(converter: Any, path: Path, form: str, typical: list[np.ndarray]) -> P
         converter.target_spec.supported_types = [tf.float16]
     elif form not in ("float", "dynamic range"):
         rows = len(typical[0])
-        converter.representative_dataset = lambda: ([part[i : i + 1] for part in typical] for i in range(rows))
+        if signature is None:
+            converter.representative_dataset = lambda: ([part[i : i + 1] for part in typical] for i in range(rows))
+        else:  # a model of Keras takes its inputs by name, and the converter sorts them
+            converter.representative_dataset = lambda: (
+                {name: part[i : i + 1] for name, part in zip(signature, typical, strict=True)} for i in range(rows)
+            )
         integers = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
         if form == "int16x8":
             integers = tf.lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8

@@ -113,7 +113,7 @@ class ModelFile:
     def _tensor(self, b: Any, index: int, t: dict[str, Any]) -> int:
         name = b.CreateString(f"part/tensor_{index};other/tensor_{index}")
         shape = b.CreateNumpyVector(np.array(t["shape"], np.int32))
-        signature = b.CreateNumpyVector(np.array([-1, *t["shape"][1:]], np.int32))
+        signature = b.CreateNumpyVector(np.array(t.get("signature", [-1, *t["shape"][1:]]), np.int32))
         quantization = None
         if t["scales"]:
             scales = b.CreateNumpyVector(np.array(t["scales"], np.float32))

@@ -50,7 +50,11 @@ def _new_shape(r: Operands, op: RawOperator, old: tuple[int, ...]) -> tuple[int,
         if any(old[a] != 1 for a in axes):
             raise Unfit(f"it drops axes {axes} of {old}", "axes of size 1")
         return tuple(n for i, n in enumerate(old) if i not in axes)
-    sizes = r.integers(op, 1, "its shape") if r.has(op, 1) else [*op.numbers("NewShape")]
+    written = r.graph.tensors[op.outputs[0]]
+    if r.has(op, 1) and (r.operand(op, 1).data is not None or set(written.open) - {0}):
+        sizes = r.integers(op, 1, "its shape")
+    else:  # an old converter's option, or a shape that depends on the batch alone
+        sizes = [*(op.numbers("NewShape") or written.shape)]
     known = prod(n for n in sizes if n != -1)
     if sizes.count(-1) == 1 and known > 0:
         sizes[sizes.index(-1)] = prod(old) // known
