@@ -50,6 +50,9 @@ def _print(result: Comparison) -> None:
     for layer in result.layers:
         table.add_row(layer.name, str(layer.alone), f"{layer.alone_share:.3%}", str(layer.network))
     Console(emoji=False).print(table)
+    for layer in result.layers:
+        if layer.note:
+            click.echo(f"{layer.name}: {layer.note}")
     click.echo(f"largest difference of a layer, given equal inputs: {result.largest_alone} codes")
     first = next((layer for layer in result.layers if layer.name == result.first_difference), None)
     size = "" if first is None else f", by up to {first.network} code{'s' * (first.network != 1)}"
