@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..graph.samples import sample_shape
 from ..importers.comparison import Comparison
 from ..importers.comparison import compare as run_comparison
 from .given import Data, FilePath, Model, Progress, Samples, graph_of, samples_of, silent
@@ -22,24 +23,24 @@ def compare(
     seed: int = 1,
     progress: Progress = silent,
 ) -> Comparison:
-    """Run an imported model at 8x8 beside TFLite's interpreter with its reference kernels.
+    """Run an imported model at 8x8 beside the runtime of its file: TFLite with its reference kernels, or ONNX Runtime.
 
     Args:
         model: What ``import_model`` made, or the path of its checkpoint.
-        original: The ``.tflite`` file that it was imported from.
+        original: The ``.tflite`` or ``.onnx`` file that it was imported from.
         data: A data set, of which the test part is run, a file, or arrays ``x`` or ``(x, y)``; None is random inputs.
         count: Number of samples; None is all, or 100 random ones.
         seed: Of the random inputs.
         progress: Called with the samples done and the samples in all.
 
     Returns:
-        For each layer the largest difference in codes when it reads TFLite's own tensors, and when both networks run
-        from their input; how good both are by the model's task, and answers that differ.
+        For each layer the largest difference in codes when it reads the runtime's own tensors, and when both networks
+        run from their input; how good both are by the model's task, and answers that differ.
 
     Raises:
         UsageError: The model was not imported from this file, or the data does not belong to it.
         BadFileError: A file is missing or damaged.
-        ToolchainError: No TFLite interpreter is installed.
+        ToolchainError: The runtime is not installed.
 
     Example:
         ```python
@@ -53,8 +54,8 @@ def compare(
     """
     graph = graph_of(model)
     if data is None:
-        shape = graph.tensor(graph.input).shape
-        codes = np.random.default_rng(seed).integers(0, 256, (count or RANDOM_SAMPLES, *shape), dtype=np.uint8)
+        shape = (count or RANDOM_SAMPLES, *sample_shape(graph))
+        codes = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
         samples = Samples(codes, None, None)
     else:
         samples = samples_of(data, graph, count)

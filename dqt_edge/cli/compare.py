@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.argument("model", metavar="MODEL.tflite", type=click.Path(path_type=Path))
+@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
 @click.option("--data", metavar="NAME|FILE", help="Test data. Default: random inputs.")
 @click.option("--n", "count", type=click.IntRange(min=1), help="Number of samples. Default: all, or 100 random ones.")
 @click.option("--seed", default=1, show_default=True, help="Of the random inputs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compare(checkpoint: Path, model: Path, data: str | None, count: int | None, seed: int, as_json: bool) -> None:
-    """Run an imported checkpoint at 8x8 beside TFLite's interpreter with its reference kernels.
+    """Run an imported checkpoint at 8x8 beside the runtime of its file: TFLite's reference kernels, or ONNX Runtime.
 
-    For each layer: the largest difference in codes when it reads TFLite's own tensors ("alone"), and when both networks
-    run from their input ("network"). Then answers that differ, and how good both are by the model's task.
+    For each layer: the largest difference in codes when it reads the runtime's tensors ("alone"), and when both
+    networks run from their input ("network"). Then answers that differ, and how good both are by the model's task.
 
     \b
     Examples:

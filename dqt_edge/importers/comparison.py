@@ -19,6 +19,7 @@ from ..tasks import Score, every_output, inputs_of, reals, score_json, task_of
 from ..tasks.kinds import Classifier
 from ..tasks.statistics import Reals
 from .layerwise import LayerDifference, Layerwise
+from .layouts import to_graph
 from .reading import read_bytes
 from .reference import Reference, Source, codes_of, feeds, open_reference
 
@@ -201,12 +202,8 @@ class _Tally:
         self.final.append(_joined([self.reals(last, found) for _, last in pairs]))
 
     def ordered(self, source: Source, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """A tensor of the runtime with its axes in the order of ours."""
-        layout = self.layouts.get(source)
-        if layout is None:
-            return values
-        order = (0, *(1 + int(axis) for axis in layout["order"]))
-        return values.reshape(len(values), *layout["parts"]).transpose(order)
+        """A tensor of the runtime with its axes in the order of ours, [samples, size]."""
+        return to_graph(values, self.layouts.get(source))
 
     def codes(self, name: str, source: Source, values: npt.NDArray[Any]) -> Codes:
         """A tensor of the runtime as codes of one of ours."""
@@ -214,7 +211,7 @@ class _Tally:
 
     def reals(self, source: Source, found: dict[Source, npt.NDArray[Any]]) -> Reals:
         """What an output of the runtime stands for, [samples, size]."""
-        values = found[source].reshape(len(found[source]), -1).astype(np.float64)
+        values = found[source].astype(np.float64)
         quantised = self.reference.quantised(source)
         return values if quantised is None else np.asarray(quantised[0] * (values - quantised[1]), np.float64)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from ..errors import BadFileError
 
 FILE_MAX = 256 << 20
+COUNT_MAX = 10_000
+"""Most tensors, operators or buffers: a count in a hostile file must not become a loop."""
 
 
 def bad_model(reason: str, path: Path) -> BadFileError:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from ..errors import UsageError
 from ..graph import Graph, nested
+from .layouts import to_file
+from .reference_onnx import OnnxReference
 from .reference_tflite import TfliteReference
 
 Source = int | str
@@ -63,6 +65,8 @@ def open_reference(path: Path, batch: int, *, stream: bool = False) -> Reference
     """
     if path.suffix == ".tflite":
         return TfliteReference(path, 1 if stream else batch)
+    if path.suffix == ".onnx":
+        return OnnxReference(path, 1 if stream else batch)
     raise UsageError(
         f"{path.suffix or 'a file without suffix'!r} has no runtime to compare with",
         where=str(path),
@@ -75,14 +79,16 @@ def feeds(
 ) -> list[Array]:
     """What each input of the runtime is given for samples of a Graph."""
     made = []
+    layouts = graph.provenance.get("layouts", {})
     for name, source in zip(graph.inputs, reference.inputs, strict=True):
         tensor, given = graph.tensor(name), real.get(name)
         if reference.quantised(source) is not None:
-            made.append(np.asarray(codes[name]))
+            values = codes[name]
         elif given is not None:
-            made.append(np.asarray(given))
+            values = np.asarray(given)
         else:
-            made.append(tensor.scale * (codes[name].astype(np.float64) - tensor.zero_point))
+            values = tensor.scale * (codes[name].astype(np.float64) - tensor.zero_point)
+        made.append(to_file(values, layouts.get(source)))
     return made
 
 

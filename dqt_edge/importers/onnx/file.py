@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadFileError, DqtError, ToolchainError, UnsupportedError
-from ..tflite_file import COUNT_MAX, FILE_MAX, read_bytes
+from ..reading import COUNT_MAX, FILE_MAX, read_bytes
 
 RANK_MAX = 8
 FLOATS = (1, 10, 11, 16)

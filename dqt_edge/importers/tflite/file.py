@@ -13,13 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadFileError, ToolchainError
-from ..reading import bad_model, read_bytes
+from ..reading import COUNT_MAX, bad_model, read_bytes
 from .options import DEFAULTS, NEEDED, OPTIONS, VECTORS
 
 Option = int | float | str | tuple[int, ...]
 
-COUNT_MAX = 10_000
-"""Most tensors, operators or buffers: a count in a hostile file must not become a loop."""
 TOTAL_MAX = 1_000_000
 """Most of all of them together: tables of a FlatBuffer may be shared."""
 SIZE_MAX = 1 << 26
