@@ -1,0 +1,326 @@
+"""Operators between tensors and functions of ``keras.ops`` as calls of the Builder, by the class that Keras makes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .builder import Operand, Value
+from .keras_activations import activation, rectified
+from .keras_call import Call, Translation, operand, values
+from .problems import Unfit
+
+# --- Arithmetic -----------------------------------------------------------------------------------------------
+
+
+def _binary(name: str) -> Translation:
+    def translate(call: Call) -> Value:
+        first, second = _operands(call)
+        return call.builder.binary(call.name, name, first, second, source=call.source)
+
+    return translate
+
+
+def _divide(call: Call) -> Value:
+    first, second = _operands(call)
+    if isinstance(first, Value) or not isinstance(second, Value):
+        return call.builder.binary(call.name, "divide", first, second, source=call.source)
+    inverse = call.builder.unary(f"{call.name}_reciprocal", second, "reciprocal")
+    return call.builder.binary(call.name, "multiply", inverse, first, source=call.source)
+
+
+def _power(call: Call) -> Value:
+    base, exponent = call.argument(0, "x1"), call.argument(1, "x2")
+    names = {2.0: "square", 0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
+    if not isinstance(base, Value) or isinstance(exponent, Value) or float(exponent) not in (1.0, *names):
+        raise Unfit("it is a power other than 2, 0.5, -0.5 or -1 of a tensor", "one of these powers")
+    if float(exponent) == 1:
+        return base
+    return call.builder.unary(call.name, base, names[float(exponent)], source=call.source)
+
+
+def _operands(call: Call) -> tuple[Operand, Operand]:
+    pair = call.argument(0, "x1"), call.argument(1, "x2")
+    ranks = {len(value.shape) for value in values(pair)}
+    if len(ranks) != 1:  # NumPy would lay the batch of one beside a dimension of the other
+        raise Unfit(f"its tensors have {' and '.join(map(str, sorted(ranks)))} dimensions", "keras.ops.expand_dims")
+    rank = ranks.pop()
+    return operand(pair[0], rank), operand(pair[1], rank)
+
+
+def _unary(function: str, *parameters: tuple[str, str]) -> Translation:
+    """A function of each number; ``parameters`` are its names in the Builder and in Keras."""
+
+    def translate(call: Call) -> Value:
+        found = {name: float(getattr(call.layer, attribute)) for name, attribute in parameters}
+        return activation(call, call.name, call.x, function, **found)
+
+    return translate
+
+
+def _gelu(call: Call) -> Value:
+    return activation(call, call.name, call.x, "gelu_tanh" if call.layer.approximate else "gelu")
+
+
+def _clip(call: Call) -> Value:
+    low = call.argument(1, "x_min", getattr(call.layer, "x_min", None))
+    high = call.argument(2, "x_max", getattr(call.layer, "x_max", None))
+    limits = (-math.inf if low is None else float(low)), (math.inf if high is None else float(high))
+    return call.builder.unary(call.name, call.x, "clip", low=limits[0], high=limits[1], source=call.source)
+
+
+def _relu(call: Call) -> Value:
+    layer = call.layer
+    return rectified(call, float(layer.negative_slope or 0), layer.max_value, float(layer.threshold or 0))
+
+
+def _softmax(call: Call) -> Value:
+    axis = call.layer.axis
+    if not isinstance(axis, int):
+        raise Unfit(f"it is over axes {axis}", "one axis")
+    return call.builder.softmax(call.name, call.x, axis=call.axis(axis), source=call.source)
+
+
+def _reduce(kind: str) -> Translation:
+    def translate(call: Call) -> Value:
+        axis = call.layer.axis
+        if axis is None:
+            raise Unfit("it works across the samples of a batch", "axes of one sample")
+        axes = tuple(sorted(call.axis(int(a)) for a in np.ravel(axis)))
+        return call.builder.reduce(call.name, kind, call.x, axes, bool(call.layer.keepdims), source=call.source)
+
+    return translate
+
+
+# --- Shapes ---------------------------------------------------------------------------------------------------
+
+
+def _reshape(call: Call) -> Value:
+    return call.builder.reshape(call.x, call.shape)
+
+
+def _cast(call: Call) -> Value:
+    if "float" not in str(call.layer.dtype):
+        raise Unfit(f"it makes {call.layer.dtype} of real numbers", "no cast, or one to a floating-point type")
+    return call.x
+
+
+def _same(call: Call) -> Value:
+    return call.x
+
+
+def _transpose(call: Call) -> Value:
+    rank = len(call.x.shape) + 1
+    order = call.layer.axes or tuple(reversed(range(rank)))
+    return _reordered(call, [int(axis) % rank for axis in order])
+
+
+def _swap_axes(call: Call) -> Value:
+    order = list(range(len(call.x.shape) + 1))
+    first, second = call.layer.axis1, call.layer.axis2
+    order[first], order[second] = order[second], order[first]
+    return _reordered(call, order)
+
+
+def _move_axis(call: Call) -> Value:
+    rank = len(call.x.shape) + 1
+    sources = [int(axis) % rank for axis in np.ravel(call.layer.source)]
+    targets = [int(axis) % rank for axis in np.ravel(call.layer.destination)]
+    order = [axis for axis in range(rank) if axis not in sources]
+    for target, source in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, source)
+    return _reordered(call, order)
+
+
+def _reordered(call: Call, order: list[int]) -> Value:
+    """``order`` counts the batch."""
+    if order[0] != 0:
+        raise Unfit("it moves the batch", "an order of axes that starts with 0")
+    return call.builder.transpose(call.name, call.x, tuple(axis - 1 for axis in order[1:]))
+
+
+def _concatenate(call: Call) -> Value:
+    found = call.inputs
+    axis = call.axis(int(call.layer.axis), len(found[0].shape))
+    return call.builder.concat(call.name, list(found), axis, source=call.source)
+
+
+def _stack(call: Call) -> Value:
+    axis = call.axis(int(call.layer.axis), len(call.shape))
+    wide = (*call.shape[:axis], 1, *call.shape[axis + 1 :])
+    rows = [call.builder.reshape(value, wide) for value in call.inputs]
+    return call.builder.concat(call.name, list(rows), axis, source=call.source)
+
+
+def _split(call: Call) -> list[Value]:
+    axis, start, made = call.axis(int(call.layer.axis)), 0, []
+    for i, shape in enumerate(call.shapes):
+        begin, end = [0] * len(shape), list(call.x.shape)
+        begin[axis], end[axis] = start, start + shape[axis]
+        made.append(_sliced(call, f"{call.name}_{i}", begin, end, [1] * len(shape)))
+        start += shape[axis]
+    return made
+
+
+def _unstack(call: Call) -> list[Value]:
+    axis, made = call.axis(int(call.layer.axis)), []
+    for i, shape in enumerate(call.shapes):
+        begin, end = [0] * len(call.x.shape), list(call.x.shape)
+        begin[axis], end[axis] = i, i + 1
+        part = _sliced(call, f"{call.name}_{i}", begin, end, [1] * len(call.x.shape))
+        made.append(call.builder.reshape(part, shape))
+    return made
+
+
+def _sliced(call: Call, name: str, begin: list[int], end: list[int], step: list[int]) -> Value:
+    return call.builder.slice(name, call.x, tuple(begin), tuple(end), tuple(step))
+
+
+def _get_item(call: Call) -> Value:
+    """``x[key]``: numbers, slices, one ellipsis and new axes."""
+    key = call.argument(1, "key")
+    parts = list(key) if isinstance(key, list | tuple) else [key]
+    if any(not (part is None or part is Ellipsis or isinstance(part, int | slice)) for part in parts):
+        raise Unfit("its index is no number or slice", "numbers and slices")
+    rank = len(call.x.shape) + 1
+    if Ellipsis not in parts:
+        parts.append(Ellipsis)
+    at = parts.index(Ellipsis)
+    rest = rank - sum(part is not None for part in parts) + 1
+    parts[at : at + 1] = [slice(None)] * rest
+    parts = [part for part in parts if part is not None]  # a new axis is a matter of shape only
+    if parts[0] != slice(None):
+        raise Unfit("it takes some samples of a batch", "x[:, ...]")
+    found = [slice(part, part + 1 or None) if isinstance(part, int) else part for part in parts[1:]]
+    limits = [part.indices(n) for part, n in zip(found, call.x.shape, strict=True)]
+    begin, end, step = ([limit[i] for limit in limits] for i in range(3))
+    return call.builder.reshape(_sliced(call, call.name, begin, end, step), call.shape)
+
+
+def _pad(call: Call) -> Value:
+    widths = [(int(before), int(after)) for before, after in call.layer.pad_width]
+    if len(widths) == 1 or widths[0] != (0, 0):
+        raise Unfit("it pads the batch", "(0, 0) for the batch")
+    value = call.argument(1, "constant_values")
+    return call.builder.pad(
+        call.name, call.x, widths[1:], value=0.0 if value is None else float(value), mode=call.layer.mode
+    )
+
+
+def _flip(call: Call) -> Value:
+    axis = call.layer.axis
+    if axis is None:
+        raise Unfit("it works across the samples of a batch", "axes of one sample")
+    axes = [call.axis(int(a)) for a in np.ravel(axis)]
+    sizes = call.x.shape
+    begin = [n - 1 if i in axes else 0 for i, n in enumerate(sizes)]
+    end = [-1 if i in axes else n for i, n in enumerate(sizes)]
+    return _sliced(call, call.name, begin, end, [-1 if i in axes else 1 for i in range(len(sizes))])
+
+
+def _repeat(call: Call) -> Value:
+    if call.layer.axis is None or np.size(call.layer.repeats) != 1:
+        raise Unfit("it repeats without an axis, or some elements more often", "one number of times along one axis")
+    return call.builder.repeat(call.name, call.x, call.axis(int(call.layer.axis)), int(np.ravel(call.layer.repeats)[0]))
+
+
+def _tile(call: Call) -> Value:
+    rank = len(call.x.shape) + 1
+    times = [int(n) for n in np.ravel(call.layer.repeats)]
+    times = [1] * (rank - len(times)) + times
+    if len(times) != rank or times[0] != 1:
+        raise Unfit("it repeats the batch", "1 for the batch")
+    return call.builder.tile(call.name, call.x, tuple(times[1:]))
+
+
+def _broadcast(call: Call) -> Value:
+    return call.builder.broadcast(call.name, call.x, call.shape)
+
+
+def _depth_to_space(call: Call) -> Value:
+    (height, width, channels), block = call.x.shape, int(call.layer.block_size)
+    parts = call.builder.reshape(call.x, (height, width, block, block, channels // block**2))
+    return call.builder.reshape(call.builder.transpose(call.name, parts, (0, 2, 1, 3, 4)), call.shape)
+
+
+def _space_to_depth(call: Call) -> Value:
+    (height, width, channels), block = call.x.shape, int(call.layer.block_size)
+    parts = call.builder.reshape(call.x, (height // block, block, width // block, block, channels))
+    return call.builder.reshape(call.builder.transpose(call.name, parts, (0, 2, 1, 3, 4)), call.shape)
+
+
+def _resize(call: Call) -> Value:
+    layer: Any = call.layer
+    if layer.interpolation not in ("nearest", "bilinear") or layer.antialias:
+        raise Unfit(f"its interpolation is {layer.interpolation}", "nearest or bilinear, without antialias")
+    if layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio:
+        raise Unfit("it keeps the ratio of height to width", "a size of that ratio")
+    return call.builder.resize(
+        call.name, call.x, call.shape[:2], method=layer.interpolation, half_pixel=True, align_corners=False
+    )
+
+
+_ARITHMETIC: dict[str, Translation] = {
+    **{name.title(): _binary(name) for name in ("add", "subtract", "multiply", "maximum", "minimum")},
+    **dict.fromkeys(("Divide", "TrueDivide"), _divide),
+    "Power": _power,
+    **dict.fromkeys(("Abs", "Absolute"), _unary("abs")),
+    **{
+        name.title(): _unary(name)
+        for name in (
+            *("negative", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "tanh"),
+            *("sign", "floor", "ceil", "round", "sin", "cos"),
+        )
+    },
+    "Clip": _clip,
+    "Mean": _reduce("mean"),
+    "Sum": _reduce("sum"),
+    **dict.fromkeys(("Max", "Amax"), _reduce("max")),
+    **dict.fromkeys(("Min", "Amin"), _reduce("min")),
+}
+
+_FUNCTIONS: dict[str, Translation] = {
+    **{name.title(): _unary(name) for name in ("relu", "relu6", "sigmoid", "silu", "softplus", "softsign", "selu")},
+    "ReLU": _relu,
+    "HardSigmoid": _unary("hard_sigmoid"),
+    "HardSilu": _unary("hard_silu"),
+    **{
+        name: _unary(function)
+        for name, function in (("HardTanh", "hard_tanh"), ("LogSigmoid", "log_sigmoid"), ("TanhShrink", "tanh_shrink"))
+    },
+    "HardShrink": _unary("hard_shrink", ("threshold", "threshold")),
+    "SoftShrink": _unary("soft_shrink", ("threshold", "threshold")),
+    "Squareplus": _unary("squareplus", ("b", "b")),
+    "Celu": _unary("celu", ("alpha", "alpha")),
+    "Elu": _unary("elu", ("alpha", "alpha")),
+    "LeakyRelu": _unary("leaky_relu", ("alpha", "negative_slope")),
+    "Gelu": _gelu,
+    "Softmax": _softmax,
+}
+
+_SHAPES: dict[str, Translation] = {
+    **dict.fromkeys(("Reshape", "ExpandDims", "Squeeze"), _reshape),
+    **dict.fromkeys(("Copy", "StopGradient"), _same),
+    **dict.fromkeys(("Cast", "SaturateCast"), _cast),
+    "Transpose": _transpose,
+    "Swapaxes": _swap_axes,
+    "Moveaxis": _move_axis,
+    "Concatenate": _concatenate,
+    "Stack": _stack,
+    "Split": _split,
+    "Unstack": _unstack,
+    "GetItem": _get_item,
+    "Pad": _pad,
+    "Flip": _flip,
+    "Repeat": _repeat,
+    "Tile": _tile,
+    "BroadcastTo": _broadcast,
+    "DepthToSpace": _depth_to_space,
+    "SpaceToDepth": _space_to_depth,
+    "Resize": _resize,
+}
+
+OPERATIONS: dict[str, Translation] = {**_ARITHMETIC, **_FUNCTIONS, **_SHAPES}
+"""Translation of each operation of Keras that can be imported, by the name of its class."""

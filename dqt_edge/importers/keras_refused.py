@@ -1,0 +1,57 @@
+"""Layers of Keras that cannot be imported: one sentence each that says why, and the nearest way that works."""
+
+from __future__ import annotations
+
+_SERIES = "Conv1D with padding='causal' and dilation, which sees as far back"
+_NORM = "BatchNormalization, which is folded into the layer before it"
+_VOLUME = "the same layer in two dimensions"
+_ATTENTION = "convolutions, or a gate: GlobalAveragePooling2D, Dense and Multiply"
+_BEFORE = "the same computation on the host or in your firmware, before the model"
+
+_RECURRENT = "it is recurrent, and the state of a step would be rounded again at each"
+_STATISTICS = "it takes mean and variance of each sample, which integers of 8 bits cannot hold"
+_PRODUCT = "it multiplies two tensors as matrices, and weights must be constants"
+_TABLE = "it looks up rows of a table by integers, and inputs are 8-bit measurements"
+_TEXT = "it reads words or categories"
+_DATA = "it changes values by statistics of each image"
+_SPECTRUM = "it computes a spectrum, and there is no Fourier transform in integers here"
+_CODE = "it holds code, which is never run"
+
+REFUSED: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN", "Bidirectional", "StackedRNNCells"), (_RECURRENT, _SERIES)),
+    **dict.fromkeys(("LSTMCell", "GRUCell", "SimpleRNNCell"), (_RECURRENT, _SERIES)),
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), (_RECURRENT, "Conv2D over steps stacked as channels")),
+    **dict.fromkeys(("LayerNormalization", "GroupNormalization", "UnitNormalization"), (_STATISTICS, _NORM)),
+    "RMSNormalization": (_STATISTICS, _NORM),
+    "SpectralNormalization": ("it wraps another layer for training", "the wrapped layer with its final weights"),
+    **dict.fromkeys(("MultiHeadAttention", "GroupedQueryAttention"), (_PRODUCT, _ATTENTION)),
+    **dict.fromkeys(("GroupQueryAttention", "Attention", "AdditiveAttention"), (_PRODUCT, _ATTENTION)),
+    "Dot": (_PRODUCT, "Multiply, and GlobalAveragePooling or Dense behind it"),
+    "EinsumDense": ("its product may be over any axes", "Dense, which works on each row of a tensor"),
+    **dict.fromkeys(("Embedding", "ReversibleEmbedding"), (_TABLE, "Dense behind a one-hot or measured input")),
+    **dict.fromkeys(("CategoryEncoding", "Discretization", "Hashing", "HashedCrossing"), (_TEXT, _BEFORE)),
+    **dict.fromkeys(("StringLookup", "IntegerLookup", "TextVectorization"), (_TEXT, _BEFORE)),
+    **dict.fromkeys(("MelSpectrogram", "STFTSpectrogram"), (_SPECTRUM, _BEFORE)),
+    "RandomCrop": ("it crops or resizes when the network runs, too", "CenterCrop or Resizing"),
+    **dict.fromkeys(("AutoContrast", "Equalization", "Solarization", "CLAHE"), (_DATA, _BEFORE)),
+    "Masking": ("it leaves out steps by their values", "inputs of one length, filled with zeros"),
+    **{
+        f"{kind}3D": ("it is in three dimensions", _VOLUME)
+        for kind in ("Conv", "UpSampling", "ZeroPadding", "Cropping")
+    },
+    **{f"{kind}Pooling3D": ("it is in three dimensions", _VOLUME) for kind in ("Max", "Average")},
+    **{f"Global{kind}Pooling3D": ("it is in three dimensions", _VOLUME) for kind in ("Max", "Average")},
+    **{f"Adaptive{kind}Pooling3D": ("it is in three dimensions", _VOLUME) for kind in ("Max", "Average")},
+    **dict.fromkeys(("Conv3DTranspose", "SpatialDropout3D"), ("it is in three dimensions", _VOLUME)),
+    "Lambda": (_CODE, "the same computation as layers of Keras or operators between tensors, such as x * y"),
+    **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"), (_CODE, "the same layers in Keras")),
+    "FeatureSpace": (_TEXT, _BEFORE),
+    "Pipeline": ("it is made for tf.data", "its layers in the model"),
+}
+"""Reason and nearest form for each layer of Keras that is known and refused."""
+
+UNLOADED = (
+    *("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "FeatureSpace", "Pipeline"),
+    *("StringLookup", "IntegerLookup", "TextVectorization", "HashedCrossing", "CategoryEncoding"),
+)
+"""Of these, what must not even be loaded: it may run code or read other files."""
