@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 from ..errors import ToolchainError
 from ..system.tensorflow import start_tensorflow
 from .keras_config import Checked, bad, check_config
+from .keras_copy import modernised
 from .keras_graph import Reader
 from .network import Network
 from .reading import graph_name, read_bytes
 
 
 def read_keras(path: Path) -> Network:
-    """Read a ``.keras`` or ``.h5`` file, of Keras 3 or, if it is ``.h5``, of Keras 2.
+    """Read a ``.keras`` or ``.h5`` file of Keras 2 or 3.
 
     Raises:
         BadFileError: No model of Keras, or a damaged one.
@@ -55,14 +56,8 @@ def from_model(model: Any, source: str, name: str, sha256: str = "") -> Network:
 def _load(path: Path, checked: Checked) -> Any:  # noqa: ANN401 - a Keras model
     import keras  # noqa: PLC0415 - TensorFlow is large
 
-    if not checked.changed:
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore")  # of old arguments, which are known here
+        if checked.changed:
+            path = modernised(path, Path(folder), checked.config)
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    import json  # noqa: PLC0415
-
-    import h5py  # noqa: PLC0415 - comes with Keras
-
-    with tempfile.TemporaryDirectory() as folder:
-        copied = Path(shutil.copyfile(path, Path(folder) / "model.h5"))
-        with h5py.File(copied, "r+") as file:
-            file.attrs["model_config"] = json.dumps(checked.config)
-        return keras.models.load_model(copied, compile=False, safe_mode=True)

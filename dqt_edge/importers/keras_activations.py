@@ -11,12 +11,12 @@ import numpy as np
 
 from .builder import Value
 from .keras_call import Call, Translation, floats, is_layer
+from .network import Activation as Fused
 from .problems import Unfit
 
-
-FUSED = {"linear": "none", "relu": "relu", "relu6": "relu6"}
+FUSED: dict[str, Fused] = {"linear": "none", "relu": "relu", "relu6": "relu6"}
 """Activations that a layer's requantisation computes by its limits."""
-_FUNCTIONS: dict[str, tuple[str, dict[str, float]]] = {
+_FUNCTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in ("sigmoid", "tanh", "hard_sigmoid", "selu", "softplus", "softsign", "mish")},
     **{name: (name, {}) for name in ("elu", "celu", "gelu", "log_sigmoid", "hard_tanh", "tanh_shrink", "squareplus")},
     **{name: (name, {}) for name in ("hard_shrink", "soft_shrink")},
@@ -29,7 +29,7 @@ _FUNCTIONS: dict[str, tuple[str, dict[str, float]]] = {
 ACTIVATIONS = (*FUSED, *_FUNCTIONS, "softmax")
 
 
-def activated(call: Call, make: Callable[[str], Value]) -> Value:
+def activated(call: Call, make: Callable[[Fused], Value]) -> Value:
     """What ``make`` gives with a fused activation, and behind it the layer's activation where it is another."""
     function = call.layer.activation
     if is_layer(function) and type(function).__name__ in ACTIVATION_LAYERS:
@@ -42,7 +42,13 @@ def activated(call: Call, make: Callable[[str], Value]) -> Value:
     return activation(call, f"{call.name}_{name}", make("none"), name)
 
 
-def activation(call: Call, name: str, x: Value, function: str, **parameters: float) -> Value:
+def activation(
+    call: Call,
+    name: str,
+    x: Value,
+    function: str,
+    **parameters: Any,  # noqa: ANN401 - numbers
+) -> Value:
     """An activation by its name in Keras as a layer called ``name``; parameters replace those that it implies."""
     if function == "linear":
         return x
@@ -86,7 +92,7 @@ def rectified(call: Call, slope: float, most: float | None, threshold: float) ->
     high = math.inf if most is None else float(most)
     if (slope, threshold, high) in ((0, 0, 6), (0, 0, math.inf)):
         return call.builder.unary(call.name, call.x, "relu6" if high == 6 else "relu", source=call.source)
-    parameters = {"slope": slope, "threshold": threshold, "most": high}
+    parameters: dict[str, Any] = {"slope": slope, "threshold": threshold, "most": high}
     return call.builder.unary(call.name, call.x, "relu", source=call.source, **parameters)
 
 

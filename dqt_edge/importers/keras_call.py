@@ -13,7 +13,9 @@ from .builder import Builder, Operand, Value, Weights
 from .problems import Unfit
 
 Floats = npt.NDArray[np.float64]
-Translation = Callable[["Call"], Value | list[Value]]
+Translation = Callable[["Call"], Value]
+Translations = Callable[["Call"], Value | list[Value]]
+"""Of operations, which may make several tensors."""
 
 
 @dataclass(frozen=True)

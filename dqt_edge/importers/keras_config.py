@@ -1,4 +1,4 @@
-"""Looks at the configuration of a Keras file before anything of it is loaded: only what Keras itself has, and no code."""
+"""Looks at the configuration of a Keras file before anything of it is loaded: only Keras' own, and no code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadFileError, UnsupportedError
+from ..errors import BadFileError
 from .keras_activations import ACTIVATIONS
 from .keras_layers import LAYERS
 from .keras_legacy import MODELS, modern
@@ -63,15 +63,9 @@ def check_config(path: Path) -> Checked:
     config, version = _read(path)
     problems = Problems(str(path))
     try:
-        archive = zipfile.is_zipfile(path)
-        if archive and version.startswith("2."):
-            raise UnsupportedError(
-                f"Keras {version} wrote this archive, and Keras 3 does not find the weights in it",
-                where=str(path),
-                next_step="load it with that version and save it as .h5: model.save('model.h5')",
-            )
-        made = config if archive else modern(config)
-        if made["class_name"] not in MODELS:
+        # What Keras 3 wrote into an archive it can load; .h5 files of both need some help.
+        made = config if zipfile.is_zipfile(path) and not version.startswith("2.") else modern(config)
+        if made["class_name"] not in MODELS or made.get("registered_name") not in (None, made["class_name"]):
             reason = "it is no Functional or Sequential model"
             problems.found.append(Problem(path.name, str(made["class_name"]), reason, "one of them"))
         else:
@@ -88,16 +82,16 @@ def check_config(path: Path) -> Checked:
 def _check_model(model: dict[str, Any], prefix: str, problems: Problems) -> None:
     """Every layer is of a kind that Keras has and may be loaded."""
     for layer, kind, label in _layers(model, prefix):
-        if kind in MODELS:
+        if layer.get("registered_name") not in (None, kind):
+            reason = f"it is registered as {layer['registered_name']!r}, so its code is not Keras's own"
+            problems.found.append(Problem(label, kind, reason, "layers of Keras that compute the same"))
+        elif kind in MODELS:
             _check_model(layer, f"{label[1:-1]}/", problems)
         elif kind in UNLOADED:
             problems.found.append(Problem(label, kind, *REFUSED[kind]))
         elif kind in ("TFOpLambda", "SlicingOpLambda"):
             reason = f"it is TensorFlow's function {layer['config']['function']}, which is not supported"
             problems.found.append(Problem(label, kind, reason, "a layer of Keras, or + - * / between tensors"))
-        elif layer.get("registered_name") not in (None, kind):
-            reason = f"it is registered as {layer['registered_name']!r}, so its code is not Keras's own"
-            problems.found.append(Problem(label, kind, reason, "layers of Keras that compute the same"))
         elif not _is_operation(layer) and kind not in ("InputLayer", *LAYERS, *REFUSED):
             problems.found.append(Problem(label, kind, "Keras has no such layer", "layers of Keras"))
 
@@ -133,9 +127,7 @@ def _check_parts(config: Any, name: str, problems: Problems) -> None:  # noqa: A
     for part in _parts(config):
         kind, module = str(part["class_name"]), part.get("module")
         if kind in _CODE or (kind in UNLOADED and kind not in listed):
-            problems.found.append(
-                Problem(name, kind, "it holds code, which is never run", "what Keras has by its name")
-            )
+            problems.found.append(Problem(name, kind, "it holds code, which is never run", "Keras' own by name"))
         elif kind == "function":
             function = part["config"]
             if not _is_below(_plain(module), _FUNCTION_MODULES) or function not in (*ACTIVATIONS, "log_softmax", "glu"):
@@ -204,7 +196,7 @@ def _text_of_hdf5(path: Path) -> tuple[str, str]:
     import h5py  # noqa: PLC0415 - comes with Keras
 
     with path.open("rb"), h5py.File(path, "r") as file:
-        text, version = (file.attrs[name] if name in file.attrs else "" for name in ("model_config", "keras_version"))
+        text, version = (file.attrs.get(name, "") for name in ("model_config", "keras_version"))
         if not text:
             raise KeyError("model_config")
     return _decoded(text), _decoded(version)

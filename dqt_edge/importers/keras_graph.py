@@ -1,7 +1,7 @@
 """Walks the calls of a Keras model in the order of execution, those of models within it too.
 
-What counts is the *call*: a layer that is used twice is called twice, and a Sequential read from a file holds layers that
-were called more often than the model runs them. So everything is known by the tensors of the model's own graph.
+What counts is the *call*: a layer that is used twice is called twice, and layers of a Sequential read from a file were
+called more often than the model runs them. So everything is known by the tensors of the model's own graph.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import UnsupportedError
 from .builder import Builder, Value
-from .keras_call import Call, Translation, is_layer, values
+from .keras_call import Call, Translations, is_layer, values
 from .keras_layers import LAYERS
 from .keras_operations import OPERATIONS
 from .keras_refused import REFUSED
@@ -53,6 +53,7 @@ class Reader:
         return self.builder.finish({"source": self.source, "sha256": sha256})
 
     def inputs(self, graph: Any) -> _Known:  # noqa: ANN401 - a functional model
+        """Inputs of the Network, and their Values by tensor."""
         known: _Known = {}
         for tensor in graph.inputs:
             name = str(tensor.name)
@@ -70,8 +71,8 @@ class Reader:
     def walk(self, graph: Any, known: _Known, prefix: str) -> list[Value | None]:  # noqa: ANN401
         """Values of a model's outputs; ``prefix`` names the models that it stands in."""
         places = {id(operation): i for i, operation in enumerate(graph.operations)}
-        for depth in sorted(graph._nodes_by_depth, reverse=True):  # noqa: SLF001 - Keras offers nothing public
-            nodes = graph._nodes_by_depth[depth]  # noqa: SLF001
+        for depth in sorted(graph._nodes_by_depth, reverse=True):
+            nodes = graph._nodes_by_depth[depth]
             for node in sorted(nodes, key=lambda n: (places[id(n.operation)], _turn(n))):
                 if not node.is_input:
                     self.node(node, known, prefix)
@@ -92,7 +93,12 @@ class Reader:
             del self.problems.found[-1]  # a layer that is used twice is told once
         known.update(zip(map(id, node.outputs), results, strict=True))
 
-    def results(self, node: Any, known: _Known, prefix: str) -> list[Value | None]:  # noqa: ANN401
+    def results(self, node: Any, known: _Known, prefix: str) -> list[Value | None]:  # noqa: ANN401 - a call
+        """Values of what a call makes; None for each if it reads something that is not known.
+
+        Raises:
+            Unfit: It cannot be imported.
+        """
         operation = node.operation
         inner = _graph(operation)
         translation = None if inner is not None else _translation(operation)
@@ -139,7 +145,7 @@ def _graph(operation: Any) -> Any:  # noqa: ANN401 - a functional model or None
 
 def _turn(node: Any) -> int:  # noqa: ANN401 - a call
     """Which of its layer's calls this is."""
-    return next(i for i, other in enumerate(node.operation._inbound_nodes) if other is node)  # noqa: SLF001
+    return next(i for i, other in enumerate(node.operation._inbound_nodes) if other is node)
 
 
 def _sample(shape: tuple[int | None, ...]) -> tuple[int, ...]:
@@ -154,7 +160,7 @@ def _sample(shape: tuple[int | None, ...]) -> tuple[int, ...]:
     return tuple(int(n) for n in shape[1:] if n is not None)
 
 
-def _translation(operation: Any) -> Translation:  # noqa: ANN401 - a layer or operation
+def _translation(operation: Any) -> Translations:  # noqa: ANN401 - a layer or operation
     """How it is imported.
 
     Raises:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 
 from .builder import Value
+from .builder_elementwise import Binary, Reduction
 from .keras_activations import ACTIVATION_LAYERS
 from .keras_call import Call, Translation, floats, pair
 from .keras_convolutions import CONVOLUTIONS, image
@@ -21,7 +23,7 @@ def _same(call: Call) -> Value:
 # --- Joints ---------------------------------------------------------------------------------------------------
 
 
-def _joint(operation: str) -> Translation:
+def _joint(operation: Binary) -> Translation:
     def translate(call: Call) -> Value:
         total, *others = call.inputs
         for i, other in enumerate(others):
@@ -88,7 +90,7 @@ def _scaled_sum(call: Call) -> Value:
 # --- Pooling --------------------------------------------------------------------------------------------------
 
 
-def _pool(kind: str) -> Translation:
+def _pool(kind: Literal["max", "average"]) -> Translation:
     def translate(call: Call) -> Value:
         made = call.builder.pool(
             call.name,
@@ -104,7 +106,7 @@ def _pool(kind: str) -> Translation:
     return translate
 
 
-def _adaptive_pool(kind: str) -> Translation:
+def _adaptive_pool(kind: Literal["max", "average"]) -> Translation:
     def translate(call: Call) -> Value:
         x = image(call)
         size = (1, *call.shape)[-3:-1]
@@ -117,7 +119,7 @@ def _adaptive_pool(kind: str) -> Translation:
     return translate
 
 
-def _global_pool(kind: str) -> Translation:
+def _global_pool(kind: Reduction) -> Translation:
     def translate(call: Call) -> Value:
         axes = tuple(range(len(call.x.shape) - 1))
         return call.builder.reduce(call.name, kind, call.x, axes, bool(call.layer.keepdims), source=call.source)
@@ -185,15 +187,11 @@ def _resizing(call: Call) -> Value:
 
 
 def _resized(call: Call, interpolation: str) -> Value:
-    if interpolation == "nearest":
-        return call.builder.resize(
-            call.name, call.x, call.shape[:2], method="nearest", half_pixel=True, align_corners=False
-        )
-    if interpolation == "bilinear":
-        return call.builder.resize(
-            call.name, call.x, call.shape[:2], method="bilinear", half_pixel=True, align_corners=False
-        )
-    raise Unfit(f"its interpolation is {interpolation}", "nearest or bilinear")
+    if interpolation not in ("nearest", "bilinear"):
+        raise Unfit(f"its interpolation is {interpolation}", "nearest or bilinear")
+    size = call.shape[0], call.shape[1]
+    method: Literal["nearest", "bilinear"] = "nearest" if interpolation == "nearest" else "bilinear"
+    return call.builder.resize(call.name, call.x, size, method=method, half_pixel=True, align_corners=False)
 
 
 # --- Wrappers -------------------------------------------------------------------------------------------------
@@ -248,10 +246,12 @@ _SCALINGS: dict[str, Translation] = {
 
 
 _POOLINGS: dict[str, Translation] = {
-    **{f"{kind}Pooling{n}D": _pool(kind.lower()) for kind in ("Max", "Average") for n in (1, 2)},
-    **{f"Adaptive{kind}Pooling{n}D": _adaptive_pool(kind.lower()) for kind in ("Max", "Average") for n in (1, 2)},
-    **{f"GlobalAveragePooling{n}D": _global_pool("mean") for n in (1, 2)},
-    **{f"GlobalMaxPooling{n}D": _global_pool("max") for n in (1, 2)},
+    **dict.fromkeys(("MaxPooling1D", "MaxPooling2D"), _pool("max")),
+    **dict.fromkeys(("AveragePooling1D", "AveragePooling2D"), _pool("average")),
+    **dict.fromkeys(("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D"), _adaptive_pool("max")),
+    **dict.fromkeys(("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D"), _adaptive_pool("average")),
+    **dict.fromkeys(("GlobalMaxPooling1D", "GlobalMaxPooling2D"), _global_pool("max")),
+    **dict.fromkeys(("GlobalAveragePooling1D", "GlobalAveragePooling2D"), _global_pool("mean")),
 }
 
 _SHAPES: dict[str, Translation] = {

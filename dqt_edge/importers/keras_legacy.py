@@ -24,6 +24,7 @@ _GONE = {
 }
 """Attributes that changed nothing in Keras 2 and that Keras 3 does not know."""
 _CONSTANT = "_CONSTANT_VALUE"
+_FUNCTIONAL = "keras.src.models.functional"
 
 _Arguments = tuple[list[Any], Config]
 """What an operation of Keras 3 is called with, and its configuration."""
@@ -36,9 +37,22 @@ def modern(config: Config) -> Config:
         KeyError, TypeError, ValueError, AttributeError, IndexError: It is no configuration of a model.
     """
     made = copy.deepcopy(config)
+    archive = "module" in made
     if made["class_name"] in MODELS:
+        _without_module(made)
         _model(made)
+        if archive:
+            sequential = made["class_name"] == "Sequential"
+            made |= {"module": "keras"} if sequential else {"module": _FUNCTIONAL, "class_name": "Functional"}
     return made
+
+
+def _without_module(part: Config) -> None:
+    """Forget where Keras 2 has a layer, if it is its own: then it is looked up by its name."""
+    own = str(part.get("module")).split(".")[0] in ("keras", "tf_keras")
+    if own and part.get("registered_name") in (None, part["class_name"]):
+        for key in ("module", "registered_name", "build_config"):
+            part.pop(key, None)
 
 
 def _model(model: Config) -> None:
@@ -64,12 +78,13 @@ def _model(model: Config) -> None:
 
 def _is_old(layer: Config) -> bool:
     """Whether its calls are written as Keras 2 did: in lists."""
-    nodes = layer.get("inbound_nodes") or ()
+    nodes = layer.get("inbound_nodes") or []
     return bool(nodes) and isinstance(nodes[0], list)
 
 
 def _layer(layer: Config) -> None:
     kind, config = layer["class_name"], layer["config"]
+    _without_module(layer)
     if kind in MODELS:
         _model(layer)
         return
@@ -83,6 +98,7 @@ def _layer(layer: Config) -> None:
     for part in wrapped:
         if isinstance(part, dict):
             _layer(part)
+            part.setdefault("module", "keras.layers")
     # Keras 3 writes operations into .h5 files without their module, so that Add is taken for the layer.
     if "module" not in layer and kind in OPERATIONS and not {"trainable", "dtype", "function"} & set(config):
         layer["module"] = module_of(kind)
@@ -91,7 +107,7 @@ def _layer(layer: Config) -> None:
 def _renumbered(node: Any, nested: set[Any]) -> Any:  # noqa: ANN401 - JSON
     """Calls of nested models count from 1 in Keras 2 and from 0 in Keras 3."""
     if _is_tensor(node) and node[0] in nested:
-        return [node[0], node[1] - 1, *(_renumbered(part, nested) for part in node[2:])]
+        return [node[0], int(node[1]) - 1, *(_renumbered(part, nested) for part in node[2:])]
     if isinstance(node, list):
         return [_renumbered(part, nested) for part in node]
     if isinstance(node, dict):
@@ -113,7 +129,8 @@ def _operation(layer: Config) -> None:
     if convert is None:
         return
     kind, make = convert
-    nodes, config = [], {}
+    nodes: list[Config] = []
+    config: Config = {}
     for node in layer["inbound_nodes"]:
         several = isinstance(node[0], list)
         first = [_tensor(part) for part in node] if several else _tensor(node)

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from .builder import Operand, Value
+from .builder_elementwise import Binary, Reduction
 from .keras_activations import activation, rectified
-from .keras_call import Call, Translation, operand, values
+from .keras_call import Call, Translation, Translations, operand, values
 from .problems import Unfit
 
 # --- Arithmetic -----------------------------------------------------------------------------------------------
 
 
-def _binary(name: str) -> Translation:
+def _binary(name: Binary) -> Translation:
     def translate(call: Call) -> Value:
         first, second = _operands(call)
         return call.builder.binary(call.name, name, first, second, source=call.source)
@@ -83,7 +84,7 @@ def _softmax(call: Call) -> Value:
     return call.builder.softmax(call.name, call.x, axis=call.axis(axis), source=call.source)
 
 
-def _reduce(kind: str) -> Translation:
+def _reduce(kind: Reduction) -> Translation:
     def translate(call: Call) -> Value:
         axis = call.layer.axis
         if axis is None:
@@ -98,6 +99,8 @@ def _reduce(kind: str) -> Translation:
 
 
 def _reshape(call: Call) -> Value:
+    if math.prod(call.shape) != math.prod(call.x.shape):
+        raise Unfit("it moves data between the samples of a batch", "a reshape of each sample")
     return call.builder.reshape(call.x, call.shape)
 
 
@@ -257,13 +260,16 @@ def _resize(call: Call) -> Value:
         raise Unfit(f"its interpolation is {layer.interpolation}", "nearest or bilinear, without antialias")
     if layer.crop_to_aspect_ratio or layer.pad_to_aspect_ratio:
         raise Unfit("it keeps the ratio of height to width", "a size of that ratio")
-    return call.builder.resize(
-        call.name, call.x, call.shape[:2], method=layer.interpolation, half_pixel=True, align_corners=False
-    )
+    size, method = (call.shape[0], call.shape[1]), layer.interpolation
+    return call.builder.resize(call.name, call.x, size, method=method, half_pixel=True, align_corners=False)
 
 
 _ARITHMETIC: dict[str, Translation] = {
-    **{name.title(): _binary(name) for name in ("add", "subtract", "multiply", "maximum", "minimum")},
+    "Add": _binary("add"),
+    "Subtract": _binary("subtract"),
+    "Multiply": _binary("multiply"),
+    "Maximum": _binary("maximum"),
+    "Minimum": _binary("minimum"),
     **dict.fromkeys(("Divide", "TrueDivide"), _divide),
     "Power": _power,
     **dict.fromkeys(("Abs", "Absolute"), _unary("abs")),
@@ -300,7 +306,7 @@ _FUNCTIONS: dict[str, Translation] = {
     "Softmax": _softmax,
 }
 
-_SHAPES: dict[str, Translation] = {
+_SHAPES: dict[str, Translations] = {
     **dict.fromkeys(("Reshape", "ExpandDims", "Squeeze"), _reshape),
     **dict.fromkeys(("Copy", "StopGradient"), _same),
     **dict.fromkeys(("Cast", "SaturateCast"), _cast),
@@ -322,5 +328,5 @@ _SHAPES: dict[str, Translation] = {
     "Resize": _resize,
 }
 
-OPERATIONS: dict[str, Translation] = {**_ARITHMETIC, **_FUNCTIONS, **_SHAPES}
+OPERATIONS: dict[str, Translations] = {**_ARITHMETIC, **_FUNCTIONS, **_SHAPES}
 """Translation of each operation of Keras that can be imported, by the name of its class."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 _SERIES = "Conv1D with padding='causal' and dilation, which sees as far back"
 _NORM = "BatchNormalization, which is folded into the layer before it"
-_VOLUME = "the same layer in two dimensions"
 _ATTENTION = "convolutions, or a gate: GlobalAveragePooling2D, Dense and Multiply"
 _BEFORE = "the same computation on the host or in your firmware, before the model"
 
@@ -15,6 +14,7 @@ _TABLE = "it looks up rows of a table by integers, and inputs are 8-bit measurem
 _TEXT = "it reads words or categories"
 _DATA = "it changes values by statistics of each image"
 _SPECTRUM = "it computes a spectrum, and there is no Fourier transform in integers here"
+_THREE = ("it is in three dimensions", "the same layer in two dimensions")
 _CODE = "it holds code, which is never run"
 
 REFUSED: dict[str, tuple[str, str]] = {
@@ -35,14 +35,9 @@ REFUSED: dict[str, tuple[str, str]] = {
     "RandomCrop": ("it crops or resizes when the network runs, too", "CenterCrop or Resizing"),
     **dict.fromkeys(("AutoContrast", "Equalization", "Solarization", "CLAHE"), (_DATA, _BEFORE)),
     "Masking": ("it leaves out steps by their values", "inputs of one length, filled with zeros"),
-    **{
-        f"{kind}3D": ("it is in three dimensions", _VOLUME)
-        for kind in ("Conv", "UpSampling", "ZeroPadding", "Cropping")
-    },
-    **{f"{kind}Pooling3D": ("it is in three dimensions", _VOLUME) for kind in ("Max", "Average")},
-    **{f"Global{kind}Pooling3D": ("it is in three dimensions", _VOLUME) for kind in ("Max", "Average")},
-    **{f"Adaptive{kind}Pooling3D": ("it is in three dimensions", _VOLUME) for kind in ("Max", "Average")},
-    **dict.fromkeys(("Conv3DTranspose", "SpatialDropout3D"), ("it is in three dimensions", _VOLUME)),
+    **{f"{kind}3D": _THREE for kind in ("Conv", "UpSampling", "ZeroPadding", "Cropping", "SpatialDropout")},
+    **{f"{start}{kind}Pooling3D": _THREE for start in ("", "Global", "Adaptive") for kind in ("Max", "Average")},
+    "Conv3DTranspose": _THREE,
     "Lambda": (_CODE, "the same computation as layers of Keras or operators between tensors, such as x * y"),
     **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"), (_CODE, "the same layers in Keras")),
     "FeatureSpace": (_TEXT, _BEFORE),

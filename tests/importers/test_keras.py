@@ -1,22 +1,18 @@
-"""Promise: a Keras model keeps its function through folding and calibration, and no code of its file runs."""
+"""Promise: a Keras model keeps its function through folding and calibration."""
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dqt_edge.errors import BadFileError, UnsupportedError
 from dqt_edge.graph import FLAT, Add, Concat, Conv2D, Dense, DepthwiseConv2D, interpreter, nested
 from dqt_edge.importers import floating
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.calibrate import calibrate
 from dqt_edge.importers.keras import read_keras
-from dqt_edge.importers.keras_config import check_config
 
 RNG = np.random.default_rng(3)
 pytestmark = [  # of Keras and TensorFlow themselves, with NumPy 2
@@ -130,90 +126,3 @@ def test_branches_are_joined_in_one_scale(keras: Any, tmp_path: Path) -> None:
     real = graph.tensor(graph.output)
     error = real.scale * (answers.astype(np.float64) - real.zero_point) - logits
     assert np.abs(error).mean() < 0.02 * np.ptp(logits)
-
-
-@pytest.mark.train
-def test_the_list_of_the_unsupported_is_complete(keras: Any, tmp_path: Path) -> None:
-    layers = keras.layers
-    inputs = keras.Input((8, 8, 4))
-    x = layers.Conv2D(4, 3, dilation_rate=2, name="holes")(inputs)
-    x = layers.Activation("relu", name="fine")(x)
-    x = layers.Conv2D(4, 1, groups=2, name="parts")(x)
-    x = layers.Activation("tanh", name="curved")(x)
-    keras.Model(inputs, x).save(tmp_path / "bad.keras")
-    with pytest.raises(UnsupportedError) as caught:
-        read_keras(tmp_path / "bad.keras")
-    told = caught.value.what.splitlines()
-    assert told[0].startswith("3 layers")
-    assert [line.split("'")[1] for line in told[1:]] == ["holes", "parts", "curved"]
-    assert all("nearest supported form: " in line for line in told[1:])
-
-
-# --- Files that would run code --------------------------------------------------------------------------------
-
-
-def archive(path: Path, config: Any) -> Path:
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr("config.json", config if isinstance(config, str) else json.dumps(config))
-    return path
-
-
-def sequential(*layers: dict[str, Any], **extra: Any) -> dict[str, Any]:
-    return {"class_name": "Sequential", "config": {"name": "s", "layers": list(layers)}, **extra}
-
-
-def layer(kind: str, name: str, **extra: Any) -> dict[str, Any]:
-    return {"class_name": kind, "config": {"name": name}, "module": "keras.layers", **extra}
-
-
-HOSTILE = {
-    "lambda": (sequential(layer("Lambda", "run")), "'run' (Lambda)"),
-    "unknown": (sequential(layer("Maximum", "both")), "'both' (Maximum)"),
-    "module": (sequential(layer("Dense", "d", module="os")), "module 'os'"),
-    "deep module": (
-        sequential(layer("Dense", "d") | {"config": {"name": "d", "k": [{"class_name": "x", "module": "subprocess"}]}}),
-        "module 'subprocess'",
-    ),
-    "code": (
-        sequential(layer("Dense", "d") | {"config": {"name": "d", "activation": {"class_name": "__lambda__"}}}),
-        "it holds code",
-    ),
-    "registered": (sequential(layer("Dense", "d", registered_name="evil>Dense")), "registered as 'evil>Dense'"),
-    "no model": ({"class_name": "Dense", "config": {}}, "no Functional or Sequential"),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_only_known_layers_of_keras_are_loaded(name: str, tmp_path: Path) -> None:
-    config, reason = HOSTILE[name]
-    with pytest.raises(UnsupportedError) as caught:
-        check_config(archive(tmp_path / "m.keras", config))
-    assert reason in caught.value.what
-
-
-@pytest.mark.parametrize(
-    "config", ["", "{", "[]", "{}", '{"class_name": "Sequential"}', '{"class_name": "Model", "config": 3}', "[" * 9000]
-)
-def test_damaged_configurations_are_refused(config: str, tmp_path: Path) -> None:
-    with pytest.raises(BadFileError) as caught:
-        check_config(archive(tmp_path / "m.keras", config))
-    assert caught.value.where == str(tmp_path / "m.keras")
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + b"\0" * 18, b"PK\x03\x04 cut", b"nothing of Keras"])
-def test_bytes_that_are_no_keras_file_are_refused(content: bytes, tmp_path: Path) -> None:
-    pytest.importorskip("h5py", reason="h5py is not installed")
-    path = tmp_path / "m.keras"
-    path.write_bytes(content)
-    with pytest.raises(BadFileError):
-        check_config(path)
-
-
-@pytest.mark.train
-def test_an_archive_without_weights_is_refused(keras: Any, tmp_path: Path) -> None:
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    model.save(tmp_path / "good.keras")
-    with zipfile.ZipFile(tmp_path / "good.keras") as good:
-        path = archive(tmp_path / "cut.keras", good.read("config.json").decode())
-    with pytest.raises(BadFileError, match="Keras cannot load it"):
-        read_keras(path)

@@ -1,0 +1,189 @@
+"""Promise: every layer and operation of Keras that is read computes what it does there, in integers too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dqt_edge.importers.assemble import assemble
+from dqt_edge.importers.calibrate import calibrate
+from dqt_edge.importers.keras import from_model, read_keras
+from tests.support.keras_answers import error_of, graph_answers, inputs_of, keras_answers, network_answers, shaped
+from tests.support.operator_cases import CASES, OperatorCase, case_id, unsettle, whole_networks
+
+pytestmark = [
+    pytest.mark.train,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # of Keras, with NumPy 2
+]
+REAL = 1e-4
+"""Of the largest value; a resize keeps its weights in 1/1024."""
+INTEGER = 0.06
+
+
+def check(model: Any, path: Path, real: float = REAL, integer: float = INTEGER) -> Any:
+    """Saved and read, the model computes what Keras says, in real numbers and, on the whole, in integers."""
+    model.save(path)
+    network = read_keras(path)
+    inputs = inputs_of(model, 64)
+    wanted = keras_answers(model, inputs)
+    assert error_of(network_answers(network, inputs), wanted) < real
+    graph = assemble(calibrate(network, shaped(network, inputs)))
+    for found, reals in zip(graph_answers(graph, inputs), wanted, strict=True):
+        assert np.abs(found.reshape(reals.shape) - reals).mean() < integer * max(np.ptp(reals), 1e-6)
+    return network
+
+
+@pytest.mark.parametrize("case", CASES, ids=case_id)
+def test_an_operator(case: OperatorCase, keras: Any, tmp_path: Path) -> None:
+    check(case.model(keras), tmp_path / "m.keras", 1e-3 if "Resizing" in case.name else REAL)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("name", whole_networks())
+def test_a_whole_network(name: str, suffix: str, keras: Any, tmp_path: Path) -> None:
+    check(whole_networks()[name](keras), tmp_path / f"m{suffix}")
+
+
+# --- Layers that only Keras has -------------------------------------------------------------------------------
+
+Make = Callable[[Any], Any]
+
+
+def behind(shape: tuple[int, ...], *make: Make) -> Make:
+    """A model of one input with these layers behind each other."""
+
+    def build(keras: Any) -> Any:
+        x = source = keras.Input(shape)
+        for layer in make:
+            x = layer(keras.layers)(x)
+        return keras.Model(source, x)
+
+    return build
+
+
+def adapted(keras: Any) -> Any:
+    """A Normalization that has seen data, by channel and by element, and one that undoes it."""
+    rng = np.random.default_rng(5)
+    layers = keras.layers
+    data = rng.normal(2, 3, (50, 6, 5, 3))
+    first, second = layers.Normalization(), layers.Normalization(axis=(1, 2, 3))
+    first.adapt(data)
+    second.adapt(data)
+    x = keras.Input((6, 5, 3))
+    back = layers.Normalization(mean=1.5, variance=4.0, invert=True)(first(x))
+    return keras.Model(x, layers.Add()([back, second(x)]))
+
+
+def powers(keras: Any) -> Any:
+    ops, x = keras.ops, keras.Input((4, 6))
+    y = ops.power(ops.abs(x) + 0.5, 2.0) + 2.0 / (ops.abs(x) + 1.0)
+    y = ops.swapaxes(y, 1, 2) * np.linspace(-1, 1, 4)
+    y = ops.moveaxis(y, -1, 1)
+    return keras.Model(x, ops.concatenate(ops.unstack(y, axis=1), axis=-1))
+
+
+def indices(keras: Any) -> Any:
+    x = keras.Input((8, 6, 4))
+    parts = [x[:, 2], x[:, ::-2, 1:4, -1], x[..., None, 1], x[:, -3:, 2:3]]
+    return keras.Model(x, keras.layers.Concatenate()([keras.layers.Flatten()(part) for part in parts]))
+
+
+def shuffles(keras: Any) -> Any:
+    ops, x = keras.ops, keras.Input((4, 6, 4))
+    y = ops.nn.space_to_depth(ops.flip(ops.nn.depth_to_space(x, 2), axis=2), 2)
+    return keras.Model(x, ops.image.resize(y, (8, 3)))
+
+
+MODELS: dict[str, Make] = {
+    "padding before pooling": behind(
+        (7, 7, 3), lambda k: k.ZeroPadding2D(1), lambda k: k.AveragePooling2D(2), lambda k: k.ZeroPadding2D((2, 0))
+    ),
+    "reshapes between": behind(
+        (6, 4, 2),
+        lambda k: k.Conv2D(4, 3, padding="same"),
+        lambda k: k.Reshape((24, 4)),
+        lambda k: k.Conv1D(3, 3),
+        lambda k: k.Permute((2, 1)),
+        lambda k: k.Dense(5),
+    ),
+    "causal convolution with a stride": behind((16, 3), lambda k: k.Conv1D(4, 3, strides=2, padding="causal")),
+    "separable with everything": behind(
+        (9, 9, 3), lambda k: k.SeparableConv2D(4, 3, strides=2, depth_multiplier=2, activation="elu")
+    ),
+    "separable series, dilated": behind((16, 3), lambda k: k.SeparableConv1D(4, 3, dilation_rate=3, padding="same")),
+    "transposed, large stride": behind((4, 5, 3), lambda k: k.Conv2DTranspose(4, (2, 3), strides=(3, 4))),
+    "transposed, same, odd": behind((4, 5, 3), lambda k: k.Conv2DTranspose(4, 4, strides=3, padding="same")),
+    "transposed, more padding": behind(
+        (4, 5, 3), lambda k: k.Conv2DTranspose(4, 3, strides=2, padding="valid", output_padding=1)
+    ),
+    "transposed series": behind((7, 3), lambda k: k.Conv1DTranspose(4, 5, strides=3)),
+    "activation that is a layer": behind((6, 5), lambda k: k.Dense(4, activation=k.LeakyReLU(negative_slope=0.3))),
+    "PReLU of rows": behind((6, 5), lambda k: k.PReLU(shared_axes=[1], alpha_initializer="random_normal")),
+    "ELU with a factor": behind((6, 5), lambda k: k.ELU(0.4)),
+    "softmax over rows": behind((6, 5), lambda k: k.Softmax(axis=1), lambda k: k.Dense(2)),
+    "scaling by channel": behind((6, 5, 3), lambda k: k.Rescaling([0.5, 2.0, -1.0], [0.0, 1.0, 2.0])),
+    "normalisation": adapted,
+    "bilinear growth": behind((4, 3, 2), lambda k: k.UpSampling2D((3, 2), interpolation="bilinear")),
+    "nearest sizes": behind((8, 6, 2), lambda k: k.Resizing(4, 9, interpolation="nearest")),
+    "crop of the middle": behind((9, 8, 2), lambda k: k.CenterCrop(4, 5)),
+    "adaptive pooling": behind((8, 6, 3), lambda k: k.AdaptiveAveragePooling2D((4, 2))),
+    "pooling that keeps axes": behind((8, 3), lambda k: k.GlobalMaxPooling1D(keepdims=True)),
+    "time distributed": behind(
+        (4, 6, 3),
+        lambda k: k.TimeDistributed(k.Dense(5, activation="relu")),
+        lambda k: k.TimeDistributed(k.Flatten()),
+        lambda k: k.TimeDistributed(k.BatchNormalization()),
+        lambda k: k.TimeDistributed(k.Dropout(0.5)),
+    ),
+    "what training alone needs": behind(
+        (8, 8, 3),
+        *(
+            lambda k, kind=kind, given=given: getattr(k, kind)(*given)
+            for kind, given in {
+                "RandomFlip": (),
+                "RandomRotation": (0.1,),
+                "RandomZoom": (0.1,),
+                "RandomContrast": (0.1,),
+                "RandomTranslation": (0.1, 0.1),
+                "RandomBrightness": (0.1,),
+                "GaussianNoise": (0.1,),
+                "GaussianDropout": (0.1,),
+                "AlphaDropout": (0.1,),
+                "SpatialDropout2D": (0.1,),
+                "ActivityRegularization": (0.1,),
+                "Identity": (),
+            }.items()
+        ),
+        lambda k: k.Conv2D(3, 3),
+    ),
+    "powers and orders": powers,
+    "indices": indices,
+    "shuffles": shuffles,
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_only_keras_has(name: str, keras: Any, tmp_path: Path) -> None:
+    keras.utils.set_random_seed(2)
+    resized = name in ("bilinear growth", "nearest sizes", "shuffles")
+    model = MODELS[name](keras)
+    if name != "normalisation":  # it has seen data
+        unsettle(model)
+    check(model, tmp_path / "m.keras", 1e-3 if resized else REAL)
+
+
+def test_a_model_in_memory_is_read_as_it_is(keras: Any) -> None:
+    """Without a file: functions of your own are told, those of Keras and TensorFlow are known."""
+    import tensorflow as tf  # noqa: PLC0415 - where a test needs it
+
+    source = keras.Input((6,))
+    x = keras.layers.Dense(4, activation=tf.nn.relu6)(source)
+    model = keras.Model(source, keras.layers.Dense(3, activation=keras.activations.tanh)(x))
+    network = from_model(model, "memory", "m")
+    inputs = inputs_of(model, 8)
+    assert error_of(network_answers(network, inputs), keras_answers(model, inputs)) < REAL
+    assert network.provenance["source"] == "memory"

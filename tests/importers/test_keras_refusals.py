@@ -1,0 +1,277 @@
+"""Promise: what cannot be imported is told at once, and no code of a Keras file runs."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dqt_edge.errors import BadFileError, UnsupportedError
+from dqt_edge.importers.keras import from_model, read_keras
+from dqt_edge.importers.keras_config import check_config
+from dqt_edge.importers.keras_refused import REFUSED
+
+pytestmark = [  # of Keras and TensorFlow themselves, with NumPy 2
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+
+
+def told(model: Any, path: Path) -> list[str]:
+    """Lines about the layers of a model that is refused; the same from its file and in memory."""
+    model.save(path)
+    with pytest.raises(UnsupportedError) as caught:
+        read_keras(path)
+    first, *lines = caught.value.what.splitlines()
+    assert first.startswith(f"{len(lines)} layer")
+    assert all("nearest supported form: " in line for line in lines)
+    with pytest.raises(UnsupportedError) as again:
+        from_model(model, "memory", "m")
+    assert again.value.what == caught.value.what
+    return lines
+
+
+def names(lines: list[str]) -> list[str]:
+    return [line.split("'")[1] for line in lines]
+
+
+@pytest.mark.train
+def test_every_layer_is_told_and_no_consequence(keras: Any, tmp_path: Path) -> None:
+    """Causes only, each once, in the order of the model; what comes behind a refused layer is checked as well."""
+    layers = keras.layers
+    shared = layers.LayerNormalization(name="twice")
+    source = keras.Input((8, 8, 4))
+    x = layers.Conv2D(4, 3, padding="same", name="fine")(source)
+    x = shared(shared(x))
+    x = layers.Activation("log_softmax", name="curved")(x)
+    part = keras.Sequential([keras.Input((8, 8, 4)), layers.UnitNormalization(name="unit"), layers.ReLU()], name="part")
+    x = layers.Conv2D(4, 3, name="also_fine")(part(x))
+    x = layers.LSTM(3, name="memory")(layers.Reshape((36, 4))(x))
+    x = layers.Dense(2, name="behind")(x)
+    lines = told(keras.Model(source, x), tmp_path / "m.keras")
+    assert names(lines) == ["twice", "curved", "part/unit", "memory"]
+
+
+@pytest.mark.train
+def test_open_dimensions_are_named(keras: Any, tmp_path: Path) -> None:
+    layers = keras.layers
+    image, series = keras.Input((None, None, 3), name="image"), keras.Input((None, 4), name="series")
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image))
+    y = layers.GRU(4, name="memory")(layers.Conv1D(4, 3)(series))
+    lines = told(keras.Model([image, series], layers.Add()([x, y])), tmp_path / "m.keras")
+    assert names(lines) == ["image", "series", "memory"]
+    assert "dimensions 1 and 2 of its shape (None, None, None, 3)" in lines[0]
+    assert "dimension 1 of its shape (None, None, 4)" in lines[1]
+
+
+REFUSALS = {
+    "LSTM": lambda k, x: k.LSTM(3)(x),
+    "GRU": lambda k, x: k.GRU(3)(x),
+    "SimpleRNN": lambda k, x: k.SimpleRNN(3)(x),
+    "Bidirectional": lambda k, x: k.Bidirectional(k.LSTM(3))(x),
+    "Embedding": lambda k, x: k.Embedding(9, 3)(k.Flatten()(x)),
+    "MultiHeadAttention": lambda k, x: k.MultiHeadAttention(1, 2)(x, x),
+    "LayerNormalization": lambda k, x: k.LayerNormalization()(x),
+    "GroupNormalization": lambda k, x: k.GroupNormalization(2)(x),
+    "Dot": lambda k, x: k.Dot(axes=1)([x, x]),
+    "RandomCrop": lambda k, x: k.RandomCrop(3, 3)(k.Reshape((8, 8, 2))(x)),
+    "EinsumDense": lambda k, x: k.EinsumDense("abc,cd->abd", output_shape=(None, 5))(x),
+    "MaxPooling3D": lambda k, x: k.MaxPooling3D(2)(k.Reshape((4, 4, 4, 2))(x)),
+}
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_layer_that_cannot_come_in_gets_its_sentence(kind: str, keras: Any, tmp_path: Path) -> None:
+    source = keras.Input((16, 8))
+    (line,) = told(keras.Model(source, REFUSALS[kind](keras.layers, source)), tmp_path / "m.keras")
+    assert f"({kind}): {REFUSED[kind][0]}; nearest supported form: {REFUSED[kind][1]}" in line
+
+
+def limits(keras: Any) -> dict[str, tuple[tuple[int, ...], Any, str]]:
+    layers, ops = keras.layers, keras.ops
+    return {
+        "channels first": (
+            (3, 8, 8),
+            layers.ZeroPadding2D(data_format="channels_first"),
+            "its channels come first",
+        ),
+        "axis of normalisation": ((8, 8, 3), layers.BatchNormalization(axis=1), "it is over axis 1"),
+        "slope for each element": ((8, 8, 3), layers.PReLU(), "shared_axes=[1, 2]"),
+        "convolutions of steps": (
+            (4, 8, 8, 3),
+            layers.TimeDistributed(layers.Conv2D(2, 3)),
+            "it repeats Conv2D over 4 steps",
+        ),
+        "interpolation": ((8, 8, 3), layers.Resizing(4, 4, "bicubic"), "its interpolation is bicubic"),
+        "another batch": ((8, 3), lambda x: ops.reshape(x, (-1, 3)), "between the samples"),
+        "across the batch": ((8, 3), lambda x: x - ops.mean(x, axis=0, keepdims=True), "across the samples"),
+        "some of the batch": ((8, 3), lambda x: x[1:], "it takes some samples of a batch"),
+        "other ranks": ((8, 3), lambda x: x + ops.mean(x, axis=1), "its tensors have 1 and 2 dimensions"),
+        "a comparison": ((8, 3), lambda x: ops.where(x > 0, x, 0.5), "this operation is not supported"),
+        "a division": ((8, 3), lambda x: x / (ops.abs(x) + 1), "it divides by a tensor"),
+        "a product of matrices": ((8, 3), lambda x: ops.matmul(x, ops.transpose(x, (0, 2, 1))), "not supported"),
+        "integers": ((8, 3), lambda x: ops.cast(x, "int32"), "it makes int32 of real numbers"),
+        "a power": ((8, 3), lambda x: ops.power(x, 3.0), "one of these powers"),
+    }
+
+
+@pytest.mark.train
+def test_what_goes_beyond_the_supported_form_is_refused_with_a_reason(keras: Any, tmp_path: Path) -> None:
+    for name, (shape, build, reason) in limits(keras).items():
+        source = keras.Input(shape)
+        lines = told(keras.Model(source, build(source)), tmp_path / "m.keras")
+        assert any(reason in line for line in lines), (name, lines)
+
+
+@pytest.mark.train
+def test_code_of_your_own_is_refused_in_memory(keras: Any) -> None:
+    class Doubled(keras.layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x * 2
+
+    source = keras.Input((6,))
+    x = keras.layers.Dense(4, activation=lambda v: v * 2, name="own_function")(source)
+    x = keras.layers.Lambda(lambda v: v + 1, name="code")(Doubled(name="own_class")(x))
+    with pytest.raises(UnsupportedError) as caught:
+        from_model(keras.Model(source, x), "memory", "m")
+    assert names(caught.value.what.splitlines()[1:]) == ["own_function", "own_class", "code"]
+
+
+@pytest.mark.train
+def test_a_model_without_a_graph_is_refused(keras: Any) -> None:
+    class Own(keras.Model):
+        def call(self, x: Any) -> Any:
+            return x
+
+    for model in (Own(), keras.Sequential([keras.layers.Dense(3)])):
+        with pytest.raises(UnsupportedError, match="without a graph of layers"):
+            from_model(model, "memory", "m")
+
+
+@pytest.mark.train
+def test_weights_must_be_finite(keras: Any, tmp_path: Path) -> None:
+    source = keras.Input((6,))
+    model = keras.Model(source, keras.layers.Dense(3, name="sick")(source))
+    model.layers[1].kernel.assign(np.full((6, 3), np.nan))
+    (line,) = told(model, tmp_path / "m.keras")
+    assert "'sick' (Dense): its weights are not finite" in line
+
+
+# --- Files that would run code --------------------------------------------------------------------------------
+
+
+def archive(path: Path, config: Any) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("config.json", config if isinstance(config, str) else json.dumps(config))
+    return path
+
+
+def sequential(*layers: dict[str, Any], **extra: Any) -> dict[str, Any]:
+    return {"class_name": "Sequential", "config": {"name": "s", "layers": list(layers)}, **extra}
+
+
+def layer(kind: str, name: str, **extra: Any) -> dict[str, Any]:
+    return {"class_name": kind, "config": {"name": name}, "module": "keras.layers", **extra}
+
+
+def nested(name: str, *layers: dict[str, Any]) -> dict[str, Any]:
+    return {"class_name": "Sequential", "config": {"name": name, "layers": list(layers)}, "module": "keras"}
+
+
+HOSTILE = {
+    "lambda": (sequential(layer("Lambda", "run")), "'run' (Lambda)"),
+    "unknown": (sequential(layer("Quantum", "both")), "'both' (Quantum): Keras has no such layer"),
+    "module": (sequential(layer("Dense", "d", module="os")), "module 'os'"),
+    "deep module": (
+        sequential(layer("Dense", "d") | {"config": {"name": "d", "k": [{"class_name": "x", "module": "subprocess"}]}}),
+        "module 'subprocess'",
+    ),
+    "code": (
+        sequential(layer("Dense", "d") | {"config": {"name": "d", "activation": {"class_name": "__lambda__"}}}),
+        "it holds code",
+    ),
+    "registered": (sequential(layer("Dense", "d", registered_name="evil>Dense")), "registered as 'evil>Dense'"),
+    "registered model": (
+        sequential(nested("part") | {"registered_name": "evil>Sequential"}),
+        "registered as 'evil>Sequential'",
+    ),
+    "nested code": (sequential(nested("part", layer("Lambda", "run"))), "'part/run' (Lambda)"),
+    "wrapped code": (
+        sequential(layer("TimeDistributed", "t") | {"config": {"name": "t", "layer": layer("Lambda", "run")}}),
+        "(Lambda): it holds code",
+    ),
+    "function": (
+        sequential(
+            layer("Dense", "d")
+            | {"config": {"name": "d", "a": {"class_name": "function", "config": "get_file", "module": "keras.utils"}}}
+        ),
+        "the function 'get_file' of module 'keras.utils'",
+    ),
+    "builtin function": (
+        sequential(
+            layer("Dense", "d")
+            | {"config": {"name": "d", "a": {"class_name": "function", "config": "eval", "module": "builtins"}}}
+        ),
+        "the function 'eval'",
+    ),
+    "part of Keras that is no layer": (
+        sequential(layer("Dense", "d") | {"config": {"name": "d", "k": {"class_name": "x", "module": "keras.utils"}}}),
+        "module 'keras.utils'",
+    ),
+    "operation with a function": (sequential(layer("Map", "m", module="keras.src.ops.core")), "'m' (Map)"),
+    "type": (
+        sequential(layer("Dense", "d") | {"config": {"name": "d", "a": {"class_name": "__typespec__"}}}),
+        "it holds code",
+    ),
+    "files": (sequential(layer("StringLookup", "words")), "'words' (StringLookup)"),
+    "saved model": (sequential(layer("TFSMLayer", "other")), "'other' (TFSMLayer)"),
+    "no model": ({"class_name": "Dense", "config": {}}, "no Functional or Sequential"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_only_what_keras_itself_has_is_loaded(name: str, tmp_path: Path) -> None:
+    config, reason = HOSTILE[name]
+    with pytest.raises(UnsupportedError) as caught:
+        check_config(archive(tmp_path / "m.keras", config))
+    assert reason in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "config", ["", "{", "[]", "{}", '{"class_name": "Sequential"}', '{"class_name": "Model", "config": 3}', "[" * 9000]
+)
+def test_damaged_configurations_are_refused(config: str, tmp_path: Path) -> None:
+    with pytest.raises(BadFileError) as caught:
+        check_config(archive(tmp_path / "m.keras", config))
+    assert caught.value.where == str(tmp_path / "m.keras")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + b"\0" * 18, b"PK\x03\x04 cut", b"nothing of Keras"])
+def test_bytes_that_are_no_keras_file_are_refused(content: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("h5py", reason="h5py is not installed")
+    path = tmp_path / "m.keras"
+    path.write_bytes(content)
+    with pytest.raises(BadFileError):
+        check_config(path)
+
+
+def test_what_is_refused_by_its_kind_is_told_beside_code(tmp_path: Path) -> None:
+    """A file that is never loaded still gets as long a list as its configuration can tell."""
+    config = sequential(layer("LSTM", "memory"), layer("Lambda", "run"), layer("Dense", "fine"))
+    with pytest.raises(UnsupportedError) as caught:
+        check_config(archive(tmp_path / "m.keras", config))
+    assert sorted(names(caught.value.what.splitlines()[1:])) == ["memory", "run"]
+
+
+@pytest.mark.train
+def test_an_archive_without_weights_is_refused(keras: Any, tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    model.save(tmp_path / "good.keras")
+    with zipfile.ZipFile(tmp_path / "good.keras") as good:
+        path = archive(tmp_path / "cut.keras", good.read("config.json").decode())
+    with pytest.raises(BadFileError, match="Keras cannot load it"):
+        read_keras(path)
