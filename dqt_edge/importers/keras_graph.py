@@ -109,12 +109,12 @@ class Reader:
         if inner is not None:
             return self.nested(operation, inner, list(values(args)) + list(values(kwargs)), prefix)
         shapes = tuple(_sample(tensor.shape) for tensor in node.outputs)
-        if any(tensor.shape[0] not in self.batches for tensor in node.outputs):
-            raise Unfit(f"it makes {node.outputs[0].shape} of a batch", "the same work on each sample")
         assert translation is not None
         name = str(node.outputs[0].name)
         made = translation(Call(self.builder, operation, operation.name, args, kwargs, shapes, name, self.old))
         found: list[Value | None] = [*made] if isinstance(made, list) else [made]
+        if any(tensor.shape[0] not in self.batches for tensor in node.outputs):
+            raise Unfit(f"it makes {node.outputs[0].shape} of a batch", "the same work on each sample")
         for value, shape in zip(found, shapes, strict=True):
             if value is not None and value.shape != shape:
                 raise Unfit(f"it makes {shape} in Keras and {value.shape} here", "another form of this layer")
@@ -185,9 +185,9 @@ def _translation(operation: Any) -> Translations:  # noqa: ANN401 - a layer or o
 
 
 def _check_call(operation: Any, kwargs: dict[str, Any]) -> None:  # noqa: ANN401 - a layer or operation
-    if not is_layer(operation):
-        return
-    if kwargs.get("mask") is not None:
+    mask = kwargs.get("mask")
+    masks = mask if isinstance(mask, list | tuple) else [mask]
+    if is_layer(operation) and any(part is not None for part in masks):
         raise Unfit("it is called with a mask", "inputs of one length, filled with zeros")
 
 

@@ -100,7 +100,8 @@ def _layer(layer: Config) -> None:
             _layer(part)
             part.setdefault("module", "keras.layers")
     # Keras 3 writes operations into .h5 files without their module, so that Add is taken for the layer.
-    if "module" not in layer and kind in OPERATIONS and not {"trainable", "dtype", "function"} & set(config):
+    calls = layer.get("inbound_nodes") or []
+    if calls and isinstance(calls[0], dict) and kind in OPERATIONS and not {"trainable", "dtype"} & set(config):
         layer["module"] = module_of(kind)
 
 
@@ -164,7 +165,7 @@ def _argument(value: Any) -> Any:  # noqa: ANN401 - JSON
 def module_of(kind: str) -> str:
     """Module of an operation of Keras 3."""
     modules = {
-        "core": ("Cast", "SaturateCast", "StopGradient", "Unstack"),
+        "core": ("Cast", "SaturateCast", "ConvertToTensor", "StopGradient", "Unstack"),
         "math": ("Rsqrt",),
         "image": ("Resize",),
         "nn": (

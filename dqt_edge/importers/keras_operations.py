@@ -105,7 +105,7 @@ def _reshape(call: Call) -> Value:
 
 
 def _cast(call: Call) -> Value:
-    if "float" not in str(call.layer.dtype):
+    if call.layer.dtype is not None and "float" not in str(call.layer.dtype):
         raise Unfit(f"it makes {call.layer.dtype} of real numbers", "no cast, or one to a floating-point type")
     return call.x
 
@@ -309,7 +309,7 @@ _FUNCTIONS: dict[str, Translation] = {
 _SHAPES: dict[str, Translations] = {
     **dict.fromkeys(("Reshape", "ExpandDims", "Squeeze"), _reshape),
     **dict.fromkeys(("Copy", "StopGradient"), _same),
-    **dict.fromkeys(("Cast", "SaturateCast"), _cast),
+    **dict.fromkeys(("Cast", "SaturateCast", "ConvertToTensor"), _cast),
     "Transpose": _transpose,
     "Swapaxes": _swap_axes,
     "Moveaxis": _move_axis,

@@ -109,7 +109,7 @@ def limits(keras: Any) -> dict[str, tuple[tuple[int, ...], Any, str]]:
         "interpolation": ((8, 8, 3), layers.Resizing(4, 4, "bicubic"), "its interpolation is bicubic"),
         "another batch": ((8, 3), lambda x: ops.reshape(x, (-1, 3)), "between the samples"),
         "across the batch": ((8, 3), lambda x: x - ops.mean(x, axis=0, keepdims=True), "across the samples"),
-        "some of the batch": ((8, 3), lambda x: x[1:], "it takes some samples of a batch"),
+        "some of the batch": ((8, 3), lambda x: x[1:, :], "it takes some samples of a batch"),
         "other ranks": ((8, 3), lambda x: x + ops.mean(x, axis=1), "its tensors have 1 and 2 dimensions"),
         "a comparison": ((8, 3), lambda x: ops.where(x > 0, x, 0.5), "this operation is not supported"),
         "a division": ((8, 3), lambda x: x / (ops.abs(x) + 1), "it divides by a tensor"),
