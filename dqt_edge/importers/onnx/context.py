@@ -14,30 +14,16 @@ from ..builder import Builder
 from ..network import Activation
 from ..problems import Unfit
 from ..values import Quant, Value
-from .file import RawNode, RawOnnx
+from .file import MOVES, RawNode, RawOnnx, coded_by
 from .view import Axes, View, view_of
 
 Array = npt.NDArray[Any]
 Reals = npt.NDArray[np.float64]
 CHANNEL_AXIS = 1
 
-MOVES = frozenset(
-    [
-        "Cast",
-        "DepthToSpace",
-        "Dropout",
-        "Flatten",
-        "Identity",
-        "MaxPool",
-        "Reshape",
-        "Slice",
-        "SpaceToDepth",
-        "Split",
-        "Squeeze",
-    ]
-)
-MOVES |= {"Gather", "GlobalMaxPool", "Pad", "ReduceMax", "ReduceMin", "Tile", "Expand", "Transpose", "Unsqueeze"}
-"""Operators whose results are elements of what they read: they keep its scale."""
+
+class NotQuantised(Unfit):
+    """An integer model computes on with real numbers; of refused layers nothing else is to be expected."""
 
 
 class Consequence(Exception):  # noqa: N818 - a signal between two functions, never shown as an error
@@ -101,6 +87,7 @@ class Context:
         self.done: set[int] = set()
         """Operators that another one took in."""
         self.readers: dict[str, list[RawNode]] = defaultdict(list)
+        self.makers = {name: node for node in raw.nodes for name in node.outputs}
         self.integer = False
         self.open_batch = False
         """Whether the model takes any number of samples."""
@@ -198,7 +185,7 @@ class Context:
         quant, source = self.ahead(name)
         quant = quant or kept or (bounded if name in self.raw.outputs or not self.readers[name] else None)
         if quant is None:
-            raise Unfit(
+            raise NotQuantised(
                 "its result is not quantised",
                 "QuantizeLinear behind it too, or the floating-point model with --calibration",
             )
@@ -256,6 +243,14 @@ class Context:
             raise Unfit(f"its activations are {kind}", "int8 or uint8 activations")
         offset = 128 if kind == "int8" else 0
         return Quant(float(scale.ravel()[0]), zero + offset)
+
+    def real(self, name: str, value: Array, view: View) -> float:
+        """The real number that one constant stands for beside a tensor, which may hold integers in the file."""
+        number = float(value.ravel()[0]) if value.size else 0.0
+        if coded_by(self.makers, name) is None or view.quant is None:
+            return number
+        offset = 128 if value.dtype == np.int8 else 0
+        return view.quant.scale * (number + offset - view.quant.zero_point)
 
     # --- Moving data ----------------------------------------------------------------------------------------
 

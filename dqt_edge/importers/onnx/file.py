@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -15,6 +15,13 @@ import numpy.typing as npt
 from ...errors import BadFileError, DqtError, ToolchainError, UnsupportedError
 from ..reading import COUNT_MAX, FILE_MAX, read_bytes
 
+CODES = (2, 3)
+"""UINT8 and INT8 in the same list."""
+MOVES = frozenset(
+    """Cast DepthToSpace Dropout Expand Flatten Gather GlobalMaxPool Identity MaxPool Pad ReduceMax ReduceMin Reshape
+    Resize ReverseSequence Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze Upsample""".split()  # noqa: SIM905 - a list of words
+)
+"""Operators whose results are elements of what they read: they keep its scale."""
 RANK_MAX = 8
 FLOATS = (1, 10, 11, 16)
 """FLOAT, FLOAT16, DOUBLE and BFLOAT16 in ONNX's list of types."""
@@ -45,6 +52,20 @@ class RawInput:
     name: str
     shape: tuple[int | str, ...]
     type: str
+
+
+def coded_by(makers: Mapping[str, RawNode], name: str) -> RawNode | None:
+    """The QuantizeLinear whose integers a tensor holds, as they are or moved; None if it holds real numbers."""
+    seen = set()
+    while name in makers and name not in seen:
+        seen.add(name)
+        node = makers[name]
+        if node.type == "QuantizeLinear":
+            return node
+        if node.type not in MOVES or not node.inputs:
+            return None
+        name = node.inputs[0]
+    return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,14 +15,15 @@ from ..network import Network
 from ..problems import Problems, Unfit
 from ..values import Quant
 from .chains import JOINED, join_functions
-from .context import Consequence, Context
+from .context import Consequence, Context, NotQuantised
 from .elementwise import ELEMENTWISE
-from .file import RawInput, RawNode, RawOnnx, bad_onnx, read_file, start_onnx
+from .file import CODES, FLOATS, RawInput, RawNode, RawOnnx, bad_onnx, read_file, start_onnx
 from .fold import FOLDED
 from .inputs import channels_first
 from .layers import MAC
 from .movement import SHAPES
 from .pooling import POOLS
+from .qoperators import expand
 from .quantisation import dequantize, prepare, prepare_node, quantize, refuse_formats
 from .refusals import refusal
 from .sizes import SIZES
@@ -52,7 +53,7 @@ def read_onnx(path: Path) -> Network:
         UnsupportedError: Lists every layer that cannot be imported.
         ToolchainError: The package onnx is not installed.
     """
-    raw = read_file(path)
+    raw = expand(read_file(path))
     try:
         return _Reader(raw, path).network()
     except (ArithmeticError, AssertionError, LookupError, MemoryError, TypeError, ValueError) as error:
@@ -168,6 +169,11 @@ class _Reader:
                 self.translate(node)
             except Consequence:
                 self.recover(node)
+            except NotQuantised:
+                self.recover(node)
+                views = [self.context.views.get(name) for name in node.inputs]
+                if not any(view is not None and view.value.refused for view in views):
+                    raise
             except (Unfit, UnsupportedError):
                 self.recover(node)
                 raise
@@ -227,7 +233,7 @@ class _Reader:
 
 
 def inferred_shapes(onnx: Any, raw: RawOnnx) -> dict[str, tuple[int, ...]]:  # noqa: ANN401 - a module
-    """Shapes of tensors, where they can be found."""
+    """Shapes of tensors of real numbers or codes, where they can be found."""
     proto = onnx.ModelProto()
     proto.CopyFrom(raw.proto)
     del proto.graph.value_info[:]
@@ -243,8 +249,9 @@ def inferred_shapes(onnx: Any, raw: RawOnnx) -> dict[str, tuple[int, ...]]:  # n
         return {}
     shapes = {}
     for value in (*found.graph.value_info, *found.graph.output):
-        shape = tuple(d.dim_value for d in value.type.tensor_type.shape.dim)
-        if shape and min(shape) > 0:
+        tensor = value.type.tensor_type
+        shape = tuple(d.dim_value for d in tensor.shape.dim)
+        if shape and min(shape) > 0 and tensor.elem_type in (*FLOATS, *CODES):
             shapes[value.name] = shape
     return shapes
 

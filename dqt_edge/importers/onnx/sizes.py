@@ -47,16 +47,17 @@ def pad(context: Context, node: RawNode) -> None:
     axes = [axis_of(view, axis) for axis in context.numbers(node, "axes", 3) or range(rank)]
     if len(given) != 2 * len(axes):
         raise Unfit(f"it pads by {given}", "two numbers for each axis")
-    value = node.attributes.get("value", 0.0)
+    value = np.asarray(node.attributes.get("value", 0.0))
     if node.input(2):
         value = context.constant(node, 2, "its value")
+    number = context.real(node.input(0), np.asarray(value), view)
     sides = {axis: (given[i], given[i + len(axes)]) for i, axis in enumerate(axes) if given[i] or given[i + len(axes)]}
     if 0 in sides and rank > 1 and view.shape[0] == 1:
         raise Unfit("it pads the batch", "padding of each sample")
     lying = view.lying(keep=sorted(sides))
     pads = [sides.get(axis, (0, 0)) for axis in lying]
     name = context.name(node)
-    made = context.builder.pad(name, context.as_axes(view, lying, name), pads, float(np.ravel(value)[0]), mode)
+    made = context.builder.pad(name, context.as_axes(view, lying, name), pads, number, mode)
     shape = [n + sum(sides.get(axis, (0, 0))) for axis, n in enumerate(view.shape)]
     context.put(node.outputs[0], view_of(made, shape, lying, view.quant))
 
