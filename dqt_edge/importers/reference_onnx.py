@@ -23,22 +23,20 @@ TYPES = {
     "tensor(int32)": np.int32,
     "tensor(int64)": np.int64,
 }
-TYPICAL = 1e-4
-"""Relative difference of one sample in a batch from the same one alone, by the order of additions."""
 
 
 class OnnxReference:
     """A model opened in ONNX Runtime; see :class:`~dqt_edge.importers.reference.Reference`.
 
+    Samples run one by one: a model of an open batch may have other axes in front of it within.
+
     Args:
         path: The .onnx file.
-        batch: Samples of a run. A model of one sample, or whose answers to several at once are others, runs them one by
-            one.
     """
 
     package = "onnxruntime"
 
-    def __init__(self, path: Path, batch: int) -> None:
+    def __init__(self, path: Path) -> None:
         try:
             import onnxruntime  # noqa: PLC0415 - an optional dependency
         except ImportError as error:
@@ -58,8 +56,7 @@ class OnnxReference:
         given = self._session.get_inputs()
         self.inputs: tuple[int | str, ...] = tuple(i.name for i in given)
         self._types = [np.dtype(TYPES.get(i.type, np.float32)) for i in given]
-        self.shapes = [tuple(n if isinstance(n, int) else -1 for n in i.shape) for i in given]
-        self.batch = batch if batch > 1 and self._takes(batch) else 1
+        self.shapes = [(1, *i.shape[1:]) if len(i.shape) > 1 else tuple(i.shape) for i in given]
 
     def _open(self, wanted: tuple[str, ...]) -> Any:  # noqa: ANN401 - a session
         import onnx  # noqa: PLC0415 - an optional dependency
@@ -84,30 +81,11 @@ class OnnxReference:
             next_step="export the model again, with a version of ONNX's operators that this runtime knows",
         )
 
-    def _takes(self, batch: int) -> bool:
-        """Whether a batch gives what its samples give one by one."""
-        if any(len(shape) < 2 or shape[0] != -1 or min(shape[1:]) < 1 for shape in self.shapes):
-            return False
-        rng = np.random.default_rng(1)
-        given = [rng.integers(0, 100, (batch, *shape[1:])) / 50 for shape in self.shapes]
-        try:
-            many = self._invoke(given, self.outputs)
-            for i in sorted({0, batch // 2, batch - 1}):
-                one = self._invoke([part[i : i + 1] for part in given], self.outputs)
-                for first, second in zip(many, one, strict=True):
-                    if first.size != batch * second.size:
-                        return False
-                    if not np.allclose(first.reshape(batch, -1)[i], second.ravel(), TYPICAL, TYPICAL):
-                        return False
-        except BadFileError:
-            return False
-        return True
-
     def _invoke(self, parts: Sequence[Array], wanted: Sequence[int | str]) -> list[Array]:
         feeds = {}
         for name, kind, shape, part in zip(self.inputs, self._types, self.shapes, parts, strict=True):
             rows = part if kind.kind == "f" else np.rint(part)
-            feeds[str(name)] = rows.reshape(-1 if len(shape) > 1 else shape[0], *shape[1:]).astype(kind)
+            feeds[str(name)] = rows.reshape(shape).astype(kind)
         computed = [str(name) for name in wanted if name not in feeds]
         try:
             found = dict(zip(computed, self._session.run(computed, feeds), strict=True)) if computed else {}
@@ -132,13 +110,13 @@ class OnnxReference:
         if not set(names) <= {*self._wanted, *map(str, self.outputs), *map(str, self.inputs)}:
             self._wanted, self._session = names, self._open(names)
         found: dict[int | str, list[Array]] = {name: [] for name in wanted}
-        for start in range(0, len(inputs[0]), self.batch):
+        for i in range(len(inputs[0])):
             parts = [
-                part.astype(np.int16) - 128 if kind == np.int8 else part
-                for part, kind in zip((rows[start : start + self.batch] for rows in inputs), self._types, strict=True)
+                rows[i].astype(np.int16) - 128 if kind == np.int8 else rows[i]
+                for rows, kind in zip(inputs, self._types, strict=True)
             ]
             for name, values in zip(wanted, self._invoke(parts, wanted), strict=True):
-                rows = values.reshape(len(parts[0]), -1)
-                signed = rows.dtype == np.int8 and self.quantised(name) is not None
-                found[name].append((rows.astype(np.int16) + 128).astype(np.uint8) if signed else rows)
+                signed = values.dtype == np.int8 and self.quantised(name) is not None
+                row = (values.astype(np.int16) + 128).astype(np.uint8) if signed else values
+                found[name].append(row.reshape(1, -1))
         return {name: np.concatenate(rows) for name, rows in found.items()}

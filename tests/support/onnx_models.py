@@ -102,7 +102,7 @@ def random_inputs(reference: OnnxReference, count: int, seed: int = 3) -> list[n
 
 def beside_runtime(network: Network, path: Path, count: int = 3) -> list[float]:
     """Largest difference of each output of a floating-point network from ONNX Runtime's, by its largest value."""
-    reference = OnnxReference(path, count)
+    reference = OnnxReference(path)
     given = random_inputs(reference, count)
     layouts: Mapping[str, Any] = network.provenance["layouts"]
     feeds = {}
@@ -120,7 +120,7 @@ def beside_runtime(network: Network, path: Path, count: int = 3) -> list[float]:
 
 def codes_beside_runtime(graph: Graph, path: Path, count: int = 4) -> dict[str, int]:
     """Largest difference in codes of each layer whose tensor the file has, given ONNX Runtime's own tensors."""
-    reference = OnnxReference(path, count)
+    reference = OnnxReference(path)
     sources, layouts = graph.provenance["tensors"], graph.provenance["layouts"]
     found = reference.run(random_inputs(reference, count), list(dict.fromkeys(sources.values())))
     live = {}

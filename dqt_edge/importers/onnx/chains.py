@@ -104,7 +104,8 @@ def join_functions(context: Context, nodes: Sequence[RawNode]) -> list[RawNode]:
 def _readable(context: Context, chain: _Chain, makers: dict[str, RawNode]) -> bool:
     """Whether the chain reads codes, in an integer model; else its first operators may belong to the layer before."""
     maker = makers.get(chain.source)
-    return not context.integer or maker is None or maker.type == "DequantizeLinear"
+    quantised = maker is None or maker.type == "DequantizeLinear" or context.ahead(chain.source)[1] != ""
+    return quantised or not context.integer
 
 
 def _chains(context: Context, last: RawNode, makers: dict[str, RawNode]) -> Iterator[_Chain]:

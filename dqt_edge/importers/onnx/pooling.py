@@ -10,6 +10,7 @@ from ..values import Quant
 from .context import Context
 from .file import RawNode
 from .layers import from_spatial, require_quantised, spatial
+from .movement import require_one_sample
 from .windows import window_of
 
 Reduction = Literal["mean", "sum", "max", "min"]
@@ -72,6 +73,8 @@ def reduction(context: Context, node: RawNode) -> None:
         axes = list(range(rank))
     if any(not -rank <= axis < rank for axis in axes):
         raise Unfit(f"it works over axes {axes} of {rank}", "axes that the tensor has")
+    for axis in axes:
+        require_one_sample(context, view, axis % rank)
     _reduce(
         context,
         node,

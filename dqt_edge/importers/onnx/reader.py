@@ -25,7 +25,7 @@ from .movement import SHAPES
 from .pooling import POOLS
 from .qoperators import expand
 from .quantisation import dequantize, prepare, prepare_node, quantize, refuse_formats
-from .refusals import refusal
+from .refusals import REASONS, refusal
 from .sizes import SIZES
 from .view import View, view_of
 
@@ -186,7 +186,8 @@ class _Reader:
             self.shape(node)
             return
         known = [name for name in node.inputs if name]
-        if known and all(context.is_constant(name) for name in known):
+        foldable = node.type in FOLDED or node.type in OPERATORS
+        if foldable and known and all(context.is_constant(name) for name in known):
             if node.type == JOINED:
                 value = context.constant(node, 0, "its input")
                 context.constants[node.outputs[0]] = node.attributes["function"](value)
@@ -195,11 +196,15 @@ class _Reader:
             return
         translator = OPERATORS.get(node.type)
         if translator is None:
-            for i, name in enumerate(node.inputs):
-                if name and context.views.get(name, 0) is None and not context.is_constant(name):
-                    context.view(node, i)
+            whole = self.inferred().get(node.outputs[0]) == ()
+            if whole and self.unknown(node) and node.type not in REASONS:
+                raise Consequence  # a part of a shape that nobody knows
             raise refusal(node.type)
         translator(context, node)
+
+    def unknown(self, node: RawNode) -> bool:
+        """Whether an operator reads what a refused one would have made, in an unknown shape."""
+        return any(name in self.context.views and self.context.views[name] is None for name in node.inputs)
 
     def shape(self, node: RawNode) -> None:
         """Shapes are known here, with a batch of one."""
@@ -233,7 +238,7 @@ class _Reader:
 
 
 def inferred_shapes(onnx: Any, raw: RawOnnx) -> dict[str, tuple[int, ...]]:  # noqa: ANN401 - a module
-    """Shapes of tensors of real numbers or codes, where they can be found."""
+    """Shapes of tensors of real numbers or codes, where they can be found; () for those of whole numbers."""
     proto = onnx.ModelProto()
     proto.CopyFrom(raw.proto)
     del proto.graph.value_info[:]
@@ -241,17 +246,22 @@ def inferred_shapes(onnx: Any, raw: RawOnnx) -> dict[str, tuple[int, ...]]:  # n
         dims = value.type.tensor_type.shape.dim
         if len(dims) and not dims[0].dim_value:
             dims[0].dim_value = 1
+    known = {entry.domain for entry in proto.opset_import}
+    for domain in {node.domain for node in proto.graph.node} - known - {""}:
+        proto.opset_import.append(onnx.helper.make_opsetid(domain, 1))
     try:
         from onnx import shape_inference  # noqa: PLC0415 - an optional dependency
 
         found = shape_inference.infer_shapes(proto, data_prop=True)
     except Exception:
         return {}
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for value in (*found.graph.value_info, *found.graph.output):
         tensor = value.type.tensor_type
         shape = tuple(d.dim_value for d in tensor.shape.dim)
-        if shape and min(shape) > 0 and tensor.elem_type in (*FLOATS, *CODES):
+        if tensor.elem_type not in (0, *FLOATS, *CODES):
+            shapes[value.name] = ()
+        elif shape and min(shape) > 0:
             shapes[value.name] = shape
     return shapes
 

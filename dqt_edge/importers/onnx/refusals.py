@@ -9,7 +9,7 @@ _LOOP = "the model exported with its loops unrolled and its branches resolved"
 _APPLICATION = "a model that ends before it; the application does the rest"
 _NORM = "BatchNormalization, which is folded into the layer before it"
 
-_REASONS: dict[str, tuple[str, str]] = {
+REASONS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("LSTM", "GRU", "RNN"), ("it is a recurrent layer, whose state has more than 8 bits", _FEED)),
     **dict.fromkeys(("If", "Loop", "Scan", "SequenceMap"), ("it is control flow", _LOOP)),
     **dict.fromkeys(
@@ -58,8 +58,8 @@ def refusal(kind: str) -> Unfit:
             "it belongs to ONNX Runtime's operator-oriented format",
             "the QDQ format: quantize_static(..., quant_format=QuantFormat.QDQ)",
         )
-    if kind in _REASONS:
-        return Unfit(*_REASONS[kind])
+    if kind in REASONS:
+        return Unfit(*REASONS[kind])
     if kind.startswith(("Random", "Bernoulli", "Multinomial")):
         return Unfit("it makes random numbers", "a model that was exported for inference")
     if "." in kind:
