@@ -79,7 +79,8 @@ class Comparison(Shown):
         if self.score is None or self.reference_score is None:
             return ()
         pairs = zip(self.score.figures, self.reference_score.figures, strict=False)
-        return tuple((o.title, f"dqt-edge {o.text}, TFLite {t.text}") for o, t in pairs if o.better)
+        theirs = "ONNX Runtime" if self.runtime == "onnxruntime" else "TFLite"
+        return tuple((o.title, f"dqt-edge {o.text}, {theirs} {t.text}") for o, t in pairs if o.better)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -66,7 +66,7 @@ def open_reference(path: Path, batch: int, *, stream: bool = False) -> Reference
     if path.suffix == ".tflite":
         return TfliteReference(path, 1 if stream else batch)
     if path.suffix == ".onnx":
-        return OnnxReference(path, 1 if stream else batch)
+        return OnnxReference(path)
     raise UsageError(
         f"{path.suffix or 'a file without suffix'!r} has no runtime to compare with",
         where=str(path),

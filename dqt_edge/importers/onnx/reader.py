@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from collections.abc import Callable
 from math import prod
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 from ...errors import UnsupportedError
 from ..network import Network
 from ..problems import Problems, Unfit
+from ..reading import graph_name
 from ..values import Quant
 from .chains import JOINED, join_functions
 from .context import Consequence, Context, NotQuantised
@@ -67,8 +68,7 @@ class _Reader:
         self.raw, self.path = raw, path
         self.onnx = start_onnx(path)
         self.problems = Problems(str(path))
-        name = re.sub(r"[^A-Za-z0-9_-]", "_", path.stem)[:48]
-        self.context = Context(raw, dict(raw.constants), name if re.match(r"[A-Za-z_]", name) else f"model_{name}")
+        self.context = Context(raw, dict(raw.constants), graph_name(path))
         self.shapes: dict[str, tuple[int, ...]] | None = None
         self.turned: list[str] = []
 
@@ -136,7 +136,7 @@ class _Reader:
                     where=str(self.path),
                     next_step="export the model again, with outputs that depend on its inputs",
                 )
-            context.builder.output(context.as_axes(view, self.output_axes(view, keep), "output"), name)
+            self.output(name, view, self.output_axes(view, keep))
         provenance: dict[str, Any] = {"source": self.path.name, "sha256": self.raw.sha256}
         if self.turned:
             provenance["channels_last"] = self.turned
@@ -146,12 +146,23 @@ class _Reader:
             raise UnsupportedError(unfit.reason, where=str(self.path), next_step=f"give {unfit.nearest}") from unfit
         sources = {edge.name: edge.source for edge in network.edges.values() if edge.source != ""}
         layouts = {}
-        for name in map(str, sources.values()):
+        for name in {*map(str, sources.values()), *self.raw.outputs}:
             pieces = context.layouts.get(name, ())
             if any(list(order) != sorted(order) for _, order in pieces):
                 layouts[name] = [{"parts": list(parts), "order": list(order)} for parts, order in pieces]
         network.provenance.update({"tensors": sources, "layouts": layouts})
         return network
+
+    def output(self, name: str, view: View, axes: list[int]) -> None:
+        """An output, whose data moves if it does not lie so."""
+        builder = self.context.builder
+        value = self.context.as_axes(view, axes, "output")
+        if value.edge != view.value.edge:
+            before = builder.edges[view.value.edge]
+            if before.source == name:
+                builder.edges[before.name] = dataclasses.replace(before, source="")
+            self.context.put(name, view_of(value, view.shape, axes, view.quant))
+        builder.output(value, name)
 
     def output_axes(self, view: View, keep: bool) -> list[int]:
         """Axes of an output: channels last where the model computes so, and ``keep`` allows; else the file's order."""
