@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ..graph import Concat, Graph, Layer
+from ..graph import Concat, Graph, Layer, Pad, Resize
 from ..graph.values import Shape, Window
 
 
@@ -38,10 +38,15 @@ def _turned(layer: Layer) -> Layer:
     changes: dict[str, Any] = {}
     if isinstance(layer, Concat) and layer.axis < 2:
         changes["axis"] = 1 - layer.axis
+    if isinstance(layer, Pad):
+        changes |= {"before": _exchanged(layer.before), "step": layer.step[::-1]}
+    if isinstance(layer, Resize):
+        changes |= {"rows": layer.columns, "columns": layer.rows}
     window = getattr(layer, "window", None)
     if window is not None:
         (height, width), (down, right), (top, left, bottom, far) = window.kernel, window.stride, window.padding
-        changes["window"] = Window((width, height), (right, down), (left, top, far, bottom))
+        apart = (window.dilation[1], window.dilation[0])
+        changes["window"] = Window((width, height), (right, down), (left, top, far, bottom), apart)
     weights = getattr(layer, "weights", None)
     if weights is not None and window is not None:
         changes["weights"] = weights.swapaxes(1, 2)

@@ -18,7 +18,8 @@ from .kernels.descriptors import output_shape
 from .kernels.kernel import Choice, Context
 from .memory import Region, fullest, plan_memory
 from .orient import along_rows
-from .records import Proof, Record
+from .record import Record
+from .records import Proof
 from .terminal import Terminal
 
 

@@ -1,25 +1,16 @@
 """Descriptors of layers as the C code reads them: each class is a structure of ``dqt_layer.h``, field by field.
 
 Names, order and types of the fields are those of the C structure; a test compares both by the compiler's debug
-information. So a template can write any record in one loop, and the size of every table is known without a compiler.
+information.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Annotated
 
-NONE = 0xFFFFFFFF
-"""DQT_NONE: an offset that is not there."""
-
-RESERVED = "reserved"
-"""Name of the bytes that fill a structure; they are zero."""
-
-POINTER = "pointer"
-_SIZES = {"uint8_t": 1, "bool": 1, "uint16_t": 2, "uint32_t": 4, "int32_t": 4, POINTER: 4}
+from .record import I32, POINTER, U8, U16, U32, Address, Bool, Loops, Member, OptionalAddress, Record, Symbol
 
 
 class Proof(IntEnum):
@@ -31,104 +22,6 @@ class Proof(IntEnum):
     NONE = 0
     TOP = 1
     BOTH = 2
-
-
-@dataclass(frozen=True)
-class Member:
-    """A field as C has it.
-
-    Attributes:
-        c_type: Type of the field, or of an element; ``pointer`` for any address.
-        count: Elements of an array; None: no array.
-        record: Class of a structure within the structure, instead of ``c_type``.
-        constant: Whether a pointer is the name of a constant of the plan.
-    """
-
-    c_type: str
-    count: int | None = None
-    record: type[Record] | None = None
-    constant: bool = False
-
-    @property
-    def alignment(self) -> int:
-        """Its alignment in bytes on a 32-bit core."""
-        return self.record.byte_alignment() if self.record else _SIZES[self.c_type]
-
-    @property
-    def size(self) -> int:
-        """Bytes on a 32-bit core."""
-        return self.record.byte_size() if self.record else _SIZES[self.c_type] * (self.count or 1)
-
-
-@dataclass(frozen=True)
-class Record:
-    """A structure in flash. A text value is a name; None is a null pointer, or DQT_NONE for an offset."""
-
-    c_type: ClassVar[str]
-
-    @classmethod
-    @functools.cache
-    def members(cls) -> Mapping[str, Member]:
-        """Every field in the order of the structure, the reserved ones too."""
-        hints = get_type_hints(cls, include_extras=True)
-        return {f.name: _member(hints[f.name]) for f in fields(cls)}
-
-    @classmethod
-    def byte_alignment(cls) -> int:
-        """Alignment of the structure in bytes on a 32-bit core."""
-        return max(member.alignment for member in cls.members().values())
-
-    @classmethod
-    def offsets(cls) -> dict[str, int]:
-        """Byte offset of each field on a 32-bit core."""
-        found, end = {}, 0
-        for name, member in cls.members().items():
-            found[name] = -(-end // member.alignment) * member.alignment
-            end = found[name] + member.size
-        return found
-
-    @classmethod
-    def byte_size(cls) -> int:
-        """Bytes on a 32-bit core."""
-        end = max(offset + cls.members()[name].size for name, offset in cls.offsets().items())
-        return -(-end // cls.byte_alignment()) * cls.byte_alignment()
-
-    def fields(self) -> Iterator[tuple[str, Any, Member]]:
-        """Name, value and C type of each field that is not reserved, in the order of the structure."""
-        for name, member in self.members().items():
-            if name != RESERVED:
-                yield name, getattr(self, name), member
-
-    def arrays(self) -> dict[str, tuple[Record, ...]]:
-        """Tables of records that this one points to, by the name of the pointer."""
-        return {name: value for name, value, member in self.fields() if member.c_type == POINTER and _is_array(value)}
-
-    def table_size(self) -> int:
-        """Bytes of the record and of the tables that it points to."""
-        return self.byte_size() + sum(sum(item.byte_size() for item in items) for items in self.arrays().values())
-
-
-def _member(hint: Any) -> Member:  # noqa: ANN401 - a type
-    """The C side of a field: annotated, or a structure within the structure."""
-    if isinstance(hint, type) and issubclass(hint, Record):
-        return Member(hint.c_type, None, hint)
-    found = hint.__metadata__[0]
-    assert isinstance(found, Member)
-    return found
-
-
-def _is_array(value: object) -> bool:
-    return isinstance(value, tuple) and all(isinstance(item, Record) for item in value)
-
-
-U8 = Annotated[int, Member("uint8_t")]
-U16 = Annotated[int, Member("uint16_t")]
-U32 = Annotated[int, Member("uint32_t")]
-I32 = Annotated[int, Member("int32_t")]
-Bool = Annotated[bool, Member("bool")]
-Symbol = Annotated[str, Member(POINTER)]
-Address = Annotated[str, Member(POINTER, constant=True)]
-OptionalAddress = Annotated[str | None, Member(POINTER, constant=True)]
 
 
 @dataclass(frozen=True)
@@ -244,6 +137,133 @@ class Sum(Record):
 
 
 @dataclass(frozen=True)
+class Dilated(Record):
+    """Convolution, depthwise or not, whose taps lie apart."""
+
+    c_type = "dqt_dilated"
+    mac: Mac
+    apart_y: U16
+    apart_x: U16
+    pad_top: U16
+    pad_left: U16
+
+
+@dataclass(frozen=True)
+class Operands(Record):
+    """Two inputs that may broadcast, as three loops."""
+
+    c_type = "dqt_operands"
+    input: Annotated[tuple[int, int], Member("uint32_t", 2)]
+    output: U32
+    size: Loops
+    first: Loops
+    second: Loops
+
+
+@dataclass(frozen=True)
+class BroadcastSum(Record):
+    """Addition that broadcasts."""
+
+    c_type = "dqt_broadcast_sum"
+    operands: Operands
+    multiplier: Annotated[tuple[int, int], Member("int32_t", 2)]
+    offset: I32
+    shift: U8
+    low: U8
+    high: U8
+    reserved: U8 = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Multiplication(Record):
+    """Product of two stored tensors."""
+
+    c_type = "dqt_multiplication"
+    operands: Operands
+    bias_twice: I32
+    multiplier: I32
+    zero: Annotated[tuple[int, int], Member("uint8_t", 2)]
+    shift: U8
+    low: U8
+    high: U8
+    reserved: Annotated[int, Member("uint8_t", 3)] = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class CodeTable(Record):
+    """A table of codes for all channels, or one for each."""
+
+    c_type = "dqt_code_table"
+    input: U32
+    output: U32
+    size: U32
+    tables: U32
+    table: Address
+
+
+@dataclass(frozen=True)
+class RowSoftmax(Record):
+    """Softmax of each row."""
+
+    c_type = "dqt_row_softmax"
+    input: U32
+    output: U32
+    rows: U32
+    channels: U32
+    exponentials: Address
+
+
+@dataclass(frozen=True)
+class Rearrangement(Record):
+    """Codes in another order, as six loops."""
+
+    c_type = "dqt_rearrangement"
+    input: U32
+    output: U32
+    size: Annotated[tuple[int, ...], Member("uint32_t", 6)]
+    stride: Annotated[tuple[int, ...], Member("int32_t", 6)]
+
+
+@dataclass(frozen=True)
+class Padding(Record):
+    """The input within codes of one value."""
+
+    c_type = "dqt_padding"
+    input: U32
+    output: U32
+    in_height: U16
+    in_width: U16
+    in_channels: U16
+    out_height: U16
+    out_width: U16
+    out_channels: U16
+    top: U16
+    left: U16
+    first: U16
+    step_y: U16
+    step_x: U16
+    value: U8
+    reserved: U8 = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Resizing(Record):
+    """Interpolation between two rows and two columns."""
+
+    c_type = "dqt_resizing"
+    input: U32
+    output: U32
+    rows: Address
+    columns: Address
+    in_height: U16
+    in_width: U16
+    out_height: U16
+    out_width: U16
+    channels: U16
+    reserved: Annotated[int, Member("uint8_t", 2)] = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Part(Record):
     """An input of a concatenation; ``shift`` 0: it is copied."""
 
@@ -269,5 +289,24 @@ class Concatenation(Record):
     rows: U32
 
 
-RECORDS: tuple[type[Record], ...] = (Width, Layer, Window, Requantize, Mac, Pool, Sum, Part, Concatenation)
+RECORDS: tuple[type[Record], ...] = (
+    Width,
+    Layer,
+    Window,
+    Requantize,
+    Mac,
+    Dilated,
+    Pool,
+    Sum,
+    Operands,
+    BroadcastSum,
+    Multiplication,
+    CodeTable,
+    RowSoftmax,
+    Rearrangement,
+    Padding,
+    Resizing,
+    Part,
+    Concatenation,
+)
 """Every structure of ``dqt_layer.h`` that is written."""

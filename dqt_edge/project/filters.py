@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..lowering.constants import Constant, c_name
-from ..lowering.records import POINTER, Member, Proof
+from ..lowering.record import POINTER, Member
+from ..lowering.records import Proof
 
 LINE = 112
 WORD = 4

@@ -36,7 +36,7 @@ typedef void dqt_kernel(const struct dqt_layer *layer, uint8_t *arena, uint8_t *
 
 typedef struct dqt_layer {
     dqt_kernel *run;
-    const void *parameters; /* dqt_mac, dqt_pool, dqt_sum or dqt_concatenation, by kernel */
+    const void *parameters; /* one of the structures below, by kernel */
     const dqt_width *widths;
     uint16_t width_count;
     bool adaptive;   /* a position of the width vector */
@@ -83,6 +83,13 @@ typedef struct {
     uint8_t reserved;
 } dqt_mac;
 
+/* Convolution, depthwise or not, whose taps lie apart. The padding above and left of it is here, not in the window. */
+typedef struct {
+    dqt_mac mac;
+    uint16_t apart_y, apart_x; /* rows and columns from one tap to the next, 1..32768 */
+    uint16_t pad_top, pad_left;
+} dqt_dilated;
+
 /* Average and maximum pooling. Average: entry i serves the windows with counts[i] elements. */
 typedef struct {
     dqt_window window;
@@ -99,6 +106,75 @@ typedef struct {
     int32_t multiplier[2], offset;
     uint8_t shift, low, high, reserved;
 } dqt_sum;
+
+/* Two inputs that may broadcast: three loops over the output, which is written without a gap, and the bytes from one
+ * step of each loop to the next in both inputs; 0 where an input stays. Those of the last loop are 0 or 1. */
+typedef struct {
+    uint32_t input[2], output;
+    uint32_t size[3]; /* all 1 or more */
+    uint32_t first[3], second[3];
+} dqt_operands;
+
+/* Addition that broadcasts, else like dqt_sum. */
+typedef struct {
+    dqt_operands operands;
+    int32_t multiplier[2], offset;
+    uint8_t shift, low, high, reserved;
+} dqt_broadcast_sum;
+
+/* Product: clamp(((2*(x1 - zero[0])*(x2 - zero[1]) + bias_twice) * multiplier + 2^(shift-1)) >> shift, low, high). */
+typedef struct {
+    dqt_operands operands;
+    int32_t bias_twice, multiplier;
+    uint8_t zero[2];
+    uint8_t shift, low, high;
+    uint8_t reserved[3];
+} dqt_multiplication;
+
+/* Table of codes: element i is table[256 * (i % tables) + x]. tables: 1, or the channels, of which size is a multiple.
+ */
+typedef struct {
+    uint32_t input, output, size;
+    uint32_t tables;
+    const uint8_t *table;
+} dqt_code_table;
+
+/* Softmax of each row: min(255, (512*e + S) / (2*S)), e = exponentials[most - x], S their sum, which fits 30 bits. */
+typedef struct {
+    uint32_t input, output;
+    uint32_t rows, channels; /* channels: 1..32768 */
+    const uint16_t *exponentials; /* [256], 0..32768, the first one not 0 */
+} dqt_row_softmax;
+
+/* Codes in another order: six loops over the output, which is written without a gap, the last one fastest; and the
+ * bytes from one step of each to the next in the input. input: offset of the first code. */
+typedef struct {
+    uint32_t input, output;
+    uint32_t size[6]; /* all 1 or more */
+    int32_t stride[6];
+} dqt_rearrangement;
+
+/* Input element (y, x, c) goes to (top + y*step_y, left + x*step_x, first + c); all other codes are `value`. */
+typedef struct {
+    uint32_t input, output;
+    uint16_t in_height, in_width, in_channels;
+    uint16_t out_height, out_width, out_channels;
+    uint16_t top, left, first;
+    uint16_t step_y, step_x; /* 1 or more */
+    uint8_t value;
+    uint8_t reserved;
+} dqt_padding;
+
+/* Interpolation: row i lies between input rows n = rows[2*i] and min(n + 1, in_height - 1), with rows[2*i+1] of 1024
+ * parts of the second; columns likewise. */
+typedef struct {
+    uint32_t input, output;
+    const uint16_t *rows, *columns;
+    uint16_t in_height, in_width;
+    uint16_t out_height, out_width;
+    uint16_t channels;
+    uint8_t reserved[2];
+} dqt_resizing;
 
 /* An input of a concatenation: size bytes of each row, copied if shift is 0, else
  * clamp(((2*x + offset) * multiplier + 2^(shift-1)) >> shift, low, high). |2*x + offset| fits int32. */
@@ -123,6 +199,15 @@ _Static_assert(sizeof(dqt_pool) == 52u, "dqt_pool");
 _Static_assert(sizeof(dqt_sum) == 32u, "dqt_sum");
 _Static_assert(sizeof(dqt_part) == 20u, "dqt_part");
 _Static_assert(sizeof(dqt_concatenation) == 16u, "dqt_concatenation");
+_Static_assert(sizeof(dqt_dilated) == 84u, "dqt_dilated");
+_Static_assert(sizeof(dqt_operands) == 48u, "dqt_operands");
+_Static_assert(sizeof(dqt_broadcast_sum) == 64u, "dqt_broadcast_sum");
+_Static_assert(sizeof(dqt_multiplication) == 64u, "dqt_multiplication");
+_Static_assert(sizeof(dqt_code_table) == 20u, "dqt_code_table");
+_Static_assert(sizeof(dqt_row_softmax) == 20u, "dqt_row_softmax");
+_Static_assert(sizeof(dqt_rearrangement) == 56u, "dqt_rearrangement");
+_Static_assert(sizeof(dqt_padding) == 32u, "dqt_padding");
+_Static_assert(sizeof(dqt_resizing) == 28u, "dqt_resizing");
 #endif
 
 #endif

@@ -9,7 +9,8 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.lowering.plan import make_plan
-from dqt_edge.lowering.records import POINTER, RECORDS, Mac, Member, Proof, Record, Requantize, Width
+from dqt_edge.lowering.record import POINTER, Member, Record
+from dqt_edge.lowering.records import RECORDS, Mac, Proof, Requantize, Width
 from dqt_edge.lowering.records import Window as WindowRecord
 from dqt_edge.project.render import c_environment
 from dqt_edge.system.resources import data_folder

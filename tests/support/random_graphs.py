@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dqt_edge.graph import (
@@ -23,6 +25,9 @@ from dqt_edge.graph import (
     window_counts,
 )
 
+from . import random_unweighted
+from .random_unweighted import Unweighted
+
 ALL_PAIRS = tuple((w, a) for w in nested.WIDTHS for a in nested.WIDTHS)
 
 
@@ -43,11 +48,12 @@ def random_requantize(rng: np.random.Generator, channels: int, gain: float) -> R
     return Requantize(np.array([p[0] for p in pairs], np.int32), np.array([p[1] for p in pairs], np.uint8), low, high)
 
 
-class Builder:
-    """Adds random layers to a growing network."""
+class Builder(Unweighted):
+    """Adds random layers to a growing network; ``dilated``: convolutions may be."""
 
-    def __init__(self, seed: int, shape: tuple[int, int, int]) -> None:
+    def __init__(self, seed: int, shape: tuple[int, int, int], *, dilated: bool = False, signal: bool = False) -> None:
         self.rng = np.random.default_rng(seed)
+        self.dilated, self.signal = dilated, signal
         self.tensors = [self._tensor("input", shape)]
         self.layers: list = []
         self.seed = seed
@@ -71,6 +77,17 @@ class Builder:
         top, bottom = (int(p) for p in rng.integers(0, kernel[0], 2))
         left, right = (int(p) for p in rng.integers(0, kernel[1], 2))
         return Window(kernel, stride, (top, left, bottom, right))
+
+    def convolved(self, shape: tuple[int, int, int]) -> Window:
+        """A window of a convolution, whose taps may lie apart."""
+        window, rng = self.window(shape), self.rng
+        if not self.dilated or rng.random() < 0.5:
+            return window
+        room = [(n - 1) // max(k - 1, 1) for n, k in zip(shape, window.kernel, strict=False)]
+        dilation = tuple(int(rng.integers(1, min(4, max(n, 1)) + 1)) for n in room)
+        if rng.random() < 0.5:
+            return Window.same(shape[:2], window.kernel, window.stride, dilation)
+        return replace(window, dilation=dilation)
 
     def candidates(self, source: Tensor, count: int) -> tuple:
         pairs = [p for p in ALL_PAIRS if source.zero_point == 0 or p[1] == 8]
@@ -98,7 +115,7 @@ class Builder:
         rng, x = self.rng, source or self.last
         name = f"conv{len(self.layers)}"
         square = (3, 1) if self.tensors[0].shape[1] == 1 else (3, 3)
-        window = Window.same(x.shape[:2], square, (1, 1)) if residual else self.window(x.shape)
+        window = Window.same(x.shape[:2], square, (1, 1)) if residual else self.convolved(x.shape)
         h, w = window.output_size(*x.shape[:2])
         channels = x.shape[2] if residual else int(rng.integers(1, 10))
         weights = random_weights(rng, (channels, *window.kernel, x.shape[2]))
@@ -140,7 +157,7 @@ class Builder:
     def depthwise(self, count: int) -> None:
         x = self.last
         name = f"depthwise{len(self.layers)}"
-        window = self.window(x.shape)
+        window = self.convolved(x.shape)
         weights = random_weights(self.rng, (x.shape[2], *window.kernel))
         out = self._tensor(f"{name}.out", (*window.output_size(*x.shape[:2]), x.shape[2]))
         self.layers.append(
@@ -281,16 +298,24 @@ def random_bias(rng: np.random.Generator, candidates: int, most: int) -> tuple[i
     return tuple(int(b) for b in rng.integers(-(2**17), 2**17, candidates))
 
 
-def random_graph(seed: int, *, largest: int = 9, signal: bool = False) -> Graph:
-    """A network of 4 to 8 layers, with a controller whenever one is possible; of a signal, one element wide."""
+KINDS = ("conv", "fused", "block", "depthwise", "add", "max", "average", "concat")
+
+
+def random_graph(seed: int, *, largest: int = 9, signal: bool = False, every: bool = False) -> Graph:
+    """A network of 4 to 8 layers, with a controller whenever one is possible; of a signal, one element wide.
+
+    ``every``: with layers of every kind, dilated ones too, not only those of checkpoint formats 1 and 2.
+    """
     rng = np.random.default_rng((seed, 1))
     height, width, depth = (int(rng.integers(*limits)) for limits in ((3, largest + 1), (3, largest + 1), (1, 7)))
-    builder = Builder(seed, (2 * height + width, 1, depth) if signal else (height, width, depth))
+    shape = (2 * height + width, 1, depth) if signal else (height, width, depth)
+    builder = Builder(seed, shape, dilated=every, signal=signal)
+    kinds = [*KINDS, *random_unweighted.KINDS] if every else KINDS
     count = int(rng.integers(2, 4))
     builder.conv(1)
     stem, source = builder.layers[0].name, builder.last
     for _ in range(int(rng.integers(2, 6))):
-        kind = rng.choice(["conv", "fused", "block", "depthwise", "add", "max", "average", "concat"])
+        kind = rng.choice(kinds)
         if kind == "conv":
             builder.conv(count)
         elif kind == "fused":
@@ -303,6 +328,8 @@ def random_graph(seed: int, *, largest: int = 9, signal: bool = False) -> Graph:
             builder.add()
         elif kind == "concat":
             builder.concat()
+        elif kind in random_unweighted.KINDS:
+            builder.unweighted(kind)
         else:
             builder.pool(kind == "average")
     builder.dense(1, int(rng.integers(1, 12)))

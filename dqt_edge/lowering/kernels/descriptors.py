@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...errors import UnsupportedError
@@ -86,7 +88,8 @@ def mac(layer: Conv2D | DepthwiseConv2D | Dense, way: Way, planes: Planes | None
     if isinstance(layer, Dense):
         window = _window((1, 1, depth), source.zero_point, target, Window((1, 1)))
     else:
-        window = _window(source.shape, source.zero_point, target, layer.window)
+        around = replace(layer.window, padding=(0, 0, 0, 0)) if layer.window.dilated else layer.window
+        window = _window(source.shape, source.zero_point, target, around)
     plane_a = plane_b = plane_l = masters = residual = multiplier = None
     residual_zero = 0
     if planes is not None:
@@ -118,6 +121,13 @@ def mac(layer: Conv2D | DepthwiseConv2D | Dense, way: Way, planes: Planes | None
         strip=way.strip,
     )
     return Described(record, bounds.accumulator_bound(layer, rows))
+
+
+def dilated(layer: Conv2D | DepthwiseConv2D, way: Way, planes: Planes | None, context: Context) -> Described:
+    """A convolution, depthwise or not, whose taps lie apart."""
+    made = mac(layer, way, planes, context)
+    assert isinstance(made.record, records.Mac)
+    return replace(made, record=records.Dilated(made.record, *layer.window.dilation, *layer.window.padding[:2]))
 
 
 def addition(layer: Add, _way: Way, _planes: Planes | None, context: Context) -> Described:

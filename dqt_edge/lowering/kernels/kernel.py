@@ -10,7 +10,8 @@ from ...boards import Cpu
 from ...graph import Layer, Pair, Tensor, Window
 from ..arena import Overlap
 from ..constants import Constants
-from ..records import Proof, Record
+from ..record import Record
+from ..records import Proof
 from .packing import Planes
 
 BLOCK_MAX = 255

@@ -18,17 +18,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import Add, Concat, Conv2D, Dense, Shape, Window
+from ...graph import (
+    Add,
+    Concat,
+    Conv2D,
+    Dense,
+    Lookup,
+    Maximum,
+    Minimum,
+    Multiply,
+    Pad,
+    Rearrange,
+    Resize,
+    Shape,
+    Softmax,
+    Window,
+)
 from ..arena import Overlap
 from .concat import row_sizes
 from .kernel import Order, Tensors, Way, Windowed
 from .packing import TILE
 
 Ints = npt.NDArray[np.int64]
+Beside = Add | Multiply | Maximum | Minimum | Lookup | Softmax
 NEVER = np.int64(1) << 40
 """Stands for "reads nothing": above every byte of a tensor."""
 
@@ -55,12 +72,15 @@ class Geometry:
     def first(self) -> Ints:
         """Lowest input byte under each window, in the order of the output; NEVER for a window in the padding."""
         left = np.arange(self.target[1], dtype=np.int64) * self.window.stride[1] - self.window.padding[1]
-        inside = [
-            (begin < size) & (begin + kernel > 0)
-            for begin, size, kernel in zip((self.top, left), self.source, self.window.kernel, strict=False)
-        ]
-        lowest = self.top.clip(0)[:, None] * self.row + left.clip(0) * self.source[2]
-        return np.where(inside[0][:, None] & inside[1], lowest, NEVER).ravel()
+        lowest, inside = [], []
+        for begin, size, kernel, apart in zip(
+            (self.top, left), self.source, self.window.kernel, self.window.dilation, strict=False
+        ):
+            tap = -(begin.clip(None, 0) // apart)  # the first one that is not before the input
+            lowest.append(begin + tap * apart)
+            inside.append((lowest[-1] < size) & (tap < kernel))
+        places = lowest[0][:, None] * self.row + lowest[1] * self.source[2]
+        return np.where(inside[0][:, None] & inside[1], places, NEVER).ravel()
 
 
 def distance(first: Ints, end: Ints) -> int:
@@ -152,9 +172,48 @@ def same_shapes(layer: Add, tensors: Tensors) -> bool:
     return all(tensors[name].shape == tensors[layer.output].shape for name in layer.inputs)
 
 
-def side_by_side(layer: Add, _way: Way, _tensors: Tensors) -> dict[str, Overlap]:
-    """A turn is an element of both inputs."""
-    return dict.fromkeys(layer.inputs, Overlap(0))
+def side_by_side(layer: Beside, _way: Way, tensors: Tensors) -> dict[str, Overlap]:
+    """A turn is an element of each input. One that broadcasts is read again, and must stay whole."""
+    whole = tensors[layer.output].shape
+    return {name: Overlap(0) for name in layer.inputs if tensors[name].shape == whole}
+
+
+def moved(places: Callable[[Any, Tensors], Ints]) -> Order:
+    """A turn is an element of the output; ``places``: the lowest input byte that each one reads, or NEVER."""
+
+    def overlaps(layer: Rearrange | Pad | Resize, _way: Way, tensors: Tensors) -> dict[str, Overlap]:
+        first = places(layer, tensors)
+        return {layer.input: Overlap(distance(first, ends(len(first), 1)))}
+
+    return overlaps
+
+
+def rearranged(layer: Rearrange, _tensors: Tensors) -> Ints:
+    """The input byte of each output element."""
+    found = np.array([layer.start], np.int64)
+    for size, stride in layer.loops():
+        found = np.add.outer(found, stride * np.arange(size, dtype=np.int64)).ravel()
+    return found
+
+
+def padded(layer: Pad, tensors: Tensors) -> Ints:
+    """The input byte of each output element; NEVER where there is padding."""
+    source = tensors[layer.input]
+    found = np.full(tensors[layer.output].shape, NEVER)
+    within = tuple(
+        slice(before, before + step * (size - 1) + 1, step)
+        for before, step, size in zip(layer.before, (*layer.step, 1), source.shape, strict=True)
+    )
+    found[within] = np.arange(source.size, dtype=np.int64).reshape(source.shape)
+    return found.ravel()
+
+
+def resized(layer: Resize, tensors: Tensors) -> Ints:
+    """The lowest of the input bytes that each output element is made of: that of its first row and column."""
+    _, width, channels = tensors[layer.input].shape
+    rows, columns = (table[:, 0].astype(np.int64) for table in (layer.rows, layer.columns))
+    pixels = rows[:, None] * width + columns
+    return (pixels[..., None] * channels + np.arange(channels, dtype=np.int64)).ravel()
 
 
 def concatenated(layer: Concat, _way: Way, tensors: Tensors) -> dict[str, Overlap]:

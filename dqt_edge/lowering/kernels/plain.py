@@ -4,10 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...graph import Add, AveragePool2D, Concat, Conv2D, Dense, DepthwiseConv2D, MaxPool2D
-from . import descriptors, packing
+from ...graph import (
+    Add,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Lookup,
+    Maximum,
+    MaxPool2D,
+    Minimum,
+    Multiply,
+    Pad,
+    Rearrange,
+    Resize,
+    Softmax,
+)
+from . import descriptors, packing, unweighted
 from .kernel import Kernel, Limit, Source, Tensors, Way
-from .orders import by_element, by_pixel, concatenated, copied_first, same_shapes, side_by_side, sliding
+from .orders import (
+    by_element,
+    by_pixel,
+    concatenated,
+    copied_first,
+    moved,
+    padded,
+    rearranged,
+    resized,
+    same_shapes,
+    side_by_side,
+    sliding,
+)
 
 LIMITS = (Limit("DQT_TILE", packing.TILE, "Output channels, and K, of a weight tile."),)
 
@@ -42,7 +70,34 @@ KERNELS = (
         pack=_pack,
         fallback=True,
     ),
+    Kernel(
+        Source("plain", "dilated_conv2d", "conv2d", "dilated"),
+        (Conv2D,),
+        descriptors.dilated,
+        serves=lambda layer, _: layer.residual is None,
+        ways=_tile_way,
+        order=sliding(by_pixel),
+        pack=_pack,
+        dilated=True,
+    ),
+    Kernel(
+        Source("plain", "dilated_conv2d_residual", "conv2d", "dilated_residual"),
+        (Conv2D,),
+        descriptors.dilated,
+        serves=lambda layer, _: layer.residual is not None,
+        ways=_tile_way,
+        order=sliding(by_pixel),
+        pack=_pack,
+        dilated=True,
+    ),
     Kernel(Source("plain", "depthwise_conv2d"), (DepthwiseConv2D,), descriptors.mac, order=sliding(by_element)),
+    Kernel(
+        Source("plain", "dilated_depthwise_conv2d", "depthwise_conv2d", "dilated"),
+        (DepthwiseConv2D,),
+        descriptors.dilated,
+        order=sliding(by_element),
+        dilated=True,
+    ),
     Kernel(
         Source("plain", "dense"),
         (Dense,),
@@ -62,6 +117,15 @@ KERNELS = (
         pack=_pack,
     ),
     Kernel(Source("plain", "add"), (Add,), descriptors.addition, serves=same_shapes, order=side_by_side),
+    Kernel(Source("plain", "add_broadcast", "operands", "add"), (Add,), unweighted.broadcast_sum, order=side_by_side),
+    Kernel(Source("plain", "multiply", "operands", "multiply"), (Multiply,), unweighted.product, order=side_by_side),
+    Kernel(Source("plain", "maximum", "operands", "maximum"), (Maximum,), unweighted.extreme, order=side_by_side),
+    Kernel(Source("plain", "minimum", "operands", "minimum"), (Minimum,), unweighted.extreme, order=side_by_side),
+    Kernel(Source("plain", "lookup"), (Lookup,), unweighted.lookup, order=side_by_side),
+    Kernel(Source("plain", "softmax"), (Softmax,), unweighted.softmax, order=side_by_side),
+    Kernel(Source("plain", "rearrange"), (Rearrange,), unweighted.rearrangement, order=moved(rearranged)),
+    Kernel(Source("plain", "pad"), (Pad,), unweighted.padding, order=moved(padded)),
+    Kernel(Source("plain", "resize"), (Resize,), unweighted.resizing, order=moved(resized)),
     Kernel(Source("plain", "concat"), (Concat,), descriptors.concatenation, order=concatenated),
     Kernel(Source("plain", "max_pool2d", "pool2d", "max"), (MaxPool2D,), descriptors.pool, order=sliding(by_element)),
     Kernel(

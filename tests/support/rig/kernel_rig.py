@@ -22,7 +22,8 @@ from dqt_edge.errors import ToolchainError
 from dqt_edge.lowering.constants import Constant
 from dqt_edge.lowering.kernels.catalogue import kernels_of
 from dqt_edge.lowering.plan import PlannedLayer
-from dqt_edge.lowering.records import NONE, POINTER, RECORDS, Concatenation, Mac, Pool, Record, Sum
+from dqt_edge.lowering.record import NONE, POINTER, Record
+from dqt_edge.lowering.records import RECORDS, Concatenation, Mac, Pool, Sum
 from dqt_edge.project.measure_code import FLAGS as CODE_FLAGS
 from dqt_edge.project.render import kernel_files
 from dqt_edge.system import elf
