@@ -118,7 +118,7 @@ def _format(graph: Graph) -> int:
     for layer in graph.all_layers:
         window = getattr(layer, "window", None)
         broadcasts = isinstance(layer, Add) and len({graph.tensor(name).shape for name in layer.inputs}) > 1
-        if isinstance(layer, LATER_LAYERS) or (window is not None and window.dilated) or broadcasts:
+        if isinstance(layer, LATER_LAYERS) or (window is not None and window.dilation != (1, 1)) or broadcasts:
             return 3
         if isinstance(layer, MacLayer) and layer.weight_offset:
             return 3

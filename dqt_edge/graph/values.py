@@ -189,8 +189,8 @@ class Window:
 
     @property
     def dilated(self) -> bool:
-        """Whether neighbouring taps are further apart than one element."""
-        return self.dilation != (1, 1)
+        """Whether any taps are further apart than one element; a single row or column of taps has none."""
+        return self.extent != self.kernel
 
     @property
     def extent(self) -> tuple[int, int]:

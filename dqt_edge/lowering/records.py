@@ -220,6 +220,7 @@ class Rearrangement(Record):
     c_type = "dqt_rearrangement"
     input: U32
     output: U32
+    start: U32
     size: Annotated[tuple[int, ...], Member("uint32_t", 6)]
     stride: Annotated[tuple[int, ...], Member("int32_t", 6)]
 

@@ -147,9 +147,9 @@ typedef struct {
 } dqt_row_softmax;
 
 /* Codes in another order: six loops over the output, which is written without a gap, the last one fastest; and the
- * bytes from one step of each to the next in the input. input: offset of the first code. */
+ * bytes from one step of each to the next in the input, beginning at its byte `start`. */
 typedef struct {
-    uint32_t input, output;
+    uint32_t input, output, start;
     uint32_t size[6]; /* all 1 or more */
     int32_t stride[6];
 } dqt_rearrangement;
@@ -205,7 +205,7 @@ _Static_assert(sizeof(dqt_broadcast_sum) == 64u, "dqt_broadcast_sum");
 _Static_assert(sizeof(dqt_multiplication) == 64u, "dqt_multiplication");
 _Static_assert(sizeof(dqt_code_table) == 20u, "dqt_code_table");
 _Static_assert(sizeof(dqt_row_softmax) == 20u, "dqt_row_softmax");
-_Static_assert(sizeof(dqt_rearrangement) == 56u, "dqt_rearrangement");
+_Static_assert(sizeof(dqt_rearrangement) == 60u, "dqt_rearrangement");
 _Static_assert(sizeof(dqt_padding) == 32u, "dqt_padding");
 _Static_assert(sizeof(dqt_resizing) == 28u, "dqt_resizing");
 #endif

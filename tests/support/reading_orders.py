@@ -6,7 +6,22 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dqt_edge.graph import FLAT, Add, Concat, Conv2D, Dense, Tensor
+from dqt_edge.graph import (
+    FLAT,
+    Add,
+    Concat,
+    Conv2D,
+    Dense,
+    Lookup,
+    Maximum,
+    Minimum,
+    Multiply,
+    Pad,
+    Rearrange,
+    Resize,
+    Softmax,
+    Tensor,
+)
 from dqt_edge.lowering.kernels import dsp, scalar
 from dqt_edge.lowering.kernels.kernel import Choice
 
@@ -26,15 +41,16 @@ class Reader:
 
     def rows(self, y: int, count: int | None = None) -> list[int]:
         """Input rows of the windows of output row ``y``; ``count``: so many instead of the kernel's."""
-        top = y * self.layer.window.stride[0] - self.layer.window.padding[0]
-        end = top + (count or self.layer.window.kernel[0])
-        return [row for row in range(top, end) if 0 <= row < self.source[0]]
+        window = self.layer.window
+        top = y * window.stride[0] - window.padding[0]
+        taps = range(top, top + (count or window.extent[0]), window.dilation[0])
+        return [row for row in taps if 0 <= row < self.source[0]]
 
     def window(self, y: int, x: int) -> np.ndarray:
         """Byte numbers [rows, columns, channels] under a window."""
-        left = x * self.layer.window.stride[1] - self.layer.window.padding[1]
-        end = left + self.layer.window.kernel[1]
-        columns = [c for c in range(left, end) if 0 <= c < self.source[1]]
+        window = self.layer.window
+        left = x * window.stride[1] - window.padding[1]
+        columns = [c for c in range(left, left + window.extent[1], window.dilation[1]) if 0 <= c < self.source[1]]
         return self.bytes[np.ix_(self.rows(y), columns)]
 
     def pixels(self) -> list[tuple[int, int]]:
@@ -52,9 +68,8 @@ def turns(layer, choice: Choice, tensors: dict[str, Tensor]) -> Iterator[Turn]:
         # Accumulators are 4 bytes; the arena test only asks for those of codes.
         yield {layer.input: np.arange(tensors[layer.input].size)}, np.arange(tensors[layer.output].size)
         return
-    if isinstance(layer, Add):
-        for i in range(tensors[layer.output].size):
-            yield dict.fromkeys(layer.inputs, np.array([i])), np.array([i])
+    if isinstance(layer, Add | Multiply | Maximum | Minimum | Lookup | Softmax | Rearrange | Pad | Resize):
+        yield from unweighted(layer, tensors)
         return
     if isinstance(layer, Concat):
         sizes = [int(np.prod(tensors[name].shape[layer.axis % FLAT :])) for name in layer.inputs]
@@ -83,6 +98,31 @@ def turns(layer, choice: Choice, tensors: dict[str, Tensor]) -> Iterator[Turn]:
                     yield {layer.residual: np.array([place])}, np.array([place])
             else:
                 yield {layer.input: read}, np.concatenate(written)
+
+
+def unweighted(layer, tensors: dict[str, Tensor]) -> Iterator[Turn]:
+    """Element by element of the output."""
+    shape = tensors[layer.output].shape
+    sources = {name: np.arange(tensors[name].size).reshape(tensors[name].shape) for name in layer.inputs}
+    for i, (y, x, c) in enumerate(np.ndindex(shape)):
+        if isinstance(layer, Softmax) and c == 0:  # the largest, and the sum
+            yield {layer.input: sources[layer.input][y, x]}, NONE
+        if isinstance(layer, Rearrange):
+            steps = np.unravel_index(i, layer.sizes)
+            read = {layer.input: np.array([layer.start + np.dot(steps, layer.strides)])}
+        elif isinstance(layer, Pad):
+            back = [(n - b) / s for n, b, s in zip((y, x, c), layer.before, (*layer.step, 1), strict=True)]
+            inside = all(
+                n == int(n) and 0 <= n < size for n, size in zip(back, sources[layer.input].shape, strict=True)
+            )
+            read = {layer.input: sources[layer.input][tuple(map(int, back))].reshape(1)} if inside else {}
+        elif isinstance(layer, Resize):
+            rows, columns = ([n, min(n + 1, size - 1)] for n, size in zip(
+                (layer.rows[y, 0], layer.columns[x, 0]), sources[layer.input].shape, strict=False))  # fmt: skip
+            read = {layer.input: sources[layer.input][np.ix_(rows, columns, [c])].ravel()}
+        else:
+            read = {name: np.broadcast_to(at, shape)[y, x, c].reshape(1) for name, at in sources.items()}
+        yield read, np.array([i])
 
 
 def by_pixel(r: Reader):
@@ -155,7 +195,10 @@ ORDERS = {
     "conv2d_scalar": conv2d_scalar,
     "conv2d_dsp": conv2d_dsp,
     "conv2d_mve": by_pair,
+    "dilated_conv2d": by_pixel,
+    "dilated_conv2d_residual": by_pixel,
     "depthwise_conv2d": by_element,
+    "dilated_depthwise_conv2d": by_element,
     "depthwise_conv2d_scalar": depthwise_ring,
     "depthwise_conv2d_dsp": depthwise_ring,
     "depthwise_conv2d_raw_dsp": depthwise_ring,

@@ -105,8 +105,9 @@ def rearrangement(layer: Rearrange, _way: Way, _planes: Planes | None, context: 
     loops = layer.loops()
     loops = ((1, 0),) * (LOOPS_MAX - len(loops)) + loops
     record = records.Rearrangement(
-        input=context.offsets[layer.input] + layer.start,
+        input=context.offsets[layer.input],
         output=context.offsets[layer.output],
+        start=layer.start,
         size=tuple(size for size, _ in loops),
         stride=tuple(stride for _, stride in loops),
     )

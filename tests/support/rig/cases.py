@@ -24,14 +24,24 @@ from dqt_edge.graph import (
     DepthwiseConv2D,
     Graph,
     Layer,
+    Lookup,
+    Maximum,
     MaxPool2D,
+    Minimum,
+    Multiply,
+    Pad,
+    Rearrange,
+    Resize,
+    Softmax,
     pair_text,
 )
 from dqt_edge.lowering.kernels import catalogue, dsp
 from dqt_edge.lowering.plan import Plan, make_plan
 
-from .kernel_layers import Case, make_case
+from .kernel_layers import make_case
 from .kernel_rig import Failure, Job, Rig
+from .layer_case import Case
+from .unweighted_layers import UNWEIGHTED
 
 FOLDER = Path("build/fuzz-kernels")
 
@@ -51,6 +61,7 @@ class Core:
 
 CORES = {
     "plain": Core("qemu-m3", "host", "plain"),
+    "plain-m0": Core("qemu-m0", "host", "plain", machine="mps2-an385"),
     "m3": Core("qemu-m3", "qemu-m3", "scalar"),
     "m0": Core("qemu-m0", "qemu-m0", "scalar", machine="mps2-an385"),
     "m4": Core("qemu-m4", "qemu-m4", "dsp"),
@@ -58,7 +69,7 @@ CORES = {
     "m55": Core("qemu-m55", "qemu-m55", "mve"),
 }
 CORES = {name: core for name, core in CORES.items() if core.board in board_ids()}
-WITHOUT_PAIRS = ("add", "max_pool", "average_pool", "concat")
+WITHOUT_PAIRS = ("add", "max_pool", "average_pool", "concat", *UNWEIGHTED)
 """Kinds of layers without weights."""
 
 OPERATORS: dict[str, type[Layer]] = {
@@ -71,6 +82,18 @@ OPERATORS: dict[str, type[Layer]] = {
     "max_pool": MaxPool2D,
     "average_pool": AveragePool2D,
     "concat": Concat,
+    "dilated": Conv2D,
+    "dilated_residual": Conv2D,
+    "dilated_depthwise": DepthwiseConv2D,
+    "broadcast": Add,
+    "multiply": Multiply,
+    "maximum": Maximum,
+    "minimum": Minimum,
+    "lookup": Lookup,
+    "softmax": Softmax,
+    "rearrange": Rearrange,
+    "pad": Pad,
+    "resize": Resize,
 }
 """Kind -> class of its layers."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,36 +37,27 @@ from dqt_edge.graph import (
 from tests.support.kernel_cases import spread, weights_of, window_of
 from tests.support.random_graphs import ALL_PAIRS, random_requantize
 
-INPUTS = 4
+from .layer_case import (
+    INPUTS,
+    SIZE_MAX,
+    Case,
+    Rng,
+    finish,
+    random_codes,
+    random_shape,
+    random_size,
+    random_tensor,
+)
+from .unweighted_layers import UNWEIGHTED
+
 BLOCK = 5
-SIZES = (*range(1, 10), 31, 32, 33)
 BOUNDS = (18, 21, 64, 128, 256, 257, 273, 364, 1040, 1092)
 """K at which a kernel folds, unwraps, cuts runs or changes its format; layers lie at these, one below and one past."""
-MACS_MAX, SIZE_MAX = 12_000, 4_000
-
-Codes = npt.NDArray[np.uint8]
-Rng = np.random.Generator
+MACS_MAX = 12_000
 
 
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A random layer.
-
-    Attributes:
-        graphs: Graphs that hold it, for planning; together they cover ``pairs`` in order.
-        name: Its name in each.
-        operands: Codes of the tensors that it reads, uint8 [inputs, size].
-        in_place: The output may lie where the second operand does.
-        pairs: Width pairs that it runs at.
-        expected: CRC-32 of the output by the interpreter, uint32 [pairs, inputs].
-    """
-
-    graphs: tuple[Graph, ...]
-    name: str
-    operands: tuple[Codes, ...]
-    in_place: bool
-    pairs: tuple[Pair, ...]
-    expected: npt.NDArray[np.uint32]
+def _bound(rng: Rng) -> int:
+    return max(1, int(rng.choice(BOUNDS) + rng.integers(-1, 2)))
 
 
 def make_case(kind: str, number: int) -> Case:
@@ -81,35 +72,6 @@ def pairs_of(kind: str, number: int) -> tuple[tuple[Pair, ...], bool]:
         return tuple(p for p in ALL_PAIRS if p[1] == 8), True
     order = np.random.default_rng((zlib.crc32(kind.encode()), block, 1)).permutation(len(ALL_PAIRS))
     return tuple(ALL_PAIRS[i] for i in order[place::4]), False
-
-
-def _size(rng: Rng) -> int:
-    return int(rng.choice(SIZES)) if rng.random() < 0.5 else int(rng.integers(1, 10))
-
-
-def _shape(rng: Rng) -> Shape:
-    while True:
-        shape = (_size(rng), _size(rng), _size(rng))
-        if shape[0] * shape[1] * shape[2] <= SIZE_MAX:
-            return shape
-
-
-def _bound(rng: Rng) -> int:
-    return max(1, int(rng.choice(BOUNDS) + rng.integers(-1, 2)))
-
-
-def _codes(rng: Rng, shape: Shape) -> Codes:
-    codes = rng.integers(0, 256, (INPUTS, *shape)).astype(np.uint8)
-    codes[0] = 255
-    codes[1] = rng.choice(np.array([0, 255], np.uint8), shape)
-    codes[2] = 0
-    if rng.random() < 0.5:
-        codes[2].reshape(-1)[::2] = 255
-    return codes
-
-
-def _tensor(rng: Rng, name: str, shape: Shape, zero: bool) -> Tensor:
-    return Tensor(name, shape, 0.02, int(rng.choice([1, 255, int(rng.integers(1, 256))])) if zero else 0)
 
 
 def _large_bias(
@@ -129,27 +91,13 @@ def _by_width(rng: Rng, bias: npt.NDArray[np.int32], pairs: tuple[Pair, ...]) ->
     return (bias + rng.integers(-2000, 2000, (len(pairs), len(bias)))).astype(np.int32)
 
 
-def _sums(outputs: npt.NDArray[np.uint8]) -> list[int]:
-    return [zlib.crc32(np.ascontiguousarray(row).tobytes()) for row in outputs]
-
-
-def _finish(
-    layer: Layer, graph: Graph, live: dict[str, Codes], pairs: tuple[Pair, ...] | None, in_place: bool = False
-) -> Case:
-    """Case of a layer that requantises: the interpreter runs it at each pair."""
-    runs = [interpreter.run_layer(layer, graph, live, pair) for pair in pairs or (None,)]
-    operands = tuple(live[name].reshape(INPUTS, -1) for name in layer.inputs)
-    expected = np.array([_sums(outputs) for outputs in runs], np.uint32)
-    return Case((graph,), layer.name, operands, in_place, pairs or ((8, 8),), expected)
-
-
 def _conv_shapes(rng: Rng, window: Callable[[Rng, Shape], Window]) -> tuple[Shape, Window, Shape]:
     """Input shape, window and output shape of a convolution within the limits."""
     while True:
-        shape = _shape(rng)
+        shape = random_shape(rng)
         if rng.random() < 0.15:
             shape = (int(rng.integers(1, 3)), int(rng.integers(1, 4)), _bound(rng))
-        chosen, channels = window(rng, shape), _size(rng)
+        chosen, channels = window(rng, shape), random_size(rng)
         target = (*chosen.output_size(*shape[:2]), channels)
         size = target[0] * target[1] * channels
         if size <= SIZE_MAX and size * chosen.kernel[0] * chosen.kernel[1] * shape[2] <= MACS_MAX:
@@ -158,22 +106,22 @@ def _conv_shapes(rng: Rng, window: Callable[[Rng, Shape], Window]) -> tuple[Shap
 
 def _conv(rng: Rng, kind: str, number: int) -> Case:
     pairs, zero = pairs_of(kind, number)
-    shape, window, target = _conv_shapes(rng, window_of)
-    source = _tensor(rng, "input", shape, zero)
+    shape, window, target = _conv_shapes(rng, _apart if kind.startswith("dilated") else window_of)
+    source = random_tensor(rng, "input", shape, zero)
     weights = weights_of(rng, (target[2], *window.kernel, shape[2]))
     bias, requantize = spread(rng, weights, source.zero_point)
     tensors, before = [source, Tensor("y", target, 0.02)], list[Layer]()
-    live, residual, multiplier = {"input": _codes(rng, shape)}, None, None
-    if kind == "residual":
+    live, residual, multiplier = {"input": random_codes(rng, shape)}, None, None
+    if kind.endswith("residual"):
         residual = "input" if target == shape and rng.random() < 0.3 else "z"
         multiplier = rng.integers(64, 5000, target[2]).astype(np.int32)
         if residual == "z":  # a layer that nobody runs: the residual is data of its own
-            tensors.append(_tensor(rng, "z", target, bool(rng.random() < 0.3)))
+            tensors.append(random_tensor(rng, "z", target, bool(rng.random() < 0.3)))
             nothing = np.zeros((target[2], *window.kernel, shape[2]), np.int8)
             one = Requantize(np.full(target[2], 1 << 20, np.int32), np.full(target[2], 32, np.uint8))
             silent = np.zeros(target[2], np.int32)
             before.append(Conv2D("before", "input", "z", nothing, silent, one, ((8, 8),), window))
-            live["z"] = _codes(rng, target)
+            live["z"] = random_codes(rng, target)
     else:
         bias = _large_bias(rng, weights, bias, pairs, source.zero_point)
     rows = _by_width(rng, bias, pairs)
@@ -181,7 +129,25 @@ def _conv(rng: Rng, kind: str, number: int) -> Case:
         "layer", "input", "y", weights, bias, requantize, pairs, window, residual, multiplier, bias_by_width=rows
     )
     graph = Graph(kind, tuple(tensors), (*before, layer), "input", "y")
-    return _finish(layer, graph, live, pairs, in_place=residual == "z")
+    return finish(layer, graph, live, pairs, in_place=residual == "z")
+
+
+def _apart(rng: Rng, shape: Shape) -> Window:
+    """A window whose taps lie apart, with any padding."""
+    while True:
+        like = window_of(rng, shape)
+        down, right = (int(d) for d in rng.integers(1, 6, 2))
+        if rng.random() < 0.05:
+            down, right = (int(d) for d in rng.choice([1, 256, 32768], 2))
+        height, width = Window(like.kernel, dilation=(down, right)).extent
+        most = (height, width, height, width) if rng.random() < 0.7 else (1, 1, 1, 1)
+        padding = tuple(int(rng.integers(0, n)) for n in most)
+        if rng.random() < 0.5:  # not much more than the input needs
+            padding = tuple(min(p, 2 * n) for p, n in zip(padding, (*shape[:2], *shape[:2]), strict=True))
+        window = Window(like.kernel, like.stride, padding, (down, right))  # type: ignore[arg-type]
+        size = window.output_size(*shape[:2])
+        if window.dilated and min(size) > 0 and size[0] * size[1] <= SIZE_MAX:
+            return window
 
 
 def _window_of_nine(rng: Rng, shape: Shape) -> Window:
@@ -197,13 +163,16 @@ def _window_of_nine(rng: Rng, shape: Shape) -> Window:
 def _depthwise(rng: Rng, kind: str, number: int) -> Case:
     pairs, zero = pairs_of(kind, number)
     while True:
-        shape = _shape(rng)
-        window = window_of(rng, shape) if rng.random() < 0.4 else _window_of_nine(rng, shape)
+        shape = random_shape(rng)
+        if kind == "dilated_depthwise":
+            window = _apart(rng, shape)
+        else:
+            window = window_of(rng, shape) if rng.random() < 0.4 else _window_of_nine(rng, shape)
         target = (*window.output_size(*shape[:2]), shape[2])
         size = target[0] * target[1] * target[2]
         if size <= SIZE_MAX and size * window.kernel[0] * window.kernel[1] <= MACS_MAX:
             break
-    source = _tensor(rng, "input", shape, zero)
+    source = random_tensor(rng, "input", shape, zero)
     weights = weights_of(rng, (shape[2], *window.kernel))
     bias, requantize = spread(rng, weights, source.zero_point)
     if rng.random() < 0.4:  # then accumulators leave the micro-kernel
@@ -212,32 +181,32 @@ def _depthwise(rng: Rng, kind: str, number: int) -> Case:
     rows = _by_width(rng, bias, pairs)
     layer = DepthwiseConv2D("layer", "input", "y", weights, bias, requantize, pairs, window, bias_by_width=rows)
     graph = Graph(kind, (source, Tensor("y", target, 0.02)), (layer,), "input", "y")
-    return _finish(layer, graph, {"input": _codes(rng, shape)}, pairs)
+    return finish(layer, graph, {"input": random_codes(rng, shape)}, pairs)
 
 
 def _dense_shape(rng: Rng) -> Shape:
     while True:
-        shape = (1, 1, _bound(rng)) if rng.random() < 0.4 else _shape(rng)
+        shape = (1, 1, _bound(rng)) if rng.random() < 0.4 else random_shape(rng)
         if shape[0] * shape[1] * shape[2] <= MACS_MAX // 33:
             return shape
 
 
 def _dense(rng: Rng, kind: str, number: int) -> Case:
     pairs, zero = pairs_of(kind, number)
-    source = _tensor(rng, "input", _dense_shape(rng), zero)
-    weights = weights_of(rng, (_size(rng), source.size))
+    source = random_tensor(rng, "input", _dense_shape(rng), zero)
+    weights = weights_of(rng, (random_size(rng), source.size))
     bias, requantize = spread(rng, weights, source.zero_point)
     bias = _large_bias(rng, weights, bias, pairs, source.zero_point)
     rows = _by_width(rng, bias, pairs)
     layer = Dense("layer", "input", "y", weights, bias, requantize, pairs, bias_by_width=rows)
     graph = Graph(kind, (source, Tensor("y", (1, 1, len(weights)), 0.02)), (layer,), "input", "y")
-    return _finish(layer, graph, {"input": _codes(rng, source.shape)}, pairs)
+    return finish(layer, graph, {"input": random_codes(rng, source.shape)}, pairs)
 
 
 def _accumulate(rng: Rng, kind: str, number: int) -> Case:
     """The last layer of a controller, which decides made-up layers of as many candidates as it has logits."""
     pairs, zero = pairs_of(kind, number)
-    source = _tensor(rng, "input", _dense_shape(rng), zero)
+    source = random_tensor(rng, "input", _dense_shape(rng), zero)
     channels = int(rng.choice([*range(2, 10), 32, 33]))
     count = max(n for n in range(2, 8) if channels % n == 0)
     weights = weights_of(rng, (channels, source.size))
@@ -251,7 +220,7 @@ def _accumulate(rng: Rng, kind: str, number: int) -> Case:
         for i in range(channels // count)
     )
     tensors = (source, copied, *(Tensor(d.output, (1, 1, 1), 0.02) for d in decided))
-    codes = _codes(rng, source.shape)
+    codes = random_codes(rng, source.shape)
     graphs, expected = [], []
     for pair in pairs:
         layer = Dense("layer", "copy", "logits", weights, bias, None, (pair,))
@@ -267,12 +236,12 @@ def _accumulate(rng: Rng, kind: str, number: int) -> Case:
 
 def _pool(rng: Rng, kind: str, _number: int) -> Case:
     while True:
-        shape = _shape(rng)
+        shape = random_shape(rng)
         window = Window(shape[:2]) if rng.random() < 0.2 else window_of(rng, shape)
         target = (*window.output_size(*shape[:2]), shape[2])
         if target[0] * target[1] * target[2] * window.kernel[0] * window.kernel[1] <= MACS_MAX:
             break
-    source = _tensor(rng, "input", shape, bool(rng.random() < 0.5))
+    source = random_tensor(rng, "input", shape, bool(rng.random() < 0.5))
     output = Tensor("y", target, source.scale, source.zero_point)
     layer: Layer = MaxPool2D("layer", "input", "y", window)
     if kind == "average_pool":
@@ -281,12 +250,12 @@ def _pool(rng: Rng, kind: str, _number: int) -> Case:
         requantize = random_requantize(rng, len(counts), 0.5 / max(counts))
         layer = AveragePool2D("layer", "input", "y", window, counts, bias, requantize)
     graph = Graph(kind, (source, output), (layer,), "input", "y")
-    return _finish(layer, graph, {"input": _codes(rng, shape)}, None)
+    return finish(layer, graph, {"input": random_codes(rng, shape)}, None)
 
 
 def _add(rng: Rng, kind: str, _number: int) -> Case:
-    shape = _shape(rng)
-    source, output = _tensor(rng, "input", shape, True), _tensor(rng, "y", shape, True)
+    shape = random_shape(rng)
+    source, output = random_tensor(rng, "input", shape, True), random_tensor(rng, "y", shape, True)
     other = Tensor("z", shape, float(0.02 * np.exp(rng.normal(0, 1))), int(rng.integers(0, 256)))
     scale = max(source.scale, other.scale)
     m1, m2, offset, shift = nested.add_parameters(
@@ -299,14 +268,14 @@ def _add(rng: Rng, kind: str, _number: int) -> Case:
     layer = Add("layer", ("input", "z"), "y", (m1, m2), offset, shift, low, high)
     tensors = (source, other, Tensor("y", shape, scale, output.zero_point))
     graph = Graph(kind, tensors, (before, layer), "input", "y")
-    return _finish(layer, graph, {"input": _codes(rng, shape), "z": _codes(rng, shape)}, None, in_place=True)
+    return finish(layer, graph, {"input": random_codes(rng, shape), "z": random_codes(rng, shape)}, None, in_place=True)
 
 
 def _concat(rng: Rng, kind: str, _number: int) -> Case:
     """Along the channels; each input is copied or brought to another scale."""
-    shape = _shape(rng)
-    wider = (*shape[:2], _size(rng))
-    source, other = _tensor(rng, "input", shape, True), _tensor(rng, "z", wider, True)
+    shape = random_shape(rng)
+    wider = (*shape[:2], random_size(rng))
+    source, other = random_tensor(rng, "input", shape, True), random_tensor(rng, "z", wider, True)
     tensors = (source, other, Tensor("y", (*shape[:2], shape[2] + wider[2]), 0.02))
     one = Requantize(np.full(wider[2], 1 << 20, np.int32), np.full(wider[2], 32, np.uint8))
     nothing, silent = np.zeros((wider[2], 1, 1, shape[2]), np.int8), np.zeros(wider[2], np.int32)
@@ -323,7 +292,7 @@ def _concat(rng: Rng, kind: str, _number: int) -> Case:
     requantize = Requantize(multipliers, shifts, low, high)
     layer = Concat("layer", names, "y", 2, np.array(biases, np.int32), requantize)
     graph = Graph(kind, tensors, (before, layer), "input", "y")
-    return _finish(layer, graph, {"input": _codes(rng, shape), "z": _codes(rng, wider)}, None)
+    return finish(layer, graph, {"input": random_codes(rng, shape), "z": random_codes(rng, wider)}, None)
 
 
 KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
@@ -336,5 +305,9 @@ KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
     "max_pool": _pool,
     "average_pool": _pool,
     "concat": _concat,
+    "dilated": _conv,
+    "dilated_residual": _conv,
+    "dilated_depthwise": _depthwise,
+    **UNWEIGHTED,
 }
 """Kind -> maker. ``accumulate`` is a dense layer that leaves int32 accumulators."""

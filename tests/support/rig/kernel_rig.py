@@ -23,7 +23,22 @@ from dqt_edge.lowering.constants import Constant
 from dqt_edge.lowering.kernels.catalogue import kernels_of
 from dqt_edge.lowering.plan import PlannedLayer
 from dqt_edge.lowering.record import NONE, POINTER, Record
-from dqt_edge.lowering.records import RECORDS, Concatenation, Mac, Pool, Sum
+from dqt_edge.lowering.records import (
+    RECORDS,
+    BroadcastSum,
+    CodeTable,
+    Concatenation,
+    Dilated,
+    Mac,
+    Multiplication,
+    Operands,
+    Padding,
+    Pool,
+    Rearrangement,
+    Resizing,
+    RowSoftmax,
+    Sum,
+)
 from dqt_edge.project.measure_code import FLAGS as CODE_FLAGS
 from dqt_edge.project.render import kernel_files
 from dqt_edge.system import elf
@@ -201,15 +216,19 @@ class Rig:
 
 def _placed(record: Record, operands: Sequence[int], output: int) -> Record:
     """The descriptor of a layer with its tensors at other offsets."""
-    if isinstance(record, Sum):
+    if isinstance(record, Dilated):
+        return replace(record, mac=_placed(record.mac, operands, output))
+    if isinstance(record, BroadcastSum | Multiplication):
+        return replace(record, operands=_placed(record.operands, operands, output))
+    if isinstance(record, Sum | Operands):
         first, second = operands
         return replace(record, input=(first, second), output=output)
     if isinstance(record, Concatenation):
         parts = tuple(replace(part, input=at) for part, at in zip(record.parts, operands, strict=True))
         return replace(record, parts=parts, output=output)
-    assert isinstance(record, Mac | Pool)
-    if len(operands) > 1:
+    if isinstance(record, Mac) and len(operands) > 1:
         return replace(record, input=operands[0], output=output, residual=operands[1])
+    assert isinstance(record, Mac | Pool | CodeTable | RowSoftmax | Rearrangement | Padding | Resizing)
     return replace(record, input=operands[0], output=output)
 
 
@@ -249,9 +268,12 @@ class Batch:
                 values[name] = NONE if value is None and member.c_type != POINTER else value
         return self.rig.structures[record.c_type].pack(values, address)
 
-    @staticmethod
-    def _values(record: Record) -> dict[str, Any]:
-        return {name: value for name, value, _ in record.fields()}
+    @classmethod
+    def _values(cls, record: Record) -> dict[str, Any]:
+        found = {name: value for name, value, _ in record.fields()}
+        nested = {name: cls._values(value) for name, value in found.items() if isinstance(value, Record)}
+        none = {name: NONE for name, value, m in record.fields() if value is None and m.c_type != POINTER}
+        return found | nested | none
 
     def add(self, job: Job, number: int) -> bool:
         """Append a job, which reports under a number; False if it does not fit any more."""
