@@ -181,8 +181,10 @@ class Window:
             ("stride", self.stride, WINDOW_MAX),
             ("dilation", self.dilation, DIMENSION_MAX),
         ):
-            if len(values) != 2 or not all(1 <= n <= most for n in values):
-                raise _bad("window", f"{name} of the window is {values}, must be within 1..{most}")
+            if not isinstance(values, tuple) or len(values) != 2 or not all(1 <= n <= most for n in values):
+                raise _bad("window", f"{name} of the window is {values}, must be two numbers within 1..{most}")
+        if not isinstance(self.padding, tuple) or len(self.padding) != 4:
+            raise _bad("window", f"padding of the window is {self.padding}, must be four numbers")
         for side, pad, size in zip(("top", "left", "bottom", "right"), self.padding, self.extent * 2, strict=True):
             if not 0 <= pad < size:
                 raise _bad("window", f"{side} padding of the window is {pad}, must be less than the kernel's {size}")

@@ -112,10 +112,9 @@ def unweighted(layer, tensors: dict[str, Tensor]) -> Iterator[Turn]:
             read = {layer.input: np.array([layer.start + np.dot(steps, layer.strides)])}
         elif isinstance(layer, Pad):
             back = [(n - b) / s for n, b, s in zip((y, x, c), layer.before, (*layer.step, 1), strict=True)]
-            inside = all(
-                n == int(n) and 0 <= n < size for n, size in zip(back, sources[layer.input].shape, strict=True)
-            )
-            read = {layer.input: sources[layer.input][tuple(map(int, back))].reshape(1)} if inside else {}
+            source = sources[layer.input]
+            inside = all(n == int(n) and 0 <= n < size for n, size in zip(back, source.shape, strict=True))
+            read = {layer.input: source[tuple(map(int, back))].reshape(1)} if inside else {}
         elif isinstance(layer, Resize):
             rows, columns = ([n, min(n + 1, size - 1)] for n, size in zip(
                 (layer.rows[y, 0], layer.columns[x, 0]), sources[layer.input].shape, strict=False))  # fmt: skip
