@@ -284,7 +284,7 @@ COLUMNS = np.zeros((3, 2), np.int32)
         (lambda: graph_of(Resize("r", "x", "y", ROWS, COLUMNS + 3)), "columns reach index 3 of an input of 2x3"),
         (lambda: graph_of(Resize("r", "x", "y", COLUMNS, COLUMNS)), "makes shape (3, 3, 4)"),
         (lambda: graph_of(Resize("r", "x", "y", ROWS, COLUMNS), zero_point=1), "resizing must keep its input's scale"),
-        (lambda: Window((3, 3), dilation=(0, 1)), "dilation of the window is (0, 1), must be two numbers within 1..32768"),
+        (lambda: Window((3, 3), dilation=(0, 1)), "(0, 1), must be two numbers within 1..32768"),
         (lambda: Window((3, 3), dilation=(1, 1, 1)), "dilation of the window is (1, 1, 1)"),
         (lambda: Window((3, 3), padding=(5, 0, 0, 0), dilation=(2, 1)), "padding of the window is 5"),
         (lambda: graph_of(MaxPool2D("p", "x", "y", Window((2, 1), dilation=(2, 2)))), "pooling takes no dilation"),
