@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..data.choose import SEED
 from ..graph.samples import sample_shape
 from ..importers.comparison import Comparison
 from ..importers.comparison import compare as run_comparison
@@ -20,7 +21,8 @@ def compare(
     data: Data | None = None,
     *,
     count: int | None = None,
-    seed: int = 1,
+    seed: int = SEED,
+    first: bool = False,
     progress: Progress = silent,
 ) -> Comparison:
     """Run an imported model at 8x8 beside the runtime of its file: TFLite with its reference kernels, or ONNX Runtime.
@@ -29,8 +31,9 @@ def compare(
         model: What ``import_model`` made, or the path of its checkpoint.
         original: The ``.tflite`` or ``.onnx`` file that it was imported from.
         data: A data set, of which the test part is run, a file, or arrays ``x`` or ``(x, y)``; None is random inputs.
-        count: Number of samples; None is all, or 100 random ones.
-        seed: Of the random inputs.
+        count: Number of samples, chosen at random, each class in proportion; None is all, or 100 random inputs.
+        seed: Of the choice, and of random inputs.
+        first: Take the first ``count`` samples instead.
         progress: Called with the samples done and the samples in all.
 
     Returns:
@@ -58,7 +61,7 @@ def compare(
         codes = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
         samples = Samples(codes, None, None)
     else:
-        samples = samples_of(data, graph, count)
+        samples = samples_of(data, graph, count, seed=seed, first=first)
     done = 0
 
     def advance(more: int) -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..boards import Board, load_board
+from ..data.checks import check_codes, check_inputs
+from ..data.choose import SEED, choose
 from ..data.dataset import Dataset
 from ..data.sources import has_targets
 from ..errors import BadFileError, UsageError
@@ -95,10 +97,18 @@ class Samples:
     real: Array | None
 
 
-def samples_of(data: Data, graph: Graph, count: int | None = None) -> Samples:
+def samples_of(data: Data, graph: Graph, count: int | None = None, *, seed: int = SEED, first: bool = False) -> Samples:
     """Samples to run a model on: the test part of a data set, or all of the arrays ``x`` or ``(x, y)``.
 
-    An array of type uint8 holds codes, any other the model's own units.
+    An array of type uint8 holds codes, any other the model's own units. Inputs that do not suit the model's input scale
+    are warned of.
+
+    Args:
+        data: See ``Data``.
+        graph: The model.
+        count: How many; None is all. They are chosen at random, each class in proportion.
+        seed: Of the choice.
+        first: Take the first ones instead, as a model with states always does: a stream has no gaps.
 
     Raises:
         UsageError, BadFileError: It is no data, not of the model's shape, or has targets that the model cannot answer.
@@ -108,18 +118,21 @@ def samples_of(data: Data, graph: Graph, count: int | None = None) -> Samples:
 
     if isinstance(data, str | os.PathLike | Dataset):
         test = dataset_of(data, shape=graph.tensor(graph.input).shape).test
-        labels = test.labels[:count]
-        real = test.images(np.arange(len(labels)))
+        indices = choose(len(test.labels), count, test.labels, seed=seed, first=first or bool(graph.states))
+        labels, real = test.labels[indices], test.images(indices)
+        _check_units(real, graph)
         return Samples(codes(real, graph), task_of(graph).targets(labels) if has_targets(labels) else None, real)
     arrays = _arrays(data)
     if len(arrays) > 2:
         raise _no_data(f"{len(arrays)} arrays are no samples", "give x, or (x, y)")
-    x = arrays[0][:count]
-    y = None if len(arrays) == 1 else arrays[1][:count]
+    x, y = arrays[0], None if len(arrays) == 1 else arrays[1]
     if y is not None and (not y.ndim or len(y) != len(x)):
         raise _no_data(f"targets of shape {y.shape} for {len(x)} samples", "give targets for each sample")
     if not len(x):
         raise _no_data("there are no samples", "give at least one")
+    indices = choose(len(x), count, y, seed=seed, first=first or bool(graph.states))
+    x, y = x[indices], None if y is None else y[indices]
+    _check_units(x, graph)
     targets = None if y is None else task_of(graph).targets(y)
     return Samples(input_codes(x, graph), targets, None if x.dtype == np.uint8 else x)
 
@@ -136,6 +149,17 @@ def input_codes(x: Array, graph: Graph) -> npt.NDArray[np.uint8]:
     if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)) or not np.isfinite(x).all():
         raise _no_data(f"the inputs of type {x.dtype} are not all finite numbers", "give finite numbers")
     return codes(x, graph) if x.dtype != np.uint8 or x.shape[1:] != shape else x
+
+
+def _check_units(x: Array, graph: Graph) -> None:
+    """Warn of inputs, codes if they are uint8, that hardly are what the model takes."""
+    tensor, where = graph.tensor(graph.input), f"the inputs of model {graph.name!r}"
+    if graph.more_inputs:  # which lie one behind another, each with a scale of its own
+        return
+    if x.dtype == np.uint8:
+        check_codes(x, tensor.zero_point, where)
+    elif np.issubdtype(x.dtype, np.number):
+        check_inputs(x, tensor.scale, tensor.zero_point, where)
 
 
 def project_of(project: Project | FilePath | None) -> Project:

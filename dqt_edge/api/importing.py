@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..data.choose import SEED, choose
+from ..data.dataset import Dataset
 from ..errors import BadFileError, UsageError
-from ..graph import FULL, Graph, Pair
+from ..graph import FULL, Graph, Pair, Shape
 from ..graph.policy import candidate_pairs
 from ..importers.assemble import assemble
-from ..importers.calibrate import calibrate
+from ..importers.calibrate import SAMPLES_MAX, calibrate
 from ..importers.network import Network
 from ..tasks import with_task
 from .given import Data, FilePath, _arrays, dataset_of
@@ -23,6 +25,8 @@ def import_model(
     model: FilePath | bytes | Any,  # noqa: ANN401 - a Keras model
     *,
     calibration: Data | None = None,
+    seed: int = SEED,
+    first: bool = False,
     candidates: str | Sequence[Pair] = (FULL,),
     classes: Sequence[str] = (),
     task: str | None = None,
@@ -36,7 +40,10 @@ def import_model(
         model: Path of a ``.tflite``, ``.onnx``, ``.keras`` or ``.h5`` file, the content of one, or a Keras model in
             memory.
         calibration: A few hundred typical inputs for a floating-point model: a data set, whose training part is used
-            if it has one, a file, or an array ``x`` in the model's own units.
+            if it has one, a file or folder, or an array ``x`` in the model's own units. 512 of them are used, chosen at
+            random, each class in proportion.
+        seed: Of that choice.
+        first: Use the first 512 instead.
         candidates: Width pairs that each layer is offered, 8x8 among them: text such as ``"8x8,4x4"``, or pairs.
         classes: Names of the classes or outputs, or none.
         task: What the outputs stand for: ``"classifier"``, ``"binary"``, ``"regression"``, ``"reconstruction"``,
@@ -80,15 +87,19 @@ def import_model(
                 where=f"model {network.name!r}",
                 next_step="give `calibration` with a few hundred typical inputs",
             )
-        network = calibrate(network, _typical(calibration))
+        shape = network.edges[network.input].shape
+        network = calibrate(network, _typical(calibration, shape, seed=seed, first=first))
     return replace(with_task(assemble(network, pairs), task), classes=tuple(classes))
 
 
-def _typical(data: Data) -> Any:  # noqa: ANN401 - an array
-    if isinstance(data, str | os.PathLike) or hasattr(data, "train"):
-        found = dataset_of(data)
-        return found.x_train if len(found.train.labels) else found.x_test
-    return _arrays(data)[0]
+def _typical(data: Data, shape: Shape, *, seed: int, first: bool) -> Any:  # noqa: ANN401 - an array
+    """Inputs to calibrate with; images of a folder get that shape."""
+    if isinstance(data, str | os.PathLike | Dataset):
+        found = dataset_of(data, shape=shape)
+        part = found.train if len(found.train.labels) else found.test
+        return part.images(choose(len(part.labels), SAMPLES_MAX, part.labels, seed=seed, first=first))
+    x, *more = _arrays(data)
+    return x[choose(len(x), SAMPLES_MAX, more[0] if more else None, seed=seed, first=first)]
 
 
 def _network(model: FilePath | bytes | Any) -> Network:  # noqa: ANN401 - a Keras model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data.choose import SEED
 from ..errors import MismatchError
 from ..graph.policy import Policy, dial_policies, parse_policy
 from ..measure.session import Session, run_session
@@ -86,6 +87,8 @@ def profile(
     *,
     policy: Policy = "dynamic",
     count: int | None = None,
+    seed: int = SEED,
+    first: bool = False,
     port: str | None = None,
     model: str | None = None,
     report: FilePath | None = None,
@@ -100,7 +103,9 @@ def profile(
             type uint8 holds codes, any other the model's own units.
         policy: ``"dynamic"``, ``"dynamic:0.4"`` (a target of the model's dial), ``"dial"`` (every point of it), one
             pair, or a width vector.
-        count: Number of samples; None is all.
+        count: Number of samples, chosen at random, each class in proportion; None is all.
+        seed: Of the choice.
+        first: Take the first ``count`` samples instead.
         port: Serial port, or ``"unicorn:"``, where ``device`` is a project.
         model: Name of one of the project's models, where ``device`` is a project; None is the first.
         report: Folder for report.json, report.html and junit.xml; none are written if None.
@@ -132,7 +137,7 @@ def profile(
     chosen = dial_policies(graph, "`policy` dial") if dial else (parse_policy(policy, graph),)
     if report is not None:
         page.make_folder(Path(report))
-    samples = samples_of(data, graph, count)
+    samples = samples_of(data, graph, count, seed=seed, first=first)
     total, done, sessions = len(samples.codes) * len(chosen), 0, []
     opened = given if given is not None else connect(project, port, model=model)
 

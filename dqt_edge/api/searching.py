@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..boards import Board
+from ..data.choose import SEED, choose
 from ..data.dataset import Dataset
 from ..data.load import codes
 from ..errors import UsageError
@@ -123,6 +124,8 @@ def search(
     calibration: Data | None = None,
     samples: int = 512,
     count: int | None = None,
+    seed: int = SEED,
+    first: bool = False,
     candidates: str | Sequence[Pair] | None = None,
     budget: Budget | None = None,
     instructions: Budget | None = None,
@@ -146,8 +149,10 @@ def search(
         data: A data set or file, whose training part calibrates and whose test part judges; or arrays ``(x, y)``,
             which calibrate in their first part and judge in the rest unless ``calibration`` is given.
         calibration: Data that chooses the widths, instead; labels are not needed.
-        samples: Calibration samples, at most.
-        count: Number of held-out samples; None is all.
+        samples: Calibration samples, at most; they are chosen at random, each class in proportion.
+        count: Number of held-out samples, chosen likewise; None is all.
+        seed: Of both choices.
+        first: Take the first samples instead.
         candidates: Width pairs offered to every layer; None is the model's own.
         budget: Parts of the 8x8 BitOPs, such as ``0.5`` or ``(0.8, 0.5)``; None is 0.8, 0.6, 0.5, 0.4 and 0.3.
         instructions: Budgets in counts of ``board`` instead, or in parts of those at 8x8.
@@ -177,7 +182,7 @@ def search(
     path = None if out is None else checkpoint_path(out)
     if report is not None:
         make_folder(Path(report))
-    work = _Work(model, candidates, budget, instructions, board, progress)
+    work = _Work(model, candidates, budget, instructions, board, progress, seed, first)
     try:
         work.run(data, calibration, samples=samples, count=count, loss=loss, trials=trials, biases=biases)
     except KeyboardInterrupt:
@@ -204,6 +209,8 @@ class _Work:
         instructions: Budget | None,
         board: Board | FilePath | None,
         progress: Progress,
+        seed: int,
+        first: bool,
     ) -> None:
         graph = graph_of(model)
         pairs = None if candidates is None else given_pairs(candidates, "`candidates`")
@@ -213,6 +220,7 @@ class _Work:
         self.board = None if board is None else board_of(board)
         self.source = graph.name if isinstance(model, Graph) else Path(model).name
         self.progress = progress
+        self.seed, self.first = seed, first or bool(graph.states)
         self.found: Found | None = None
         self.by: Search
 
@@ -298,15 +306,26 @@ class _Work:
         source = whole if calibration is None else calibration
         if isinstance(source, str | os.PathLike):
             source = dataset_of(source, shape=graph.tensor(graph.input).shape)
+
+        def some(data: Data, count: int | None = None) -> Samples:
+            return samples_of(data, graph, count, seed=self.seed, first=self.first)
+
+        def chosen(labels: Any, count: int | None, total: int) -> Any:  # noqa: ANN401 - arrays
+            return choose(total, count, labels, seed=self.seed, first=self.first)
+
         if isinstance(source, Dataset) and len(source.train.labels):
-            return codes(source.x_train[:most], graph), samples_of(whole, graph, count), False
+            train = source.train
+            typical = train.images(chosen(train.labels, most, len(train.labels)))
+            return codes(typical, graph), some(whole, count), False
         if calibration is not None:
-            return samples_of(source, graph, most).codes, samples_of(whole, graph, count), False
-        every = samples_of(whole, graph)
-        most = min(most, len(every.codes) // 2)
-        last = None if count is None else most + count
-        labels, real = (None if part is None else part[most:last] for part in (every.labels, every.real))
-        return every.codes[:most], Samples(every.codes[most:last], labels, real), True
+            return some(source, most).codes, some(whole, count), False
+        every = some(whole)
+        total = len(every.codes)
+        for_choice = chosen(every.labels, min(most, total // 2), total)
+        rest = np.setdiff1d(np.arange(total), for_choice)
+        judges = rest[chosen(None if every.labels is None else every.labels[rest], count, len(rest))]
+        labels, real = (None if part is None else part[judges] for part in (every.labels, every.real))
+        return every.codes[for_choice], Samples(every.codes[judges], labels, real), True
 
     def _counts(self, calibration: Any) -> Counts | None:  # noqa: ANN401
         if self.board is None:

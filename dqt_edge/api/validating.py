@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..data.choose import SEED
 from ..errors import UsageError
 from ..graph import vector_text
 from ..graph.bitops import bitops
@@ -59,7 +60,14 @@ class Validation(Shown):
 
 
 def validate(
-    model: Model, data: Data, *, policy: Policy = "dynamic", count: int | None = None, progress: Progress = silent
+    model: Model,
+    data: Data,
+    *,
+    policy: Policy = "dynamic",
+    count: int | None = None,
+    seed: int = SEED,
+    first: bool = False,
+    progress: Progress = silent,
 ) -> Validation:
     """Measure how good a model is, by the interpreter and without any device.
 
@@ -68,7 +76,9 @@ def validate(
         data: A data set, of which the test part is run, a file or folder; or arrays ``(x, y)``, of an autoencoder also
             ``x``.
         policy: ``"dynamic"``, ``"dynamic:0.4"``, one pair for all layers, or a width vector.
-        count: Number of samples; None is all.
+        count: Number of samples, chosen at random, each class in proportion; None is all.
+        seed: Of the choice.
+        first: Take the first ``count`` samples instead.
         progress: Called with the samples done and the samples in all.
 
     Raises:
@@ -84,7 +94,7 @@ def validate(
     """
     graph = graph_of(model)
     settled = parse_policy(policy, graph)
-    samples = samples_of(data, graph, count)
+    samples = samples_of(data, graph, count, seed=seed, first=first)
     task = task_of(graph)
     if samples.labels is None and task.name != Reconstruction.name:
         raise UsageError("there are no targets to judge by", where="parameter `data`", next_step="give (x, y)")

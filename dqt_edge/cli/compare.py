@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .sampling import sampling
+
 if TYPE_CHECKING:
     from ..importers.comparison import Comparison
 
@@ -15,10 +17,12 @@ if TYPE_CHECKING:
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
 @click.option("--data", metavar="NAME|FILE", help="Test data. Default: random inputs.")
-@click.option("--n", "count", type=click.IntRange(min=1), help="Number of samples. Default: all, or 100 random ones.")
-@click.option("--seed", default=1, show_default=True, help="Of the random inputs.")
+@click.option("--n", "count", type=click.IntRange(min=1), help="Number of samples, at random. Default: all, or 100.")
+@sampling
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def compare(checkpoint: Path, model: Path, data: str | None, count: int | None, seed: int, as_json: bool) -> None:
+def compare(
+    checkpoint: Path, model: Path, data: str | None, count: int | None, seed: int, first: bool, as_json: bool
+) -> None:
     """Run an imported checkpoint at 8x8 beside the runtime of its file: TFLite's reference kernels, or ONNX Runtime.
 
     For each layer: the largest difference in codes when it reads the runtime's tensors ("alone"), and when both
@@ -35,7 +39,7 @@ def compare(checkpoint: Path, model: Path, data: str | None, count: int | None, 
     from .bars import bars
 
     with bars() as progress:
-        result = run_comparison(checkpoint, model, data, count=count, seed=seed, progress=progress)
+        result = run_comparison(checkpoint, model, data, count=count, seed=seed, first=first, progress=progress)
     if as_json:
         click.echo(json.dumps(result.as_json(), indent=2))
         return

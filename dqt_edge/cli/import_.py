@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .sampling import sampling
+
 
 @click.command("import")
 @click.argument("model", type=click.Path(path_type=Path))
@@ -17,6 +19,7 @@ import click
     help="Weight x activation bits offered to each layer.",
 )
 @click.option("--calibration", metavar="NAME|FILE", help="Data whose values set the scales of a floating-point model.")
+@sampling
 @click.option("--data", metavar="NAME|FILE", help="Test data to report on how good the model is at 8x8.")
 @click.option(
     "--task",
@@ -24,7 +27,14 @@ import click
     help="What the outputs stand for.  [default: what they look like]",
 )
 def import_(
-    model: Path, out: Path, candidates: str, calibration: str | None, data: str | None, task: str | None
+    model: Path,
+    out: Path,
+    candidates: str,
+    calibration: str | None,
+    seed: int,
+    first: bool,
+    data: str | None,
+    task: str | None,
 ) -> None:
     """Import a model of TFLite (.tflite), ONNX (.onnx) or Keras (.keras, .h5).
 
@@ -38,7 +48,7 @@ def import_(
       dqt-edge import kws.keras --calibration train.npz --out kws.safetensors
     """
     from ..api.files import save
-    from ..api.given import checkpoint_path, dataset_of
+    from ..api.given import checkpoint_path
     from ..api.importing import import_model
     from ..api.validating import validate
     from ..graph import MacLayer, vector_text
@@ -46,14 +56,13 @@ def import_(
     from .bars import bars
 
     checkpoint_path(out)
-    test = None if data is None else dataset_of(data)
-    graph = import_model(model, calibration=calibration, candidates=candidates, task=task)
+    graph = import_model(model, calibration=calibration, seed=seed, first=first, candidates=candidates, task=task)
     if calibration is not None and "calibration" not in graph.provenance:
         click.echo("note: the model brings its own scales; --calibration is not used", err=True)
     found = None
-    if test is not None:
+    if data is not None:
         with bars() as progress:
-            found = validate(graph, test, policy="8x8", progress=progress)
+            found = validate(graph, data, policy="8x8", progress=progress)
     save(graph, out)
     weights = sum(layer.weights.size for layer in graph.layers if isinstance(layer, MacLayer))
     click.echo(f"imported {graph.name}: {len(graph.layers)} layers, {graph.total_macs:,} MAC, {weights:,} weights")

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import click
 
+from .sampling import sampling
+
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--data", required=True, help="digits, cifar10, an .npz file or a folder of images.")
-@click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples. Default: all.")
+@click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples, at random. Default: all.")
+@sampling
 @click.option("--port", help="Serial port, or 'unicorn:' to emulate an STM32H7. Default: by the board's USB id.")
 @click.option(
     "--policy",
@@ -25,6 +28,8 @@ def profile(
     folder: Path | None,
     data: str,
     count: int | None,
+    seed: int,
+    first: bool,
     port: str | None,
     policy: str,
     model: str | None,
@@ -48,7 +53,18 @@ def profile(
     from .bars import bars
 
     with bars() as progress:
-        result = run(folder, data, policy=policy, count=count, port=port, model=model, report=report, progress=progress)
+        result = run(
+            folder,
+            data,
+            policy=policy,
+            count=count,
+            seed=seed,
+            first=first,
+            port=port,
+            model=model,
+            report=report,
+            progress=progress,
+        )
     if result.dial:
         page.print_dial(result.sessions, Console(emoji=False))
     else:

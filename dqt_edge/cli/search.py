@@ -7,13 +7,16 @@ from typing import Any
 
 import click
 
+from .sampling import sampling
+
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--data", required=True, metavar="NAME|FILE", help="Test data; its training part, if any, calibrates.")
 @click.option("--calibration", metavar="NAME|FILE", help="Data that chooses the widths, instead.")
 @click.option("--samples", default=512, show_default=True, type=click.IntRange(min=2), help="Calibration samples.")
-@click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples. Default: all.")
+@click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples, at random. Default: all.")
+@sampling
 @click.option("--candidates", metavar="PAIRS", help="Pairs offered to every layer. Default: the checkpoint's own.")
 @click.option(
     "--budget",
@@ -61,7 +64,7 @@ def search(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401
     if result.found.overlap:
         most = result.found.calibration_samples
         click.echo(
-            f"note: no training data and no --calibration, so the first {most} held-out samples choose the widths, "
+            f"note: no training data and no --calibration, so {most} of the held-out samples choose the widths, "
             "and the others judge them",
             err=True,
         )

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from .. import __version__
+from ..data.choose import choose
 from ..data.load import codes
 from ..errors import MismatchError
 from ..graph import Dense, Graph, Pair, vector_text
@@ -110,7 +111,8 @@ def settle_dial(graph: Graph, outcome: Outcome, options: Options) -> Graph:
         return graph
     validation = outcome.dataset.validation
     count = min(len(validation.labels), max(1, ORACLE_MACS // graph.total_macs))
-    logits = run(graph, codes(validation.images(np.arange(count)), graph), "dynamic").logits
+    some = choose(len(validation.labels), count, validation.labels, seed=options.seed)
+    logits = run(graph, codes(validation.images(some), graph), "dynamic").logits
     assert logits is not None
     rows, fixed = graph_costs(graph)
     table = np.array(rows)
@@ -137,7 +139,7 @@ def settle_dial(graph: Graph, outcome: Outcome, options: Options) -> Graph:
 def _best_static(outcome: Outcome, graph: Graph, samples: int, budget: float, balance: float) -> Assignment:
     """Best fixed vector on validation samples, judged by the Keras forward: many times faster than the interpreter."""
     model, validation = outcome.model, outcome.dataset.validation
-    indices = np.linspace(0, len(validation.labels) - 1, samples).astype(np.int64)
+    indices = choose(len(validation.labels), samples, validation.labels)
     labels = validation.labels[indices]
     size = samples_at_once(validation.shape)
     parts = [tf.constant(model.on_codes(validation.images(indices[i : i + size]))) for i in range(0, samples, size)]
