@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,8 +47,15 @@ def test_inputs_and_labels_are_those_of_the_same_samples(kind: str, graph: Graph
 
 
 def test_a_stream_has_no_gaps(graph: Graph) -> None:
-    streaming = SimpleNamespace(name="s", input=graph.input, tensor=graph.tensor, states=("one",), task=graph.task)
-    part = samples_of((X, Y), streaming, 30)  # type: ignore[arg-type]
+    class Streaming:
+        """The same graph with states, of which the choice of samples asks."""
+
+        states = ("one",)
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(graph, name)
+
+    part = samples_of((X, Y), Streaming(), 30)  # type: ignore[arg-type]
     np.testing.assert_array_equal(part.codes, samples_of((X, Y), graph).codes[:30])
 
 
