@@ -156,7 +156,8 @@ def _recognised(context: Context, chain: _Chain) -> tuple[Function | None, tuple
     if found is None:
         return None
     values, axes = found
-    known = next((k for k, v in zip(_KNOWN, _VALUES, strict=True) if _same(k, values, v)), None) or _limits(values)
+    known = next((k for k, v in zip(_KNOWN, _VALUES, strict=True) if _same(k, values, v)), None)
+    known = known or _limits(values) or _line(values)
     if known is None and (not context.integer or context.ahead(chain.nodes[-1].outputs[0])[0] is None):
         return None
     return known, axes
@@ -228,6 +229,16 @@ def _limits(found: Reals) -> Function | None:
         if np.allclose(found, function(GRID), rtol=CLOSE, atol=CLOSE):
             return function
     return None
+
+
+def _line(found: Reals) -> Function | None:
+    """A factor and a summand, as a rescaling of inputs has them."""
+    if not np.isfinite(found).all():
+        return None
+    middle = int(np.flatnonzero(GRID == 0)[0])
+    summand = float(found[middle])
+    line = Function("linear", {"factor": float(found[-1] - summand) / float(GRID[-1]), "summand": summand})
+    return line if np.allclose(found, line(GRID), rtol=CLOSE, atol=CLOSE) else None
 
 
 def joined(context: Context, node: RawNode) -> None:
