@@ -22,6 +22,9 @@ from dqt_edge.cli import COMMANDS
 from dqt_edge.cli.train import train
 from dqt_edge.device import client, messages
 from dqt_edge.graph import checkpoint, dial, layers, policy, values
+from dqt_edge.importers.onnx.fold import FOLDED
+from dqt_edge.importers.onnx.reader import OPERATORS as ONNX_OPERATORS
+from dqt_edge.importers.onnx.refusals import REASONS
 from dqt_edge.importers.tflite.operators import OPERATORS, REFUSED
 from dqt_edge.importers.tflite.reader import read_network
 from dqt_edge.lowering import records
@@ -447,6 +450,27 @@ def tflite_refusals() -> Table:
     return Table(("operator", "refused because", "instead"), rows, "operator")
 
 
+def onnx_operators() -> Table:
+    """Operators of .onnx files that are read, those of one kind in a row."""
+    names: dict[str, list[str]] = {}
+    for name, operator in ONNX_OPERATORS.items():
+        if name[0].isupper():  # not what stands for several operators
+            names.setdefault(operator.supported, []).append(name)
+    rows = [(", ".join(map(code, n)), words) for words, n in names.items()]
+    rest = sorted(FOLDED - set(ONNX_OPERATORS) | {"Constant", "Shape", "Size"})
+    rows.append((", ".join(map(code, rest)), "where only constants or shapes are read: computed while importing"))
+    return Table(("operator", "supported"), rows, "operator")
+
+
+def onnx_refusals() -> Table:
+    """Operators that are refused, with the nearest way that works."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for name, sentence in REASONS.items():
+        names.setdefault(sentence, []).append(name)
+    rows = [(", ".join(map(code, n)), reason, nearest) for (reason, nearest), n in names.items()]
+    return Table(("operator", "refused because", "instead"), rows, "operator")
+
+
 BLOCKS: dict[str, Callable[[], str | Table]] = {
     "message-types": message_types,
     "protocol-numbers": protocol_numbers,
@@ -481,6 +505,8 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "import-layers": import_layers,
     "import-rules": import_rules,
     "kernel-arguments": kernel_arguments,
+    "onnx-operators": onnx_operators,
+    "onnx-refusals": onnx_refusals,
     "tflite-operators": tflite_operators,
     "tflite-refusals": tflite_refusals,
 }  # fmt: skip

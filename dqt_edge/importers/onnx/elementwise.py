@@ -14,6 +14,7 @@ from .chains import JOINED, joined
 from .context import CHANNEL_AXIS, Context
 from .file import RawNode
 from .layers import require_quantised
+from .operators import Operator
 from .view import Axes, View, view_of
 
 UNIT = Quant(1 / 256, 0)
@@ -210,11 +211,12 @@ def _along(context: Context, node: RawNode, part: View | Reals, axes: Sequence[i
 
 
 ELEMENTWISE = {
-    **dict.fromkeys(FUNCTIONS, unary),
-    **dict.fromkeys(PAIRS, pair),
-    "Gelu": gelu,
-    "Clip": clip,
-    "PRelu": prelu,
-    "Pow": power,
-    JOINED: joined,
+    **dict.fromkeys(FUNCTIONS, Operator(unary)),
+    **dict.fromkeys(PAIRS, Operator(pair, "of tensors and constants; shapes are broadcast")),
+    "Div": Operator(pair, "by a constant, or of a constant by a tensor"),
+    "Gelu": Operator(gelu),
+    "Clip": Operator(clip, "constant limits"),
+    "PRelu": Operator(prelu, "one slope, or one for each channel"),
+    "Pow": Operator(power, "a constant exponent"),
+    JOINED: Operator(joined),
 }

@@ -11,6 +11,7 @@ from ..problems import Unfit
 from ..values import Reals, Value, Weights
 from .context import CHANNEL_AXIS, Array, Context, Target
 from .file import RawNode
+from .operators import Operator
 from .view import View, places_of, reordered, view_of
 from .windows import window_of
 
@@ -311,9 +312,9 @@ def batch_norm(context: Context, node: RawNode) -> None:
 
 
 MAC = {
-    "Conv": conv,
-    "ConvTranspose": conv_transpose,
-    "Gemm": gemm,
-    "MatMul": matmul,
-    "BatchNormalization": batch_norm,
+    "Conv": Operator(conv, "1-D and 2-D; any kernel, stride, padding, dilation and groups"),
+    "ConvTranspose": Operator(conv_transpose, "1-D and 2-D; any kernel, stride, padding and dilation; one group"),
+    "Gemm": Operator(gemm, "constant weights"),
+    "MatMul": Operator(matmul, "constant weights on either side; each row of a tensor"),
+    "BatchNormalization": Operator(batch_norm, "folded into the layer before it, else a layer of its own"),
 }

@@ -13,6 +13,7 @@ from ..problems import Unfit
 from .chains import JOINED
 from .context import Context
 from .file import FLOATS, RawNode
+from .operators import Operator
 from .view import Axes, View, view_of
 
 
@@ -322,21 +323,20 @@ def depth_to_space(context: Context, node: RawNode) -> None:
     context.put(node.outputs[0], reshaped(context, moved, last, name))
 
 
+_SAME_DATA = "anywhere; the shape may be computed"
+_BLOCKS = Operator(depth_to_space, "any block, both modes")
 SHAPES = {
-    "Identity": same,
-    "Dropout": same,
-    "Cast": cast,
-    "CastLike": cast,
-    "Transpose": transpose,
-    "Reshape": reshape,
-    "Flatten": flatten,
-    "Squeeze": squeeze,
-    "Unsqueeze": squeeze,
-    "Concat": concat,
-    "Split": split,
-    "Slice": slice_,
-    "Gather": gather,
-    "ReverseSequence": reverse,
-    "DepthToSpace": depth_to_space,
-    "SpaceToDepth": depth_to_space,
+    "Identity": Operator(same),
+    "Dropout": Operator(same, "it does nothing"),
+    **dict.fromkeys(("Cast", "CastLike"), Operator(cast, "between types of real numbers, and of shapes")),
+    "Transpose": Operator(transpose, "of any axes; most leave nothing behind"),
+    "Reshape": Operator(reshape, _SAME_DATA),
+    "Flatten": Operator(flatten, _SAME_DATA),
+    **dict.fromkeys(("Squeeze", "Unsqueeze"), Operator(squeeze, _SAME_DATA)),
+    "Concat": Operator(concat, "along any axis"),
+    "Split": Operator(split, "along any axis"),
+    "Slice": Operator(slice_, "constant bounds, any steps"),
+    "Gather": Operator(gather, "constant places, which make up to 32 slices"),
+    "ReverseSequence": Operator(reverse, "of whole sequences"),
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), _BLOCKS),
 }

@@ -11,6 +11,7 @@ from .context import Context
 from .file import RawNode
 from .layers import from_spatial, require_quantised, spatial
 from .movement import require_one_sample
+from .operators import Operator
 from .windows import window_of
 
 Reduction = Literal["mean", "sum", "max", "min"]
@@ -136,11 +137,9 @@ def log_softmax(context: Context, node: RawNode) -> None:
 
 
 POOLS = {
-    "MaxPool": pool,
-    "AveragePool": pool,
-    "GlobalAveragePool": global_pool,
-    "GlobalMaxPool": global_pool,
-    **dict.fromkeys(KINDS, reduction),
-    "Softmax": softmax,
-    "LogSoftmax": log_softmax,
+    **dict.fromkeys(("MaxPool", "AveragePool"), Operator(pool, "1-D and 2-D; any window, stride, padding; ceil_mode")),
+    **dict.fromkeys(("GlobalAveragePool", "GlobalMaxPool"), Operator(global_pool)),
+    **dict.fromkeys(KINDS, Operator(reduction, "over any axes")),
+    "Softmax": Operator(softmax, "along any axis; at the end of a classifier it is dropped, the logits stay"),
+    "LogSoftmax": Operator(log_softmax, "at the end of a classifier; it is dropped, the logits stay"),
 }

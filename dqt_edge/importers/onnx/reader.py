@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from .fold import FOLDED
 from .inputs import channels_first
 from .layers import MAC
 from .movement import SHAPES
+from .operators import Operator
 from .pooling import POOLS
 from .qoperators import expand
 from .quantisation import dequantize, prepare, prepare_node, quantize, refuse_formats
@@ -30,17 +30,16 @@ from .refusals import REASONS, refusal
 from .sizes import SIZES
 from .view import View, view_of
 
-Translator = Callable[[Context, RawNode], None]
-OPERATORS: dict[str, Translator] = {
+OPERATORS: dict[str, Operator] = {
     **MAC,
     **ELEMENTWISE,
     **POOLS,
     **SHAPES,
     **SIZES,
-    "QuantizeLinear": quantize,
-    "DequantizeLinear": dequantize,
+    "QuantizeLinear": Operator(quantize, "int8 and uint8; one scale, of weights also one a channel"),
+    "DequantizeLinear": Operator(dequantize, "of the same, and of biases"),
 }
-"""Translators by the operator's type."""
+"""How each operator is read, by its type."""
 
 
 def read_onnx(path: Path) -> Network:
@@ -205,13 +204,13 @@ class _Reader:
             else:
                 prepare_node(context, self.onnx, node)
             return
-        translator = OPERATORS.get(node.type)
-        if translator is None:
+        operator = OPERATORS.get(node.type)
+        if operator is None:
             whole = self.inferred().get(node.outputs[0]) == ()
             if whole and self.unknown(node) and node.type not in REASONS:
                 raise Consequence  # a part of a shape that nobody knows
             raise refusal(node.type)
-        translator(context, node)
+        operator.translate(context, node)
 
     def unknown(self, node: RawNode) -> bool:
         """Whether an operator reads what a refused one would have made, in an unknown shape."""
@@ -280,9 +279,3 @@ def inferred_shapes(onnx: Any, raw: RawOnnx) -> dict[str, tuple[int, ...]]:  # n
 def label_of(node: RawNode) -> str:
     """The operator's name, or that of its result."""
     return (node.name or (node.outputs[0] if node.outputs else ""))[-80:]
-
-
-SUPPORTED = tuple(sorted({*OPERATORS, "Constant", "Shape", "Size"} - {JOINED}))
-"""Operators that are translated."""
-FOLDED_ONLY = tuple(sorted(FOLDED - set(SUPPORTED)))
-"""Operators that are computed where all they read is constant."""

@@ -13,6 +13,7 @@ from .elementwise import broadcast_axes
 from .file import RawNode
 from .layers import require_quantised
 from .movement import axis_of, require_one_sample
+from .operators import Operator
 from .view import View, view_of
 
 PAD_MODES = ("constant", "reflect", "edge")
@@ -190,4 +191,12 @@ def _sizes(context: Context, node: RawNode, view: View) -> list[int]:
     return found
 
 
-SIZES = {"Pad": pad, "Tile": tile, "Expand": expand, "Resize": resize, "Upsample": resize}
+SIZES = {
+    "Pad": Operator(pad, "of any axes; a value, mirrored or repeated elements; negative numbers cut off"),
+    "Tile": Operator(tile, "along any axes"),
+    "Expand": Operator(expand, "along any axes"),
+    **dict.fromkeys(
+        ("Resize", "Upsample"),
+        Operator(resize, "nearest and linear; asymmetric, half_pixel and align_corners; whole sizes"),
+    ),
+}
