@@ -22,6 +22,9 @@ from dqt_edge.cli import COMMANDS
 from dqt_edge.cli.train import train
 from dqt_edge.device import client, messages
 from dqt_edge.graph import checkpoint, dial, layers, policy, values
+from dqt_edge.importers.keras.layers import LAYERS
+from dqt_edge.importers.keras.operations import OPERATIONS
+from dqt_edge.importers.keras.refusals import REFUSED as REFUSED_LAYERS
 from dqt_edge.importers.onnx.fold import FOLDED
 from dqt_edge.importers.onnx.reader import OPERATORS as ONNX_OPERATORS
 from dqt_edge.importers.onnx.refusals import REASONS
@@ -471,6 +474,35 @@ def onnx_refusals() -> Table:
     return Table(("operator", "refused because", "instead"), rows, "operator")
 
 
+def keras_layers() -> Table:
+    """Layers of Keras that are read, those of which the same is supported in a row."""
+    return _by_words("layer", {name: entry.supported for name, entry in LAYERS.items()})
+
+
+def keras_operations() -> Table:
+    """Functions of ``keras.ops`` and operators, as they are called."""
+    functions: dict[str, str] = {}
+    for name, entry in OPERATIONS.items():
+        functions.setdefault(re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name).lower(), entry.supported)
+    return _by_words("function", functions)
+
+
+def keras_refusals() -> Table:
+    """Layers of Keras that are refused, with the nearest way that works."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for name, sentence in REFUSED_LAYERS.items():
+        names.setdefault(sentence, []).append(name)
+    rows = [(", ".join(map(code, n)), reason, nearest) for (reason, nearest), n in names.items()]
+    return Table(("layer", "refused because", "instead"), rows, "layer")
+
+
+def _by_words(header: str, supported: dict[str, str]) -> Table:
+    names: dict[str, list[str]] = {}
+    for name, words in supported.items():
+        names.setdefault(words, []).append(name)
+    return Table((header, "supported"), [(", ".join(map(code, n)), words) for words, n in names.items()], header)
+
+
 BLOCKS: dict[str, Callable[[], str | Table]] = {
     "message-types": message_types,
     "protocol-numbers": protocol_numbers,
@@ -507,6 +539,9 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "kernel-arguments": kernel_arguments,
     "onnx-operators": onnx_operators,
     "onnx-refusals": onnx_refusals,
+    "keras-layers": keras_layers,
+    "keras-operations": keras_operations,
+    "keras-refusals": keras_refusals,
     "tflite-operators": tflite_operators,
     "tflite-refusals": tflite_refusals,
 }  # fmt: skip

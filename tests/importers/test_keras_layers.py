@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,11 @@ import pytest
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.calibrate import calibrate
 from dqt_edge.importers.keras import from_model, read_keras
+from dqt_edge.importers.keras.activations import ACTIVATIONS
+from dqt_edge.importers.keras.layers import LAYERS
+from dqt_edge.importers.keras.legacy import module_of
+from dqt_edge.importers.keras.operations import OPERATIONS
+from dqt_edge.importers.keras.refusals import REFUSED
 from tests.support.keras_answers import error_of, graph_answers, inputs_of, keras_answers, network_answers, shaped
 from tests.support.operator_cases import CASES, OperatorCase, case_id, unsettle, whole_networks
 
@@ -98,7 +104,61 @@ def shuffles(keras: Any) -> Any:
     return keras.Model(x, ops.image.resize(y, (8, 3)))
 
 
+def activations(keras: Any) -> Any:
+    """A dense layer with each activation by its name."""
+    x = keras.Input((6,))
+    return keras.Model(x, [keras.layers.Dense(5, activation=name)(x) for name in ACTIVATIONS])
+
+
+def functions(keras: Any) -> Any:
+    """Each function of each element, where it is defined."""
+    ops, x = keras.ops, keras.Input((6,))
+    source, core = (importlib.import_module(f"keras.src.ops.{name}") for name in ("numpy", "core"))
+    plain = (
+        *("absolute", "negative", "square", "exp", "expm1", "tanh", "sign", "floor", "ceil", "round", "sin", "cos"),
+        *("relu", "relu6", "sigmoid", "silu", "softplus", "softsign", "selu", "hard_sigmoid", "hard_silu", "hard_tanh"),
+        *("log_sigmoid", "tanh_shrink", "hard_shrink", "soft_shrink", "squareplus", "elu", "celu", "leaky_relu"),
+        *("gelu", "softmax", "copy", "stop_gradient"),
+    )
+    positive = ops.relu(x) + 0.5
+    made = [getattr(ops, name)(x) for name in plain]
+    made += [getattr(ops, name)(positive) for name in ("sqrt", "rsqrt", "reciprocal", "log", "log1p")]
+    made += [ops.gelu(x, approximate=False), ops.leaky_relu(x, 0.4), ops.elu(x, 0.3), ops.softmax(x * 2.0, axis=1)]
+    made += [keras.activations.relu(x, negative_slope=0.1, max_value=0.7, threshold=0.2)]
+    made += [source.Abs()(x), ops.minimum(x, 0.3), ops.divide(x, 2.0), ops.cast(x, "float32")]
+    made += [ops.saturate_cast(x, "float32"), core.ConvertToTensor().symbolic_call(x)]
+    return keras.Model(x, made)
+
+
+def extremes(keras: Any) -> Any:
+    ops, x = keras.ops, keras.Input((4, 6))
+    return keras.Model(x, ops.reshape(ops.amax(x, axis=-1) - ops.amin(x, axis=-1), (-1, 2, 2)))
+
+
+def of_one_sample(keras: Any) -> Any:
+    """A batch of 1, which is as good as an open one, in shapes too."""
+    x = keras.Input((4, 6), batch_size=1)
+    return keras.Model(x, keras.ops.broadcast_to(keras.ops.mean(x, axis=1, keepdims=True), (1, 4, 6)) * x)
+
+
+def applied(keras: Any) -> Any:
+    """Layers that only ``keras.applications`` has."""
+    from keras.src.applications.convnext import LayerScale, StochasticDepth  # noqa: PLC0415
+    from keras.src.applications.inception_resnet_v2 import CustomScaleLayer  # noqa: PLC0415
+
+    x = keras.Input((4, 4, 3))
+    y = StochasticDepth(0.1)(LayerScale(0.7, 3)(x))
+    return keras.Model(x, CustomScaleLayer(0.3)([x, y]))
+
+
 MODELS: dict[str, Make] = {
+    "activations": activations,
+    "functions": functions,
+    "extremes": extremes,
+    "layers of applications": applied,
+    "adaptive maxima": behind((8, 6, 3), lambda k: k.AdaptiveMaxPooling2D((4, 3))),
+    "adaptive series": behind((8, 3), lambda k: k.AdaptiveMaxPooling1D(4), lambda k: k.AdaptiveAveragePooling1D(2)),
+    "dropped channels of a series": behind((8, 3), lambda k: k.SpatialDropout1D(0.1), lambda k: k.Dense(2)),
     "padding before pooling": behind(
         (7, 7, 3), lambda k: k.ZeroPadding2D(1), lambda k: k.AveragePooling2D(2), lambda k: k.ZeroPadding2D((2, 0))
     ),
@@ -156,6 +216,22 @@ MODELS: dict[str, Make] = {
                 "SpatialDropout2D": (0.1,),
                 "ActivityRegularization": (0.1,),
                 "Identity": (),
+                "RandomHue": (0.1,),
+                "RandomSaturation": (0.1,),
+                "RandomSharpness": (0.1,),
+                "RandomColorDegeneration": (0.1,),
+                "RandomColorJitter": (),
+                "RandomErasing": (),
+                "RandomGaussianBlur": (),
+                "RandomGrayscale": (),
+                "RandomPerspective": (),
+                "RandomPosterization": (4,),
+                "RandomElasticTransform": (),
+                "RandomInvert": (),
+                "RandAugment": (),
+                "AugMix": (),
+                "MixUp": (),
+                "CutMix": (),
             }.items()
         ),
         lambda k: k.Conv2D(3, 3),
@@ -176,6 +252,19 @@ def test_what_only_keras_has(name: str, keras: Any, tmp_path: Path) -> None:
     check(model, tmp_path / "m.keras", 1e-3 if resized else REAL)
 
 
+IN_MEMORY: dict[str, Make] = {
+    "a batch of one": of_one_sample,
+    "what Keras cannot load": behind((8, 8, 3), lambda k: k.RandomShear(0.1), lambda k: k.Conv2D(2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", IN_MEMORY)
+def test_what_needs_no_file(name: str, keras: Any) -> None:
+    model = IN_MEMORY[name](keras)
+    inputs = inputs_of(model, 1)
+    assert error_of(network_answers(from_model(model, "memory", "m"), inputs), keras_answers(model, inputs)) < REAL
+
+
 def test_a_model_in_memory_is_read_as_it_is(keras: Any) -> None:
     """Without a file: functions of your own are told, those of Keras and TensorFlow are known."""
     import tensorflow as tf  # noqa: PLC0415 - where a test needs it
@@ -187,3 +276,22 @@ def test_a_model_in_memory_is_read_as_it_is(keras: Any) -> None:
     inputs = inputs_of(model, 8)
     assert error_of(network_answers(network, inputs), keras_answers(model, inputs)) < REAL
     assert network.provenance["source"] == "memory"
+
+
+def test_every_row_of_the_tables_is_tested(keras: Any) -> None:
+    """What the documentation says is supported is in a model above, and Keras has it."""
+    found: set[str] = set()
+    for build in (*(case.model for case in CASES), *MODELS.values(), *IN_MEMORY.values(), *whole_networks().values()):
+        model = build(keras)
+        for operation in (getattr(model, "_functional", None) or model).operations:
+            found.add(f"{'layer' if isinstance(operation, keras.Layer) else 'operation'} {type(operation).__name__}")
+    assert {f"layer {name}" for name in LAYERS} <= found
+    assert {f"operation {name}" for name in OPERATIONS} <= found
+    for name in OPERATIONS:
+        assert hasattr(importlib.import_module(module_of(name)), name)
+
+
+def test_every_layer_that_is_refused_is_one_of_keras(keras: Any) -> None:
+    elsewhere = {"GroupedQueryAttention", "FeatureSpace", "CLAHE"}
+    assert {name for name in REFUSED if not hasattr(keras.layers, name)} <= elsewhere
+    assert not set(REFUSED) & set(LAYERS)

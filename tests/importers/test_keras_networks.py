@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ pytestmark = [
     pytest.mark.train,
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # of Keras, with NumPy 2
 ]
-EVERY = os.environ.get("DQT_ZOO") == "all"
+TAKEN = [network for network in NETWORKS if not network.large or network.refusal is not None]
+"""``make zoo`` takes the large ones too, and devices beside."""
 DEEP = 1e-3
 """Sums of hundreds of layers in float32, whose order differs, and weights of a resize in 1/1024."""
 
@@ -30,10 +30,8 @@ def agreement(found: Any, wanted: Any) -> float:
     return float(np.corrcoef(found.ravel(), wanted.ravel())[0, 1])
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
+@pytest.mark.parametrize("network", TAKEN, ids=lambda network: network.name)
 def test_a_network_keeps_its_function(network: ZooNetwork, keras: Any, tmp_path: Path) -> None:
-    if network.large and not EVERY:
-        pytest.skip("takes minutes: DQT_ZOO=all, or make zoo")
     model = network.build(keras)
     model.save(tmp_path / "m.keras")
     if network.refusal is not None:

@@ -12,8 +12,8 @@ import pytest
 
 from dqt_edge.errors import BadFileError, UnsupportedError
 from dqt_edge.importers.keras import from_model, read_keras
-from dqt_edge.importers.keras_config import check_config
-from dqt_edge.importers.keras_refused import REFUSED
+from dqt_edge.importers.keras.config import check_config
+from dqt_edge.importers.keras.refusals import REFUSED
 
 pytestmark = [  # of Keras and TensorFlow themselves, with NumPy 2
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),

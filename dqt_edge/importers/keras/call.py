@@ -9,13 +9,33 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .builder import Builder, Operand, Value, Weights
-from .problems import Unfit
+from ..builder import Builder, Operand, Value, Weights
+from ..problems import Unfit
 
 Floats = npt.NDArray[np.float64]
 Translation = Callable[["Call"], Value]
 Translations = Callable[["Call"], Value | list[Value]]
 """Of operations, which may make several tensors."""
+
+
+@dataclass(frozen=True)
+class Reads:
+    """How a layer or operation is imported, and what of it is supported: words for the documentation."""
+
+    translate: Translations
+    supported: str
+
+
+def reads(translate: Translations, *names: str, supported: str = "yes") -> dict[str, Reads]:
+    """A part of a table: these layers or operations are imported by one function."""
+    return dict.fromkeys(names, Reads(translate, supported))
+
+
+def one(entry: Reads, call: Call) -> Value:
+    """The only tensor that a layer makes."""
+    made = entry.translate(call)
+    assert isinstance(made, Value)
+    return made
 
 
 @dataclass(frozen=True)

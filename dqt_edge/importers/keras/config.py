@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadFileError
-from .keras_activations import ACTIVATIONS
-from .keras_layers import LAYERS
-from .keras_legacy import MODELS, modern
-from .keras_operations import OPERATIONS
-from .keras_refused import REFUSED, UNLOADED
-from .problems import Problem, Problems
+from ...errors import BadFileError
+from ..problems import Problem, Problems
+from .activations import ACTIVATIONS
+from .layers import LAYERS
+from .legacy import MODELS, modern
+from .operations import OPERATIONS
+from .refusals import REFUSED, UNLOADED
 
 CONFIG_MAX = 32 << 20
 UNPACKED_MAX = 1 << 30

@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
-from .builder import Value, Weights
-from .keras_activations import activated
-from .keras_call import Call, Floats, Translation, floats, pair, weights_of
-from .problems import Unfit
+from ..builder import Value, Weights
+from ..problems import Unfit
+from .activations import activated
+from .call import Call, Floats, Reads, floats, pair, reads, weights_of
 
 Padding = tuple[int, int, int, int] | Literal["same", "valid"]
 
@@ -144,10 +144,14 @@ def _padding(call: Call, kernel: Floats) -> Padding:
     return "same" if padding == "same" else "valid"
 
 
-CONVOLUTIONS: dict[str, Translation] = {
-    **dict.fromkeys(("Conv1D", "Conv2D"), _conv),
-    **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D"), _depthwise),
-    **dict.fromkeys(("SeparableConv1D", "SeparableConv2D"), _separable),
-    **dict.fromkeys(("Conv1DTranspose", "Conv2DTranspose"), _transposed),
-    "Dense": _dense,
+CONVOLUTIONS: dict[str, Reads] = {
+    **reads(_conv, "Conv1D", "Conv2D", supported="any kernel, stride, padding (causal, too), dilation and groups"),
+    **reads(
+        _depthwise,
+        *("DepthwiseConv1D", "DepthwiseConv2D"),
+        supported="any kernel, stride, padding, dilation and depth multiplier",
+    ),
+    **reads(_separable, "SeparableConv1D", "SeparableConv2D", supported="as a depthwise and a 1x1 convolution"),
+    **reads(_transposed, "Conv1DTranspose", "Conv2DTranspose", supported="any kernel, stride and padding; dilation 1"),
+    **reads(_dense, "Dense", supported="on one row of inputs, or on each of several"),
 }

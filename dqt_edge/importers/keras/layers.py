@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from .builder import Value
-from .builder_elementwise import Binary, Reduction
-from .keras_activations import ACTIVATION_LAYERS
-from .keras_call import Call, Translation, floats, pair
-from .keras_convolutions import CONVOLUTIONS, image
-from .problems import Unfit
+from ..builder import Value
+from ..builder_elementwise import Binary, Reduction
+from ..problems import Unfit
+from .activations import ACTIVATION_LAYERS
+from .call import Call, Reads, Translation, floats, one, pair, reads
+from .convolutions import CONVOLUTIONS, image
 
 
 def _same(call: Call) -> Value:
@@ -212,68 +212,78 @@ def _time_distributed(call: Call) -> Value:
         raise Unfit(f"it repeats {kind} over {steps} steps", "Dense, or one layer over all steps: Conv1D, Conv2D")
     if kind == "Softmax" and inner.axis not in (-1, len(call.x.shape) - 1):
         raise Unfit(f"the softmax that it repeats is over axis {inner.axis}", "axis -1")
-    return LAYERS[kind](dataclasses.replace(call, layer=inner))
+    return one(LAYERS[kind], dataclasses.replace(call, layer=inner))
 
 
 DROPPED = (
     *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
     *("ActivityRegularization", "Identity", "StochasticDepth"),
     *("RandomFlip", "RandomRotation", "RandomZoom", "RandomContrast", "RandomTranslation", "RandomBrightness"),
-    *("RandomHeight", "RandomWidth", "RandomHue", "RandomSaturation", "RandomSharpness", "RandomShear"),
+    *("RandomHue", "RandomSaturation", "RandomSharpness", "RandomShear"),
     *("RandomColorDegeneration", "RandomColorJitter", "RandomErasing", "RandomGaussianBlur", "RandomGrayscale"),
     *("RandomPerspective", "RandomPosterization", "RandomElasticTransform", "RandomInvert"),
     *("RandAugment", "AugMix", "MixUp", "CutMix"),
 )
 """Layers that do nothing when the network runs: they train it, or change the images that it is trained with."""
 
-_JOINTS: dict[str, Translation] = {
-    "Add": _joint("add"),
-    "Subtract": _joint("subtract"),
-    "Multiply": _joint("multiply"),
-    "Maximum": _joint("maximum"),
-    "Minimum": _joint("minimum"),
-    "Average": _average,
-    "Concatenate": _concatenate,
+_WAYS = "of several tensors; shapes are broadcast"
+_JOINTS: dict[str, Reads] = {
+    **reads(_joint("add"), "Add", supported=_WAYS),
+    **reads(_joint("subtract"), "Subtract", supported=_WAYS),
+    **reads(_joint("multiply"), "Multiply", supported=_WAYS),
+    **reads(_joint("maximum"), "Maximum", supported=_WAYS),
+    **reads(_joint("minimum"), "Minimum", supported=_WAYS),
+    **reads(_average, "Average", supported=_WAYS),
+    **reads(_concatenate, "Concatenate", supported="along any axis"),
 }
 
-_SCALINGS: dict[str, Translation] = {
-    "BatchNormalization": _batch_norm,
-    "Normalization": _normalization,
-    "Rescaling": _rescaling,
-    "LayerScale": _layer_scale,
-    "CustomScaleLayer": _scaled_sum,
+_SCALINGS: dict[str, Reads] = {
+    **reads(
+        _batch_norm,
+        "BatchNormalization",
+        supported="over the last axis; folded into the layer before it, elsewhere a depthwise layer of 1x1",
+    ),
+    **reads(_normalization, "Normalization", supported="adapted, or with given mean and variance"),
+    **reads(_rescaling, "Rescaling", supported="by one number, or one for each channel"),
+    **reads(_layer_scale, "LayerScale", supported="of `keras.applications`"),
+    **reads(_scaled_sum, "CustomScaleLayer", supported="of `keras.applications`"),
 }
 
-
-_POOLINGS: dict[str, Translation] = {
-    **dict.fromkeys(("MaxPooling1D", "MaxPooling2D"), _pool("max")),
-    **dict.fromkeys(("AveragePooling1D", "AveragePooling2D"), _pool("average")),
-    **dict.fromkeys(("AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D"), _adaptive_pool("max")),
-    **dict.fromkeys(("AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D"), _adaptive_pool("average")),
-    **dict.fromkeys(("GlobalMaxPooling1D", "GlobalMaxPooling2D"), _global_pool("max")),
-    **dict.fromkeys(("GlobalAveragePooling1D", "GlobalAveragePooling2D"), _global_pool("mean")),
+_WINDOWS = "any window, stride and padding"
+_DIVIDED = "sizes that divide those of the input"
+_POOLINGS: dict[str, Reads] = {
+    **reads(_pool("max"), "MaxPooling1D", "MaxPooling2D", supported=_WINDOWS),
+    **reads(_pool("average"), "AveragePooling1D", "AveragePooling2D", supported=_WINDOWS),
+    **reads(_adaptive_pool("max"), "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", supported=_DIVIDED),
+    **reads(_adaptive_pool("average"), "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D", supported=_DIVIDED),
+    **reads(_global_pool("max"), "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
+    **reads(_global_pool("mean"), "GlobalAveragePooling1D", "GlobalAveragePooling2D"),
 }
 
-_SHAPES: dict[str, Translation] = {
-    **dict.fromkeys(("Flatten", "Reshape"), _reshape),
-    "Permute": _permute,
-    "RepeatVector": _repeat_vector,
-    **dict.fromkeys(("ZeroPadding1D", "ZeroPadding2D"), _zero_padding),
-    **dict.fromkeys(("Cropping1D", "Cropping2D"), _cropping),
-    "CenterCrop": _center_crop,
-    "UpSampling1D": _up_sampling_1d,
-    "UpSampling2D": _up_sampling_2d,
-    "Resizing": _resizing,
-    "TimeDistributed": _time_distributed,
+_SHAPES: dict[str, Reads] = {
+    **reads(_reshape, "Flatten", "Reshape", supported="anywhere"),
+    **reads(_permute, "Permute", supported="any order"),
+    **reads(_repeat_vector, "RepeatVector"),
+    **reads(_zero_padding, "ZeroPadding1D", "ZeroPadding2D", supported="anywhere"),
+    **reads(_cropping, "Cropping1D", "Cropping2D", supported="anywhere"),
+    **reads(_center_crop, "CenterCrop", supported="to a size that is not larger"),
+    **reads(_up_sampling_1d, "UpSampling1D"),
+    **reads(_up_sampling_2d, "UpSampling2D", supported="nearest and bilinear"),
+    **reads(_resizing, "Resizing", supported="nearest and bilinear, without `antialias` and another ratio"),
+    **reads(
+        _time_distributed,
+        "TimeDistributed",
+        supported="of a layer that works on each row: `Dense`, activations, `BatchNormalization`, `Flatten`, `Dropout`",
+    ),
 }
 
-LAYERS: dict[str, Translation] = {
+LAYERS: dict[str, Reads] = {
     **CONVOLUTIONS,
     **ACTIVATION_LAYERS,
     **_JOINTS,
     **_SCALINGS,
     **_POOLINGS,
     **_SHAPES,
-    **dict.fromkeys(DROPPED, _same),
+    **reads(_same, *DROPPED, supported="left out: only training needs them"),
 }
-"""Translation of each layer of Keras that can be imported, by the name of its class."""
+"""How each layer of Keras is imported, by the name of its class."""

@@ -8,13 +8,13 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from ..errors import ToolchainError
-from ..system.tensorflow import start_tensorflow
-from .keras_config import Checked, bad, check_config
-from .keras_copy import modernised
-from .keras_graph import Reader
-from .network import Network
-from .reading import graph_name, read_bytes
+from ...errors import ToolchainError
+from ...system.tensorflow import start_tensorflow
+from ..network import Network
+from ..reading import graph_name, read_bytes
+from .config import Checked, bad, check_config
+from .reader import Reader
+from .rewrite import modernised
 
 
 def read_keras(path: Path) -> Network:

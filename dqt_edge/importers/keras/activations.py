@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .builder import Value
-from .keras_call import Call, Translation, floats, is_layer
-from .network import Activation as Fused
-from .problems import Unfit
+from ..builder import Value
+from ..network import Activation as Fused
+from ..problems import Unfit
+from .call import Call, Reads, floats, is_layer, one, reads
 
 FUSED: dict[str, Fused] = {"linear": "none", "relu": "relu", "relu6": "relu6"}
 """Activations that a layer's requantisation computes by its limits."""
@@ -35,7 +35,7 @@ def activated(call: Call, make: Callable[[Fused], Value]) -> Value:
     if is_layer(function) and type(function).__name__ in ACTIVATION_LAYERS:
         before = make("none")
         behind = dataclasses.replace(call, layer=function, name=f"{call.name}_{function.name}", args=(before,))
-        return ACTIVATION_LAYERS[type(function).__name__](behind)
+        return one(ACTIVATION_LAYERS[type(function).__name__], behind)
     name = activation_name(function)
     if name in FUSED:
         return make(FUSED[name])
@@ -78,7 +78,7 @@ def activation_name(function: Any) -> str:  # noqa: ANN401 - a function
 def _activation(call: Call) -> Value:
     function = call.layer.activation
     if is_layer(function) and type(function).__name__ in ACTIVATION_LAYERS:
-        return ACTIVATION_LAYERS[type(function).__name__](dataclasses.replace(call, layer=function))
+        return one(ACTIVATION_LAYERS[type(function).__name__], dataclasses.replace(call, layer=function))
     return activation(call, call.name, call.x, activation_name(function))
 
 
@@ -122,11 +122,12 @@ def _softmax(call: Call) -> Value:
     return call.builder.softmax(call.name, call.x, axis=call.axis(int(axes[0])), source=call.source)
 
 
-ACTIVATION_LAYERS: dict[str, Translation] = {
-    "Activation": _activation,
-    "ReLU": _relu,
-    "LeakyReLU": _leaky_relu,
-    "PReLU": _prelu,
-    "ELU": _elu,
-    "Softmax": _softmax,
+_listed = ", ".join(f"`{name}`" for name in ACTIVATIONS)
+ACTIVATION_LAYERS: dict[str, Reads] = {
+    **reads(_activation, "Activation", supported=f"{_listed}; as a layer's `activation`, too"),
+    **reads(_relu, "ReLU", supported="any slope, threshold and maximum"),
+    **reads(_leaky_relu, "LeakyReLU"),
+    **reads(_prelu, "PReLU", supported="one slope, or one for each channel (`shared_axes`)"),
+    **reads(_elu, "ELU"),
+    **reads(_softmax, "Softmax", supported="over one axis; at the end of a classifier it is dropped, the logits stay"),
 }

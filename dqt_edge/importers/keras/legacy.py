@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from .keras_operations import OPERATIONS
+from .operations import OPERATIONS
 
 Config = dict[str, Any]
 MODELS = ("Functional", "Model", "Sequential")

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .builder import Operand, Value
-from .builder_elementwise import Binary, Reduction
-from .keras_activations import activation, rectified
-from .keras_call import Call, Translation, Translations, operand, values
-from .problems import Unfit
+from ..builder import Operand, Value
+from ..builder_elementwise import Binary, Reduction
+from ..problems import Unfit
+from .activations import activation, rectified
+from .call import Call, Reads, Translation, operand, reads, values
 
 # --- Arithmetic -----------------------------------------------------------------------------------------------
 
@@ -264,69 +264,78 @@ def _resize(call: Call) -> Value:
     return call.builder.resize(call.name, call.x, size, method=method, half_pixel=True, align_corners=False)
 
 
-_ARITHMETIC: dict[str, Translation] = {
-    "Add": _binary("add"),
-    "Subtract": _binary("subtract"),
-    "Multiply": _binary("multiply"),
-    "Maximum": _binary("maximum"),
-    "Minimum": _binary("minimum"),
-    **dict.fromkeys(("Divide", "TrueDivide"), _divide),
-    "Power": _power,
-    **dict.fromkeys(("Abs", "Absolute"), _unary("abs")),
+_PAIR = "of two tensors, or with a constant; shapes are broadcast"
+_OVER = "over any axes of a sample"
+_ANY = "anywhere"
+
+_ARITHMETIC: dict[str, Reads] = {
+    **reads(_binary("add"), "Add", supported=_PAIR),
+    **reads(_binary("subtract"), "Subtract", supported=_PAIR),
+    **reads(_binary("multiply"), "Multiply", supported=_PAIR),
+    **reads(_binary("maximum"), "Maximum", supported=_PAIR),
+    **reads(_binary("minimum"), "Minimum", supported=_PAIR),
+    **reads(_divide, "Divide", "TrueDivide", supported="by a constant, and a constant by a tensor"),
+    **reads(_power, "Power", supported="to 2, 0.5, -0.5 or -1"),
+    **reads(_clip, "Clip"),
+    **reads(_unary("abs"), "Abs", "Absolute"),
     **{
-        name.title(): _unary(name)
-        for name in (
-            *("negative", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "log1p", "tanh"),
+        name: entry
+        for function in (
+            *("negative", "square", "sqrt", "rsqrt", "reciprocal", "exp", "expm1", "log", "tanh"),
             *("sign", "floor", "ceil", "round", "sin", "cos"),
         )
+        for name, entry in reads(_unary(function), function.title()).items()
     },
-    "Clip": _clip,
-    "Mean": _reduce("mean"),
-    "Sum": _reduce("sum"),
-    **dict.fromkeys(("Max", "Amax"), _reduce("max")),
-    **dict.fromkeys(("Min", "Amin"), _reduce("min")),
+    **reads(_unary("log1p"), "Log1p"),
+    **reads(_reduce("mean"), "Mean", supported=_OVER),
+    **reads(_reduce("sum"), "Sum", supported=_OVER),
+    **reads(_reduce("max"), "Max", "Amax", supported=_OVER),
+    **reads(_reduce("min"), "Min", "Amin", supported=_OVER),
 }
 
-_FUNCTIONS: dict[str, Translation] = {
-    **{name.title(): _unary(name) for name in ("relu", "relu6", "sigmoid", "silu", "softplus", "softsign", "selu")},
-    "ReLU": _relu,
-    "HardSigmoid": _unary("hard_sigmoid"),
-    "HardSilu": _unary("hard_silu"),
+_FUNCTIONS: dict[str, Reads] = {
     **{
-        name: _unary(function)
-        for name, function in (("HardTanh", "hard_tanh"), ("LogSigmoid", "log_sigmoid"), ("TanhShrink", "tanh_shrink"))
+        name: entry
+        for function in ("relu", "relu6", "sigmoid", "silu", "softplus", "softsign", "selu")
+        for name, entry in reads(_unary(function), function.title()).items()
     },
-    "HardShrink": _unary("hard_shrink", ("threshold", "threshold")),
-    "SoftShrink": _unary("soft_shrink", ("threshold", "threshold")),
-    "Squareplus": _unary("squareplus", ("b", "b")),
-    "Celu": _unary("celu", ("alpha", "alpha")),
-    "Elu": _unary("elu", ("alpha", "alpha")),
-    "LeakyRelu": _unary("leaky_relu", ("alpha", "negative_slope")),
-    "Gelu": _gelu,
-    "Softmax": _softmax,
+    **reads(_relu, "ReLU"),
+    **reads(_unary("hard_sigmoid"), "HardSigmoid"),
+    **reads(_unary("hard_silu"), "HardSilu"),
+    **reads(_unary("hard_tanh"), "HardTanh"),
+    **reads(_unary("log_sigmoid"), "LogSigmoid"),
+    **reads(_unary("tanh_shrink"), "TanhShrink"),
+    **reads(_unary("hard_shrink", ("threshold", "threshold")), "HardShrink"),
+    **reads(_unary("soft_shrink", ("threshold", "threshold")), "SoftShrink"),
+    **reads(_unary("squareplus", ("b", "b")), "Squareplus"),
+    **reads(_unary("elu", ("alpha", "alpha")), "Elu"),
+    **reads(_unary("celu", ("alpha", "alpha")), "Celu"),
+    **reads(_unary("leaky_relu", ("alpha", "negative_slope")), "LeakyRelu"),
+    **reads(_gelu, "Gelu"),
+    **reads(_softmax, "Softmax", supported="over one axis"),
 }
 
-_SHAPES: dict[str, Translations] = {
-    **dict.fromkeys(("Reshape", "ExpandDims", "Squeeze"), _reshape),
-    **dict.fromkeys(("Copy", "StopGradient"), _same),
-    **dict.fromkeys(("Cast", "SaturateCast", "ConvertToTensor"), _cast),
-    "Transpose": _transpose,
-    "Swapaxes": _swap_axes,
-    "Moveaxis": _move_axis,
-    "Concatenate": _concatenate,
-    "Stack": _stack,
-    "Split": _split,
-    "Unstack": _unstack,
-    "GetItem": _get_item,
-    "Pad": _pad,
-    "Flip": _flip,
-    "Repeat": _repeat,
-    "Tile": _tile,
-    "BroadcastTo": _broadcast,
-    "DepthToSpace": _depth_to_space,
-    "SpaceToDepth": _space_to_depth,
-    "Resize": _resize,
+_SHAPES: dict[str, Reads] = {
+    **reads(_reshape, "Reshape", "ExpandDims", "Squeeze", supported=_ANY),
+    **reads(_transpose, "Transpose", supported=_ANY),
+    **reads(_swap_axes, "Swapaxes", supported=_ANY),
+    **reads(_move_axis, "Moveaxis", supported=_ANY),
+    **reads(_concatenate, "Concatenate", supported=_ANY),
+    **reads(_stack, "Stack", supported=_ANY),
+    **reads(_split, "Split", supported=_ANY),
+    **reads(_unstack, "Unstack", supported=_ANY),
+    **reads(_flip, "Flip", supported=_ANY),
+    **reads(_repeat, "Repeat", supported=_ANY),
+    **reads(_tile, "Tile", supported=_ANY),
+    **reads(_broadcast, "BroadcastTo", supported=_ANY),
+    **reads(_depth_to_space, "DepthToSpace", supported=_ANY),
+    **reads(_space_to_depth, "SpaceToDepth", supported=_ANY),
+    **reads(_get_item, "GetItem", supported="numbers, slices with any step, new axes and `...`"),
+    **reads(_pad, "Pad", supported="of any axes: constant, reflect or symmetric"),
+    **reads(_resize, "Resize", supported="nearest and bilinear, without `antialias` and another ratio"),
+    **reads(_same, "Copy", "StopGradient", supported="left out"),
+    **reads(_cast, "Cast", "SaturateCast", "ConvertToTensor", supported="left out, to a floating-point type"),
 }
 
-OPERATIONS: dict[str, Translations] = {**_ARITHMETIC, **_FUNCTIONS, **_SHAPES}
-"""Translation of each operation of Keras that can be imported, by the name of its class."""
+OPERATIONS: dict[str, Reads] = {**_ARITHMETIC, **_FUNCTIONS, **_SHAPES}
+"""How each operation of Keras is imported, by the name of its class."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import UnsupportedError
-from .builder import Builder, Value
-from .keras_call import Call, Translations, is_layer, values
-from .keras_layers import LAYERS
-from .keras_operations import OPERATIONS
-from .keras_refused import REFUSED
-from .network import Network
-from .problems import Problems, Unfit
+from ...errors import UnsupportedError
+from ..builder import Builder, Value
+from ..network import Network
+from ..problems import Problems, Unfit
+from .call import Call, Reads, is_layer, values
+from .layers import LAYERS
+from .operations import OPERATIONS
+from .refusals import REFUSED
 
 _Known = dict[int, Value | None]
 """Value of each tensor by its identity; None where nothing is known because something before it is refused."""
@@ -110,8 +110,9 @@ class Reader:
             return self.nested(operation, inner, list(values(args)) + list(values(kwargs)), prefix)
         shapes = tuple(_sample(tensor.shape) for tensor in node.outputs)
         assert translation is not None
-        name = str(node.outputs[0].name)
-        made = translation(Call(self.builder, operation, operation.name, args, kwargs, shapes, name, self.old))
+        source = str(node.outputs[0].name)
+        call = Call(self.builder, operation, operation.name, args, kwargs, shapes, source, self.old)
+        made = translation.translate(call)
         found: list[Value | None] = [*made] if isinstance(made, list) else [made]
         if any(tensor.shape[0] not in self.batches for tensor in node.outputs):
             raise Unfit(f"it makes {node.outputs[0].shape} of a batch", "the same work on each sample")
@@ -160,7 +161,7 @@ def _sample(shape: tuple[int | None, ...]) -> tuple[int, ...]:
     return tuple(int(n) for n in shape[1:] if n is not None)
 
 
-def _translation(operation: Any) -> Translations:  # noqa: ANN401 - a layer or operation
+def _translation(operation: Any) -> Reads:  # noqa: ANN401 - a layer or operation
     """How it is imported.
 
     Raises:
