@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,12 @@ RNG = np.random.default_rng(5)
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(a) for a in arguments])
+
+
+def test_the_package_is_imported_where_it_is_needed() -> None:
+    code = "import sys, dqt_edge.cli, dqt_edge.importers.comparison, dqt_edge.importers.files, dqt_edge.importers.onnx"
+    code += "; assert not {'onnx', 'onnxruntime'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_an_integer_model_needs_no_data(here: Path) -> None:

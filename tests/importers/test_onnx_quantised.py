@@ -213,6 +213,21 @@ def test_an_integer_input_needs_no_quantisation(tmp_path: Path) -> None:
     assert max(codes_beside_runtime(graph, path).values()) <= 1
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 6.0), (-1.0, 1.0), (-0.3, 0.7)])
+@pytest.mark.parametrize("between", [False, True], ids=["at once", "behind a pooling"])
+def test_a_limit_before_the_quantisation_is_one_of_codes(
+    low: float, high: float, between: bool, tmp_path: Path
+) -> None:
+    m = TorchStyle()
+    weights, _ = m.weights(4, 3, 3, 3, stored=True)
+    x = m.add("Conv", m.fake(m.input(1, 3, 8, 8), 0.03, 120), weights)
+    if between:
+        x = m.add("MaxPool", x, kernel_shape=[2, 2])
+    x = m.fake(m.add("Clip", x, m.const(low), m.const(high)), 0.02, 80)
+    path = m.save(tmp_path / "model.onnx", x)
+    assert max(codes_beside_runtime(assemble(read_onnx(path)), path).values()) <= 1
+
+
 def test_weights_alone_in_integers_make_a_floating_point_model(tmp_path: Path) -> None:
     m = TorchStyle()
     weights, _ = m.weights(4, 3, 3, 3, stored=True)

@@ -133,6 +133,11 @@ def test_layers_between_which_nothing_is_quantised_are_refused(tmp_path: Path) -
     assert "--calibration" in told
 
 
+def test_operators_of_an_old_version_get_one_sentence(tmp_path: Path) -> None:
+    m = Maker(opset=6)
+    assert "in version 6 of ONNX's operators" in refused(m, tmp_path, m.add("Relu", m.input(1, 3, 8, 8)))
+
+
 @pytest.mark.parametrize(
     ("kind", "dtype", "sentence"),
     [

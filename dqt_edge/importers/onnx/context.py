@@ -221,7 +221,8 @@ class Context:
             if reader.type == "QuantizeLinear" and reader.inputs[0] == name:
                 return self.quant_of(reader), reader.outputs[0]
         for reader in readers if depth else ():
-            if (reader.type in MOVES or self.activation(reader) != "none") and reader.input(0) == name:
+            # A limit of numbers is the same limit of their codes.
+            if (reader.type in MOVES or reader.type in ("Relu", "Clip")) and reader.input(0) == name:
                 found, _ = self.ahead(reader.outputs[0], depth - 1)
                 if found is not None:
                     return found, ""

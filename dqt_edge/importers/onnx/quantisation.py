@@ -14,6 +14,8 @@ from .file import RawNode
 from .fold import fold
 
 DYNAMIC = ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM")
+OPSET_MIN = 7
+"""Version since which shapes are broadcast as NumPy does it."""
 SAME_CODES = ("Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten")
 """What may lie between the DequantizeLinear of a constant and the layer that reads it."""
 
@@ -22,8 +24,15 @@ def refuse_formats(context: Context, where: str) -> None:
     """What a whole model is refused for, in one sentence.
 
     Raises:
-        UnsupportedError: Scales that the device would have to find, or activations of 16 bits or fewer than 8.
+        UnsupportedError: Operators of an old version, scales that the device would have to find, or activations that
+            have not 8 bits.
     """
+    if context.raw.opset < OPSET_MIN:
+        raise UnsupportedError(
+            f"it is written in version {context.raw.opset} of ONNX's operators",
+            where=where,
+            next_step=f"convert it to version {OPSET_MIN} or later: onnx.version_converter.convert_version(model, 13)",
+        )
     dynamic = next((node for node in context.raw.nodes if node.type in DYNAMIC), None)
     if dynamic is not None:
         raise UnsupportedError(
