@@ -151,6 +151,7 @@ class CountedDevice:
         bias: tuple[int, ...] | None = None,
         counts: bool = False,
         checksums: bool = False,
+        start: bool = False,
     ) -> Inference:
         """As :meth:`Client.infer`.
 
@@ -158,7 +159,7 @@ class CountedDevice:
             MismatchError: Plugin and device count differently.
         """
         list(self._file.read())
-        answer = self.client.infer(codes, choices, bias=bias, counts=counts, checksums=checksums)
+        answer = self.client.infer(codes, choices, bias=bias, counts=counts, checksums=checksums, start=start)
         visits = list(self._file.read())
         self.counts = None
         if answer.counts is not None and not checksums:

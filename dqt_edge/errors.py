@@ -11,6 +11,7 @@
     |   |-- SilentDeviceError   no answer within the named timeout, after the named retries
     |   |-- ProtocolError       an answer that is no valid message
     |   |-- RefusedError        a typed NAK
+    |   |-- LostStreamError     the device lost the states of its model
     |   `-- WrongModelError     the device runs another model
     |-- FlashError          7  debug probe or flash memory
     |-- BadFileError        8  an input file that is missing, damaged or hostile, or an output that cannot be written
@@ -122,6 +123,10 @@ class ProtocolError(DeviceError):
 
 class RefusedError(DeviceError):
     """The device answered with a typed NAK; its state is unchanged."""
+
+
+class LostStreamError(DeviceError):
+    """In the middle of a stream, the device lost the states of its model."""
 
 
 class WrongModelError(DeviceError):

@@ -35,6 +35,9 @@ def messages_header() -> str:
         *_enumeration("POLICY", RunPolicy),
         f"#define DQT_RUN_COUNTS 0x{messages.RUN_COUNTS:02X}u",
         f"#define DQT_RUN_CHECKSUMS 0x{messages.RUN_CHECKSUMS:02X}u",
+        f"#define DQT_FEATURE_CONTROLLER 0x{messages.FEATURE_CONTROLLER:02X}u",
+        f"#define DQT_FEATURE_STATES 0x{messages.FEATURE_STATES:02X}u",
+        f"#define DQT_RUN_START 0x{messages.RUN_START:02X}u",
     ]
     for record in (_FRAME, *messages.RECORDS):
         lines += ["", *_record(record)]

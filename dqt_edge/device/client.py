@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..errors import DeviceError, ProtocolError, SilentDeviceError, UsageError, WrongModelError
+from ..errors import DeviceError, LostStreamError, ProtocolError, SilentDeviceError, UsageError, WrongModelError
 from .link import Link, Patience
-from .messages import RUN, RUN_CHECKSUMS, RUN_COUNTS, SELECT, Nak, RunPolicy, Type
+from .messages import RUN, RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, Nak, RunPolicy, Type
 from .replies import BadReply, DeviceInfo, Inference, Refusal, Stats, parse_hello, parse_result, parse_stats
 from .transport import Transport
 from .upload import Upload
@@ -125,7 +125,7 @@ class Client:
         raise self._wrong(board, model_hash, info)
 
     def load(self, codes: bytes) -> None:
-        """Send an input: ``info.input_size`` uint8 codes in (height, width, channel) order."""
+        """Send the inputs, one behind another: ``info.input_size`` uint8 codes in (height, width, channel) order."""
         info = self.info
         if len(codes) != info.input_size:
             raise UsageError(
@@ -142,20 +142,24 @@ class Client:
         bias: Sequence[int] | None = None,
         counts: bool = False,
         checksums: bool = False,
+        start: bool = False,
     ) -> Inference:
-        """One inference on the input that was loaded, which it consumes.
+        """One inference on the inputs that were loaded, which it consumes.
 
         Args:
             choices: Candidate index of each adaptive layer; None: the device's controller decides.
             bias: Added to the controller's logits before it decides, int32, one for each candidate; None: nothing.
             counts: Ask for counter ticks of each layer.
             checksums: Ask for a CRC-32 of each layer's output.
+            start: Begin a new stream: states become what they are before the first inference. Must be true of the first
+                inference of a model with states; says nothing to one without.
 
         Raises:
             UsageError: ``choices`` has not one entry for each adaptive layer, or ``bias`` not one for each candidate.
-            RefusedError: INPUT_INCOMPLETE: no complete input was loaded, or the device restarted since.
+            RefusedError: INPUT_INCOMPLETE: no complete input was loaded, or the device restarted since. NO_STREAM: no
+                stream was begun, or the device restarted since.
         """
-        outcome = self._run(choices, bias, counts, checksums)
+        outcome = self._run(choices, bias, counts, checksums, start)
         if isinstance(outcome, Refusal):
             raise self._link.refused(Type.RUN, outcome)
         return outcome
@@ -168,21 +172,36 @@ class Client:
         bias: Sequence[int] | None = None,
         counts: bool = False,
         checksums: bool = False,
+        start: bool = False,
     ) -> Inference:
-        """:meth:`load` and :meth:`run`; both again if the device restarts or falls silent meanwhile."""
+        """:meth:`load` and :meth:`run`; both again if the device restarts or falls silent meanwhile.
+
+        Raises:
+            LostStreamError: No stream was begun; or in the middle of one the device restarted, or the answer to a RUN was
+                lost for good, so that its states are gone or not known. Begin a new stream.
+        """
         trouble: DeviceError | None = None
+        again = start or not self.info.has_states
         for attempt in range(self._retries.sample):
             if attempt:
                 self._restarts += 1
                 self.hello()  # waits until it is back, and makes sure that it is the same device and model
             try:
                 self.load(codes)
-                outcome = self._run(choices, bias, counts, checksums)
             except (SilentDeviceError, ProtocolError) as error:
+                trouble = error
+                continue
+            try:
+                outcome = self._run(choices, bias, counts, checksums, start)
+            except (SilentDeviceError, ProtocolError) as error:
+                if not again:
+                    raise self._lost_stream() from error
                 trouble = error
                 continue
             if isinstance(outcome, Inference):
                 return outcome
+            if outcome.code == Nak.NO_STREAM:
+                raise self._lost_stream()
             trouble = self._link.refused(Type.RUN, outcome)
             if outcome.code != Nak.INPUT_INCOMPLETE:
                 break
@@ -200,7 +219,7 @@ class Client:
         return self.hello()
 
     def _run(
-        self, choices: Sequence[int] | None, bias: Sequence[int] | None, counts: bool, checksums: bool
+        self, choices: Sequence[int] | None, bias: Sequence[int] | None, counts: bool, checksums: bool, start: bool
     ) -> Inference | Refusal:
         info = self.info
         biases = _biases(bias, info.candidates, given=choices is not None)
@@ -213,7 +232,7 @@ class Client:
                 next_step="give one candidate index for each adaptive layer",
             )
         policy = RunPolicy.CONTROLLER if choices is None else RunPolicy.VECTOR
-        flags = RUN_COUNTS * counts | RUN_CHECKSUMS * checksums
+        flags = RUN_COUNTS * counts | RUN_CHECKSUMS * checksums | RUN_START * start
         tail = bytes(vector) if choices is not None else struct.pack(f"<{len(biases)}i", *biases)
         payload = RUN.pack(policy=policy, flags=flags, count=len(vector) or len(biases)) + tail
         patience = Patience("run", self._timeouts.run, self._retries.run)
@@ -233,6 +252,13 @@ class Client:
             return parse(answer)
         except BadReply as error:
             raise self._link.nonsense(str(error)) from error
+
+    def _lost_stream(self) -> LostStreamError:
+        return LostStreamError(
+            "the device holds no stream: none was begun, or it restarted or fell silent in the middle of one",
+            where=self._transport.name,
+            next_step="run the samples again from the first; check the board's power supply and cable",
+        )
 
     def _wrong(self, board: str, model_hash: bytes, info: DeviceInfo) -> WrongModelError:
         return WrongModelError(

@@ -50,6 +50,7 @@ class Nak(IntEnum):
     NO_CONTROLLER = 8
     NO_MODEL = 9
     FAILED = 10
+    NO_STREAM = 11
 
 
 class RunPolicy(IntEnum):
@@ -63,6 +64,8 @@ RUN_COUNTS = 0x01
 """RUN flag: the result carries a counter difference for each layer."""
 RUN_CHECKSUMS = 0x02
 """RUN flag: the result carries a CRC-32 of each layer's output. Made outside the counted time."""
+RUN_START = 0x04
+"""RUN flag: a new stream begins; states are what they are before the first inference."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,11 @@ class Record:
 
 _CODES = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "bytes16": "16s", "bytes32": "32s"}
 
+FEATURE_CONTROLLER = 0x01
+"""Feature of a model: it can choose its widths itself."""
+FEATURE_STATES = 0x02
+"""Feature of a model: it keeps states from one inference to the next."""
+
 HELLO_REPLY = Record(
     "hello_reply",
     (
@@ -97,7 +105,7 @@ HELLO_REPLY = Record(
         ("candidates", "u8"),
         ("window", "u8"),
         ("max_payload", "u16"),
-        ("has_controller", "u8"),
+        ("features", "u8"),
         ("models", "u8"),
         ("input_size", "u32"),
         ("output_size", "u32"),
@@ -106,14 +114,14 @@ HELLO_REPLY = Record(
     ),
 )
 """``layers`` counts all executed layers, the controller's included; ``window`` is how many LOADs may be unanswered.
-``models`` is how many models the image holds; the rest describes the one that is served. Firmware that serves one model
+``features`` is a sum of ``FEATURE_...``. ``models`` is how many models the image holds; the rest describes the one that is served. Firmware that serves one model
 only may say 0."""
 
 SELECT = Record("select", (("model", "u16"),))
 """Serve this model from now on, counted from 0 in the order of the export. The reply is a HELLO_REPLY."""
 
 LOAD = Record("load", (("offset", "u32"),))
-"""Followed by the bytes. Offset 0 starts a new input; otherwise it must not lie behind what has been received."""
+"""Followed by the bytes, of several inputs one behind another. Offset 0 starts a new input; otherwise it must not lie behind what has been received."""
 
 LOAD_REPLY = Record("load_reply", (("received", "u32"),))
 """How many bytes of the input have been received without a gap."""
@@ -137,7 +145,7 @@ RESULT = Record(
         ("total", "u64"),
     ),
 )
-"""Followed by choices u8[adaptive], output u8[output_size], then by flags counts u64[layers], checksums u32[layers].
+"""Followed by choices u8[adaptive], outputs u8[output_size] one behind another, then by flags counts u64[layers], checksums u32[layers].
 
 ``total`` is the counter difference over the whole inference. A layer that did not run has count 0 and checksum 0."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from ..boards import Counter
 from .messages import (
+    FEATURE_CONTROLLER,
+    FEATURE_STATES,
     HELLO_REPLY,
     LOAD,
     LOAD_REPLY,
@@ -30,7 +32,8 @@ class BadReply(ValueError):  # noqa: N818 - never reaches a user: the client mak
 class DeviceInfo:
     """What HELLO says: limits of the link, sizes of the model that is served, and who the device is.
 
-    ``models`` is how many models its image holds; see :meth:`Client.expect`.
+    ``input_size`` and ``output_size`` are bytes of all inputs and of all outputs. ``models`` is how many models its image
+    holds; see :meth:`Client.expect`.
     """
 
     board: str
@@ -44,6 +47,7 @@ class DeviceInfo:
     input_size: int
     output_size: int
     models: int = 1
+    has_states: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Inference:
     """One result.
 
     Attributes:
-        output: Output codes, uint8.
+        output: Output codes, uint8, of several outputs one behind another.
         choices: Index of the candidate at which each adaptive layer ran.
         counts: Counter ticks of each layer as executed, 0 where it did not run; None if not asked for.
         total: Counter ticks of the whole inference. See :func:`in_units`.
@@ -120,10 +124,11 @@ def parse_hello(payload: bytes) -> DeviceInfo:
         candidates=found["candidates"],
         window=found["window"],
         max_payload=found["max_payload"],
-        has_controller=found["has_controller"] != 0,
+        has_controller=bool(found["features"] & FEATURE_CONTROLLER),
         input_size=found["input_size"],
         output_size=found["output_size"],
         models=max(1, found["models"]),
+        has_states=bool(found["features"] & FEATURE_STATES),
     )
 
 

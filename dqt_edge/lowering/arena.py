@@ -95,14 +95,14 @@ def aligned(size: int, alignment: int = ALIGNMENT) -> int:
     return -(-size // alignment) * alignment
 
 
-def place(sizes: Mapping[str, int], steps: Sequence[Step], model_input: str, model_output: str) -> Arena:
+def place(sizes: Mapping[str, int], steps: Sequence[Step], given: Sequence[str], wanted: Sequence[str]) -> Arena:
     """Place every tensor so that nothing is overwritten while it is needed.
 
-    A tensor is needed from the step that writes it to the last step that reads it; the model's input from the start,
-    its output to the end. First fit: tensors are placed one by one, each at its lowest free offset. Several orders of
+    A tensor is needed from the step that writes it to the last step that reads it. Those that are ``given``, as inputs,
+    are needed from the start; those that are ``wanted``, as outputs, to the end; a state is both. First fit: tensors are placed one by one, each at its lowest free offset. Several orders of
     placing are tried, and the smallest result is taken.
     """
-    tensors = _lifetimes(sizes, steps, model_input, model_output)
+    tensors = _lifetimes(sizes, steps, given, wanted)
     live = tuple(tuple(t for t in tensors if t.first <= i <= t.last) for i in range(len(steps)))
     bound = max(_least(step, here) for step, here in zip(steps, live, strict=True))
     offsets = _search(tensors, steps, bound)
@@ -115,11 +115,11 @@ def place(sizes: Mapping[str, int], steps: Sequence[Step], model_input: str, mod
 
 
 def _lifetimes(
-    sizes: Mapping[str, int], steps: Sequence[Step], model_input: str, model_output: str
+    sizes: Mapping[str, int], steps: Sequence[Step], given: Sequence[str], wanted: Sequence[str]
 ) -> tuple[_Tensor, ...]:
-    first = {model_input: -1} | {step.writes: i for i, step in enumerate(steps)}
+    first = dict.fromkeys(given, -1) | {step.writes: i for i, step in enumerate(steps)}
     last = first | {name: i for i, step in enumerate(steps) for name in step.reads}
-    last[model_output] = len(steps)
+    last |= dict.fromkeys(wanted, len(steps))
     return tuple(
         _Tensor(
             name,

@@ -96,7 +96,9 @@ def _place(graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[
             sizes[layer.output] = 4 * layer.channels
         choice = chosen[layer.name]
         steps.append(arena.Step(layer.inputs, layer.output, choice.overlaps(layer, tensors), choice.scratch))
-    return MemoryPlan(chosen, arena.place(sizes, steps, graph.input, graph.output), sizes)
+    reads, writes = [state.read for state in graph.states], [state.write for state in graph.states]
+    placement = arena.place(sizes, steps, [*graph.inputs, *reads], [*graph.outputs, *reads, *writes])
+    return MemoryPlan(chosen, placement, sizes)
 
 
 def fullest(memory: MemoryPlan, layers: tuple[str, ...]) -> tuple[int, tuple[Region, ...]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..boards import Board
-from ..graph import Dense, Graph, Layer, MacLayer, Pair, Shape
+from ..graph import Dense, Graph, Layer, MacLayer, Pair, Shape, State
 from ..graph.checkpoint import model_hash
 from . import records
 from .arena import aligned
@@ -21,6 +21,9 @@ from .orient import along_rows
 from .record import Record
 from .records import Proof
 from .terminal import Terminal
+
+MARK_SIZE = 8
+"""Bytes at the end of the arena that say whose states lie in it: DQT_MARK_SIZE of dqt_model.h."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ class Plan:
     """A graph lowered for a board. Offsets and sizes in bytes.
 
     Attributes:
-        source, target: The model's input and output, as its user sees them.
+        inputs, outputs: As the model's user sees them, the first ones first.
+        states: What is copied in the arena behind each inference.
         classes: Class names, one for each output code, or none.
         memory_size: Tensors and scratch together; the chosen candidates lie behind.
         memory_lower_bound: No placement of them can be smaller than this.
@@ -115,12 +119,9 @@ class Plan:
     scratch_size: int
     peak: str
     peak_regions: tuple[Region, ...]
-    source: Terminal
-    target: Terminal
-    input: int
-    input_size: int
-    output: int
-    output_size: int
+    inputs: tuple[Terminal, ...]
+    outputs: tuple[Terminal, ...]
+    states: tuple[records.State, ...]
     decide_at: int | None
     logits: int
     dial_targets: str | None = None
@@ -141,8 +142,18 @@ class Plan:
 
     @property
     def arena_size(self) -> int:
-        """Bytes of the arena: tensors, scratch, and the choices."""
-        return self.choices + aligned(self.adaptive_count)
+        """Bytes of the arena: tensors, scratch, the choices, and the mark of a model with states."""
+        return self.choices + aligned(self.adaptive_count) + (MARK_SIZE if self.states else 0)
+
+    @property
+    def input_size(self) -> int:
+        """Bytes of all inputs."""
+        return sum(terminal.size for terminal in self.inputs)
+
+    @property
+    def output_size(self) -> int:
+        """Bytes of all outputs."""
+        return sum(terminal.size for terminal in self.outputs)
 
     @property
     def candidate_max(self) -> int:
@@ -166,9 +177,10 @@ class Plan:
 
     @property
     def table_size(self) -> int:
-        """Bytes of all layers' descriptors in flash."""
+        """Bytes of all descriptors in flash: of layers, inputs, outputs and states."""
         widths = sum(map(len, self.width_tables.values())) * records.Width.byte_size()
-        return widths + sum(layer.table_size for layer in self.layers)
+        places = (len(self.inputs) + len(self.outputs)) * records.Place.byte_size()
+        return widths + places + len(self.states) * records.State.byte_size() + sum(layer.table_size for layer in self.layers)
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -227,13 +239,10 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         scratch_size=scratch,
         peak=layers[at].name,
         peak_regions=regions,
-        source=Terminal.of(given.tensor(given.input)),
-        target=Terminal.of(given.tensor(given.output)),
+        inputs=tuple(Terminal.of(given.tensor(name), placement.offsets[name]) for name in given.inputs),
+        outputs=tuple(Terminal.of(given.tensor(name), placement.offsets[name]) for name in given.outputs),
+        states=tuple(_state(state, given.tensor(state.read).size, placement.offsets) for state in given.states),
         classes=given.classes if len(given.classes) == given.tensor(given.output).size else (),
-        input=placement.offsets[graph.input],
-        input_size=graph.tensor(graph.input).size,
-        output=placement.offsets[graph.output],
-        output_size=graph.tensor(graph.output).size,
         decide_at=decide_at,
         logits=logits,
         dial_targets=dial_targets,
@@ -241,6 +250,11 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         dial_count=len(dial),
         offsets=placement.offsets,
     )
+
+
+def _state(state: State, size: int, offsets: Mapping[str, int]) -> records.State:
+    """Tensors take whole words in the arena, so the last one may be copied whole."""
+    return records.State(offsets[state.read], offsets[state.write], -(-size // 4), 0x01010101 * state.initial)
 
 
 def _planned(

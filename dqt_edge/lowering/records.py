@@ -36,6 +36,26 @@ class Width(Record):
 
 
 @dataclass(frozen=True)
+class Place(Record):
+    """Where an input or output lies in the arena."""
+
+    c_type = "dqt_place"
+    offset: U32
+    size: U32
+
+
+@dataclass(frozen=True)
+class State(Record):
+    """What is kept between inferences: ``words`` of 4 bytes at ``write`` go to ``read``; ``fill``: four codes."""
+
+    c_type = "dqt_state"
+    read: U32
+    write: U32
+    words: U32
+    fill: U32
+
+
+@dataclass(frozen=True)
 class Layer(Record):
     """A layer of the model's table: its kernel, parameters and candidates, which are names of C."""
 
@@ -292,6 +312,8 @@ class Concatenation(Record):
 
 RECORDS: tuple[type[Record], ...] = (
     Width,
+    Place,
+    State,
     Layer,
     Window,
     Requantize,

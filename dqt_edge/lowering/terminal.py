@@ -1,10 +1,11 @@
-"""The model's input and output, as its user sees them, with the integers that convert numbers to codes and back."""
+"""The model's inputs and outputs, as its user sees them, with the integers that convert numbers to codes and back."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from ..graph import Shape, Tensor
 
@@ -25,16 +26,29 @@ class FixedScale:
 
 @dataclass(frozen=True)
 class Terminal:
-    """The model's input or output: its shape, and what a code stands for: number = scale * (code - zero point)."""
+    """An input or output of the model. What a code stands for: number = scale * (code - zero point).
+
+    Attributes:
+        name: Of its tensor.
+        offset: Into the arena, in bytes.
+    """
 
     shape: Shape
     scale: float
     zero_point: int
+    name: str = ""
+    offset: int = 0
 
     @classmethod
-    def of(cls, tensor: Tensor) -> Terminal:
+    def of(cls, tensor: Tensor, offset: int) -> Terminal:
         """The terminal that a tensor is."""
-        return cls(tensor.shape, float(tensor.scale), tensor.zero_point)
+        return cls(tensor.shape, float(tensor.scale), tensor.zero_point, tensor.name, offset)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What its user needs to know, as plain JSON values."""
+        facts = {"name": self.name, "shape": list(self.shape), "size": self.size}
+        return facts | {"scale": self.scale, "zero_point": self.zero_point}
 
     @property
     def size(self) -> int:

@@ -49,8 +49,12 @@ class Device(Protocol):
         bias: tuple[int, ...] | None = None,
         counts: bool = False,
         checksums: bool = False,
+        start: bool = False,
     ) -> Answer:
-        """Run one sample; ``choices`` None lets the controller decide, with ``bias`` on its logits."""
+        """Run one sample; ``choices`` None lets the controller decide, with ``bias`` on its logits.
+
+        ``start`` begins a stream of a model with states.
+        """
         ...
 
 
@@ -119,15 +123,23 @@ class Session:
         return self.policy.startswith("dynamic")
 
 
-def layer_checksums(graph: Graph, sample: Codes, policy: Policy) -> list[int]:
-    """CRC-32 of each layer's output by the interpreter; 0 for controller layers under a fixed policy."""
-    result = interpreter.run(graph, sample[None], policy, keep_tensors=True)
+def layer_checksums(graph: Graph, sample: Codes, policy: Policy, before: Codes | None = None) -> list[int]:
+    """CRC-32 of each layer's output by the interpreter; 0 for controller layers under a fixed policy.
+
+    Args:
+        graph: The model.
+        sample: Codes of one sample.
+        policy: See ``graph.policy``.
+        before: Samples that came before it in its stream, for a model with states.
+    """
+    samples = sample[None] if before is None or not graph.states else np.concatenate([before, sample[None]])
+    result = interpreter.run(graph, samples, policy, keep_tensors=True)
     sums = []
     for layer in graph.all_layers:
         if layer.output in result.tensors:
-            sums.append(zlib.crc32(result.tensors[layer.output].tobytes()))
+            sums.append(zlib.crc32(result.tensors[layer.output][-1].tobytes()))
         elif isinstance(layer, Dense) and result.logits is not None:
-            sums.append(zlib.crc32(result.logits.astype("<i4").tobytes()))
+            sums.append(zlib.crc32(result.logits[-1].astype("<i4").tobytes()))
         else:
             sums.append(0)
     return sums
@@ -151,7 +163,8 @@ def run_session(
         device: An open client whose model has been checked.
         graph: The model.
         board: Where it runs; gives the counter's unit.
-        codes: Input codes, uint8 [samples, height, width, channels].
+        codes: Input codes, uint8 [samples, height, width, channels]; of several inputs [samples, bytes], see
+            ``graph.samples``. A model with states takes them as one stream.
         labels: Targets as the model's task takes them, class indices say, or None.
         policy: See ``graph.policy``.
         real: The inputs in the data's own unit, if they are known; an autoencoder is judged by them.
@@ -160,17 +173,18 @@ def run_session(
     """
     settled = parse_policy(policy, graph)
     expected = interpreter.run(graph, codes, settled)
+    wanted = expected.sent
     bias = settled.bias if isinstance(settled, Dynamic) else None
     counts, outputs, wrong, first = [], [], 0, None
     for i, sample in enumerate(codes):
         choices = tuple(int(c) for c in expected.choices[i]) if isinstance(settled, tuple) else None
-        answer = device.infer(sample.tobytes(), choices, bias=bias, counts=True)
+        answer = device.infer(sample.tobytes(), choices, bias=bias, counts=True, start=i == 0)
         outputs.append(np.frombuffer(answer.output, np.uint8))
         counts.append([*(answer.counts or ()), answer.total])
-        if answer.output != expected.outputs[i].tobytes() or tuple(answer.choices) != tuple(expected.choices[i]):
+        if answer.output != wanted[i].tobytes() or tuple(answer.choices) != tuple(expected.choices[i]):
             wrong += 1
             if first is None:
-                first = f"sample {i}: {_first_difference(device, graph, sample, choices, settled)}"
+                first = f"sample {i}: {_first_difference(device, graph, codes[: i + 1], expected.choices, settled)}"
         progress()
     measured = None
     if counted:
@@ -182,12 +196,14 @@ def run_session(
 
 
 def _first_difference(
-    device: Device, graph: Graph, sample: Codes, choices: tuple[int, ...] | None, policy: Settled
+    device: Device, graph: Graph, samples: Codes, choices: npt.NDArray[np.int64], policy: Settled
 ) -> str:
-    """Run the sample again with checksums, and name the first layer whose output differs."""
+    """Run the last sample again with checksums, its stream from the start, and name the first layer that differs."""
     bias = policy.bias if isinstance(policy, Dynamic) else None
-    answer = device.infer(sample.tobytes(), choices, bias=bias, checksums=True)
-    wanted = layer_checksums(graph, sample, policy)
+    for i in range(0 if graph.states else len(samples) - 1, len(samples)):
+        vector = tuple(int(c) for c in choices[i]) if isinstance(policy, tuple) else None
+        answer = device.infer(samples[i].tobytes(), vector, bias=bias, checksums=True, start=i == 0)
+    wanted = layer_checksums(graph, samples[-1], policy, samples[:-1])
     for layer, found, want in zip(graph.all_layers, answer.checksums or (), wanted, strict=False):
         if found != want:
             return f"layer {layer.name!r} differs first"

@@ -235,12 +235,9 @@ def _model_facts(graph: Graph, names: ModelNames, plan: Plan) -> dict[str, Any]:
         "hash": plan.model_hash.hex(),
         "checkpoint": checkpoint_path(names),
         "arena": plan.arena_size,
-        "input": {
-            "shape": list(plan.source.shape),
-            "scale": plan.source.scale,
-            "zero_point": plan.source.zero_point,
-        },
-        "output": {"size": plan.target.size, "scale": plan.target.scale, "zero_point": plan.target.zero_point},
+        "inputs": [terminal.facts for terminal in plan.inputs],
+        "outputs": [terminal.facts for terminal in plan.outputs],
+        "states": len(plan.states),
         "classes": list(graph.classes),
         "dial": list(graph.dial_targets),
         "layers": [

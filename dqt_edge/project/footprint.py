@@ -105,7 +105,7 @@ def make_buffers(plans: Sequence[Plan]) -> Buffers:
         if result > messages.PAYLOAD_MAX:
             raise UnsupportedError(
                 f"a result of {result:,} bytes is longer than a message of {messages.PAYLOAD_MAX:,} bytes",
-                where=f"output of model {plan.name!r}, {plan.output_size:,} elements",
+                where=f"outputs of model {plan.name!r}, {plan.output_size:,} elements",
                 next_step="end the model in a smaller layer, such as pooling and a dense layer",
             )
         reply_max = max(reply_max, result)

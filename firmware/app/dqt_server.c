@@ -24,7 +24,10 @@ static struct {
     uint32_t ring_tail;
     uint32_t reply_size;   /* bytes of the kept reply, 0: none since start-up */
     uint32_t answered_crc; /* CRC of the request that the kept reply answers */
-    uint32_t received;     /* bytes of the input received without a gap */
+    uint32_t input_size;   /* bytes of all inputs of the model, which lie one behind another in LOADs */
+    uint32_t output_size;  /* the same of its outputs, in a RESULT */
+    uint32_t received;     /* bytes of the inputs received without a gap */
+    uint32_t streaming;    /* the states in the arena are those of a stream that a RUN has begun */
     uint32_t runs;
     uint32_t bad_frames;
     uint32_t naks;
@@ -143,6 +146,23 @@ static outcome answered(uint32_t payload_size) {
     return (outcome){.code = 0, .detail = 0, .payload_size = payload_size};
 }
 
+static uint32_t bytes_of(const dqt_place *places, uint32_t count) {
+    uint32_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bytes += places[i].size;
+    }
+    return bytes;
+}
+
+/* The models share one arena, so a loaded input and the states are forgotten. */
+static void serve(const dqt_model *model) {
+    server.model = model;
+    server.input_size = bytes_of(model->inputs, model->input_count);
+    server.output_size = bytes_of(model->outputs, model->output_count);
+    server.received = 0;
+    server.streaming = 0;
+}
+
 static outcome hello(uint8_t *out) {
     static const uint8_t board[BOARD_SIZE] = DQT_BOARD_ID; /* all 16 bytes: the code has one size for every id */
     const dqt_model *model = server.model;
@@ -155,16 +175,17 @@ static outcome hello(uint8_t *out) {
     out[DQT_HELLO_REPLY_CANDIDATES_OFFSET] = model->candidate_max;
     out[DQT_HELLO_REPLY_WINDOW_OFFSET] = (uint8_t)dqt_app.load_window;
     put16(out + DQT_HELLO_REPLY_MAX_PAYLOAD_OFFSET, dqt_app.receive_max);
-    out[DQT_HELLO_REPLY_HAS_CONTROLLER_OFFSET] = dqt_has_controller(model);
+    out[DQT_HELLO_REPLY_FEATURES_OFFSET] = (uint8_t)((dqt_has_controller(model) ? DQT_FEATURE_CONTROLLER : 0u) |
+                                                     (model->state_count > 0u ? DQT_FEATURE_STATES : 0u));
     out[DQT_HELLO_REPLY_MODELS_OFFSET] = (uint8_t)dqt_app.model_count;
-    put32(out + DQT_HELLO_REPLY_INPUT_SIZE_OFFSET, model->input_size);
-    put32(out + DQT_HELLO_REPLY_OUTPUT_SIZE_OFFSET, model->output_size);
+    put32(out + DQT_HELLO_REPLY_INPUT_SIZE_OFFSET, server.input_size);
+    put32(out + DQT_HELLO_REPLY_OUTPUT_SIZE_OFFSET, server.output_size);
     copy(out + DQT_HELLO_REPLY_BOARD_OFFSET, board, sizeof board);
     copy(out + DQT_HELLO_REPLY_MODEL_OFFSET, model->hash, sizeof model->hash);
     return answered(DQT_HELLO_REPLY_SIZE);
 }
 
-/* Serves another model from now on. The models share one arena, so a loaded input is forgotten. */
+/* Serves another model from now on. */
 static outcome select_model(const uint8_t *payload, uint32_t size, uint8_t *out) {
     if (size != DQT_SELECT_SIZE) {
         return refused(DQT_NAK_BAD_LENGTH, DQT_SELECT_SIZE);
@@ -173,9 +194,24 @@ static outcome select_model(const uint8_t *payload, uint32_t size, uint8_t *out)
     if (index >= dqt_app.model_count) {
         return refused(DQT_NAK_NO_MODEL, dqt_app.model_count);
     }
-    server.model = dqt_app.models[index];
-    server.received = 0;
+    serve(dqt_app.models[index]);
     return hello(out);
+}
+
+/* Writes bytes of a message to where they belong: offset counts from the first input to the last. */
+static void put_inputs(uint32_t offset, const uint8_t *from, uint32_t count) {
+    const dqt_place *place = server.model->inputs;
+    for (; count != 0u; place++) {
+        if (offset >= place->size) {
+            offset -= place->size;
+            continue;
+        }
+        const uint32_t part = count < place->size - offset ? count : place->size - offset;
+        copy(dqt_app.arena + place->offset + offset, from, part);
+        from += part;
+        count -= part;
+        offset = 0;
+    }
 }
 
 static outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
@@ -187,10 +223,10 @@ static outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
     if (offset > server.received) {
         return refused(DQT_NAK_BAD_OFFSET, server.received);
     }
-    if (count > server.model->input_size - offset) { /* offset <= server.received <= input_size */
-        return refused(DQT_NAK_BAD_LENGTH, DQT_LOAD_SIZE + server.model->input_size - offset);
+    if (count > server.input_size - offset) { /* offset <= server.received <= input_size */
+        return refused(DQT_NAK_BAD_LENGTH, DQT_LOAD_SIZE + server.input_size - offset);
     }
-    copy(dqt_input(server.model, dqt_app.arena) + offset, payload + DQT_LOAD_SIZE, count);
+    put_inputs(offset, payload + DQT_LOAD_SIZE, count);
     if (offset == 0 || offset + count > server.received) {
         server.received = offset + count;
     }
@@ -207,7 +243,7 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
     uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
     uint32_t flags = payload[DQT_RUN_FLAGS_OFFSET];
     uint32_t count = get16(payload + DQT_RUN_COUNT_OFFSET);
-    if (policy > DQT_POLICY_VECTOR || (flags & ~(DQT_RUN_COUNTS | DQT_RUN_CHECKSUMS)) != 0) {
+    if (policy > DQT_POLICY_VECTOR || (flags & ~(DQT_RUN_COUNTS | DQT_RUN_CHECKSUMS | DQT_RUN_START)) != 0) {
         return refused(DQT_NAK_BAD_POLICY, policy | (flags << 8));
     }
     if (policy == DQT_POLICY_CONTROLLER && !dqt_has_controller(model)) {
@@ -225,8 +261,11 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
             return refused(DQT_NAK_BAD_CHOICE, i);
         }
     }
-    if (server.received != model->input_size) {
+    if (server.received != server.input_size) {
         return refused(DQT_NAK_INPUT_INCOMPLETE, server.received);
+    }
+    if (model->state_count > 0u && !server.streaming && (flags & DQT_RUN_START) == 0u) {
+        return refused(DQT_NAK_NO_STREAM, 0);
     }
     return answered(0);
 }
@@ -256,6 +295,10 @@ static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     server.options.bias = policy == DQT_POLICY_VECTOR ? NULL : biases(payload);
     server.options.hook = dqt_measure_layer;
     server.options.context = &server.measurement;
+    if ((flags & DQT_RUN_START) != 0u) {
+        (void)dqt_reset(model, dqt_app.arena);
+        server.streaming = 1;
+    }
     dqt_measurement_start(&server.measurement, model);
     const dqt_status status = dqt_run(model, dqt_app.arena, &server.options, &server.result);
     const dqt_result *result = &server.result;
@@ -270,13 +313,15 @@ static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     put16(out + DQT_RESULT_ADAPTIVE_OFFSET, model->adaptive_count);
     put16(out + DQT_RESULT_LAYERS_OFFSET, model->layer_count);
     put16(out + DQT_RESULT_RESERVED_OFFSET, 0);
-    put32(out + DQT_RESULT_OUTPUT_SIZE_OFFSET, result->output_size);
+    put32(out + DQT_RESULT_OUTPUT_SIZE_OFFSET, server.output_size);
     put64(out + DQT_RESULT_TOTAL_OFFSET, server.measurement.total);
     uint32_t at = DQT_RESULT_SIZE;
     copy(out + at, result->choices, result->choice_count);
     at += result->choice_count;
-    copy(out + at, result->output, result->output_size);
-    at += result->output_size;
+    for (uint32_t i = 0; i < model->output_count; i++) {
+        copy(out + at, dqt_app.arena + model->outputs[i].offset, model->outputs[i].size);
+        at += model->outputs[i].size;
+    }
     for (uint32_t i = 0; (flags & DQT_RUN_COUNTS) != 0 && i < model->layer_count; i++) {
         put64(out + at, dqt_app.counts[i]);
         at += 8u;
@@ -359,7 +404,7 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
 void dqt_server_run(void) {
     uint8_t *request = dqt_app.receive;
     dqt_decoder_init(&server.decoder, request, FRAME_MIN + dqt_app.receive_max);
-    server.model = dqt_app.models[0];
+    serve(dqt_app.models[0]);
     for (;;) {
         int byte = next_byte();
         if (byte < 0) {

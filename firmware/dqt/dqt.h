@@ -38,7 +38,7 @@ typedef struct dqt_model dqt_model;
 
 typedef enum dqt_status {
     DQT_OK = 0,
-    DQT_STOPPED = 1,       /* the hook returned false: there is no result, and the input is lost */
+    DQT_STOPPED = 1,       /* the hook returned false: there is no result, and the inputs are lost */
     DQT_BAD_ARGUMENT = 2,  /* a pointer that must not be NULL is, or the arena is not aligned to 8 bytes */
     DQT_BAD_CHOICE = 3,    /* options->choices names a candidate that its layer does not have */
     DQT_NO_CONTROLLER = 4, /* the model has adaptive layers and no controller: options->choices must be given */
@@ -71,23 +71,40 @@ typedef struct dqt_options {
 
 /* What came out. Both pointers lead into the arena, and are valid until it is next written to. */
 typedef struct dqt_result {
-    const uint8_t *output;  /* codes, (height, width, channel) order; dqt_dequantize() makes numbers of them */
+    const uint8_t *output;  /* codes, (height, width, channel) order; dqt_dequantize() makes numbers of them. Of several
+                               outputs the first; dqt_output_at() has the others */
     uint32_t output_size;   /* bytes */
     uint32_t top;           /* index of the largest code, the first of equals: the class of a classifier */
     const uint8_t *choices; /* index of the candidate that each adaptive layer ran at */
     uint32_t choice_count;  /* adaptive layers */
 } dqt_result;
 
-/* Where to write an input: <MODEL>_INPUT_SIZE codes in (height, width, channel) order, before each dqt_run().
+/* Where to write an input: <MODEL>_INPUT_SIZE codes in (height, width, channel) order, before each dqt_run(). Of several
+ * inputs the first; dqt_input_at() has the others.
  * arena: <MODEL>_ARENA_SIZE bytes. Neither argument may be NULL. */
 uint8_t *dqt_input(const dqt_model *model, void *arena);
 
-/* One inference on the input in the arena, which it overwrites.
+/* One inference on the inputs in the arena, which it overwrites.
  * arena: <MODEL>_ARENA_SIZE bytes, aligned to 8, used by nobody else meanwhile; its content before does not matter but
- * for the input. options: NULL for the controller's own choice. result: may be NULL.
+ * for the inputs and, of a model with states, for these: see dqt_reset(). options: NULL for the controller's own choice. result: may be NULL.
  * Returns DQT_OK, DQT_STOPPED, DQT_BAD_ARGUMENT, DQT_BAD_CHOICE or DQT_NO_CONTROLLER; nothing ran in the last three
  * cases. *result is written only if it returns DQT_OK. */
 dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *options, dqt_result *result);
+
+/* Of a model with several inputs or outputs: where the i-th lies, i from 0 in the order of dqt_<model>.h; NULL for an i
+ * that there is none of. An input is written before each dqt_run(). An output is valid when dqt_run() has returned DQT_OK,
+ * until the arena is next written to. Neither pointer given may be NULL. */
+uint8_t *dqt_input_at(const dqt_model *model, void *arena, uint32_t i);
+const uint8_t *dqt_output_at(const dqt_model *model, const void *arena, uint32_t i);
+
+/* A model with states keeps them in the arena from one inference to the next: an inference that returns DQT_OK reads
+ * what the one before it left, and any other leaves them as they were. This makes them what they are before the first
+ * inference: call it where a new stream of inputs begins. It may be left out before the first dqt_run() in an arena of
+ * zeros, such as a static one, which finds no states there and begins with the initial ones. It must be called before
+ * the first dqt_run() in memory that may hold anything else, and after another model has used the arena: better give a
+ * model with states an arena of its own. Without states it does nothing.
+ * arena: <MODEL>_ARENA_SIZE bytes, aligned to 8. Returns DQT_OK or DQT_BAD_ARGUMENT. */
+dqt_status dqt_reset(const dqt_model *model, void *arena);
 
 /* The controller's bias for a mean cost, for dqt_options.bias: interpolated between the points that the model was
  * calibrated at.
@@ -101,12 +118,17 @@ dqt_status dqt_check_weights(const dqt_model *model);
 
 /* Sizes, for code that serves any model; the macros of dqt_<model>.h have the same numbers for one. */
 uint32_t dqt_arena_size(const dqt_model *model);   /* bytes */
-uint32_t dqt_input_size(const dqt_model *model);   /* bytes */
-uint32_t dqt_output_size(const dqt_model *model);  /* bytes */
+uint32_t dqt_input_size(const dqt_model *model);   /* bytes of the first input */
+uint32_t dqt_output_size(const dqt_model *model);  /* bytes of the first output */
 uint32_t dqt_layer_count(const dqt_model *model);  /* layers that a hook may hear of, the controller's included */
 uint32_t dqt_choice_count(const dqt_model *model); /* adaptive layers */
 bool dqt_has_controller(const dqt_model *model);   /* whether dqt_run() needs no choices */
 uint32_t dqt_bias_count(const dqt_model *model);   /* numbers that dqt_options.bias has */
+uint32_t dqt_input_count(const dqt_model *model);  /* at least 1 */
+uint32_t dqt_output_count(const dqt_model *model); /* at least 1 */
+/* Bytes of the i-th input or output, 0 for an i that there is none of. */
+uint32_t dqt_input_size_at(const dqt_model *model, uint32_t i);
+uint32_t dqt_output_size_at(const dqt_model *model, uint32_t i);
 /* Width pairs that adaptive layer i has, 0 <= i < dqt_choice_count(); 0 for any other i. */
 uint32_t dqt_candidate_count(const dqt_model *model, uint32_t i);
 

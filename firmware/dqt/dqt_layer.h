@@ -26,6 +26,19 @@ typedef struct {
     uint8_t reserved;
 } dqt_width;
 
+/* Where an input or output lies: an offset into the arena, a multiple of 8, and bytes. */
+typedef struct {
+    uint32_t offset, size;
+} dqt_place;
+
+/* A tensor that is kept between inferences: words at `write` are copied to `read` behind each. Both offsets are
+ * multiples of 8. The last word may reach behind the tensor, into bytes that belong to nothing. */
+typedef struct {
+    uint32_t read, write;
+    uint32_t words;
+    uint32_t fill; /* the initial code, four times */
+} dqt_state;
+
 /* An offset that is not there. */
 #define DQT_NONE 0xFFFFFFFFu
 
@@ -193,6 +206,8 @@ typedef struct {
 #if UINTPTR_MAX == 0xFFFFFFFFu
 /* The sizes that the exporter predicts with. */
 _Static_assert(sizeof(dqt_width) == 4u, "dqt_width");
+_Static_assert(sizeof(dqt_place) == 8u, "dqt_place");
+_Static_assert(sizeof(dqt_state) == 16u, "dqt_state");
 _Static_assert(sizeof(dqt_layer) == 24u, "dqt_layer");
 _Static_assert(sizeof(dqt_mac) == 76u, "dqt_mac");
 _Static_assert(sizeof(dqt_pool) == 52u, "dqt_pool");

@@ -16,16 +16,24 @@ struct dqt_model {
     const uint16_t *dial_targets; /* [dial_count], increasing, 0..1000; NULL if the model has no dial */
     const int32_t *dial_biases;   /* [dial_count][candidate_max] */
     uint32_t arena_size;
-    uint32_t input, input_size;
-    uint32_t output, output_size;
+    const dqt_place *inputs, *outputs;
+    const dqt_state *states; /* NULL if there are none */
     uint32_t choices;   /* adaptive_count bytes behind the tensors: the candidates of this inference */
     uint32_t decide_at; /* layer behind which the controller decides, or DQT_NONE */
     uint32_t logits;    /* its int32 logits [adaptive_count][candidate_max] */
     uint16_t layer_count, adaptive_count, dial_count;
     uint8_t candidate_max; /* candidates of the layers that the controller decides; 1 without adaptive layers */
-    uint8_t reserved;
+    uint8_t input_count, output_count, state_count;
+    uint8_t reserved[2];
     uint8_t hash[32]; /* SHA-256 of the model */
 };
+
+/* Bytes at the end of the arena of a model with states: the first ones of its hash if these states lie in it. */
+#define DQT_MARK_SIZE 8u
+
+/* Of a model with states: fills them in an arena that does not hold them yet; and keeps what the next inference reads. */
+void dqt_begin_states(const dqt_model *model, void *arena);
+void dqt_keep_states(const dqt_model *model, uint8_t *arena);
 
 /* Fixed-point factors, each 2^30..2^31 - 1, with the right shift behind the product. */
 struct dqt_scale {

@@ -56,7 +56,7 @@ BESIDE uint32_t index_of_largest(const uint8_t *codes, uint32_t size) {
 }
 
 uint8_t *dqt_input(const dqt_model *model, void *arena) {
-    return (uint8_t *)arena + model->input;
+    return (uint8_t *)arena + model->inputs[0].offset;
 }
 
 dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *options, dqt_result *result) {
@@ -72,6 +72,9 @@ dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *optio
     }
     if (given && !take_choices(model, tensors, how->choices)) {
         return DQT_BAD_CHOICE;
+    }
+    if (model->state_count > 0u) {
+        dqt_begin_states(model, tensors);
     }
     uint32_t position = 0;
     for (uint32_t i = 0; i < model->layer_count; ++i) {
@@ -91,10 +94,13 @@ dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *optio
             }
         }
     }
+    if (model->state_count > 0u) {
+        dqt_keep_states(model, tensors);
+    }
     if (result != NULL) {
-        result->output = tensors + model->output;
-        result->output_size = model->output_size;
-        result->top = index_of_largest(result->output, model->output_size);
+        result->output = tensors + model->outputs[0].offset;
+        result->output_size = model->outputs[0].size;
+        result->top = index_of_largest(result->output, result->output_size);
         result->choices = tensors + model->choices;
         result->choice_count = model->adaptive_count;
     }

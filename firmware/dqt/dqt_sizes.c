@@ -9,11 +9,11 @@ uint32_t dqt_arena_size(const dqt_model *model) {
 }
 
 uint32_t dqt_input_size(const dqt_model *model) {
-    return model->input_size;
+    return model->inputs[0].size;
 }
 
 uint32_t dqt_output_size(const dqt_model *model) {
-    return model->output_size;
+    return model->outputs[0].size;
 }
 
 uint32_t dqt_layer_count(const dqt_model *model) {

@@ -23,7 +23,7 @@ def hello_reply(**changes: int | bytes) -> bytes:
         "candidates": 3,
         "window": 2,
         "max_payload": 68,
-        "has_controller": 1,
+        "features": 1,
         "models": 1,
         "input_size": 100,
         "output_size": 4,

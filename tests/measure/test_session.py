@@ -40,7 +40,7 @@ class InterpreterDevice:
     def __init__(self, graph: Graph, lies: tuple[int, ...] = ()) -> None:
         self.graph, self.lies, self.asked = graph, lies, 0
 
-    def infer(self, content: bytes, choices=None, *, bias=None, counts=False, checksums=False) -> Played:
+    def infer(self, content: bytes, choices=None, *, bias=None, counts=False, checksums=False, start=False) -> Played:
         shape = self.graph.tensor(self.graph.input).shape
         sample = np.frombuffer(content, np.uint8).reshape(1, *shape)
         policy = "dynamic" if bias is None else Dynamic(bias)
