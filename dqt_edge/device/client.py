@@ -177,8 +177,8 @@ class Client:
         """:meth:`load` and :meth:`run`; both again if the device restarts or falls silent meanwhile.
 
         Raises:
-            LostStreamError: No stream was begun; or in the middle of one the device restarted, or the answer to a RUN was
-                lost for good, so that its states are gone or not known. Begin a new stream.
+            LostStreamError: No stream was begun; or in the middle of one the device restarted, or an answer was lost
+                for good, so that its states are gone or not known. Begin a new stream.
         """
         trouble: DeviceError | None = None
         again = start or not self.info.has_states
@@ -200,7 +200,7 @@ class Client:
                 continue
             if isinstance(outcome, Inference):
                 return outcome
-            if outcome.code == Nak.NO_STREAM:
+            if outcome.code == Nak.NO_STREAM and not again:
                 raise self._lost_stream()
             trouble = self._link.refused(Type.RUN, outcome)
             if outcome.code != Nak.INPUT_INCOMPLETE:

@@ -114,14 +114,15 @@ HELLO_REPLY = Record(
     ),
 )
 """``layers`` counts all executed layers, the controller's included; ``window`` is how many LOADs may be unanswered.
-``features`` is a sum of ``FEATURE_...``. ``models`` is how many models the image holds; the rest describes the one that is served. Firmware that serves one model
-only may say 0."""
+``features`` is a sum of ``FEATURE_...``. ``models`` is how many models the image holds; the rest describes the one that
+is served. Firmware that serves one model only may say 0."""
 
 SELECT = Record("select", (("model", "u16"),))
 """Serve this model from now on, counted from 0 in the order of the export. The reply is a HELLO_REPLY."""
 
 LOAD = Record("load", (("offset", "u32"),))
-"""Followed by the bytes, of several inputs one behind another. Offset 0 starts a new input; otherwise it must not lie behind what has been received."""
+"""Followed by the bytes, of several inputs one behind another. Offset 0 starts new inputs; otherwise it must not lie
+behind what has been received."""
 
 LOAD_REPLY = Record("load_reply", (("received", "u32"),))
 """How many bytes of the input have been received without a gap."""
@@ -145,7 +146,8 @@ RESULT = Record(
         ("total", "u64"),
     ),
 )
-"""Followed by choices u8[adaptive], outputs u8[output_size] one behind another, then by flags counts u64[layers], checksums u32[layers].
+"""Followed by choices u8[adaptive], outputs u8[output_size] one behind another, then by flags counts u64[layers],
+checksums u32[layers].
 
 ``total`` is the counter difference over the whole inference. A layer that did not run has count 0 and checksum 0."""
 

@@ -32,8 +32,8 @@ class BadReply(ValueError):  # noqa: N818 - never reaches a user: the client mak
 class DeviceInfo:
     """What HELLO says: limits of the link, sizes of the model that is served, and who the device is.
 
-    ``input_size`` and ``output_size`` are bytes of all inputs and of all outputs. ``models`` is how many models its image
-    holds; see :meth:`Client.expect`.
+    ``input_size`` and ``output_size`` are bytes of all inputs and of all outputs. ``models`` is how many models its
+    image holds; see :meth:`Client.expect`.
     """
 
     board: str

@@ -99,8 +99,10 @@ def place(sizes: Mapping[str, int], steps: Sequence[Step], given: Sequence[str],
     """Place every tensor so that nothing is overwritten while it is needed.
 
     A tensor is needed from the step that writes it to the last step that reads it. Those that are ``given``, as inputs,
-    are needed from the start; those that are ``wanted``, as outputs, to the end; a state is both. First fit: tensors are placed one by one, each at its lowest free offset. Several orders of
-    placing are tried, and the smallest result is taken.
+    are needed from the start; those that are ``wanted``, as outputs, to the end; a state is both.
+
+    First fit: tensors are placed one by one, each at its lowest free offset. Several orders of placing are tried, and
+    the smallest result is taken.
     """
     tensors = _lifetimes(sizes, steps, given, wanted)
     live = tuple(tuple(t for t in tensors if t.first <= i <= t.last) for i in range(len(steps)))

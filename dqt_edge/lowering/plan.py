@@ -180,7 +180,8 @@ class Plan:
         """Bytes of all descriptors in flash: of layers, inputs, outputs and states."""
         widths = sum(map(len, self.width_tables.values())) * records.Width.byte_size()
         places = (len(self.inputs) + len(self.outputs)) * records.Place.byte_size()
-        return widths + places + len(self.states) * records.State.byte_size() + sum(layer.table_size for layer in self.layers)
+        states = len(self.states) * records.State.byte_size()
+        return widths + places + states + sum(layer.table_size for layer in self.layers)
 
     @property
     def kernels(self) -> tuple[str, ...]:

@@ -45,6 +45,11 @@ class Terminal:
         return cls(tensor.shape, float(tensor.scale), tensor.zero_point, tensor.name, offset)
 
     @property
+    def text(self) -> str:
+        """Its shape, such as ``28x28x1``."""
+        return "x".join(map(str, self.shape))
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What its user needs to know, as plain JSON values."""
         facts = {"name": self.name, "shape": list(self.shape), "size": self.size}

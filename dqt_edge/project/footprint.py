@@ -22,6 +22,8 @@ from .code_table import code_table
 
 MODEL_SIZE = 96
 """Bytes of dqt_model on a 32-bit core; dqt_model.h asserts them."""
+STATES_SIZE = 12
+"""Bytes of dqt_states on a 32-bit core, of a model that has some; the same header asserts them."""
 APP_SIZE = 48
 POINTER_SIZE = 4
 """Bytes of dqt_app_data, and of a pointer to a model beside it; dqt_app.h asserts the first."""
@@ -158,14 +160,17 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
     sections, symbols = known.sections, known.symbols
     kernels = tuple(sorted({symbols[f"dqt_{kernel}"] for plan in plans for kernel in plan.kernels}))
     vectors = [name for name in sections if name.endswith(":.vectors")]
-    kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels])
+    states = (symbols["dqt_set_states"],) if any(plan.states for plan in plans) else ()
+    kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels, *states])
 
     def total(kinds: tuple[str, ...], alignment: int) -> int:
         return sum(aligned(sections[name]["size"], alignment) for name in kept if sections[name]["kind"] in kinds)
 
     run, hook = symbols["dqt_run"], symbols["dqt_measure_layer"]
-    stack = worst_stack(sections, symbols["dqt_reset_handler"], {run: (*kernels, hook)})
+    by_pointer = {run: (*kernels, hook, *states), symbols["dqt_reset"]: states}
+    stack = worst_stack(sections, symbols["dqt_reset_handler"], by_pointer)
     tables = APP_SIZE + sum(MODEL_SIZE + POINTER_SIZE + plan.table_size for plan in plans)
+    tables += STATES_SIZE * sum(bool(plan.states) for plan in plans)
     static = total(("data",), 8) + total(("bss",), 8)
     code = total(("code", "constant"), 4) + total(("data",), 8)
     weights = sum(len(plan.weights_image()) for plan in plans)
@@ -183,7 +188,7 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
         buffers=buffers,
         static=static,
         stack=stack,
-        run_stack=worst_stack(sections, run, {run: kernels}),
+        run_stack=worst_stack(sections, run, {run: (*kernels, *states)}),
         flash_region=flash,
         ram_region=ram,
         compiler=known.compiler,

@@ -172,13 +172,15 @@ def render(plans: Sequence[Plan], buffers: Buffers, footprint: Footprint | None)
 class ModelNames:
     """What a model is called in C: its own name, the symbol, and the prefix of its macros.
 
-    ``decides``: it runs without being told its widths.
+    ``decides``: it runs without being told its widths. ``inputs``: how many it has. ``streams``: it has states.
     """
 
     name: str
     symbol: str
     upper: str
     decides: bool
+    inputs: int
+    streams: bool
 
     @classmethod
     def of(cls, plan: Plan) -> ModelNames:
@@ -186,7 +188,8 @@ class ModelNames:
         symbol = c_name(plan.name)
         if symbol in C_WORDS or symbol.startswith("dqt") or not symbol[0].isalpha():
             symbol = f"model_{symbol}"
-        return cls(plan.name, symbol, symbol.upper(), plan.adaptive_count == 0 or plan.decide_at is not None)
+        decides = plan.adaptive_count == 0 or plan.decide_at is not None
+        return cls(plan.name, symbol, symbol.upper(), decides, len(plan.inputs), bool(plan.states))
 
 
 _WORDS = """

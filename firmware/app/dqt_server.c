@@ -176,7 +176,7 @@ static outcome hello(uint8_t *out) {
     out[DQT_HELLO_REPLY_WINDOW_OFFSET] = (uint8_t)dqt_app.load_window;
     put16(out + DQT_HELLO_REPLY_MAX_PAYLOAD_OFFSET, dqt_app.receive_max);
     out[DQT_HELLO_REPLY_FEATURES_OFFSET] = (uint8_t)((dqt_has_controller(model) ? DQT_FEATURE_CONTROLLER : 0u) |
-                                                     (model->state_count > 0u ? DQT_FEATURE_STATES : 0u));
+                                                     (model->states != NULL ? DQT_FEATURE_STATES : 0u));
     out[DQT_HELLO_REPLY_MODELS_OFFSET] = (uint8_t)dqt_app.model_count;
     put32(out + DQT_HELLO_REPLY_INPUT_SIZE_OFFSET, server.input_size);
     put32(out + DQT_HELLO_REPLY_OUTPUT_SIZE_OFFSET, server.output_size);
@@ -264,7 +264,7 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
     if (server.received != server.input_size) {
         return refused(DQT_NAK_INPUT_INCOMPLETE, server.received);
     }
-    if (model->state_count > 0u && !server.streaming && (flags & DQT_RUN_START) == 0u) {
+    if (model->states != NULL && !server.streaming && (flags & DQT_RUN_START) == 0u) {
         return refused(DQT_NAK_NO_STREAM, 0);
     }
     return answered(0);

@@ -79,21 +79,21 @@ typedef struct dqt_result {
     uint32_t choice_count;  /* adaptive layers */
 } dqt_result;
 
-/* Where to write an input: <MODEL>_INPUT_SIZE codes in (height, width, channel) order, before each dqt_run(). Of several
- * inputs the first; dqt_input_at() has the others.
- * arena: <MODEL>_ARENA_SIZE bytes. Neither argument may be NULL. */
+/* Where to write an input: <MODEL>_INPUT_SIZE codes in (height, width, channel) order, before each dqt_run(). Of
+ * several inputs the first; dqt_input_at() has the others. arena: <MODEL>_ARENA_SIZE bytes. Neither argument may be
+ * NULL. */
 uint8_t *dqt_input(const dqt_model *model, void *arena);
 
 /* One inference on the inputs in the arena, which it overwrites.
  * arena: <MODEL>_ARENA_SIZE bytes, aligned to 8, used by nobody else meanwhile; its content before does not matter but
- * for the inputs and, of a model with states, for these: see dqt_reset(). options: NULL for the controller's own choice. result: may be NULL.
- * Returns DQT_OK, DQT_STOPPED, DQT_BAD_ARGUMENT, DQT_BAD_CHOICE or DQT_NO_CONTROLLER; nothing ran in the last three
- * cases. *result is written only if it returns DQT_OK. */
+ * for the inputs and, of a model with states, for these: see dqt_reset(). options: NULL for the controller's own
+ * choice. result: may be NULL. Returns DQT_OK, DQT_STOPPED, DQT_BAD_ARGUMENT, DQT_BAD_CHOICE or DQT_NO_CONTROLLER;
+ * nothing ran in the last three cases. *result is written only if it returns DQT_OK. */
 dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *options, dqt_result *result);
 
 /* Of a model with several inputs or outputs: where the i-th lies, i from 0 in the order of dqt_<model>.h; NULL for an i
- * that there is none of. An input is written before each dqt_run(). An output is valid when dqt_run() has returned DQT_OK,
- * until the arena is next written to. Neither pointer given may be NULL. */
+ * that there is none of. An input is written before each dqt_run(). An output is valid when dqt_run() has returned
+ * DQT_OK, until the arena is next written to. Neither pointer given may be NULL. */
 uint8_t *dqt_input_at(const dqt_model *model, void *arena, uint32_t i);
 const uint8_t *dqt_output_at(const dqt_model *model, const void *arena, uint32_t i);
 

@@ -9,6 +9,21 @@
 #include "dqt.h"
 #include "dqt_layer.h"
 
+/* When states are set: before an inference, if the arena does not hold them yet; behind it; and by dqt_reset(). */
+typedef enum dqt_moment { DQT_BEFORE, DQT_BEHIND, DQT_ANEW } dqt_moment;
+
+/* What a model keeps between inferences. The arena's last DQT_MARK_SIZE bytes are the first ones of the model's hash
+ * once its states lie in it. */
+typedef struct dqt_states {
+    void (*set)(const dqt_model *model, uint8_t *arena, dqt_moment moment); /* dqt_set_states */
+    const dqt_state *list;
+    uint32_t count;
+} dqt_states;
+
+#define DQT_MARK_SIZE 8u
+
+void dqt_set_states(const dqt_model *model, uint8_t *arena, dqt_moment moment);
+
 struct dqt_model {
     const dqt_layer *layers;
     const uint8_t *weights; /* weights_size bytes, all constants of the model; aligned to 4 */
@@ -17,23 +32,16 @@ struct dqt_model {
     const int32_t *dial_biases;   /* [dial_count][candidate_max] */
     uint32_t arena_size;
     const dqt_place *inputs, *outputs;
-    const dqt_state *states; /* NULL if there are none */
-    uint32_t choices;   /* adaptive_count bytes behind the tensors: the candidates of this inference */
-    uint32_t decide_at; /* layer behind which the controller decides, or DQT_NONE */
-    uint32_t logits;    /* its int32 logits [adaptive_count][candidate_max] */
+    const dqt_states *states; /* NULL: none, and dqt_set_states() is not linked */
+    uint32_t choices;         /* adaptive_count bytes behind the tensors: the candidates of this inference */
+    uint32_t decide_at;       /* layer behind which the controller decides, or DQT_NONE */
+    uint32_t logits;          /* its int32 logits [adaptive_count][candidate_max] */
     uint16_t layer_count, adaptive_count, dial_count;
     uint8_t candidate_max; /* candidates of the layers that the controller decides; 1 without adaptive layers */
-    uint8_t input_count, output_count, state_count;
-    uint8_t reserved[2];
+    uint8_t input_count, output_count;
+    uint8_t reserved[3];
     uint8_t hash[32]; /* SHA-256 of the model */
 };
-
-/* Bytes at the end of the arena of a model with states: the first ones of its hash if these states lie in it. */
-#define DQT_MARK_SIZE 8u
-
-/* Of a model with states: fills them in an arena that does not hold them yet; and keeps what the next inference reads. */
-void dqt_begin_states(const dqt_model *model, void *arena);
-void dqt_keep_states(const dqt_model *model, uint8_t *arena);
 
 /* Fixed-point factors, each 2^30..2^31 - 1, with the right shift behind the product. */
 struct dqt_scale {
@@ -52,6 +60,7 @@ _Static_assert(sizeof(dqt_sum) == 32u, "dqt_sum");
 _Static_assert(sizeof(dqt_part) == 20u, "dqt_part");
 _Static_assert(sizeof(dqt_concatenation) == 16u, "dqt_concatenation");
 _Static_assert(sizeof(dqt_layer) == 24u, "dqt_layer");
+_Static_assert(sizeof(dqt_states) == 12u, "dqt_states");
 _Static_assert(sizeof(dqt_model) == 96u, "dqt_model");
 _Static_assert(sizeof(dqt_scale) == 12u, "dqt_scale");
 #endif

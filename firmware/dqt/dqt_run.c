@@ -59,6 +59,16 @@ uint8_t *dqt_input(const dqt_model *model, void *arena) {
     return (uint8_t *)arena + model->inputs[0].offset;
 }
 
+dqt_status dqt_reset(const dqt_model *model, void *arena) {
+    if (!is_complete(model, arena)) {
+        return DQT_BAD_ARGUMENT;
+    }
+    if (model->states != NULL) {
+        model->states->set(model, arena, DQT_ANEW);
+    }
+    return DQT_OK;
+}
+
 dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *options, dqt_result *result) {
     static const dqt_options none = {0};
     if (!is_complete(model, arena)) {
@@ -73,8 +83,8 @@ dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *optio
     if (given && !take_choices(model, tensors, how->choices)) {
         return DQT_BAD_CHOICE;
     }
-    if (model->state_count > 0u) {
-        dqt_begin_states(model, tensors);
+    if (model->states != NULL) {
+        model->states->set(model, tensors, DQT_BEFORE);
     }
     uint32_t position = 0;
     for (uint32_t i = 0; i < model->layer_count; ++i) {
@@ -94,8 +104,8 @@ dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *optio
             }
         }
     }
-    if (model->state_count > 0u) {
-        dqt_keep_states(model, tensors);
+    if (model->states != NULL) {
+        model->states->set(model, tensors, DQT_BEHIND);
     }
     if (result != NULL) {
         result->output = tensors + model->outputs[0].offset;

@@ -16,6 +16,7 @@ from dqt_edge.precision.candidates import without_controller
 from dqt_edge.project.export import export_together
 from dqt_edge.system.tools import find_tool
 from tests.support.random_graphs import random_graph
+from tests.support.random_streams import random_stream
 
 QEMU_BOARDS = ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m55"]
 ODD = "we ird [dir] & it's (x)"
@@ -42,10 +43,10 @@ def configure(folder: Path, *options: str, build: str = "build", **environment: 
     run(cmake, "--build", build, folder=folder, **environment)
 
 
-def made_up(graph: Graph) -> np.ndarray:
-    """The input of the examples."""
-    shape = graph.tensor(graph.input).shape
-    return (37 * np.arange(np.prod(shape)) + 11).astype(np.uint8).reshape(1, *shape)
+def made_up(graph: Graph) -> dict[str, np.ndarray]:
+    """The inputs of the examples."""
+    shapes = {name: graph.tensor(name).shape for name in graph.inputs}
+    return {name: (37 * np.arange(np.prod(s)) + 11).astype(np.uint8).reshape(1, *s) for name, s in shapes.items()}
 
 
 def top(graph: Graph) -> int:
@@ -104,6 +105,24 @@ def test_a_model_without_a_controller_has_examples_too(tmp_path: Path) -> None:
     made, _, _ = export_together([graph], load_board("host"), tmp_path / "p")
     configure(made.folder, "-DDQT_EXAMPLES=ON")
     assert run(str(made.folder / "build" / "own_main.elf"), folder=tmp_path) == f"class {top(graph)}\n"
+
+
+def test_models_with_several_inputs_and_states_have_examples_too(tmp_path: Path) -> None:
+    graph, second = random_stream(2), random_stream(11, inputs=3)
+    made, _, _ = export_together([graph, second], load_board("host"), tmp_path / "p")
+    configure(made.folder, "-DDQT_EXAMPLES=ON")
+    build = made.folder / "build"
+    assert run(str(build / "own_main.elf"), folder=tmp_path) == f"class {top(graph)}\n"
+    assert run(str(build / "two_models.elf"), folder=tmp_path) == f"classes {top(graph)} {top(second)}\n"
+
+
+@pytest.mark.qemu
+def test_the_task_of_a_model_with_states_begins_a_stream_each_time(tmp_path: Path) -> None:
+    graph = random_stream(2)
+    made, _, _ = export_together([graph], load_board("qemu-m4"), tmp_path / "p")
+    configure(made.folder, "-DDQT_EXAMPLES=ON")
+    line = on_qemu("qemu-m4", made.folder / "build" / "task.elf")
+    assert line.startswith(f"class {top(graph)}, equal 20, switched ")
 
 
 def test_a_product_takes_the_library_by_add_subdirectory(graph: Graph, tmp_path: Path) -> None:

@@ -138,11 +138,11 @@ def test_hostile_runs_are_refused_or_answered_and_never_harm(device: Raw) -> Non
     answered = 0
     load(device)
     for sequence in range(2, 1500):
-        policy, flags = generator.choice((0, 0, 1, 2, 255)), generator.choice((0, 1, 2, 3, 4, 128))
+        policy, flags = generator.choice((0, 0, 1, 2, 255)), generator.choice((0, 1, 2, 3, 4, 7, 8, 128))
         count = generator.choice((0, 1, 2, 3, 3, 4, 0x8003, 0xFFFF))
         tail = generator.randbytes(generator.choice((0, 1, 2, 3, 4, 11, 12, 12, 13, 24, RECEIVE_MAX - 4)))
         answer = device.ask(Type.RUN, sequence, RUN.pack(policy=policy, flags=flags, count=count) + tail)
-        right = flags < 4 and (policy, count, len(tail)) in ((0, 0, 0), (0, 3, 12), (1, 2, 2))
+        right = flags < 8 and (policy, count, len(tail)) in ((0, 0, 0), (0, 3, 12), (1, 2, 2))
         if answer.type == Type.NAK:
             assert not right or (policy == 1 and (tail[0] > 2 or tail[1] > 1))
             continue
@@ -192,7 +192,7 @@ REFUSED = [
     (Type.RUN, RUN.pack(policy=2, flags=0, count=3) + bytes(12), Nak.BAD_POLICY, 2),
     (Type.RUN, BIASED + bytes(12), Nak.INPUT_INCOMPLETE, CHUNK),
     (Type.RUN, RUN.pack(policy=2, flags=0, count=0), Nak.BAD_POLICY, 2),
-    (Type.RUN, RUN.pack(policy=0, flags=4, count=0), Nak.BAD_POLICY, 0x400),
+    (Type.RUN, RUN.pack(policy=0, flags=8, count=0), Nak.BAD_POLICY, 0x800),
     (Type.RUN, VECTOR + bytes([3, 0]), Nak.BAD_CHOICE, 0),
     (Type.RUN, VECTOR + bytes([0, 2]), Nak.BAD_CHOICE, 1),
     (Type.RUN, VECTOR + bytes([255, 255]), Nak.BAD_CHOICE, 0),

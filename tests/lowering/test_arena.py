@@ -17,19 +17,21 @@ from tests.support.random_graphs import random_graph
 from tests.support.topologies import TOPOLOGIES
 
 
-def lifetimes(steps: list[Step], model_input: str, model_output: str) -> dict[str, tuple[int, int]]:
-    first = {model_input: -1} | {s.writes: i for i, s in enumerate(steps)}
+def lifetimes(steps: list[Step], given: list[str], wanted: list[str]) -> dict[str, tuple[int, int]]:
+    first = dict.fromkeys(given, -1) | {s.writes: i for i, s in enumerate(steps)}
     last = dict(first)
     for i, step in enumerate(steps):
         for name in step.reads:
             last[name] = i
-    last[model_output] = len(steps)
+    for name in wanted:
+        last[name] = len(steps)
     return {name: (first[name], last[name]) for name in first}
 
 
 @st.composite
 def networks(draw):
-    names, sizes, steps = ["in"], {"in": draw(st.integers(1, 200))}, []
+    given = [f"in{i}" for i in range(draw(st.integers(1, 4)))]
+    names, sizes, steps = list(given), {name: draw(st.integers(1, 200)) for name in given}, []
     for i in range(draw(st.integers(1, 12))):
         reads = tuple(draw(st.lists(st.sampled_from(names), min_size=1, max_size=2, unique=True)))
         overlaps = {
@@ -40,16 +42,17 @@ def networks(draw):
         sizes[f"t{i}"] = draw(st.integers(1, 200))
         steps.append(Step(reads, f"t{i}", overlaps, draw(st.integers(0, 90))))
         names.append(f"t{i}")
-    return sizes, steps
+    wanted = [names[-1], *draw(st.lists(st.sampled_from(names[:-1]), max_size=3, unique=True))]
+    return sizes, steps, given, wanted
 
 
 @given(networks())
 @settings(max_examples=300, deadline=None)
 def test_tensors_keep_apart_or_to_the_rule(network) -> None:
-    sizes, steps = network
-    output = steps[-1].writes
-    arena = place(sizes, steps, "in", output)
-    spans = lifetimes(steps, "in", output)
+    """Several tensors are there at the start, several are wanted at the end; what is both, as a state, is so always."""
+    sizes, steps, given, wanted = network
+    arena = place(sizes, steps, given, wanted)
+    spans = lifetimes(steps, given, wanted)
     rules = {(name, s.writes): rule for s in steps for name, rule in s.overlaps.items()}
     for a, b in itertools.permutations(sizes, 2):
         if spans[a][0] > spans[b][1] or spans[b][0] > spans[a][1] or spans[a][0] > spans[b][0]:
@@ -73,19 +76,19 @@ def test_tensors_keep_apart_or_to_the_rule(network) -> None:
 def test_a_residual_block_needs_no_third_buffer() -> None:
     """x -> conv -> m; conv(m) + x written over x."""
     steps = [Step(("x",), "m"), Step(("m", "x"), "y", {"x": Overlap(0)}), Step(("y",), "out")]
-    arena = place({"x": 100, "m": 100, "y": 100, "out": 10}, steps, "x", "out")
+    arena = place({"x": 100, "m": 100, "y": 100, "out": 10}, steps, ["x"], ["out"])
     assert arena.offsets["y"] == arena.offsets["x"]
     assert arena.size == 208
 
 
 def test_an_output_that_grows_is_placed_before_its_input() -> None:
-    arena = place({"x": 80, "y": 160}, [Step(("x",), "y", {"x": Overlap(80)}, scratch=24)], "x", "y")
+    arena = place({"x": 80, "y": 160}, [Step(("x",), "y", {"x": Overlap(80)}, scratch=24)], ["x"], ["y"])
     assert (arena.offsets["y"], arena.offsets["x"], arena.size) == (24, 104, 184)
 
 
 def test_a_scratch_that_no_tensor_meets_costs_nothing_beside_a_larger_step() -> None:
     steps = [Step(("x",), "a", {}, 400), Step(("a",), "b", {}, 8), Step(("b",), "c", {}, 8)]
-    arena = place({"x": 40, "a": 40, "b": 200, "c": 200}, steps, "x", "c")
+    arena = place({"x": 40, "a": 40, "b": 200, "c": 200}, steps, ["x"], ["c"])
     assert arena.size == arena.lower_bound == 480
 
 

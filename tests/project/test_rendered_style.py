@@ -15,8 +15,9 @@ import pytest
 from dqt_edge.boards import load_board
 from dqt_edge.graph import Graph
 from dqt_edge.lowering.kernels.catalogue import kernels_of
-from dqt_edge.project.export import export
+from dqt_edge.project.export import export_together
 from dqt_edge.project.render import kernel_files
+from tests.support.random_streams import random_stream
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
@@ -25,10 +26,11 @@ BOARDS = ("host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m55")
 
 @pytest.fixture(scope="module")
 def rendered(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A project of each board, with all kernels that its core can run."""
+    """A project of each board, with all kernels that its core can run, and models with several inputs and states."""
     folders = {}
     for board_id in BOARDS:
-        made = export(graph, load_board(board_id), tmp_path_factory.mktemp("rendered") / board_id).project
+        folder = tmp_path_factory.mktemp("rendered") / board_id
+        made = export_together([graph, random_stream(2), random_stream(11, inputs=3)], load_board(board_id), folder)[0]
         cpu = made.board.cpu
         for name, text in kernel_files([kernel.name for kernel in kernels_of(cpu)], cpu).items():
             (made.folder / name).write_text(text, encoding="utf-8")

@@ -21,13 +21,13 @@ from .kernel_cases import window_of
 from .random_graphs import random_requantize
 
 CALL = "        layer->run(layer, tensors, tensors, candidate); /* scratch lies at the start of the arena */\n"
-RESTORED = """        for (uint32_t k = 0; k < model->input_size; ++k) {
-            tensors[model->input + k] = saved[k];
+RESTORED = """        for (uint32_t k = 0; k < model->inputs[0].size; ++k) {
+            tensors[model->inputs[0].offset + k] = saved[k];
         }
 """
 SAVED = """    static uint8_t saved[INPUT_SIZE];
-    for (uint32_t k = 0; k < model->input_size; ++k) {
-        saved[k] = tensors[model->input + k];
+    for (uint32_t k = 0; k < model->inputs[0].size; ++k) {
+        saved[k] = tensors[model->inputs[0].offset + k];
     }
 """
 BEGIN = "    if (given && !take_choices(model, tensors, how->choices)) {\n"

@@ -96,7 +96,7 @@ def random_stream(seed: int, *, inputs: int = 2, outputs: int = 3, states: bool 
     chosen = [made[-1], *rng.permutation([*made[:-1], first.name])[: outputs - 1].tolist()]
     if rng.random() < 0.5:
         chosen = chosen[::-1]
-    controller = builder.controller(stem, source, count)
+    controller = builder.controller(stem, source, count) if rng.random() < 0.7 else None
     tensors = builder.tensors
     return Graph(
         f"stream{seed}",

@@ -83,6 +83,8 @@ static const dqt_layer layers[] = {
     {mix_kernel, 0, widths, 2, 1, 0, INPUT_SIZE + 4, OUTPUT_SIZE},
 };
 
+static const dqt_place inputs[] = {{0, INPUT_SIZE}}, outputs[] = {{INPUT_SIZE + 4, OUTPUT_SIZE}};
+
 #ifndef STAND_IN_DECIDE_AT
 #define STAND_IN_DECIDE_AT 0
 #endif
@@ -91,7 +93,7 @@ static const dqt_layer layers[] = {
 #define MODEL(first)                                                                                                   \
     {                                                                                                                  \
         .layers = layers, .weights = (const uint8_t *)widths, .weights_size = sizeof widths, .arena_size = 744,        \
-        .input_size = INPUT_SIZE, .output = INPUT_SIZE + 4, .output_size = OUTPUT_SIZE, .choices = CHOICES,            \
+        .inputs = inputs, .outputs = outputs, .input_count = 1, .output_count = 1, .choices = CHOICES,                 \
         .decide_at = STAND_IN_DECIDE_AT, .logits = LOGITS, .layer_count = 4, .adaptive_count = 2, .candidate_max = 3,  \
         .hash = {                                                                                                      \
             first,                                                                                                     \
