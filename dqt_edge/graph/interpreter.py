@@ -51,11 +51,6 @@ class Result:
     logits: npt.NDArray[np.int64] | None = None
     output_codes: dict[str, Codes] = field(default_factory=dict)
 
-    @property
-    def sent(self) -> Codes:
-        """Codes of all outputs one behind another, as a device sends them: uint8 [samples, bytes]."""
-        return np.concatenate(list(self.output_codes.values()), axis=1)
-
 
 def run(
     graph: Graph, inputs: Codes | Mapping[str, Codes], policy: Policy = "dynamic", *, keep_tensors: bool = False

@@ -173,7 +173,7 @@ def run_session(
     """
     settled = parse_policy(policy, graph)
     expected = interpreter.run(graph, codes, settled)
-    wanted = expected.sent
+    wanted = every_output(expected)
     bias = settled.bias if isinstance(settled, Dynamic) else None
     counts, outputs, wrong, first = [], [], 0, None
     for i, sample in enumerate(codes):
@@ -191,7 +191,7 @@ def run_session(
         units = [[in_units(ticks, board.counter) for ticks in row] for row in counts]
         measured = np.array(units, np.float64)
     task, inputs = task_of(graph), inputs_of(graph, codes, real)
-    scores = [task.score(reals(graph, found), labels, inputs) for found in (np.array(outputs), every_output(expected))]
+    scores = [task.score(reals(graph, found), labels, inputs) for found in (np.array(outputs), wanted)]
     return _summary(graph, board, settled, (scores[0], scores[1]), expected, wrong, first, measured)
 
 

@@ -22,6 +22,7 @@ from dqt_edge.lowering.plan import make_plan
 from dqt_edge.measure.session import run_session
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export, export_together
+from dqt_edge.tasks import every_output
 from tests.device.fakes import Faults, Faulty
 from tests.device.test_client import PATIENT, STUBBORN
 from tests.support.random_graphs import random_graph
@@ -214,7 +215,7 @@ def vector_of(graph: Graph) -> list:
 def test_chunks_of_any_size_reach_every_input(served: tuple[Graph, Path, bytes]) -> None:
     graph, image, _ = served
     samples = join_inputs(graph, random_samples(3, graph, 12))
-    want = interpreter.run(graph, samples, vector_of(graph)).sent
+    want = every_output(interpreter.run(graph, samples, vector_of(graph)))
     generator = random.Random(SEED)
     with NativeTransport(image) as transport:
         device = Raw(transport)
@@ -232,7 +233,7 @@ def test_chunks_of_any_size_reach_every_input(served: tuple[Graph, Path, bytes])
                 at, sequence = max(at, min(start + size, len(content))), sequence + 1
             flags = RUN_START if i in (0, 6) else 0
             if i == 6:
-                want[6:] = interpreter.run(graph, samples[6:], vector_of(graph)).sent
+                want[6:] = every_output(interpreter.run(graph, samples[6:], vector_of(graph)))
             payload = device.ask(Type.RUN, sequence, run_request(graph, flags)).payload
             assert parse_result(payload, info, RunPolicy.VECTOR, flags).output == want[i].tobytes(), i
             sequence += 1
@@ -275,7 +276,7 @@ def test_a_stream_through_faults_is_right_or_lost(served: tuple[Graph, Path, byt
     """Damaged and lost bytes cost nothing. A restart is told, and a stream that is begun again is right."""
     graph, image, digest = served
     samples = join_inputs(graph, random_samples(5, graph, 8))
-    want = interpreter.run(graph, samples, vector_of(graph)).sent
+    want = every_output(interpreter.run(graph, samples, vector_of(graph)))
     choices = (0,) * len(graph.adaptive)
     generator, lost, whole = random.Random(9), 0, 0
     line = Faulty(lambda: NativeTransport(image), Faults(1 / 900, 1 / 1500, 1 / 1500, 1 / 2500), generator)
@@ -296,7 +297,7 @@ def test_a_lost_answer_is_never_an_inference_twice(served: tuple[Graph, Path, by
     """The line goes dead behind a RUN: a stream ends there, and a first inference is begun again."""
     graph, image, digest = served
     samples = join_inputs(graph, random_samples(6, graph, 2))
-    want = interpreter.run(graph, samples, vector_of(graph)).sent
+    want = every_output(interpreter.run(graph, samples, vector_of(graph)))
     choices = (0,) * len(graph.adaptive)
 
     class Deaf(NativeTransport):
