@@ -155,7 +155,7 @@ typedef struct {
 /* Softmax of each row: min(255, (512*e + S) / (2*S)), e = exponentials[most - x], S their sum, which fits 30 bits. */
 typedef struct {
     uint32_t input, output;
-    uint32_t rows, channels; /* channels: 1..32768 */
+    uint32_t rows, channels;      /* channels: 1..32768 */
     const uint16_t *exponentials; /* [256], 0..32768, the first one not 0 */
 } dqt_row_softmax;
 
