@@ -44,7 +44,9 @@ from .tables import fuse_lookups, table_of
 IDENTITY = Function("identity")
 
 
-def assemble(network: Network, candidates: tuple[Pair, ...] = (FULL,), classes: tuple[str, ...] = ()) -> Graph:
+def assemble(
+    network: Network, candidates: tuple[Pair, ...] = (FULL,), classes: tuple[str, ...] = (), *, fuse: bool = True
+) -> Graph:
     """Graph of an integer network.
 
     Args:
@@ -52,12 +54,13 @@ def assemble(network: Network, candidates: tuple[Pair, ...] = (FULL,), classes: 
         candidates: Width pairs offered to each layer. A layer whose input has a zero point keeps those with 8-bit
             activations, or 8x8 if there is none.
         classes: Names of the outputs, or empty.
+        fuse: Compute layers that depend on each code alone by one table; the codes are the same without.
 
     Raises:
         UnsupportedError: Lists every layer whose scales the arithmetic cannot hold.
     """
     assert network.integer
-    return _Assembly(network, candidates).graph(classes)
+    return _Assembly(network, candidates).graph(classes, fuse)
 
 
 class _Assembly:
@@ -68,7 +71,7 @@ class _Assembly:
         self.same: dict[str, str] = {}
         """Edges whose codes are those of another."""
 
-    def graph(self, classes: tuple[str, ...]) -> Graph:
+    def graph(self, classes: tuple[str, ...], fuse: bool) -> Graph:
         network = self.network
         problems = Problems(f"model {network.name!r}")
         for name in network.sources:
@@ -83,7 +86,9 @@ class _Assembly:
             )
         outputs = [self.resolve(name) for name in network.outputs]
         kept = frozenset(self.resolve(name) for name in network.kept)
-        tensors, layers = fuse_lookups(self.tensors, self.layers, kept)
+        tensors, layers = self.tensors, tuple(self.layers)
+        if fuse:
+            tensors, layers = fuse_lookups(tensors, layers, kept)
         size = tensors[outputs[0]].shape[2]
         if classes and len(classes) != size:
             raise UnsupportedError(

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..builder import Quant
+from ..functions import Function
 from ..problems import Unfit
 from .file import RawOperator
 from .operands import FLOATING, INTEGERS, Known, Operands
@@ -79,9 +80,17 @@ def prelu(r: Operands, op: RawOperator) -> None:
 
 def _unary(r: Operands, op: RawOperator, name: str, **parameters: Any) -> None:  # noqa: ANN401
     known = r.source(op)
-    quant = r.quant(op.outputs[0])
+    quant = r.quant(op.outputs[0], partial(_reach, known, Function(name, parameters)))
     made = r.builder.unary(r.name(op, name), r.sample(known), name, quant=quant, source=op.outputs[0], **parameters)
     r.put(op, known.shape, made, quant)
+
+
+def _reach(known: Known, made: Function) -> tuple[float, float]:
+    """Least and largest value of a function of what a tensor may hold."""
+    if known.quant is None:
+        raise FLOATING
+    values = made(known.quant.scale * (np.arange(256.0) - known.quant.zero_point)[:, None])
+    return float(values.min()), float(values.max())
 
 
 @reads("SOFTMAX", supported="over the last axis; at the end of a classifier it is dropped, the logits stay")

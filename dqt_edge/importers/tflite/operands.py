@@ -233,7 +233,11 @@ class Operands:
         self.known[op.outputs[output]] = Known(shape, value, quant)
 
     def move(self, op: RawOperator, shape: tuple[int, ...], value: Value, origin: Known, output: int = 0) -> None:
-        """What an operator makes that moves data: it keeps the scale, and changes it only where the file does."""
+        """What an operator makes that moves data: it keeps the scale, and changes it only where the file does.
+
+        TFLite's kernels copy codes. Where the file then gives them another scale, which the converter does behind
+        REVERSE_V2, other real numbers are meant from there on; only QUANTIZE computes the codes anew.
+        """
         index = op.outputs[output]
         target = origin.quant
         self.builder.rename_source(value, index)
@@ -243,7 +247,13 @@ class Operands:
             raise Unfit(f"its activations are {self.graph.tensors[index].type}", "INT8 activations")
         if target != origin.quant:
             name = self.name(op, "rescale") + (f"_{output}" if output else "")
-            value = self.builder.unary(name, value, "identity", quant=target, source=index)
+            if op.type in ("QUANTIZE", "DEQUANTIZE") or target is None or origin.quant is None:
+                value = self.builder.unary(name, value, "identity", quant=target, source=index)
+            else:
+                factor = target.scale / origin.quant.scale
+                summand = target.scale * (origin.quant.zero_point - target.zero_point)
+                meant = {"factor": factor, "summand": summand}
+                value = self.builder.unary(name, value, "linear", quant=target, source=index, **meant)
         self.put(op, shape, value, target, output)
 
     def joined(self, op: RawOperator, positions: tuple[int, ...] = (0, 1)) -> tuple[list[Operand], tuple[int, ...]]:
