@@ -1,10 +1,10 @@
 """Random Keras networks of all operators: converted by TFLite to int8, imported, compared, and run on every core.
 
 Run by ``make fuzz-import SEEDS=1000``. Each network is compared with TFLite's reference kernels layer by layer: a layer
-that reads the same codes may differ by one code. Tables that compute several layers must give what these give. Of the first ``--on-devices`` networks that fit, every layer on the
-host and on every QEMU core must be the interpreter's. Goes on where an earlier run ended: what is done stands in
-``build/fuzz-import/results.jsonl``, one line a network. A network that TFLite itself cannot convert is counted apart.
-Exit code 1 if anything differs, or a network is refused.
+that reads the same codes may differ by one code. Tables that compute several layers must give what these give. Of the
+first ``--on-devices`` networks, every layer on the host and on every QEMU core that has room must be the interpreter's.
+Goes on where an earlier run ended: what is done stands in ``build/fuzz-import/results.jsonl``, one line a network. A
+network that TFLite itself cannot convert is counted apart. Exit code 1 if anything differs, or a network is refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
-from dqt_edge.errors import DoesNotFitError, DqtError
+from dqt_edge.errors import BadFileError, DoesNotFitError, DqtError
 from dqt_edge.graph import Graph, interpreter
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.comparison import compare
@@ -85,12 +85,16 @@ def try_import(seed: int, boards: tuple[str, ...]) -> dict[str, Any]:
             return found | {"refused": error.what}
         shape = graph.tensor(graph.input).shape
         codes = np.random.default_rng((seed, 2)).integers(0, 256, (COMPARED, *shape), dtype=np.uint8)
-        beside = compare(single, path, codes)
+        try:
+            beside = compare(single, path, codes)
+        except BadFileError as error:
+            return found | {"unconverted": error.what[:200]}
         outputs = [interpreter.run(g, codes).outputs for g in (graph, single)]
         found["fusion"] = bool((outputs[0] == outputs[1]).all())
         found["layers"] = dict(Counter(type(layer).__name__ for layer in graph.layers))
         found["largest"] = beside.largest_alone
         found["worst"] = [layer.name for layer in beside.layers if layer.alone > 1]
+        found["mixed"] = any(not layer.comparable for layer in beside.layers)
         found["devices"] = {board: _device(graph, codes[:ON_DEVICE], board, Path(folder) / board) for board in boards}
     return found
 
@@ -119,6 +123,8 @@ def _report(results: list[dict[str, Any]]) -> int:
         f"{len(results)} networks: {len(imported)} imported, {len(refused)} refused, {len(unconverted)} not converted"
     )
     print(f"layers: {', '.join(f'{n:,} {kind}' for kind, n in layers.most_common())}")
+    mixed = sum(r["mixed"] for r in imported)
+    print(f"networks with layers that cannot be compared, as real numbers between integers: {mixed}")
     print(f"beyond one code of TFLite in a layer: {len(beyond)} networks {[r['seed'] for r in beyond][:20]}")
     print(
         f"device runs: {runs['exact']} exact, {len(differing)} differ, {runs['does not fit']} too large for the board"

@@ -42,6 +42,8 @@ from .problems import Problems, Unfit
 from .tables import fuse_lookups, table_of
 
 IDENTITY = Function("identity")
+ADD_RATIO_MIN = 2.0**-14
+"""Least scale of a sum, of its operands' scale: with a finer one, a step of an operand is over 64 times all codes."""
 
 
 def assemble(
@@ -87,8 +89,11 @@ class _Assembly:
         outputs = [self.resolve(name) for name in network.outputs]
         kept = frozenset(self.resolve(name) for name in network.kept)
         tensors, layers = self.tensors, tuple(self.layers)
+        provenance = network.provenance
         if fuse:
-            tensors, layers = fuse_lookups(tensors, layers, kept)
+            tensors, layers, fused = fuse_lookups(tensors, layers, kept)
+            notes = {**provenance.get("notes", {}), **dict.fromkeys(fused, "one table for several operators")}
+            provenance = provenance | ({"notes": notes} if notes else {})
         size = tensors[outputs[0]].shape[2]
         if classes and len(classes) != size:
             raise UnsupportedError(
@@ -103,7 +108,7 @@ class _Assembly:
             network.input,
             outputs[0],
             classes,
-            provenance=network.provenance,
+            provenance=provenance,
             more_inputs=network.inputs[1:],
             more_outputs=tuple(outputs[1:]),
             states=tuple(self.state(v.read, v.write, v.initial) for v in network.variables),
@@ -224,8 +229,10 @@ def _add(node: Node, sources: list[Tensor], result: Tensor) -> Add:
     first, second = sources
     scales = first.scale * node.signs[0], second.scale * node.signs[1]
     zeros = first.zero_point, second.zero_point
+    # Of a result whose scale is so fine that any difference saturates, a coarser one saturates as well.
+    target = max(result.scale, ADD_RATIO_MIN * max(map(abs, scales)))
     try:
-        m1, m2, offset, shift = nested.add_parameters(scales, zeros, result.scale, result.zero_point)
+        m1, m2, offset, shift = nested.add_parameters(scales, zeros, target, result.zero_point)
     except ValueError as error:
         raise Unfit(str(error), "operands whose scales are closer to the result's") from error
     limits = code_limits(result, node.activation)

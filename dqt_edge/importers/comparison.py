@@ -93,8 +93,8 @@ class Comparison(Shown):
 
     @property
     def largest_alone(self) -> int:
-        """Largest difference of any layer, given equal inputs."""
-        return max((layer.alone for layer in self.layers), default=0)
+        """Largest difference of any comparable layer, given equal inputs."""
+        return max((layer.alone for layer in self.layers if layer.comparable), default=0)
 
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
@@ -185,7 +185,10 @@ class _Tally:
     def __init__(self, graph: Graph, sources: dict[str, Source], reference: Reference) -> None:
         self.graph, self.sources, self.reference = graph, sources, reference
         self.layouts = graph.provenance.get("layouts", {})
-        self.layers = Layerwise(graph)
+        quantised = {name: reference.quantised(source) is not None for name, source in sources.items()}
+        inner = quantised if any(quantised.values()) else {}
+        borders = {*graph.inputs, *graph.outputs}
+        self.layers = Layerwise(graph, frozenset(n for n, codes in inner.items() if not codes and n not in borders))
         self.wanted = list(dict.fromkeys([*sources.values(), *reference.outputs]))
         self.ours: list[Reals] = []
         self.theirs: list[Reals] = []

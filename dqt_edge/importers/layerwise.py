@@ -24,6 +24,8 @@ class LayerDifference:
         alone_share: Part of the codes that then differ, 0..1.
         network: Largest difference when both networks run from their input.
         note: Which of the two is nearer to the exact result, where that is known, or empty.
+        comparable: Whether both read the same and compute one operator: not where the file has real numbers between
+            operators of integers, of which ours are codes, or where the import's own notes say otherwise.
     """
 
     name: str
@@ -31,6 +33,7 @@ class LayerDifference:
     alone_share: float
     network: int
     note: str = ""
+    comparable: bool = True
 
 
 @dataclass
@@ -51,8 +54,13 @@ class Layerwise:
     of the file's tensors, so that the next tensor that it has is compared given equal inputs.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, real: frozenset[str] = frozenset()) -> None:
+        """``real``: tensors that are real numbers in the file, although it computes in integers."""
         self.graph = graph
+        notes = graph.provenance.get("notes")
+        self.notes = {str(k): str(v) for k, v in notes.items()} if isinstance(notes, dict) else {}
+        between = "real numbers in the file, codes in ours, go in"
+        self.notes |= {layer.name: between for layer in graph.layers if real.intersection(layer.inputs)}
         self.counts = {layer.name: _Count() for layer in graph.layers}
 
     def add(self, ours: Mapping[str, Codes], theirs: Mapping[str, Codes], inputs: Mapping[str, Codes]) -> None:
@@ -92,7 +100,14 @@ class Layerwise:
     def result(self, package: str) -> tuple[LayerDifference, ...]:
         """Layers whose output the runtime has, in order of execution."""
         return tuple(
-            LayerDifference(name, c.alone, c.differing / c.total, c.network, _note(c, package))
+            LayerDifference(
+                name,
+                c.alone,
+                c.differing / c.total,
+                c.network,
+                self.notes.get(name, _note(c, package)),
+                name not in self.notes,
+            )
             for name, c in self.counts.items()
             if c.total
         )

@@ -73,6 +73,8 @@ class TfliteReference:
             self._details = {int(d["index"]): d for d in self._interpreter.get_tensor_details()}
             self.batch = batch if batch > 1 and self._takes(batch) else 1
             self._start(self.batch)
+            self._invoke([np.zeros((self.batch, *shape[1:])) for shape in self._shapes])
+            self._start(self.batch)
         except (ValueError, RuntimeError) as error:
             raise BadFileError(
                 f"TFLite cannot run the model: {error}", where=str(path), next_step="convert the model again"

@@ -25,7 +25,7 @@ def table_of(function: Function, source: Tensor, result: Tensor, limits: tuple[i
 
 def fuse_lookups(
     tensors: dict[str, Tensor], layers: Sequence[Layer], kept: frozenset[str]
-) -> tuple[dict[str, Tensor], tuple[Layer, ...]]:
+) -> tuple[dict[str, Tensor], tuple[Layer, ...], list[str]]:
     """One lookup for layers that compute each code from the same code: a function of a function, ``x * sigmoid(x)``.
 
     Exact: the table holds what the layers would have computed.
@@ -34,6 +34,9 @@ def fuse_lookups(
         tensors: By name.
         layers: In order.
         kept: Tensors that must stay: outputs and states.
+
+    Returns:
+        Tensors and layers that are left, and the names of the layers that now compute several.
     """
     roots: dict[str, tuple[str, Table]] = {}
     """Tensor -> the tensor that it is a function of, and the function."""
@@ -51,7 +54,9 @@ def fuse_lookups(
             needed.append(layer)
     made_by = {layer.output for layer in needed}
     gone = {layer.output for layer in layers} - made_by
-    return {name: t for name, t in tensors.items() if name not in gone}, tuple(reversed(needed))
+    single = {layer.name: layer for layer in layers}
+    fused = [layer.name for layer in reversed(needed) if layer is not single[layer.name]]
+    return {name: t for name, t in tensors.items() if name not in gone}, tuple(reversed(needed)), fused
 
 
 def _lookup(layer: Layer, tensors: dict[str, Tensor], roots: dict[str, tuple[str, Table]]) -> Lookup | None:

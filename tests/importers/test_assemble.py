@@ -10,7 +10,7 @@ import pytest
 from dqt_edge.graph import Conv2D, Graph, Lookup, interpreter, nested
 from dqt_edge.importers import floating
 from dqt_edge.importers.assemble import assemble
-from dqt_edge.importers.builder import Builder, Value, Weights
+from dqt_edge.importers.builder import Builder, Quant, Value, Weights
 from dqt_edge.importers.calibrate import calibrate
 from dqt_edge.importers.network import Network
 from tests.support.imported import beside_reals
@@ -120,3 +120,15 @@ def test_a_dead_channel_keeps_the_shift_of_its_neighbours() -> None:
     source = graph.tensor(graph.input)
     found = beside_reals(integer, graph, nested.quantize(inputs, source.scale, source.zero_point))
     assert max(found.values()) <= 1
+
+
+def test_a_sum_in_far_too_fine_a_scale_saturates() -> None:
+    """A converter gives what was always zero a scale of 1e-8: any other sum is beyond its codes."""
+    builder = Builder("model")
+    a, b = (builder.input(name, (2, 2, 3), Quant(0.03, 128)) for name in "ab")
+    builder.output(builder.binary("d", "subtract", a, b, quant=Quant(1e-8, 100)))
+    graph = assemble(builder.finish({}))
+    codes = {name: np.full((1, 2, 2, 3), 128, np.uint8) for name in graph.inputs}
+    codes[graph.input][0, 0, 0] = 127, 128, 129
+    found = interpreter.run(graph, codes).outputs[0]
+    assert found.tolist() == [0, 100, 255] + [100] * 9

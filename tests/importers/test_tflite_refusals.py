@@ -20,10 +20,6 @@ def odd_activation(m: ModelFile, x: int) -> None:
     conv(m, x, W, m.tensor(*OUT), FusedActivationFunction=4)
 
 
-def far_scales(m: ModelFile, x: int) -> None:
-    m.op("ADD", [x, m.op("RELU", [x], m.tensor((1, 6, 6, 4), "INT8", 0.1, -128))], m.tensor((1, 6, 6, 4), "INT8", 1e-9))
-
-
 def wide(m: ModelFile, x: int) -> None:
     m.op("RELU", [x], m.tensor((1, 6, 6, 4), "INT32", 0.1, 0))
 
@@ -46,7 +42,6 @@ def uneven_groups(m: ModelFile, x: int) -> None:
 
 UNSUPPORTED = {
     "activation": (odd_activation, "fused activation has number 4"),
-    "far scales": (far_scales, "too far from the output scale"),
     "type": (wide, "activations are INT32"),
     "recurrent": (recurrent, "a recurrent layer is computed step by step"),
     "loop": (loop, "loops and branches"),

@@ -139,15 +139,21 @@ def binary(r: Operands, op: RawOperator) -> None:
     r.put(op, shape, value, quant)
 
 
-@reads("SQUARED_DIFFERENCE", supported="of two tensors, or with a constant")
+@reads("SQUARED_DIFFERENCE", supported="of two tensors, or with a constant; the difference is rounded to 8 bits")
 def squared_difference(r: Operands, op: RawOperator) -> None:
-    """A difference of 8 bits, squared."""
+    """A difference of 8 bits, as far as its square can be told, squared."""
     (first, second), shape = r.joined(op)
     covers = partial(_corners, r, op, "subtract")
-    between = r.quant_covering(*covers()) if r.integer else None
     quant = r.quant(op.outputs[0], lambda: (0.0, max(abs(n) for n in covers()) ** 2))
+    between = None
+    name = r.name(op, "square")
+    if quant is not None:
+        most = float(np.sqrt(quant.scale * (255 - quant.zero_point)))
+        low, high = covers()
+        between = r.quant_covering(max(low, -most), min(high, most))
+        r.notes[name] = "its difference has 8 bits, TFLite's has more"
     value = r.builder.binary(r.name(op, "difference"), "subtract", first, second, quant=between)
-    value = r.builder.unary(r.name(op, "square"), value, "square", quant=quant, source=op.outputs[0])
+    value = r.builder.unary(name, value, "square", quant=quant, source=op.outputs[0])
     r.put(op, shape, value, quant)
 
 

@@ -61,6 +61,8 @@ class Operands:
         self.states: dict[str, State] = {}
         self.dropped: list[str] = []
         """Operators at the end that only name the largest output."""
+        self.notes: dict[str, str] = {}
+        """What is to be known of layers that are less exact than TFLite's, by name."""
         self.known: dict[int, Known] = {
             t.index: Known(t.shape, data=t.data) for t in graph.tensors if t.data is not None
         }
@@ -240,14 +242,16 @@ class Operands:
         """
         index = op.outputs[output]
         target = origin.quant
-        self.builder.rename_source(value, index)
         if self.graph.tensors[index].type in INTEGERS:
             target = self.quant(index)
         elif self.graph.tensors[index].type != "FLOAT32":
             raise Unfit(f"its activations are {self.graph.tensors[index].type}", "INT8 activations")
+        copied = op.type not in ("QUANTIZE", "DEQUANTIZE") and target is not None and origin.quant is not None
+        if target == origin.quant or not copied:
+            self.builder.rename_source(value, index)
         if target != origin.quant:
             name = self.name(op, "rescale") + (f"_{output}" if output else "")
-            if op.type in ("QUANTIZE", "DEQUANTIZE") or target is None or origin.quant is None:
+            if not copied or target is None or origin.quant is None:
                 value = self.builder.unary(name, value, "identity", quant=target, source=index)
             else:
                 factor = target.scale / origin.quant.scale

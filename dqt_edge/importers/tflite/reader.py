@@ -57,6 +57,8 @@ class _Reader(Operands):
         network = self.builder.finish({"source": self.path.name, "sha256": self.raw.sha256})
         found = {edge.name: edge.source for edge in network.edges.values() if isinstance(edge.source, int)}
         more: dict[str, Any] = {"tensors": found}
+        if self.notes:
+            more["notes"] = self.notes
         if self.dropped:
             more["dropped"] = [*self.dropped, *network.provenance.get("dropped", [])]
         return dataclasses.replace(network, provenance=network.provenance | more)
