@@ -175,6 +175,12 @@ CONV = {
     "use_bias": True,
 }
 
+TRAINED = {
+    "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None, "dtype": "float32"}},
+    "kernel_regularizer": {"class_name": "Mine", "config": {}},
+}
+"""What only training needs: an attribute that is no more, and code of one's own."""
+
 
 def test_layers_of_keras_2_with_their_old_attributes(keras: Any, tmp_path: Path) -> None:
     """Model as the class, groups of depthwise layers, a list of axes, alpha, a hard sigmoid of its own, rng_type."""
@@ -184,9 +190,11 @@ def test_layers_of_keras_2_with_their_old_attributes(keras: Any, tmp_path: Path)
     layers = [
         {"class_name": "InputLayer", "config": {"name": "in_1", **image}, "name": "in_1", "inbound_nodes": []},
         old("RandomFlip", "flip", call("in_1"), rng_type="stateful", mode="horizontal", seed=None),
-        old("Conv2D", "conv", call("flip"), **conv, activation="relu"),
+        old("Conv2D", "conv", call("flip"), **conv, **TRAINED, activation="relu"),
         old("DepthwiseConv2D", "deep", call("conv"), **{k: v for k, v in CONV.items() if k != "filters"}),
-        old("BatchNormalization", "norm", call("deep"), axis=[3], momentum=0.99, epsilon=1e-3, center=True, scale=True),
+        old(
+            "BatchNormalizationV1", "norm", call("deep"), axis=[3], momentum=0.99, epsilon=1e-3, center=True, scale=True
+        ),
         old("LeakyReLU", "leaky", call("norm"), alpha=0.25),
         old("ThresholdedReLU", "above", call("leaky"), theta=0.1),
         old("SpatialDropout2D", "drop", call("above"), trainable=True, rate=0.1, noise_shape=None),

@@ -156,6 +156,7 @@ MODELS: dict[str, Make] = {
     "functions": functions,
     "extremes": extremes,
     "layers of applications": applied,
+    "spectral normalisation": behind((8, 8, 3), lambda k: k.SpectralNormalization(k.Conv2D(4, 3, activation="tanh"))),
     "adaptive maxima": behind((8, 6, 3), lambda k: k.AdaptiveMaxPooling2D((4, 3))),
     "adaptive series": behind((8, 3), lambda k: k.AdaptiveMaxPooling1D(4), lambda k: k.AdaptiveAveragePooling1D(2)),
     "dropped channels of a series": behind((8, 3), lambda k: k.SpatialDropout1D(0.1), lambda k: k.Dense(2)),

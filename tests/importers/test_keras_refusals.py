@@ -202,7 +202,7 @@ HOSTILE = {
     "nested code": (sequential(nested("part", layer("Lambda", "run"))), "'part/run' (Lambda)"),
     "wrapped code": (
         sequential(layer("TimeDistributed", "t") | {"config": {"name": "t", "layer": layer("Lambda", "run")}}),
-        "(Lambda): it holds code",
+        "'t' (Lambda): it holds code",
     ),
     "function": (
         sequential(
@@ -229,6 +229,18 @@ HOSTILE = {
     ),
     "files": (sequential(layer("StringLookup", "words")), "'words' (StringLookup)"),
     "saved model": (sequential(layer("TFSMLayer", "other")), "'other' (TFSMLayer)"),
+    "module in a name": (
+        sequential(layer("Dense", "d") | {"config": {"name": "d", "k": {"class_name": "utils.x", "module": "keras"}}}),
+        "'d' (utils.x): it holds code",
+    ),
+    "activation of your own": (
+        sequential(layer("Dense", "d") | {"config": {"name": "d", "activation": "mine"}}),
+        "'d' (Dense): its activation 'mine' is a function of your own",
+    ),
+    "compiled part": (
+        sequential(nested("part") | {"compile_config": {"loss": {"class_name": "x", "module": "mine"}}}),
+        "'part' (x): it comes from module 'mine'",
+    ),
     "no model": ({"class_name": "Dense", "config": {}}, "no Functional or Sequential"),
 }
 
@@ -264,7 +276,7 @@ def test_what_is_refused_by_its_kind_is_told_beside_code(tmp_path: Path) -> None
     config = sequential(layer("LSTM", "memory"), layer("Lambda", "run"), layer("Dense", "fine"))
     with pytest.raises(UnsupportedError) as caught:
         check_config(archive(tmp_path / "m.keras", config))
-    assert sorted(names(caught.value.what.splitlines()[1:])) == ["memory", "run"]
+    assert names(caught.value.what.splitlines()[1:]) == ["memory", "run"]
 
 
 @pytest.mark.train
@@ -275,3 +287,38 @@ def test_an_archive_without_weights_is_refused(keras: Any, tmp_path: Path) -> No
         path = archive(tmp_path / "cut.keras", good.read("config.json").decode())
     with pytest.raises(BadFileError, match="Keras cannot load it"):
         read_keras(path)
+
+
+@pytest.mark.train
+def test_what_only_training_needs_may_be_your_own(keras: Any, tmp_path: Path) -> None:
+    """Regularisers, the loss and the optimiser are not loaded, so they may be code that is not there."""
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, kernel_regularizer="l2")])
+    model.save(tmp_path / "plain.keras")
+    with zipfile.ZipFile(tmp_path / "plain.keras") as plain, zipfile.ZipFile(tmp_path / "own.keras", "w") as own:
+        config = json.loads(plain.read("config.json"))
+        dense = config["config"]["layers"][1]["config"]
+        dense["kernel_regularizer"] = {
+            "class_name": "Mine",
+            "module": "mine",
+            "config": {},
+            "registered_name": "x>Mine",
+        }
+        config["compile_config"] = {"loss": {"class_name": "function", "module": "mine", "config": "my_loss"}}
+        own.writestr("config.json", json.dumps(config))
+        for name in ("metadata.json", "model.weights.h5"):
+            own.writestr(name, plain.read(name))
+    assert [node.kind for node in read_keras(tmp_path / "own.keras").nodes] == ["dense"]
+
+
+@pytest.mark.train
+def test_weights_without_a_model_are_told(keras: Any, tmp_path: Path) -> None:
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save_weights(tmp_path / "m.weights.h5")
+    with pytest.raises(BadFileError, match="weights without the model"):
+        read_keras(tmp_path / "m.weights.h5")
+
+
+@pytest.mark.train
+def test_values_that_do_not_fit_together_are_told(keras: Any, tmp_path: Path) -> None:
+    source = keras.Input((6, 3))
+    lines = told(keras.Model(source, keras.layers.Rescaling([1.0, 2.0], name="two")(source)), tmp_path / "m.keras")
+    assert names(lines) == ["two"]

@@ -13,7 +13,7 @@ from ...errors import BadFileError
 from ..problems import Problem, Problems
 from .activations import ACTIVATIONS
 from .layers import LAYERS
-from .legacy import MODELS, modern
+from .legacy import MODELS, modern, without_own_training
 from .operations import OPERATIONS
 from .refusals import REFUSED, UNLOADED
 
@@ -28,6 +28,8 @@ _MODULES = (
 """Whose classes may be named, and those of ``keras`` itself; ``keras.src`` counts as ``keras``."""
 _FUNCTION_MODULES = ("builtins", "keras.activations", "keras.ops")
 _CODE = ("__lambda__", "__typespec__")
+_ACTIVATIONS = (*ACTIVATIONS, "log_softmax", "glu", "sparsemax", "sparse_plus", "sparse_sigmoid", "threshold")
+"""Functions of Keras that may be loaded; not all of them can be imported."""
 
 
 @dataclass(frozen=True)
@@ -61,55 +63,97 @@ def check_config(path: Path) -> Checked:
         UnsupportedError: Lists every layer of an unknown kind, and everything that would run code.
     """
     config, version = _read(path)
-    problems = Problems(str(path))
+    checker = _Checker(path)
     try:
         # What Keras 3 wrote into an archive it can load; .h5 files of both need some help.
-        made = config if zipfile.is_zipfile(path) and not version.startswith("2.") else modern(config)
-        if made["class_name"] not in MODELS or made.get("registered_name") not in (None, made["class_name"]):
-            reason = "it is no Functional or Sequential model"
-            problems.found.append(Problem(path.name, str(made["class_name"]), reason, "one of them"))
+        archive = zipfile.is_zipfile(path) and not version.startswith("2.")
+        made = without_own_training(config) if archive else modern(config)
+        kind = str(made["class_name"])
+        if kind not in MODELS or made.get("registered_name") not in (None, kind):
+            checker.block(
+                path.name,
+                kind,
+                "it is a class of your own, or no Functional or Sequential model",
+                "keras.Model(model.inputs, model.outputs), saved again",
+            )
         else:
-            _check_model(made, "", problems)
-        _check_parts({key: value for key, value in made.items() if key != "compile_config"}, path.name, problems)
+            checker.model(made, "", path.name, top=True)
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError, IndexError) as error:
         raise bad(f"its configuration is damaged ({type(error).__name__}: {error})", path) from error
-    if problems.found:
-        _add_refused(made, "", problems)
-    problems.refuse()
+    if checker.blocked:
+        checker.problems.refuse()
     return Checked(made, made != config, version)
 
 
-def _check_model(model: dict[str, Any], prefix: str, problems: Problems) -> None:
-    """Every layer is of a kind that Keras has and may be loaded."""
-    for layer, kind, label in _layers(model, prefix):
-        if layer.get("registered_name") not in (None, kind):
-            reason = f"it is registered as {layer['registered_name']!r}, so its code is not Keras's own"
-            problems.found.append(Problem(label, kind, reason, "layers of Keras that compute the same"))
+class _Checker:
+    """Walks a configuration. ``blocked``: it must not be loaded; other problems are told when it is."""
+
+    def __init__(self, path: Path) -> None:
+        self.problems = Problems(str(path))
+        self.blocked = False
+
+    def block(self, label: str, kind: str, reason: str, nearest: str) -> None:
+        """Note what must not be loaded."""
+        self.blocked = True
+        self.problems.found.append(Problem(label, kind, reason, nearest))
+
+    def model(self, model: dict[str, Any], prefix: str, label: str, *, top: bool = False) -> None:
+        """A model's layers, and what else its configuration holds; how the whole was compiled is not loaded."""
+        for layer in model["config"]["layers"]:
+            self.layer(layer, prefix)
+        rest = {key: value for key, value in model["config"].items() if key != "layers"}
+        others = {key: value for key, value in model.items() if key not in ("class_name", "config")}
+        if top:
+            others.pop("compile_config", None)
+        self.parts([rest, others], label)
+
+    def layer(self, layer: dict[str, Any], prefix: str) -> None:
+        """One entry of the list at most."""
+        kind, name = str(layer["class_name"]), f"{prefix}{layer['config'].get('name', layer.get('name', '?'))}"
+        label, registered = repr(name), layer.get("registered_name")
+        if registered not in (None, kind):
+            reason = f"it is registered as {registered!r}, so its code is not Keras's own"
+            self.block(label, kind, reason, "layers of Keras that compute the same")
         elif kind in MODELS:
-            _check_model(layer, f"{label[1:-1]}/", problems)
+            self.model(layer, f"{name}/", label)
         elif kind in UNLOADED:
-            problems.found.append(Problem(label, kind, *REFUSED[kind]))
+            self.block(label, kind, *REFUSED[kind])
         elif kind in ("TFOpLambda", "SlicingOpLambda"):
             reason = f"it is TensorFlow's function {layer['config']['function']}, which is not supported"
-            problems.found.append(Problem(label, kind, reason, "a layer of Keras, or + - * / between tensors"))
+            self.block(label, kind, reason, "a layer of Keras, or + - * / between tensors")
         elif not _is_operation(layer) and kind not in ("InputLayer", *LAYERS, *REFUSED):
-            problems.found.append(Problem(label, kind, "Keras has no such layer", "layers of Keras"))
+            self.block(label, kind, "Keras has no such layer", "layers of Keras")
+        elif not self.parts(layer, label) and kind in REFUSED:
+            self.problems.found.append(Problem(label, kind, *REFUSED[kind]))
+
+    def parts(self, config: Any, label: str) -> bool:  # noqa: ANN401 - JSON
+        """Whether a part at any depth names code, or a class or function from elsewhere."""
+        for part in _parts(config):
+            kind, module = str(part["class_name"]), part.get("module")
+            if kind in (*_CODE, *UNLOADED) or not kind.isidentifier():
+                self.block(label, kind, "it holds code, which is never run", "what Keras has by its name")
+                return True
+            if kind == "function":
+                function = part["config"]
+                if not _is_below(_plain(module), _FUNCTION_MODULES) or function not in _ACTIVATIONS:
+                    reason = f"it names the function {function!r} of module {module!r}"
+                    self.block(label, kind, reason, "an activation of Keras by its name")
+                    return True
+            elif module not in (None, "keras") and not _is_below(_plain(module), _MODULES):
+                reason = f"it comes from module {module!r}, which would be imported"
+                self.block(label, kind, reason, "what Keras itself has")
+                return True
+            name = _own_activation(part.get("config"))
+            if name is not None:
+                self.block(label, kind, f"its activation {name!r} is a function of your own", "an activation of Keras")
+                return True
+        return False
 
 
-def _add_refused(model: dict[str, Any], prefix: str, problems: Problems) -> None:
-    """What is refused by its kind alone, so that the list of a model that is not loaded is as long as it can be."""
-    known = {problem.layer for problem in problems.found}
-    for layer, kind, label in _layers(model, prefix) if model["class_name"] in MODELS else ():
-        if kind in MODELS:
-            _add_refused(layer, f"{label[1:-1]}/", problems)
-        elif kind in REFUSED and label not in known:
-            problems.found.append(Problem(label, kind, *REFUSED[kind]))
-
-
-def _layers(model: dict[str, Any], prefix: str) -> Iterator[tuple[dict[str, Any], str, str]]:
-    for layer in model["config"]["layers"]:
-        name = layer["config"].get("name", layer.get("name", "?"))
-        yield layer, str(layer["class_name"]), repr(f"{prefix}{name}")
+def _own_activation(config: Any) -> str | None:  # noqa: ANN401 - JSON
+    """Name of an activation that Keras does not have, which stands there for somebody's function."""
+    name = config.get("activation") if isinstance(config, dict) else None
+    return name if isinstance(name, str) and name not in _ACTIVATIONS else None
 
 
 def _is_operation(layer: dict[str, Any]) -> bool:
@@ -119,23 +163,6 @@ def _is_operation(layer: dict[str, Any]) -> bool:
     if module in ("keras.ops.core", "keras.activations.activations"):
         return kind in OPERATIONS
     return module in ("keras.ops.numpy", "keras.ops.nn", "keras.ops.math", "keras.ops.image")
-
-
-def _check_parts(config: Any, name: str, problems: Problems) -> None:  # noqa: ANN401 - JSON
-    """No part at any depth names code, or a class or function from elsewhere."""
-    listed = {problem.type for problem in problems.found}
-    for part in _parts(config):
-        kind, module = str(part["class_name"]), part.get("module")
-        if kind in _CODE or (kind in UNLOADED and kind not in listed):
-            problems.found.append(Problem(name, kind, "it holds code, which is never run", "Keras' own by name"))
-        elif kind == "function":
-            function = part["config"]
-            if not _is_below(_plain(module), _FUNCTION_MODULES) or function not in (*ACTIVATIONS, "log_softmax", "glu"):
-                reason = f"it names the function {function!r} of module {module!r}"
-                problems.found.append(Problem(name, kind, reason, "an activation of Keras by its name"))
-        elif module not in (None, "keras") and not _is_below(_plain(module), _MODULES):
-            reason = f"it comes from module {module!r}, which would be imported"
-            problems.found.append(Problem(name, kind, reason, "what Keras itself has"))
 
 
 def _plain(module: Any) -> str:  # noqa: ANN401 - JSON
@@ -198,7 +225,7 @@ def _text_of_hdf5(path: Path) -> tuple[str, str]:
     with path.open("rb"), h5py.File(path, "r") as file:
         text, version = (file.attrs.get(name, "") for name in ("model_config", "keras_version"))
         if not text:
-            raise KeyError("model_config")
+            raise bad("it holds weights without the model that they belong to", path)
     return _decoded(text), _decoded(version)
 
 

@@ -215,6 +215,15 @@ def _time_distributed(call: Call) -> Value:
     return one(LAYERS[kind], dataclasses.replace(call, layer=inner))
 
 
+def _wrapped(call: Call) -> Value:
+    """A layer whose weights are normalised while they are trained."""
+    inner = call.layer.layer
+    kind = type(inner).__name__
+    if kind not in LAYERS:
+        raise Unfit(f"it wraps {kind}", "a layer that can be imported by itself")
+    return one(LAYERS[kind], dataclasses.replace(call, layer=inner))
+
+
 DROPPED = (
     *("Dropout", "SpatialDropout1D", "SpatialDropout2D", "AlphaDropout", "GaussianDropout", "GaussianNoise"),
     *("ActivityRegularization", "Identity", "StochasticDepth"),
@@ -277,6 +286,8 @@ _SHAPES: dict[str, Reads] = {
     ),
 }
 
+_WRAPPERS = reads(_wrapped, "SpectralNormalization", supported="as the layer that it wraps")
+
 LAYERS: dict[str, Reads] = {
     **CONVOLUTIONS,
     **ACTIVATION_LAYERS,
@@ -284,6 +295,7 @@ LAYERS: dict[str, Reads] = {
     **_SCALINGS,
     **_POOLINGS,
     **_SHAPES,
+    **_WRAPPERS,
     **reads(_same, *DROPPED, supported="left out: only training needs them"),
 }
 """How each layer of Keras is imported, by the name of its class."""

@@ -17,12 +17,19 @@ _GONE = {
     **dict.fromkeys(("DepthwiseConv1D", "DepthwiseConv2D", "Conv1DTranspose", "Conv2DTranspose"), ("groups",)),
     **dict.fromkeys(
         ("SeparableConv1D", "SeparableConv2D"),
-        ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
+        ("groups",),
     ),
     **dict.fromkeys(("SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D"), ("noise_shape", "trainable")),
+    "BatchNormalization": ("fused", "virtual_batch_size", "renorm", "renorm_clipping", "renorm_momentum"),
     **dict.fromkeys(("LSTM", "GRU", "SimpleRNN", "RNN"), ("time_major",)),
 }
 """Attributes that changed nothing in Keras 2 and that Keras 3 does not know."""
+_TRAINING = ("_initializer", "_regularizer", "_constraint")
+"""How the names of attributes end that only training reads; those of old files may be of your own."""
+_RENAMED = {
+    **dict.fromkeys(("BatchNormalizationV1", "BatchNormalizationV2", "SyncBatchNormalization"), "BatchNormalization"),
+    **{f"CuDNN{kind}": kind for kind in ("LSTM", "GRU")},
+}
 _CONSTANT = "_CONSTANT_VALUE"
 _FUNCTIONAL = "keras.src.models.functional"
 
@@ -55,6 +62,26 @@ def _without_module(part: Config) -> None:
             part.pop(key, None)
 
 
+def without_own_training(config: Config) -> Config:
+    """A copy without the initialisers, regularisers and constraints that are not Keras's: the network has none."""
+    made = copy.deepcopy(config)
+    _drop_own(made)
+    return made
+
+
+def _drop_own(value: Any) -> None:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        for key in [key for key, part in value.items() if str(key).endswith(_TRAINING) and _is_own(part)]:
+            del value[key]
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _drop_own(part)
+
+
+def _is_own(part: Any) -> bool:  # noqa: ANN401 - JSON
+    own = isinstance(part, dict) and not str(part.get("module")).startswith("keras")
+    return own or (isinstance(part, dict) and part.get("registered_name") not in (None, part.get("class_name")))
+
+
 def _model(model: Config) -> None:
     if isinstance(model["config"], list):  # a Sequential before Keras 2.2.3
         model["config"] = {"name": "sequential", "layers": model["config"]}
@@ -83,13 +110,14 @@ def _is_old(layer: Config) -> bool:
 
 
 def _layer(layer: Config) -> None:
-    kind, config = layer["class_name"], layer["config"]
+    kind, config = str(layer["class_name"]), layer["config"]
     _without_module(layer)
     if kind in MODELS:
         _model(layer)
         return
-    for key in _GONE.get(kind, ()):
-        config.pop(key, None)
+    layer["class_name"] = kind = _RENAMED.get(kind, kind)
+    for key in [key for key in config if key in _GONE.get(kind, ()) or key.endswith(_TRAINING)]:
+        del config[key]
     if kind.startswith("Random"):
         config.pop("rng_type", None)
     if kind == "ThresholdedReLU":

@@ -17,6 +17,8 @@ from .layers import LAYERS
 from .operations import OPERATIONS
 from .refusals import REFUSED
 
+_MISFITS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What values of a file that Keras never looked at may end in, in NumPy or here."""
 _Known = dict[int, Value | None]
 """Value of each tensor by its identity; None where nothing is known because something before it is refused."""
 
@@ -86,8 +88,11 @@ class Reader:
         with self.problems.collect(repr(f"{prefix}{operation.name}"), type(operation).__name__):
             try:
                 results = list(self.results(node, known, prefix))
-            except (Unfit, UnsupportedError):
+            except (Unfit, UnsupportedError, *_MISFITS) as error:
                 results = [self.stand_in(tensor.shape) for tensor in node.outputs]
+                if isinstance(error, _MISFITS):
+                    reason = f"its values do not fit together ({type(error).__name__}: {str(error)[:120]})"
+                    raise Unfit(reason, "the layer as Keras documents it") from error
                 raise
         if len(self.problems.found) > count and self.problems.found[-1] in self.problems.found[:-1]:
             del self.problems.found[-1]  # a layer that is used twice is told once

@@ -23,7 +23,6 @@ REFUSED: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), (_RECURRENT, "Conv2D over steps stacked as channels")),
     **dict.fromkeys(("LayerNormalization", "GroupNormalization", "UnitNormalization"), (_STATISTICS, _NORM)),
     "RMSNormalization": (_STATISTICS, _NORM),
-    "SpectralNormalization": ("it wraps another layer for training", "the wrapped layer with its final weights"),
     **dict.fromkeys(("MultiHeadAttention", "GroupedQueryAttention"), (_PRODUCT, _ATTENTION)),
     **dict.fromkeys(("GroupQueryAttention", "Attention", "AdditiveAttention"), (_PRODUCT, _ATTENTION)),
     "Dot": (_PRODUCT, "Multiply, and GlobalAveragePooling or Dense behind it"),
