@@ -133,6 +133,15 @@ def test_layers_between_which_nothing_is_quantised_are_refused(tmp_path: Path) -
     assert "--calibration" in told
 
 
+def test_an_input_that_a_refused_operator_reads_is_no_cause(tmp_path: Path) -> None:
+    m = Maker()
+    x = lstm(m, m.add("Reshape", m.input("n", 3, 6, 8), m.const([0, 4, 36])))
+    parameters = m.const(np.float32(0.02)), m.const(np.asarray(0, np.int8), np.int8)
+    told = refused(m, tmp_path, m.add("DequantizeLinear", m.add("QuantizeLinear", x, *parameters), *parameters))
+    assert told.startswith("error: 1 layer of the model cannot be imported:\n")
+    assert "(LSTM)" in told
+
+
 def test_operators_of_an_old_version_get_one_sentence(tmp_path: Path) -> None:
     m = Maker(opset=6)
     assert "in version 6 of ONNX's operators" in refused(m, tmp_path, m.add("Relu", m.input(1, 3, 8, 8)))

@@ -113,7 +113,7 @@ def beside_runtime(network: Network, path: Path, count: int = 3) -> list[float]:
     wanted = reference.run(given, reference.outputs)
     found = []
     for name, values, source in zip(network.outputs, outputs_of(network, feeds), reference.outputs, strict=True):
-        theirs = in_memory(wanted[source], layouts.get(str(network.edges[name].source)))
+        theirs = in_memory(wanted[source], layouts.get(str(source)))
         found.append(float(np.abs(values.reshape(count, -1) - theirs).max() / max(np.abs(theirs).max(), 1e-6)))
     return found
 

@@ -173,13 +173,24 @@ def _pair(
         shape = tuple(int(n) for n in np.broadcast_shapes(first.shape, second.shape))
     except ValueError as error:
         raise Unfit(f"its operands have shapes {first.shape} and {second.shape}", "shapes that broadcast") from error
+    known = {} if target is None else {"activation": target.activation, "quant": target.quant, "source": target.source}
     views = [part for part in (first, second) if isinstance(part, View)]
-    widest = max(views, key=lambda v: int(np.prod(v.shape)))
+    if all(view.shape == shape and (view.parts, view.order) == (views[0].parts, views[0].order) for view in views):
+        lying = [_as_it_lies(context, views[0], part) for part in (first, second)]
+        value = context.builder.binary(context.name(node), operation, lying[0], lying[1], **known)
+        return dataclasses.replace(views[0], value=value, quant=None if target is None else target.quant)
+    widest = max(views, key=lambda v: (int(np.prod(v.shape)), v.together))
     axes = broadcast_axes(_aligned(widest, len(shape)), shape)
     operands: list[Operand] = [_along(context, node, part, axes, len(shape)) for part in (first, second)]
-    known = {} if target is None else {"activation": target.activation, "quant": target.quant, "source": target.source}
     value = context.builder.binary(context.name(node), operation, operands[0], operands[1], **known)
     return view_of(value, shape, axes, None if target is None else target.quant)
+
+
+def _as_it_lies(context: Context, like: View, part: View | Reals) -> Operand:
+    """An operand where no other order of axes is needed than the one in which the tensor lies."""
+    if isinstance(part, View):
+        return context.builder.reshape(part.value, like.in_memory)
+    return np.asarray(like.constant(part), np.float64)
 
 
 def _aligned(view: View, rank: int) -> View:
@@ -191,12 +202,12 @@ def _aligned(view: View, rank: int) -> View:
 
 def broadcast_axes(view: View, shape: Axes) -> list[int]:
     """Axes of a broadcast result in the order in which they lie: as the view's, with channels behind them."""
-    lying = list(view.lying())
-    more = [axis for axis, n in enumerate(shape) if n > 1 and axis not in lying]
-    if CHANNEL_AXIS in more and len(shape) > 2 and lying == sorted(lying):
+    more = [axis for axis, n in enumerate(shape) if n > 1]
+    lying = view.lying()
+    if CHANNEL_AXIS in more and CHANNEL_AXIS not in lying and len(shape) > 2:
         more.remove(CHANNEL_AXIS)
-        lying = [*lying, CHANNEL_AXIS]
-    return [*more, *lying]
+        return [*view.lying(keep=more), CHANNEL_AXIS]
+    return list(view.lying(keep=more))
 
 
 def _along(context: Context, node: RawNode, part: View | Reals, axes: Sequence[int], rank: int) -> Operand:

@@ -119,7 +119,7 @@ def concat(context: Context, node: RawNode) -> None:
         return
     shape = list(views[0].shape)
     shape[axis] = sum(view.shape[axis] for view in views)
-    largest = max(views, key=lambda view: prod(view.shape))
+    largest = max(views, key=lambda view: (prod(view.shape), view.together))
     axes = with_axis(largest, axis)
     values = [context.as_axes(view, axes, context.name(node)) for view in views]
     target = context.target(node, fuse=True)
@@ -174,14 +174,10 @@ def _concat_as_it_lies(context: Context, node: RawNode, views: Sequence[View]) -
 
 def with_axis(view: View, axis: int) -> list[int]:
     """The axes as they lie, with one more of a single element: channels behind all, others in the file's order."""
-    axes = list(view.lying())
-    if axis in axes:
-        return axes
-    if axis == 1 and len(view.shape) > 2:
-        return [*axes, axis]
-    if axes == sorted(axes):
-        return sorted([*axes, axis])
-    return [axis, *axes]
+    lying = view.lying()
+    if axis == 1 and axis not in lying and len(view.shape) in (3, 4):
+        return [*lying, axis]
+    return list(view.lying(keep=[axis]))
 
 
 def split(context: Context, node: RawNode) -> None:

@@ -17,7 +17,7 @@ from ..values import Quant
 from .chains import JOINED, join_functions
 from .context import Consequence, Context, NotQuantised
 from .elementwise import ELEMENTWISE
-from .file import CODES, FLOATS, RawInput, RawNode, RawOnnx, bad_onnx, read_file, start_onnx
+from .file import CODES, FLOATS, MOVES, RawInput, RawNode, RawOnnx, bad_onnx, read_file, start_onnx
 from .fold import FOLDED
 from .inputs import channels_first
 from .layers import MAC
@@ -56,7 +56,7 @@ def read_onnx(path: Path) -> Network:
     raw = expand(read_file(path))
     try:
         return _Reader(raw, path).network()
-    except (ArithmeticError, AssertionError, LookupError, MemoryError, TypeError, ValueError) as error:
+    except (ArithmeticError, AssertionError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
         raise bad_onnx(f"its operators do not fit together ({type(error).__name__}: {error})"[:300], path) from error
 
 
@@ -119,9 +119,18 @@ class _Reader:
             if reader.type == "DequantizeLinear":
                 return self.context.quant_of(reader)
         quant, _ = self.context.ahead(given.name)
-        if quant is None:
+        if quant is None and not self.reaches_refusal(given.name):
             raise Unfit("it is not quantised", "QuantizeLinear behind it")
-        return quant
+        return quant or Quant(1.0, 0)
+
+    def reaches_refusal(self, name: str) -> bool:
+        """Whether an operator that is not supported reads a tensor, so that this is the cause of what it lacks."""
+        readers = self.context.readers[name]
+        return any(
+            node.type not in OPERATORS or (node.type in MOVES and self.reaches_refusal(node.outputs[0]))
+            for node in readers
+            if node.type not in FOLDED or node.type in OPERATORS
+        )
 
     def finish(self) -> Network:
         """Outputs, and where all came from."""
@@ -204,6 +213,8 @@ class _Reader:
             else:
                 prepare_node(context, self.onnx, node)
             return
+        if foldable and self.unknown(node):
+            raise Consequence
         operator = OPERATORS.get(node.type)
         if operator is None:
             whole = self.inferred().get(node.outputs[0]) == ()

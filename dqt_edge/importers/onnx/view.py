@@ -62,16 +62,45 @@ class View:
         return found
 
     def lying(self, keep: Sequence[int] = ()) -> Axes:
-        """Axes of more than one element in the order in which they begin in memory; before them those in ``keep``.
+        """Axes of more than one element in the order in which they begin in memory, and those in ``keep`` between them.
 
-        If the parts of an axis lie apart, so that data must move anyway: channels last.
+        Channels that lie last stay last. If the parts of an axis lie apart, so that data must move anyway, channels
+        first become channels last.
         """
         groups = self.groups()
         wide = [axis for axis, n in enumerate(self.shape) if n > 1]
         wide.sort(key=lambda axis: min(self.order.index(part) for part in groups[axis]))
         if self.wanted(wide) != self.order and len(self.shape) in (3, 4):
-            wide.sort(key=lambda axis: (axis == 1, axis))
-        return (*(axis for axis in keep if self.shape[axis] == 1), *wide)
+            wide = channels_last(wide)
+        more = [axis for axis in keep if axis not in wide]
+        if not more:
+            return tuple(wide)
+        if wide == sorted(wide):
+            return tuple(sorted([*wide, *more]))
+        if wide == channels_last(wide):
+            return tuple(channels_last([*wide, *more]))
+        for axis in reversed(more):
+            behind = [other for other in range(axis + 1, len(self.shape)) if other in wide]
+            wide.insert(wide.index(behind[0]) if behind else len(wide), axis)
+        return tuple(wide)
+
+    @property
+    def in_memory(self) -> Axes:
+        """The parts as they lie."""
+        return tuple(self.parts[part] for part in self.order)
+
+    def constant(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """A constant that broadcasts to the file's shape, for the shape ``in_memory``."""
+        own = (1,) * (len(self.shape) - array.ndim) + array.shape
+        sizes = []
+        for n, group in zip(own, self.groups(), strict=True):
+            sizes += [self.parts[part] if n > 1 else 1 for part in group]
+        return array.reshape(sizes).transpose(self.order)
+
+    @property
+    def together(self) -> bool:
+        """Whether the parts of each axis lie side by side, so that no data moves for an operator on axes."""
+        return self.wanted(self.lying()) == self.order
 
     def wanted(self, axes: Sequence[int]) -> Axes:
         """Order of the parts when these axes follow each other."""
@@ -110,6 +139,11 @@ class View:
             value = dataclasses.replace(value, shape=tuple(self.parts[part] for part in self.order))
             value = move(value, [self.order.index(part) for part in wanted])
         return dataclasses.replace(value, shape=shape)
+
+
+def channels_last(axes: Sequence[int]) -> list[int]:
+    """The axes in the file's order, but for axis 1, which ONNX has channels on, behind the others."""
+    return sorted(axes, key=lambda axis: (axis == 1, axis))
 
 
 def view_of(value: Value, shape: Sequence[int], axes: Sequence[int], quant: Quant | None = None) -> View:
