@@ -9,6 +9,7 @@ import pytest
 
 from dqt_edge.errors import UnsupportedError
 from dqt_edge.graph import Concat, Conv2D, Graph, Requantize, Tensor, Window
+from dqt_edge.graph.layers import LAYER_NAMES
 from tests.support.random_graphs import random_graph
 
 
@@ -156,3 +157,14 @@ def test_random_networks_cover_every_operator() -> None:
         by_width += any(getattr(layer, "bias_by_width", None) is not None for layer in made.layers)
     assert seen == {"Conv2D", "DepthwiseConv2D", "Dense", "Add", "MaxPool2D", "AveragePool2D", "Concat"}
     assert min(controllers, fused, zero_points, by_width) >= 5
+
+
+def test_random_networks_of_every_layer_cover_every_layer() -> None:
+    seen, apart, controllers = set(), 0, 0
+    for seed in range(60):
+        made = random_graph(seed, every=True)
+        seen |= {type(layer).__name__ for layer in made.all_layers}
+        apart += any(layer.window.dilated for layer in made.layers if hasattr(layer, "window"))
+        controllers += made.controller is not None
+    assert seen == set(LAYER_NAMES.values())
+    assert min(apart, controllers) >= 10

@@ -16,7 +16,7 @@ from dqt_edge.lowering.arena import Overlap
 from dqt_edge.lowering.memory import plan_memory
 from dqt_edge.measure.session import layer_checksums
 from dqt_edge.project.build import build
-from tests.support.in_place import distances, export, pools
+from tests.support.in_place import distances, export, pools, unweighted
 from tests.support.kernel_cases import cases, extreme_codes
 
 GRAPHS = {
@@ -28,9 +28,11 @@ GRAPHS = {
     "dense": cases("dense", 10, (3, 3, 5), 10),
     "max": pools(11, (7, 6, 5), 24, average=False),
     "average": pools(12, (6, 7, 6), 24, average=True),
+    "unweighted": unweighted(13, (5, 6, 8)),
 }
 BOARDS = ("host", "qemu-m3", "qemu-m4", "qemu-m55")
-CASES = [(board, name) for board in BOARDS for name in GRAPHS] + [("qemu-m7", "conv"), ("qemu-m7", "depthwise")]
+CASES = [(board, name) for board in BOARDS for name in GRAPHS if name != "unweighted" or board in ("host", "qemu-m3")]
+CASES += [("qemu-m7", "conv"), ("qemu-m7", "depthwise"), ("qemu-m0", "unweighted")]
 LOOSE = {*((board, "dense") for board in BOARDS), ("qemu-m4", "flat"), ("qemu-m4", "gathered")}
 """Where a step nearer is safe: nothing is written before all is read; and the rule is that for pixels one by one."""
 

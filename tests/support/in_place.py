@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dqt_edge.boards import Board
-from dqt_edge.graph import AveragePool2D, Graph, MaxPool2D, Tensor, window_counts
+from dqt_edge.graph import (
+    AveragePool2D,
+    Graph,
+    Lookup,
+    MaxPool2D,
+    Pad,
+    Rearrange,
+    Resize,
+    Softmax,
+    Tensor,
+    nested,
+    window_counts,
+)
 from dqt_edge.lowering import plan as lowering
 from dqt_edge.lowering.arena import Arena, Overlap, aligned
 from dqt_edge.lowering.memory import MemoryPlan, plan_memory
@@ -19,6 +33,7 @@ from dqt_edge.project.manifest import Project
 
 from .kernel_cases import window_of
 from .random_graphs import random_requantize
+from .random_unweighted import random_order
 
 CALL = "        layer->run(layer, tensors, tensors, candidate); /* scratch lies at the start of the arena */\n"
 RESTORED = """        for (uint32_t k = 0; k < model->inputs[0].size; ++k) {
@@ -50,6 +65,37 @@ def pools(seed: int, shape: tuple[int, int, int], count: int, average: bool) -> 
         else:
             layers.append(MaxPool2D(name, "input", f"{name}.out", window))
     return Graph(f"pools{seed}", tuple(tensors), tuple(layers), "input", tensors[-1].name)
+
+
+def unweighted(seed: int, shape: tuple[int, int, int]) -> Graph:
+    """Layers without weights that all read the input, of every kind with one input."""
+    rng = np.random.default_rng((seed, 12))
+    source = Tensor("input", shape, 1 / 256, 0)
+    tensors, layers = [source], list[Any]()
+
+    def add(make: Callable[[str, str], Any], target: tuple[int, int, int]) -> None:
+        name = f"layer{len(layers)}"
+        tensors.append(Tensor(f"{name}.out", target, source.scale, source.zero_point))
+        layers.append(make(name, f"{name}.out"))
+
+    for turn in range(12):
+        target, *order = random_order(rng, shape, signal=False)
+        add(lambda name, out, order=order: Rearrange(name, "input", out, *order), target)
+        before = tuple(int(n) for n in rng.integers(0, 3, 3))
+        pad = Pad("p", "input", "y", before, (1 + turn % 2, 1 + turn // 2 % 2), 7)  # type: ignore[arg-type]
+        padded = tuple(int(n + rng.integers(0, 3)) for n in pad.least_shape(shape))
+        add(lambda name, out, pad=pad: replace(pad, name=name, output=out), padded)  # type: ignore[arg-type]
+        sizes = [int(n) for n in rng.integers(1, 10, 2)]
+        tables = [
+            np.stack([np.sort(rng.integers(0, n, size)), rng.integers(0, 1025, size)], axis=1).astype(np.int32)
+            for n, size in zip(shape, sizes, strict=False)
+        ]
+        add(lambda name, out, tables=tables: Resize(name, "input", out, *tables), (*sizes, shape[2]))
+    for tables in (1, shape[2]):
+        codes = rng.integers(0, 256, (tables, 256)).astype(np.uint8)
+        add(lambda name, out, codes=codes: Lookup(name, "input", out, codes), shape)
+    add(lambda name, out: Softmax(name, "input", out, nested.exponentials(0.03)), shape)
+    return Graph(f"unweighted{seed}", tuple(tensors), tuple(layers), "input", tensors[-1].name)
 
 
 def distances(graph: Graph, memory: MemoryPlan) -> dict[str, tuple[Overlap, int]]:

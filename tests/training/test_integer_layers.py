@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dqt_edge.graph import MacLayer, interpreter
+from dqt_edge.graph.layers import LAYER_NAMES
 from tests.support.random_graphs import random_codes, random_graph
 
 
@@ -15,9 +16,9 @@ from tests.support.random_graphs import random_codes, random_graph
 def test_random_networks_agree_layer_by_layer(tensorflow: Any) -> None:
     from dqt_edge.training.integer import layer_codes  # noqa: PLC0415 - TensorFlow is large
 
-    seen = set()
-    for seed in range(12):
-        graph = random_graph(seed)
+    seen, apart = set(), 0
+    for seed in range(40):
+        graph = random_graph(seed, every=seed > 11)
         rng = np.random.default_rng(seed)
         vector = [layer.candidates[rng.integers(len(layer.candidates))] for layer in graph.adaptive]
         pairs = dict(zip((layer.name for layer in graph.adaptive), vector, strict=True))
@@ -28,4 +29,6 @@ def test_random_networks_agree_layer_by_layer(tensorflow: Any) -> None:
             found = layer_codes(layer, graph, live, pair).numpy()
             np.testing.assert_array_equal(found, tensors[layer.output], err_msg=f"seed {seed}, {layer.name}")
             seen.add(type(layer).__name__)
-    assert {"Concat", "Add", "MaxPool2D", "AveragePool2D", "DepthwiseConv2D"} <= seen
+            apart += hasattr(layer, "window") and layer.window.dilated
+    assert seen == set(LAYER_NAMES.values())
+    assert apart > 3
