@@ -23,7 +23,7 @@ from .records import Proof
 from .terminal import Terminal
 
 MARK_SIZE = 8
-"""Bytes at the end of the arena that say whose states lie in it: DQT_MARK_SIZE of dqt_model.h."""
+"""Bytes at the end of the arena that say whose states lie in it: DQT_MARK_SIZE of dqt_tables.h."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ..lowering.plan import Plan
 from .code_table import code_table
 
 MODEL_SIZE = 96
-"""Bytes of dqt_model on a 32-bit core; dqt_model.h asserts them."""
+"""Bytes of dqt_model on a 32-bit core; dqt_tables.h asserts them."""
 STATES_SIZE = 12
 """Bytes of dqt_states on a 32-bit core, of a model that has some; the same header asserts them."""
 APP_SIZE = 48

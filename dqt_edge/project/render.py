@@ -186,10 +186,20 @@ class ModelNames:
     def of(cls, plan: Plan) -> ModelNames:
         """Names of a planned model; a word that C or the library owns is not taken."""
         symbol = c_name(plan.name)
-        if symbol in C_WORDS or symbol.startswith("dqt") or not symbol[0].isalpha():
+        taken = symbol in C_WORDS or symbol.startswith("dqt") or f"dqt_{symbol.lower()}" in library_stems()
+        if taken or not symbol[0].isalpha():
             symbol = f"model_{symbol}"
         decides = plan.adaptive_count == 0 or plan.decide_at is not None
         return cls(plan.name, symbol, symbol.upper(), decides, len(plan.inputs), bool(plan.states))
+
+
+@cache
+def library_stems() -> frozenset[str]:
+    """Names, without their suffixes, of the files that an export may hold beside those of models."""
+    firmware, kernels = data_folder("firmware"), data_folder("templates") / "kernels"
+    found = {path.name.partition(".")[0] for path in (*firmware.rglob("*.[ch]"), *kernels.rglob("*.h*"))}
+    found |= {f"dqt_{name}" for name in catalogue.all_sources()}
+    return frozenset({*found, "dqt_app", "dqt_board"})
 
 
 _WORDS = """

@@ -8,7 +8,7 @@
 #include "dqt_frame.h"
 #include "dqt_measure.h"
 #include "dqt_messages.h"
-#include "dqt_model.h"
+#include "dqt_tables.h"
 #include "dqt_port.h"
 
 #define FRAME_MIN (DQT_FRAME_SIZE + DQT_CRC_SIZE)

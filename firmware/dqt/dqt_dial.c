@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright 2026 The dqt-edge authors */
-#include "dqt_model.h"
+#include "dqt_tables.h"
 
 /* dividend / divisor for a divisor of 1..2^31, and the rest. By shifts: cores without UDIV would need a library. */
 static uint32_t divide(uint32_t dividend, uint32_t divisor, uint32_t *rest) {

@@ -2,7 +2,7 @@
  * Copyright 2026 The dqt-edge authors
  *
  * Inputs and outputs of models that have several. */
-#include "dqt_model.h"
+#include "dqt_tables.h"
 
 uint32_t dqt_input_count(const dqt_model *model) {
     return model->input_count;

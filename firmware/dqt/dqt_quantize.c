@@ -2,7 +2,7 @@
  * Copyright 2026 The dqt-edge authors
  *
  * Numbers to codes and back, in integers. Not used by the network itself. */
-#include "dqt_model.h"
+#include "dqt_tables.h"
 #include "dqt_product.h"
 
 /* (a * b + 2^(shift-1)) >> shift for b > 0 and shift 1..62, saturated to int32. In 32-bit words: cores that lack a long

@@ -2,7 +2,7 @@
  * Copyright 2026 The dqt-edge authors
  *
  * Runs a model's layers. No model-dependent number is compiled in here, so that code sizes can be predicted. */
-#include "dqt_model.h"
+#include "dqt_tables.h"
 
 /* What runs beside the kernels keeps its variables out of the stack frame below which the kernels run. */
 #define BESIDE __attribute__((noinline)) static

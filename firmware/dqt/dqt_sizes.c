@@ -2,7 +2,7 @@
  * Copyright 2026 The dqt-edge authors
  *
  * What a model needs and has, for code that serves any model. */
-#include "dqt_model.h"
+#include "dqt_tables.h"
 
 uint32_t dqt_arena_size(const dqt_model *model) {
     return model->arena_size;

@@ -2,7 +2,7 @@
  * Copyright 2026 The dqt-edge authors
  *
  * States: what a model keeps in the arena from one inference to the next. Linked only if a model has some. */
-#include "dqt_model.h"
+#include "dqt_tables.h"
 
 void dqt_set_states(const dqt_model *model, uint8_t *arena, dqt_moment moment) {
     uint8_t *mark = arena + model->arena_size - DQT_MARK_SIZE;

@@ -3,7 +3,7 @@
  *
  * Whether the weights in flash are those that were exported. */
 #include "dqt_crc32.h"
-#include "dqt_model.h"
+#include "dqt_tables.h"
 
 dqt_status dqt_check_weights(const dqt_model *model) {
     if (model == NULL) {

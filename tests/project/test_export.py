@@ -70,7 +70,11 @@ def test_models_are_told_apart(graph: Graph, tmp_path: Path) -> None:
         export_together([graph, replace(second, name=graph.name.upper())], HOST, tmp_path / "q")
 
 
-@pytest.mark.parametrize("name", ["int", "class", "main", "dqt_run", "_x", "a-b.c", "template", "NULL"])
+NAMES = ["int", "class", "main", "dqt_run", "_x", "a-b.c", "template", "NULL", "model", "add", "layer", "Run", "app"]
+"""Words of C and C++, and files of the library: every kernel, ``dqt_run.c``, the application's table."""
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_name_of_a_model_compiles(graph: Graph, name: str, tmp_path: Path) -> None:
     made = export(replace(graph, name=name), HOST, tmp_path / "p").project
     source = tmp_path / "t.cpp"

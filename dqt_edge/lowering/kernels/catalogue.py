@@ -67,6 +67,20 @@ def sources(names: Collection[str], cpu: Cpu) -> tuple[Source, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
+def all_sources() -> tuple[str, ...]:
+    """Names of the templates' outputs for every kernel and core, sorted."""
+    found: set[str] = set()
+
+    def add(source: Source) -> None:
+        found.add(source.name)
+        for other in (*source.needs, *source.thumb1):
+            add(other)
+
+    for each in _BY_NAME.values():
+        add(each.source)
+    return tuple(sorted(found))
+
+
 def limits(names: Collection[str]) -> tuple[Limit, ...]:
     """Numbers that the C of these kernels shares with Python, family by family; the plain family's are for all."""
     families = {"plain", *(kernel(name).family for name in names)}

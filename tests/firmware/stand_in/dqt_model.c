@@ -1,7 +1,7 @@
 /* A stand-in for a generated model: tables like an exported project's, kernels that a test can predict.
  * tests/firmware/stand_in/__init__.py says in Python what it computes. */
 #include "dqt_app.h"
-#include "dqt_model.h"
+#include "dqt_tables.h"
 
 #define INPUT_SIZE 700
 #define OUTPUT_SIZE 6

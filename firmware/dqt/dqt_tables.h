@@ -3,8 +3,8 @@
  *
  * A model as constant data: what the generated model/dqt_<model>.c defines and dqt_run.c reads. Applications include
  * dqt.h instead. Offsets are into the arena, in bytes. */
-#ifndef DQT_MODEL_H
-#define DQT_MODEL_H
+#ifndef DQT_TABLES_H
+#define DQT_TABLES_H
 
 #include "dqt.h"
 #include "dqt_layer.h"
