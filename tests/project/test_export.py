@@ -79,7 +79,7 @@ def test_every_name_of_a_model_compiles(graph: Graph, name: str, tmp_path: Path)
     made = export(replace(graph, name=name), HOST, tmp_path / "p").project
     source = tmp_path / "t.cpp"
     symbol = made.model().symbol
-    source.write_text(f'#include "dqt_{symbol}.h"\nconst dqt_model *const model = &{symbol};\n')
+    source.write_text(f'#include "dqt_{symbol}.h"\nconst dqt_model *const found = &{symbol};\n')
     includes = [f"-I{made.folder / part}" for part in ("dqt", "model")]
     subprocess.run(
         ["c++", "-std=c++17", "-Wall", "-Werror", *includes, "-c", str(source), "-o", "/dev/null"], check=True
