@@ -107,7 +107,7 @@ def shuffles(keras: Any) -> Any:
 def activations(keras: Any) -> Any:
     """A dense layer with each activation by its name."""
     x = keras.Input((6,))
-    return keras.Model(x, [keras.layers.Dense(5, activation=name)(x) for name in ACTIVATIONS])
+    return keras.Model(x, [keras.layers.Dense(5, activation=name)(x) for name in ACTIVATIONS if name != "log_softmax"])
 
 
 def functions(keras: Any) -> Any:
@@ -124,6 +124,7 @@ def functions(keras: Any) -> Any:
     made = [getattr(ops, name)(x) for name in plain]
     made += [getattr(ops, name)(positive) for name in ("sqrt", "rsqrt", "reciprocal", "log", "log1p")]
     made += [ops.gelu(x, approximate=False), ops.leaky_relu(x, 0.4), ops.elu(x, 0.3), ops.softmax(x * 2.0, axis=1)]
+    made += [source.Matmul()(x, np.linspace(-1, 1, 12).reshape(6, 2)), ops.nn.threshold(x, 0.3, -0.2)]
     made += [keras.activations.relu(x, negative_slope=0.1, max_value=0.7, threshold=0.2)]
     made += [source.Abs()(x), ops.minimum(x, 0.3), ops.divide(x, 2.0), ops.cast(x, "float32")]
     made += [ops.saturate_cast(x, "float32"), core.ConvertToTensor().symbolic_call(x)]
@@ -141,6 +142,12 @@ def of_one_sample(keras: Any) -> Any:
     return keras.Model(x, keras.ops.broadcast_to(keras.ops.mean(x, axis=1, keepdims=True), (1, 4, 6)) * x)
 
 
+def pools(keras: Any) -> Any:
+    ops, x, series = keras.ops, keras.Input((8, 6, 3)), keras.Input((9, 2))
+    maps = ops.average_pool(ops.max_pool(x, 2, strides=1, padding="same"), (2, 3))
+    return keras.Model([x, series], [maps, ops.max_pool(series, 3, strides=2, padding="same")])
+
+
 def applied(keras: Any) -> Any:
     """Layers that only ``keras.applications`` has."""
     from keras.src.applications.convnext import LayerScale, StochasticDepth  # noqa: PLC0415
@@ -155,6 +162,7 @@ MODELS: dict[str, Make] = {
     "activations": activations,
     "functions": functions,
     "extremes": extremes,
+    "pools": pools,
     "layers of applications": applied,
     "spectral normalisation": behind((8, 8, 3), lambda k: k.SpectralNormalization(k.Conv2D(4, 3, activation="tanh"))),
     "adaptive maxima": behind((8, 6, 3), lambda k: k.AdaptiveMaxPooling2D((4, 3))),
@@ -253,6 +261,28 @@ def test_what_only_keras_has(name: str, keras: Any, tmp_path: Path) -> None:
     check(model, tmp_path / "m.keras", 1e-3 if resized else REAL)
 
 
+@pytest.mark.parametrize("layer", ["activation", "dense", "function"])
+def test_the_logarithm_of_a_softmax_is_dropped_at_the_end(layer: str, keras: Any, tmp_path: Path) -> None:
+    layers, source = keras.layers, keras.Input((6,))
+    if layer == "dense":
+        x = layers.Dense(4, activation="log_softmax")(source)
+    else:
+        x = layers.Dense(4)(source)
+        x = layers.Activation("log_softmax")(x) if layer == "activation" else keras.ops.log_softmax(x)
+    model = keras.Model(source, x)
+    model.save(tmp_path / "m.keras")
+    network = read_keras(tmp_path / "m.keras")
+    assert [node.kind for node in network.nodes] == ["dense"]
+    inputs = inputs_of(model, 8)
+    (found,), (wanted,) = network_answers(network, inputs), keras_answers(model, inputs)
+    np.testing.assert_allclose(np.log(found.reshape(wanted.shape)), wanted, atol=1e-4)
+
+
+def logarithm(keras: Any) -> Any:
+    x = keras.Input((6,))
+    return keras.Model(x, keras.ops.log_softmax(x))
+
+
 IN_MEMORY: dict[str, Make] = {
     "a batch of one": of_one_sample,
     "what Keras cannot load": behind((8, 8, 3), lambda k: k.RandomShear(0.1), lambda k: k.Conv2D(2, 3)),
@@ -282,7 +312,13 @@ def test_a_model_in_memory_is_read_as_it_is(keras: Any) -> None:
 def test_every_row_of_the_tables_is_tested(keras: Any) -> None:
     """What the documentation says is supported is in a model above, and Keras has it."""
     found: set[str] = set()
-    for build in (*(case.model for case in CASES), *MODELS.values(), *IN_MEMORY.values(), *whole_networks().values()):
+    for build in (
+        *(case.model for case in CASES),
+        *MODELS.values(),
+        *IN_MEMORY.values(),
+        logarithm,
+        *whole_networks().values(),
+    ):
         model = build(keras)
         for operation in (getattr(model, "_functional", None) or model).operations:
             found.add(f"{'layer' if isinstance(operation, keras.Layer) else 'operation'} {type(operation).__name__}")

@@ -111,9 +111,16 @@ def limits(keras: Any) -> dict[str, tuple[tuple[int, ...], Any, str]]:
         "across the batch": ((8, 3), lambda x: x - ops.mean(x, axis=0, keepdims=True), "across the samples"),
         "some of the batch": ((8, 3), lambda x: x[1:, :], "it takes some samples of a batch"),
         "other ranks": ((8, 3), lambda x: x + ops.mean(x, axis=1), "its tensors have 1 and 2 dimensions"),
-        "a comparison": ((8, 3), lambda x: ops.where(x > 0, x, 0.5), "this operation is not supported"),
+        "a comparison": ((8, 3), lambda x: ops.where(x > 0, x, 0.5), "it chooses by a condition"),
+        "a place": ((8,), lambda x: ops.argmax(x, axis=-1), "a model that ends before it"),
+        "an unknown operation": ((8,), ops.arctan, "this operation is not supported"),
+        "a logarithm within": (
+            (8,),
+            lambda x: layers.Dense(2)(layers.Activation("log_softmax")(x)),
+            "is not at the end of a classifier",
+        ),
         "a division": ((8, 3), lambda x: x / (ops.abs(x) + 1), "it divides by a tensor"),
-        "a product of matrices": ((8, 3), lambda x: ops.matmul(x, ops.transpose(x, (0, 2, 1))), "not supported"),
+        "a product": ((8, 3), lambda x: ops.matmul(x, ops.transpose(x, (0, 2, 1))), "two tensors as matrices"),
         "integers": ((8, 3), lambda x: ops.cast(x, "int32"), "it makes int32 of real numbers"),
         "a power": ((8, 3), lambda x: ops.power(x, 3.0), "one of these powers"),
     }

@@ -26,7 +26,7 @@ _FUNCTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "leaky_relu": ("leaky_relu", {"alpha": 0.2}),
 }
 """Function of the Builder for each activation of Keras, with the parameters that its name implies."""
-ACTIVATIONS = (*FUSED, *_FUNCTIONS, "softmax")
+ACTIVATIONS = (*FUSED, *_FUNCTIONS, "softmax", "log_softmax")
 
 
 def activated(call: Call, make: Callable[[Fused], Value]) -> Value:
@@ -52,7 +52,9 @@ def activation(
     """An activation by its name in Keras as a layer called ``name``; parameters replace those that it implies."""
     if function == "linear":
         return x
-    if function == "softmax":
+    if function == "log_softmax" and not (call.last and len(x.shape) == 1):
+        raise Unfit("its logarithm of a softmax is not at the end of a classifier", "softmax, or log_softmax there")
+    if function in ("softmax", "log_softmax"):  # at the end it is dropped, and the order of logits is the same
         return call.builder.softmax(name, x, source=call.source)
     known, implied = _FUNCTIONS.get(function, (function, {}))
     if function == "hard_sigmoid" and call.old:
@@ -124,7 +126,11 @@ def _softmax(call: Call) -> Value:
 
 _listed = ", ".join(f"`{name}`" for name in ACTIVATIONS)
 ACTIVATION_LAYERS: dict[str, Reads] = {
-    **reads(_activation, "Activation", supported=f"{_listed}; as a layer's `activation`, too"),
+    **reads(
+        _activation,
+        "Activation",
+        supported=f"{_listed} (at the end of a classifier); as a layer's `activation`, too",
+    ),
     **reads(_relu, "ReLU", supported="any slope, threshold and maximum"),
     **reads(_leaky_relu, "LeakyReLU"),
     **reads(_prelu, "PReLU", supported="one slope, or one for each channel (`shared_axes`)"),

@@ -50,6 +50,7 @@ class Call:
         shapes: Of its results, without the batch.
         source: Name of its result in Keras.
         old: Keras 2 wrote the model, with its own hard sigmoid.
+        last: It makes the model's only output.
     """
 
     builder: Builder
@@ -60,6 +61,7 @@ class Call:
     shapes: tuple[tuple[int, ...], ...]
     source: str
     old: bool = False
+    last: bool = False
 
     @property
     def inputs(self) -> list[Value]:
@@ -146,7 +148,9 @@ def weights_of(layer: Any, kernel: Floats) -> Weights:  # noqa: ANN401 - a Keras
     return Weights(np.ascontiguousarray(kernel), None, floats(layer.bias) if layer.use_bias else None)
 
 
-def pair(value: Any) -> tuple[int, int]:  # noqa: ANN401 - a number or several
-    """(height, width); one number counts for the width of a series of height 1."""
+def pair(value: Any, rank: int = 2) -> tuple[int, int]:  # noqa: ANN401 - a number or several
+    """(height, width); one number counts for the width of a series of height 1, or for both of a map (``rank`` 3)."""
     numbers = [value] if isinstance(value, int) else list(value)
+    if isinstance(value, int) and rank == 3:
+        return value, value
     return (1, int(numbers[0])) if len(numbers) == 1 else (int(numbers[0]), int(numbers[1]))

@@ -28,7 +28,7 @@ _MODULES = (
 """Whose classes may be named, and those of ``keras`` itself; ``keras.src`` counts as ``keras``."""
 _FUNCTION_MODULES = ("builtins", "keras.activations", "keras.ops")
 _CODE = ("__lambda__", "__typespec__")
-_ACTIVATIONS = (*ACTIVATIONS, "log_softmax", "glu", "sparsemax", "sparse_plus", "sparse_sigmoid", "threshold")
+_ACTIVATIONS = (*ACTIVATIONS, "glu", "sparsemax", "sparse_plus", "sparse_sigmoid", "threshold")
 """Functions of Keras that may be loaded; not all of them can be imported."""
 
 

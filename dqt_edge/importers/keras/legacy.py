@@ -199,7 +199,17 @@ def module_of(kind: str) -> str:
         "nn": (
             *("Relu", "Relu6", "Sigmoid", "Silu", "Softplus", "Softsign", "Selu", "Elu", "LeakyRelu", "Gelu"),
             *("HardSigmoid", "HardSilu", "HardTanh", "HardShrink", "SoftShrink", "TanhShrink", "LogSigmoid"),
-            *("Squareplus", "Celu", "Softmax", "DepthToSpace", "SpaceToDepth"),
+            *(
+                "Squareplus",
+                "Celu",
+                "Softmax",
+                "LogSoftmax",
+                "Threshold",
+                "MaxPool",
+                "AveragePool",
+                "DepthToSpace",
+                "SpaceToDepth",
+            ),
         ),
     }
     if kind == "ReLU":

@@ -15,7 +15,7 @@ from ..problems import Problems, Unfit
 from .call import Call, Reads, is_layer, values
 from .layers import LAYERS
 from .operations import OPERATIONS
-from .refusals import REFUSED
+from .refusals import REFUSED, REFUSED_OPERATIONS
 
 _MISFITS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What values of a file that Keras never looked at may end in, in NumPy or here."""
@@ -31,6 +31,8 @@ class Reader:
         self.builder = Builder(name)
         self.problems = Problems(source)
         self.batches: set[int | None] = set()
+        self.end: int | None = None
+        """Identity of the only output."""
 
     def network(self, model: Any, sha256: str) -> Network:  # noqa: ANN401 - a Keras model
         """The Network of a model.
@@ -45,6 +47,7 @@ class Reader:
                 where=self.source,
                 next_step="make it with keras.Sequential and an Input, or with keras.Model(inputs, outputs)",
             )
+        self.end = id(graph.outputs[0]) if len(graph.outputs) == 1 else None
         known = self.inputs(graph)
         results = self.walk(graph, known, "")
         self.problems.refuse()
@@ -116,7 +119,8 @@ class Reader:
         shapes = tuple(_sample(tensor.shape) for tensor in node.outputs)
         assert translation is not None
         source = str(node.outputs[0].name)
-        call = Call(self.builder, operation, operation.name, args, kwargs, shapes, source, self.old)
+        last = id(node.outputs[0]) == self.end
+        call = Call(self.builder, operation, operation.name, args, kwargs, shapes, source, self.old, last)
         made = translation.translate(call)
         found: list[Value | None] = [*made] if isinstance(made, list) else [made]
         if any(tensor.shape[0] not in self.batches for tensor in node.outputs):
@@ -186,7 +190,8 @@ def _translation(operation: Any) -> Reads:  # noqa: ANN401 - a layer or operatio
     if found is None and layer:
         raise Unfit("this kind of layer is not supported", "a layer of the table in docs/importing.md")
     if found is None:
-        raise Unfit("this operation is not supported", "an operation of the table in docs/importing.md")
+        reason = "this operation is not supported", "an operation of the table in docs/importing.md"
+        raise Unfit(*REFUSED_OPERATIONS.get(kind, reason))
     return found
 
 

@@ -44,6 +44,19 @@ REFUSED: dict[str, tuple[str, str]] = {
 }
 """Reason and nearest form for each layer of Keras that is known and refused."""
 
+_CHOICE = ("it chooses by a condition", "maximum, minimum or clip, or a ReLU with a threshold")
+_AGREED = ("its answer is a place, not a number", "a model that ends before it: its largest output is the answer")
+_SUMS = ("it sums along an axis step by step", "Conv1D with padding='causal'")
+REFUSED_OPERATIONS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("Matmul", "Dot", "Einsum", "Tensordot", "Inner", "Outer", "Vdot"), (_PRODUCT, "Dense")),
+    **dict.fromkeys(("Where", "Select", "Greater", "GreaterEqual", "Less", "LessEqual", "Equal", "NotEqual"), _CHOICE),
+    **dict.fromkeys(("Argmax", "Argmin", "Argsort", "TopK", "Sort"), _AGREED),
+    **dict.fromkeys(("Cumsum", "Cumprod"), _SUMS),
+    **dict.fromkeys(("Var", "Std", "Moments", "Normalize", "LayerNorm", "RMSNorm"), (_STATISTICS, _NORM)),
+    **dict.fromkeys(("FFT", "RFFT", "STFT"), (_SPECTRUM, _BEFORE)),
+}
+"""The same for operations; what is in no table gets one sentence for all."""
+
 UNLOADED = (
     *("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "FeatureSpace", "Pipeline"),
     *("StringLookup", "IntegerLookup", "TextVectorization", "HashedCrossing", "CategoryEncoding"),
