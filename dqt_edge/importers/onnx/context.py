@@ -20,6 +20,8 @@ from .view import Axes, View, view_of
 Array = npt.NDArray[Any]
 Reals = npt.NDArray[np.float64]
 CHANNEL_AXIS = 1
+SHAPES_OF = ("Shape", "Size")
+"""Operators that do not read the elements of a tensor."""
 
 
 class NotQuantised(Unfit):
@@ -150,6 +152,9 @@ class Context:
     def put(self, name: str, view: View, source: str = "") -> None:
         """Say what a tensor of the file is; ``source``: its quantised form, if that is another one."""
         self.views[name] = view
+        if self.integer and not source and view.quant is not None:
+            quant, codes = self.ahead(name)
+            source = codes if quant == view.quant else ""
         self.builder.rename_source(view.value, source or name)
         for known in {name, source or name}:
             self.layouts[known] = view.pieces or ((view.parts, view.order),)
@@ -215,18 +220,28 @@ class Context:
         return found[0], found[1]
 
     def ahead(self, name: str, depth: int = 16) -> tuple[Quant | None, str]:
-        """Scale of the first QuantizeLinear behind a tensor, and the quantised tensor if nothing lies between."""
-        readers = self.readers[name]
+        """Scale that a tensor may have, and its quantised form if it has one.
+
+        Of a QuantizeLinear that reads it; else of those behind operators that select or limit elements, if that is all
+        that reads it and they agree: then it is the same whether such an operator works on numbers or on codes.
+        """
+        readers = [reader for reader in self.readers[name] if reader.type not in SHAPES_OF]
         for reader in readers:
             if reader.type == "QuantizeLinear" and reader.inputs[0] == name:
                 return self.quant_of(reader), reader.outputs[0]
-        for reader in readers if depth else ():
-            # A limit of numbers is the same limit of their codes.
-            if (reader.type in MOVES or reader.type in ("Relu", "Clip")) and reader.input(0) == name:
-                found, _ = self.ahead(reader.outputs[0], depth - 1)
-                if found is not None:
-                    return found, ""
-        return None, ""
+        found = [self._behind(reader, name, depth) for reader in readers]
+        if name in self.raw.outputs or not found or any(quant != found[0] for quant in found):
+            return None, ""
+        return found[0], ""
+
+    def _behind(self, reader: RawNode, name: str, depth: int) -> Quant | None:
+        """Scale behind an operator that selects or limits elements; None if it does anything else."""
+        if reader.type not in (*MOVES, "Relu", "Clip") or reader.input(0) != name or not depth:
+            return None
+        if reader.type in ("Resize", "Upsample") and reader.attributes.get("mode", "nearest") != "nearest":
+            return None
+        found = [self.ahead(output, depth - 1)[0] for output in reader.outputs if self.readers[output]]
+        return found[0] if found and all(quant == found[0] for quant in found) else None
 
     def quant_of(self, node: RawNode) -> Quant:
         """Scale and zero point of a QuantizeLinear or DequantizeLinear of an activation."""

@@ -157,6 +157,6 @@ def quantize(context: Context, node: RawNode) -> None:
 def dequantize(context: Context, node: RawNode) -> None:
     """The codes stay, and so does their meaning."""
     view, quant = context.view(node), context.quant_of(node)
-    if view.quant is not None and view.quant != quant:
+    if view.quant not in (None, quant) and not view.value.refused:
         raise Unfit("its scale is another than that of its QuantizeLinear", "one scale for both")
     context.put(node.outputs[0], view)

@@ -15,7 +15,7 @@ from ..problems import Problems, Unfit
 from ..reading import graph_name
 from ..values import Quant
 from .chains import JOINED, join_functions
-from .context import Consequence, Context, NotQuantised
+from .context import SHAPES_OF, Consequence, Context, NotQuantised
 from .elementwise import ELEMENTWISE
 from .file import CODES, FLOATS, MOVES, RawInput, RawNode, RawOnnx, bad_onnx, read_file, start_onnx
 from .fold import FOLDED
@@ -125,11 +125,10 @@ class _Reader:
 
     def reaches_refusal(self, name: str) -> bool:
         """Whether an operator that is not supported reads a tensor, so that this is the cause of what it lacks."""
-        readers = self.context.readers[name]
         return any(
-            node.type not in OPERATORS or (node.type in MOVES and self.reaches_refusal(node.outputs[0]))
-            for node in readers
-            if node.type not in FOLDED or node.type in OPERATORS
+            self.reaches_refusal(node.outputs[0]) if node.type in MOVES else node.type not in (*OPERATORS, *FOLDED)
+            for node in self.context.readers[name]
+            if node.type not in SHAPES_OF
         )
 
     def finish(self) -> Network:
@@ -201,7 +200,7 @@ class _Reader:
         context = self.context
         if not node.outputs or not node.outputs[0]:
             return
-        if node.type in ("Shape", "Size"):
+        if node.type in SHAPES_OF:
             self.shape(node)
             return
         known = [name for name in node.inputs if name]
