@@ -1,0 +1,172 @@
+"""Promise: the scripts of recipes/data make what the recipes say: units, features, splits, refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from recipes.data import cifar10, ecg, files, wfdb
+
+ROOT = Path(__file__).parents[2]
+RNG = np.random.default_rng(19)
+
+# --- Records, written by the words of the WFDB specification ---------------------------------------------------
+
+CODES = {"N": 1, "L": 2, "R": 3, "V": 5, "F": 6, "J": 7, "A": 8, "Q": 13, "~": 14, "+": 28, "/": 12, "!": 31, "e": 34}
+Written = list[tuple[int, str]]
+
+
+def write_record(folder: Path, number: int, signal: np.ndarray, marks: Written, leads: tuple[str, ...]) -> None:
+    """Signals int [n, leads] of 200 units a mV with 1024 at 0 mV."""
+    n = len(signal)
+    header = [f"{number} {len(leads)} 360 {n}"]
+    header += [f"{number}.dat 212 200 11 1024 {signal[0, i]} 0 0 {lead}" for i, lead in enumerate(leads)]
+    (folder / f"{number}.hea").write_text("\n".join([*header, "# 69 M 1085 1629 x1", ""]))
+    flat = signal.reshape(-1) & 0xFFF
+    pairs = flat.reshape(-1, 2)
+    coded = np.stack([pairs[:, 0] & 255, pairs[:, 0] >> 8 | pairs[:, 1] >> 8 << 4, pairs[:, 1] & 255], axis=1)
+    (folder / f"{number}.dat").write_bytes(coded.astype(np.uint8).tobytes())
+    words: list[int] = []
+    at = 0
+    for place, symbol in marks:
+        step = place - at
+        if step > 1023:
+            words += [59 << 10, step >> 16, step & 0xFFFF]
+            step = 0
+        words.append(CODES[symbol] << 10 | step)
+        if symbol == "+":
+            text = b"(VT\0"
+            words += [63 << 10 | 3, *np.frombuffer(text, "<u2").tolist()]
+        if symbol == "~":
+            words += [61 << 10 | 3, 62 << 10 | 1, 60 << 10 | 5]
+        at = place
+    (folder / f"{number}.atr").write_bytes(np.array([*words, 0], "<u2").tobytes())
+
+
+@pytest.fixture(scope="module")
+def mitdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All 44 records, short ones, in one of which the lead comes second."""
+    folder = tmp_path_factory.mktemp("mitdb")
+    for number in (*ecg.DS1, *ecg.TEST):
+        signal = RNG.integers(0, 2048, (9_000, 2))
+        places = np.cumsum(RNG.integers(200, 420, 20))
+        symbols = RNG.choice(list("NNNNLRVFJAQ/e!"), 20)
+        marks = [(int(place), str(symbol)) for place, symbol in zip(places, symbols, strict=True)]
+        marks = [*marks[:5], (marks[4][0] + 60, "+"), (marks[4][0] + 90, "~"), *marks[5:16], (places[15] + 1500, "N")]
+        write_record(folder, number, signal, marks, ("V5", "MLII") if number == 114 else ("MLII", "V1"))
+    return folder
+
+
+def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
+    signal = RNG.integers(-2048, 2048, (500, 2))
+    marks = [(30, "N"), (31, "~"), (900, "+"), (5_000, "V"), (70_000, "A"), (70_300, "!")]
+    write_record(tmp_path, 100, signal, marks, ("MLII", "V5"))
+    header = wfdb.read_header(tmp_path / "100.hea")
+    assert (header.rate, header.leads, header.zeros) == (360, ("MLII", "V5"), (1024, 1024))
+    np.testing.assert_array_equal(wfdb.read_212(tmp_path / "100.dat", 2), signal)
+    beats = [(place, symbol) for place, symbol in marks if symbol not in "~+"]
+    assert wfdb.read_marks(tmp_path / "100.atr") == beats
+
+
+def test_features_are_what_the_page_says(mitdb: Path) -> None:
+    """Every number anew, beat by beat, from the signal in mV and the places of the beats in seconds."""
+    for number in (114, 208):
+        beats = ecg.from_records(mitdb, (number,))
+        x = ecg.features(beats)
+        lead = 1 if number == 114 else 0
+        volts = (wfdb.read_212(mitdb / f"{number}.dat", 2)[:, lead].astype(float) - 1024) / 200
+        marks = [(p / 360, p, s) for p, s in wfdb.read_marks(mitdb / f"{number}.atr") if s != "!"]
+        assert len(x) == len(marks) - 2
+        past: list[float] = []
+        for i, (second, place, symbol) in enumerate(marks[1:-1], 1):
+            before, after = second - marks[i - 1][0], marks[i + 1][0] - second
+            past.append(before)
+            usual = float(np.mean(past[-10:]))
+            mean = [(volts[place + 2 * k] + volts[place + 2 * k + 1]) / 2 for k in range(-50, 78)]
+            np.testing.assert_allclose(x[i - 1, :, 0, 0], np.clip(mean, -3, 3), atol=1e-6)
+            rest = [before - 0.8, 2 * (before / usual - 1), 2 * (after / usual - 1)]
+            np.testing.assert_allclose(x[i - 1, :, 0, 1:], np.tile(np.clip(rest, -1, 1), (128, 1)), atol=1e-6)
+            assert symbol in ecg.SYMBOLS["NSVFQ"[beats.labels[i - 1]]]
+
+
+def test_no_record_is_in_two_parts_and_only_201_and_202_share_a_patient() -> None:
+    parts = [set(part) for part in (ecg.TRAINING, ecg.VALIDATION, ecg.TEST)]
+    assert [len(part) for part in parts] == [16, 6, 22]
+    assert len(set.union(*parts)) == 44
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def test_packed_beats_make_the_same_file_as_the_records(mitdb: Path, tmp_path: Path) -> None:
+    packed = {}
+    for part, records in (("train", ecg.DS1), ("test", ecg.TEST)):
+        beats = ecg.from_records(mitdb, records)
+        names = ("x", "rr", "y", "rec")
+        packed |= {f"{name}_{part}": array for name, array in zip(names, beats, strict=True)}
+    np.savez(tmp_path / "beats.npz", **packed)
+    made = {}
+    for option, source in (("--mitdb", mitdb), ("--beats", tmp_path / "beats.npz")):
+        done = run("recipes.data.ecg", option, source, "--out", tmp_path / "made.npz")
+        assert done.returncode == 1  # no MIT-BIH
+        assert "differs from the data of docs/results.md" in done.stderr
+        with np.load(tmp_path / "made.npz") as file:
+            made[option] = {name: file[name] for name in file.files}
+    assert files.digest(made["--mitdb"]) == files.digest(made["--beats"])
+    parts = made["--mitdb"]
+    assert parts["x"].shape[1:] == (128, 1, 4)
+    assert set(parts["record"].tolist()) == set(ecg.TRAINING)
+    assert set(parts["record_val"].tolist()) == set(ecg.VALIDATION)
+    assert set(parts["record_test"].tolist()) == set(ecg.TEST)
+
+
+def test_a_damaged_or_missing_record_is_named(mitdb: Path, tmp_path: Path) -> None:
+    done = run("recipes.data.ecg", "--mitdb", tmp_path, "--out", tmp_path / "e.npz")
+    assert done.returncode == 1
+    assert "No such file" in done.stderr
+    (tmp_path / "100.dat").write_bytes(b"cut")
+    (tmp_path / "SHA256SUMS.txt").write_text(f"{hashlib.sha256(b'whole').hexdigest()} 100.dat\n")
+    done = run("recipes.data.ecg", "--mitdb", tmp_path, "--out", tmp_path / "e.npz")
+    assert "100.dat is damaged" in done.stderr
+
+
+def test_records_in_pieces_are_refused() -> None:
+    with pytest.raises(SystemExit, match="do not follow each other"):
+        ecg.in_order(np.array([100, 101, 100]))
+
+
+# --- CIFAR-10 -------------------------------------------------------------------------------------------------
+
+
+def test_packed_images_come_back(tmp_path: Path) -> None:
+    x = RNG.integers(0, 256, (7, 32, 32, 3)).astype(np.uint8)
+    red, green, blue = (x[..., i] for i in range(3))
+    planes = np.stack([green, red - green, blue - green], axis=1)
+    rows = np.diff(planes, axis=-1, prepend=np.uint8(0))
+    np.savez(tmp_path / "p.npz", delta=np.diff(rows, axis=-2, prepend=np.uint8(0)), y=np.arange(7))
+    found, labels = cifar10.from_packed(tmp_path / "p.npz")
+    np.testing.assert_array_equal(found, x)
+    np.testing.assert_array_equal(labels, np.arange(7))
+
+
+def test_the_sum_of_images_asks_for_no_order_but_for_every_label() -> None:
+    x, y = RNG.integers(0, 256, (9, 32, 32, 3)).astype(np.uint8), np.arange(9)
+    order = RNG.permutation(9)
+    assert cifar10.content(((x, y),)) == cifar10.content(((x[order], y[order]),))
+    assert cifar10.content(((x, y),)) != cifar10.content(((x, y[order]),))
+
+
+def test_other_images_are_refused(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        np.savez(tmp_path / f"cifar10_{part}_delta.npz", delta=np.zeros((4, 3, 32, 32), np.uint8), y=np.arange(4))
+    done = run("recipes.data.cifar10", "--packed", tmp_path, "--out", tmp_path / "c.npz")
+    assert "these are not the images of CIFAR-10" in done.stderr
+    assert not (tmp_path / "c.npz").exists()
