@@ -93,17 +93,17 @@ def result_of(name: str, options: Options, folder: Path) -> dict[str, Any]:
     from dqt_edge.training.distribution import Devices  # noqa: PLC0415
     from dqt_edge.training.loop import train  # noqa: PLC0415
     from dqt_edge.training.steps import Steps  # noqa: PLC0415
-    from dqt_edge.training.validation import DIAL_FILL, in_parts, share  # noqa: PLC0415
+    from dqt_edge.training.validation import DIAL_FILL, in_parts  # noqa: PLC0415
 
     out = folder / f"{name.replace(' ', '-').replace(',', '')}.safetensors"
     outcome = train(options, out, initial=initial_of(options.init), resume=True)
     model, test, validation, devices = outcome.model, outcome.dataset.test, outcome.dataset.validation, Devices()
     pairs = options.candidates
-    steps = Steps(model, options, 1, devices, [1] * len(outcome.dataset.classes))
+    steps = Steps(model, options, 1, devices, outcome.purpose.objective)
     result: dict[str, Any] = {"options": options.as_json(), "samples": len(test.labels)}
     for index, pair in enumerate(pairs):
         (logits,) = in_parts([partial(steps.predict_fixed, steps.all_at(index))], steps, test, devices)
-        result[pair_text(pair)] = share(test.labels, logits) / 100
+        result[pair_text(pair)] = float(np.mean(logits.argmax(-1) == test.labels))
     if model.controller is None:
         return result
 
@@ -113,7 +113,7 @@ def result_of(name: str, options: Options, folder: Path) -> dict[str, Any]:
         costs = steps.fixed + steps.table[np.arange(choices.shape[1]), choices].sum(axis=1)
         vectors = len(np.unique(choices, axis=0))
         return {
-            "accuracy": share(test.labels, logits) / 100,
+            "accuracy": float(np.mean(logits.argmax(-1) == test.labels)),
             "bitops_ratio": float(costs.mean()),
             "vectors": vectors,
         }

@@ -169,8 +169,8 @@ FACTS = [
     ),
     (
         "dqt_edge/training/finish.py",
-        '"loss", "accuracy",',
-        '"accuracy", "loss",',
+        '"loss", "metric",',
+        '"metric", "loss",',
         "training",
         "| `loss` | mean over the epoch |\n| `val_float`",
     ),

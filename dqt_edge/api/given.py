@@ -77,8 +77,8 @@ def dataset_of(
     if isinstance(data, str | os.PathLike):
         return load_data(os.fspath(data), validation, shape=shape, crop_area=crop_area)
     arrays = _arrays(data)
-    if len(arrays) not in (2, 4):
-        raise _no_data(f"{len(arrays)} arrays are no data set", "give (x, y), or (x, y, x_test, y_test)")
+    if len(arrays) not in (1, 2, 4):
+        raise _no_data(f"{len(arrays)} arrays are no data set", "give (x, y), (x, y, x_test, y_test), or x alone")
     return from_arrays(dict(zip(("x", "y", "x_test", "y_test"), arrays, strict=False)), "arrays", validation)
 
 

@@ -12,13 +12,15 @@ from typing import Any
 from ..data.choose import SEED, choose
 from ..data.dataset import Dataset
 from ..errors import BadFileError, UsageError
-from ..graph import FULL, Graph, Pair, Shape
+from ..graph import FULL, Graph, Pair, Shape, interpreter
 from ..graph.policy import candidate_pairs
 from ..importers.assemble import assemble
 from ..importers.calibrate import SAMPLES_MAX, calibrate
 from ..importers.network import Network
-from ..tasks import with_task
-from .given import Data, FilePath, _arrays, dataset_of
+from ..tasks import every_output, reals, with_task
+from ..tasks.kinds import Binary, Reconstruction, Regression
+from ..tasks.statistics import best_threshold
+from .given import Data, FilePath, _arrays, dataset_of, samples_of
 
 
 def import_model(
@@ -30,6 +32,7 @@ def import_model(
     candidates: str | Sequence[Pair] = (FULL,),
     classes: Sequence[str] = (),
     task: str | None = None,
+    threshold: float | Data | None = None,
 ) -> Graph:
     """Make a graph of a finished model of TFLite, ONNX or Keras.
 
@@ -48,6 +51,9 @@ def import_model(
         classes: Names of the classes or outputs, or none.
         task: What the outputs stand for: ``"classifier"``, ``"binary"``, ``"regression"``, ``"reconstruction"``,
             ``"map"`` or ``"outputs"``; None is what they look like.
+        threshold: Of task binary: the output above which the answer is 1, in the output's unit; or labelled data, whose
+            training part chooses it if it has one, so that the mean of both recalls is best. None is a chance of one
+            half.
 
     Returns:
         A graph without a controller; its widths are chosen by a policy, or by ``search``.
@@ -80,6 +86,8 @@ def import_model(
     """
     pairs = candidate_pairs(candidates, "an imported model was made for 8 bits")
     network = _network(model)
+    if task in (Regression.name, Reconstruction.name):
+        network = network.with_end()
     if not network.integer:
         if calibration is None:
             raise UsageError(
@@ -89,7 +97,38 @@ def import_model(
             )
         shape = network.edges[network.input].shape
         network = calibrate(network, _typical(calibration, shape, seed=seed, first=first))
-    return replace(with_task(assemble(network, pairs), task), classes=tuple(classes))
+    graph = replace(with_task(assemble(network, pairs), task), classes=tuple(classes))
+    return graph if threshold is None else _with_threshold(graph, threshold)
+
+
+def _with_threshold(graph: Graph, threshold: float | Data) -> Graph:
+    """The graph with a threshold in its provenance, given or chosen."""
+    if graph.task != Binary.name:
+        raise UsageError(
+            f"a model of task {graph.task} has no threshold",
+            where="parameter `threshold`",
+            next_step="leave it out, or give `task` binary to a model with one output",
+        )
+    if not isinstance(threshold, int | float):
+        samples = samples_of(labelled(threshold, graph), graph)
+        outputs = reals(graph, every_output(interpreter.run(graph, samples.codes, (FULL,) * len(graph.adaptive))))
+        found = None if samples.labels is None else best_threshold(outputs[:, 0], samples.labels == 1)
+        if found is None:
+            raise UsageError(
+                "the data has no samples of both kinds to choose a threshold by",
+                where="parameter `threshold`",
+                next_step="give samples with labels 0 and 1, or a number",
+            )
+        threshold = found
+    return replace(graph, provenance={**graph.provenance, "threshold": float(threshold)})
+
+
+def labelled(data: Data, graph: Graph) -> Data:
+    """Training inputs and targets of a data set if it has any, else its test part; arrays as they are."""
+    if not (isinstance(data, str | os.PathLike) or hasattr(data, "train")):
+        return data
+    whole = dataset_of(data, shape=graph.tensor(graph.input).shape)
+    return (whole.x_train, whole.y_train) if len(whole.train.labels) else whole
 
 
 def _typical(data: Data, shape: Shape, *, seed: int, first: bool) -> Any:  # noqa: ANN401 - an array

@@ -31,7 +31,7 @@ class Trained(Shown):
     """What a training run made.
 
     Attributes:
-        log: A row for each epoch: phase, loss, accuracies in per cent, cost.
+        log: A row for each epoch: phase, loss, the task's figure of each policy (shares in per cent), cost.
         best_epoch: The epoch that was kept, counted from 1.
         budget: The budget of the run.
         files: What was written: checkpoint, log, and a picture of it where the extra ``report`` is installed.
@@ -59,7 +59,7 @@ class Trained(Shown):
 
     @property
     def results(self) -> Mapping[str, Mapping[str, Any]]:
-        """Policy -> accuracy (0..1), samples, bitops_ratio ... on the held-out samples, in integers."""
+        """Policy -> figures of the task, samples, bitops_ratio ... on the held-out samples, in integers."""
         found: Mapping[str, Mapping[str, Any]] = {} if self.lowered is None else self.lowered.provenance["keras"]
         return found
 
@@ -112,6 +112,8 @@ def train(
     image_size: int | None = None,
     channels: int = Options.channels,
     crop_area: float = Options.crop_area,
+    task: str | None = None,
+    loss: str | Callable[[Any, Any], Any] | None = None,
     distribute: Literal["auto", "none", "mirrored", "workers"] = "auto",
     save_every: float = 5.0,
     on_stage: Callable[[str], None] = lambda _: None,
@@ -121,7 +123,8 @@ def train(
 
     Args:
         data: ``"digits"``, ``"cifar10"``, an ``.npz`` file, a folder of images, or arrays ``(x, y)`` or
-            ``(x, y, x_test, y_test)``: images [n, h, w] or [n, h, w, c] and class numbers [n].
+            ``(x, y, x_test, y_test)``: images [n, h, w] or [n, h, w, c] and class numbers [n], or the targets of
+            another task; of an autoencoder ``(x,)``.
         model: Name of a model, such as ``"tiny"``; a ``.keras``, ``.h5`` or float ``.tflite`` file; or a Keras model
             in memory, whose weights the run starts with.
         out: Checkpoint to write, ``.safetensors``. Beside it come a log, a picture of it, and the state of the run.
@@ -150,13 +153,17 @@ def train(
         image_size: Height and width that the images of a folder get, pixels.
         channels: Of the images of a folder: 1 for grey, 3 for colour.
         crop_area: Least part of a folder's training image that a random crop shows; 1 crops none.
+        task: What the outputs stand for: ``"classifier"``, ``"binary"``, ``"regression"``, ``"reconstruction"`` or
+            ``"map"``; None follows from the targets and the network.
+        loss: ``"cross-entropy"``, ``"binary"``, ``"mse"`` or ``"mae"``; None is the usual one of the task. Or a
+            function of targets and outputs, TensorFlow tensors in the data's unit, to one number or one a sample.
         distribute: One device, all GPUs, or the workers of TF_CONFIG.
         save_every: Minutes between savings of the state within an epoch.
         on_stage: Called with the name of each stage as it begins.
         on_epoch: Called with the row of each epoch.
 
     Returns:
-        The graph, its accuracies on the held-out samples, and the log.
+        The graph, how good it is on the held-out samples, and the log.
 
     Raises:
         UsageError: A value out of range, an unknown name, or a budget below the least widths.
@@ -185,7 +192,7 @@ def train(
         learning_rate=learning_rate, beta=beta, consistency=consistency, full_weight=full_weight, balance=balance,
         focus=focus, diversity=diversity, shift=shift, flip=flip, init=init, warmup=warmup, validation=validation,
         narrow_share=narrow_share, view=view, scales=scales, image_size=image_size, channels=channels,
-        crop_area=crop_area,
+        crop_area=crop_area, task=task, loss="given" if callable(loss) else loss,
     )  # fmt: skip
     if resume and out is None:
         raise UsageError(
@@ -197,7 +204,7 @@ def train(
     from ..training.distribution import find_devices
 
     devices = find_devices(distribute)  # before anything else of TensorFlow
-    initial = initial_of(init if named or init != name else model)
+    initial = initial_of(init if named or init != name else model, task)
     from ..training.finish import finished_graph
     from ..training.loop import train as run_training
 
@@ -213,6 +220,7 @@ def train(
             on_epoch=on_epoch if devices.chief else None,
             devices=devices,
             save_every=save_every,
+            loss=loss if callable(loss) else None,
         )
     log, best = tuple(outcome.log), outcome.best_epoch
     if not devices.chief:
@@ -225,19 +233,24 @@ def train(
     return Trained(log, best, budget, written, chief=True, lowered=graph)
 
 
-def initial_of(init: str | Any | None) -> Initial | Earlier | None:  # noqa: ANN401 - a Keras model
-    """What a run starts with: the path of a model file or of an earlier checkpoint, or a Keras model in memory."""
+def initial_of(init: str | Any | None, task: str | None = None) -> Initial | Earlier | None:  # noqa: ANN401 - a Keras model
+    """What a run starts with: the path of a model file or of an earlier checkpoint, or a Keras model in memory.
+
+    A sigmoid at the end stays where the task needs its value.
+    """
     from ..training.from_model import read_trainable, trainable
+    from ..training.purpose import NUMBERS
     from ..training.state import read_earlier
 
     if init is None:
         return None
     if isinstance(init, str):
         path = Path(init)
-        return read_earlier(path) if path.suffix == ".safetensors" else read_trainable(path)
+        return read_earlier(path) if path.suffix == ".safetensors" else read_trainable(path, keep_end=task in NUMBERS)
     from .importing import keras_network
 
-    return trainable(keras_network(init), str(init.name))
+    network = keras_network(init)
+    return trainable(network.with_end() if task in NUMBERS else network, str(init.name))
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ TRAINED: dict[str, tuple[Shape, int]] = {
     "tiny": ((8, 8, 1), 10),
     "tiny-plain": ((8, 8, 1), 10),
     "ecg": ((128, 1, 4), 5),
+    "autoencoder": ((1, 1, 640), 640),
 }
 """Input shape and classes of the models that can be trained, where they are not CIFAR-10's."""
 

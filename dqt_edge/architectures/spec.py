@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Union
 
+import numpy as np
+
 from ..errors import UnsupportedError
-from ..graph import WINDOW_MAX, Shape, Window
+from ..graph import FLAT, WINDOW_MAX, Pad, Rearrange, Resize, Shape, Window
 
 Padding = Union[Literal["same", "valid"], tuple[int, int, int, int]]  # noqa: UP007 - used at run time on 3.10
 """TensorFlow's names, or rows and columns of zeros (top, left, bottom, right)."""
@@ -94,7 +96,47 @@ class AveragePool:
     padding: Padding = "valid"
 
 
-Node = Union[Conv, Depthwise, Fully, Sum, MaxPool, AveragePool]  # noqa: UP007 - used at run time on 3.10
+@dataclass(frozen=True)
+class Join:
+    """Tensors side by side along ``axis``: 0 height, 1 width, 2 channels, 3 all in a row."""
+
+    name: str
+    inputs: tuple[str, ...]
+    axis: int = 2
+
+
+@dataclass(frozen=True)
+class Product:
+    """Product of two tensors; each dimension of an operand is the result's, or 1."""
+
+    name: str
+    inputs: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A function of each number, by its name in ``importers.functions``, with parameters by their names there."""
+
+    name: str
+    input: str
+    function: str
+    parameters: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Move:
+    """The input's numbers elsewhere: in another order, between zeros, or between others.
+
+    ``by`` is the graph's layer that does it, of which the names do not count; ``shape`` is that of its output.
+    """
+
+    name: str
+    input: str
+    by: Rearrange | Pad | Resize
+    shape: Shape
+
+
+Node = Union[Conv, Depthwise, Fully, Sum, MaxPool, AveragePool, Join, Product, Apply, Move]  # noqa: UP007 - used at run time on 3.10
 MacNode = (Conv, Depthwise, Fully)
 INPUT = "input"
 
@@ -138,7 +180,7 @@ class Spec:
 
 def inputs_of(node: Node) -> tuple[str, ...]:
     """Names that a node reads."""
-    return node.inputs if isinstance(node, Sum) else (node.input,)
+    return node.inputs if isinstance(node, Sum | Join | Product) else (node.input,)
 
 
 def window_of(node: Conv | Depthwise | MaxPool | AveragePool, source: Shape) -> Window:
@@ -154,6 +196,21 @@ def control_window(spec: Spec, source: Shape) -> Window:
     """Window with which the controller pools the output, of shape ``source``, of the node that it runs behind."""
     height, width = (-(-n // spec.grid) for n in source[:2])
     return Window.same(source[:2], (height, width), (height, width))
+
+
+def _joined(spec: Spec, node: Join, sources: list[Shape]) -> Shape:
+    if node.axis == FLAT:
+        return (1, 1, sum(int(np.prod(shape)) for shape in sources))
+    others = {tuple(n for axis, n in enumerate(shape) if axis != node.axis) for shape in sources}
+    if len(others) > 1:
+        raise UnsupportedError(
+            f"layer {node.name!r} joins shapes {sources} along axis {node.axis}",
+            where=f"model {spec.name!r}",
+            next_step="join tensors that differ along that axis only",
+        )
+    joined = list(sources[0])
+    joined[node.axis] = sum(shape[node.axis] for shape in sources)
+    return (joined[0], joined[1], joined[2])
 
 
 def shapes(spec: Spec, input_shape: Shape) -> dict[str, Shape]:
@@ -175,6 +232,15 @@ def shapes(spec: Spec, input_shape: Shape) -> dict[str, Shape]:
                     next_step="make both operands of one shape",
                 )
             known[node.name] = source
+        elif isinstance(node, Join):
+            known[node.name] = _joined(spec, node, [known[name] for name in node.inputs])
+        elif isinstance(node, Product):
+            other = known[node.inputs[1]]
+            known[node.name] = (max(source[0], other[0]), max(source[1], other[1]), max(source[2], other[2]))
+        elif isinstance(node, Apply):
+            known[node.name] = source
+        elif isinstance(node, Move):
+            known[node.name] = node.shape
         else:
             height, width = window_of(node, source).output_size(*source[:2])
             if min(height, width) < 1:

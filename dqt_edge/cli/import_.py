@@ -26,6 +26,11 @@ from .sampling import sampling
     type=click.Choice(["classifier", "binary", "regression", "reconstruction", "map", "outputs"]),
     help="What the outputs stand for.  [default: what they look like]",
 )
+@click.option(
+    "--threshold",
+    metavar="NUMBER|NAME|FILE",
+    help="Of task binary: the output above which the answer is 1, or data that chooses it.  [default: a chance of 1/2]",
+)
 def import_(
     model: Path,
     out: Path,
@@ -35,6 +40,7 @@ def import_(
     first: bool,
     data: str | None,
     task: str | None,
+    threshold: str | None,
 ) -> None:
     """Import a model of TFLite (.tflite), ONNX (.onnx) or Keras (.keras, .h5).
 
@@ -56,7 +62,15 @@ def import_(
     from .bars import bars
 
     checkpoint_path(out)
-    graph = import_model(model, calibration=calibration, seed=seed, first=first, candidates=candidates, task=task)
+    graph = import_model(
+        model,
+        calibration=calibration,
+        seed=seed,
+        first=first,
+        candidates=candidates,
+        task=task,
+        threshold=_number(threshold),
+    )
     if calibration is not None and "calibration" not in graph.provenance:
         click.echo("note: the model brings its own scales; --calibration is not used", err=True)
     found = None
@@ -77,3 +91,11 @@ def import_(
         for figure in found.score.figures:
             click.echo(f"    {figure.title}: {figure.full_text}")
     click.echo(f"wrote {out}")
+
+
+def _number(text: str | None) -> float | str | None:
+    """The number that a text is, or else the text."""
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return text

@@ -112,6 +112,18 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
     show_default=True,
     help="Trained scales and clips, or averages of what is seen.",
 )
+@click.option(
+    "--task",
+    default=None,
+    type=click.Choice(["classifier", "binary", "regression", "reconstruction", "map"]),
+    help="What the outputs stand for.  [default: by the targets and the network]",
+)
+@click.option(
+    "--loss",
+    default=None,
+    type=click.Choice(["cross-entropy", "binary", "mse", "mae"]),
+    help="What is minimised.  [default: the task's usual one]",
+)
 @click.option("--image-size", type=int, help="Height and width that the images of a folder get, pixels.")
 @click.option("--channels", default=3, show_default=True, help="Of the images of a folder: 1 for grey, 3 for colour.")
 @click.option(

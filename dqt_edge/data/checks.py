@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import BadFileError, DataWarning
+from ..errors import DataWarning
 from ..graph import nested
 from .dataset import Dataset
 from .sources import Arrays, Source
@@ -57,11 +57,7 @@ def _check_labels(dataset: Dataset, where: str) -> None:
             )
         return
     if np.count_nonzero(trained) == 1:
-        raise BadFileError(
-            f"all {trained.sum():,} training samples are of class {dataset.classes[int(trained.argmax())]!r}",
-            where=where,
-            next_step="give samples of at least two classes",
-        )
+        return  # an autoencoder learns from normal samples; training refuses other tasks
     names = np.array(dataset.classes, object)
     if not trained.all():
         _warn(

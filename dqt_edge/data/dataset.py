@@ -88,6 +88,22 @@ def require_training(dataset: Dataset) -> None:
         )
 
 
+def require_classes(dataset: Dataset) -> None:
+    """Refuse to learn to tell classes apart from samples of one.
+
+    Raises:
+        BadFileError: All training samples are of one class.
+    """
+    found = np.unique(dataset.train.labels)
+    if len(found) < 2:
+        names = [dataset.classes[k] if k < len(dataset.classes) else str(k) for k in found.astype(int)]
+        raise BadFileError(
+            f"all {len(dataset.train.labels):,} training samples are of class {names[0]!r}",
+            where=dataset.name,
+            next_step="give samples of at least two classes",
+        )
+
+
 def split(
     name: str,
     x: Images,

@@ -33,7 +33,7 @@ def from_npz(path: Path, validation: float) -> Dataset:
     """Read a file with arrays ``x`` and ``y``, or ``x_test`` and ``y_test``.
 
     ``y`` holds class numbers [n], numbers to predict [n] or [n, outputs], or the classes of a map [n, h, w]; it is left
-    out where the inputs are to be made again.
+    out where the inputs are to be made again. Without ``y``, but with labels ``y_test``, all of ``x`` has label 0.
 
     ``x_test``, ``y_test`` and ``x_val``, ``y_val`` are parts of their own where they are given, of other patients or
     other days, say; else they are taken from ``x``.
@@ -68,9 +68,11 @@ def from_arrays(
         raise _bad(f"array 'x' is missing; the file holds {', '.join(sorted(arrays)) or 'nothing'}", where)
     x = _images("x", arrays["x"], where)
     y = _targets("y", arrays, len(x), where)
+    if "y" not in arrays and arrays.get("y_test", y).dtype != y.dtype:
+        y = np.zeros(len(x), np.int64)  # inputs without labels beside labelled ones: all of them are normal
     tests, validations = (_part(name, arrays, x, y, where) for name in ("test", "val"))
     names = _classes(arrays, [y, *(part[1] for part in (tests, validations) if part)], where)
-    coding = (1.0, 0) if arrays["x"].dtype == np.uint8 else _coding(x)
+    coding = (1.0, 0) if arrays["x"].dtype == np.uint8 else coding_of(x)
     held_out = max(1, round(TEST_SHARE * len(x)))
     found = split(
         name,
@@ -108,7 +110,7 @@ def _test_only(arrays: dict[str, npt.NDArray[Any]], name: str, where: str) -> Da
     x = _images("x_test", x, where)
     y = _targets("y_test", arrays, len(x), where)
     names = _classes(arrays, [y], where)
-    coding = _coding(x)
+    coding = coding_of(x)
     none = Arrays(x[:0], y[:0], coding)
     return check_dataset(Dataset(name, none, none, Arrays(x, y, coding), names, *coding), where)
 
@@ -188,8 +190,8 @@ def _classes(arrays: dict[str, npt.NDArray[Any]], targets: list[Labels], where: 
     return given or tuple(map(str, range(count)))
 
 
-def _coding(x: Images) -> tuple[float, int]:
-    """Input scale and zero point that cover the data's range and represent zero exactly."""
+def coding_of(x: npt.NDArray[Any]) -> tuple[float, int]:
+    """Scale and zero point that cover the values' range and represent zero exactly."""
     low, high = min(float(x.min()), 0.0), max(float(x.max()), 0.0)
     scale = (high - low) / 255 or 1.0
     return scale, int(nested.round_half_up(-low / scale))

@@ -122,6 +122,31 @@ class Arrays:
         return augment.varied(self._codes[indices], variation.shift, variation.flip, self.coding[1], rng)[part]
 
 
+class Subset:
+    """Some samples of another source.
+
+    Args:
+        source: The other one.
+        kept: Indices of its samples.
+    """
+
+    def __init__(self, source: Source, kept: Indices) -> None:
+        self.source, self.kept = source, kept
+        self.labels, self.shape = source.labels[kept], source.shape
+
+    def images(self, indices: Indices) -> Images:
+        """See :class:`Source`."""
+        return self.source.images(self.kept[indices])
+
+    def codes(self, indices: Indices) -> Codes:
+        """See :class:`Source`."""
+        return self.source.codes(self.kept[indices])
+
+    def varied(self, indices: Indices, variation: Variation, key: Key, part: slice) -> Codes:
+        """See :class:`Source`."""
+        return self.source.varied(self.kept[indices], variation, key, part)
+
+
 def stratified(y: Labels, count: int, rng: np.random.Generator) -> Indices:
     """Sorted indices of ``count`` samples, each class in proportion (largest remainders)."""
     order = rng.permutation(len(y))

@@ -248,7 +248,10 @@ class Builder(Elementwise):
             tuple(self.variables),
             dict(provenance),
         )
-        return simplify(network, keep_end=keep_end)
+        found = simplify(network, keep_end=keep_end)
+        if "dropped" not in found.provenance or "dropped" in provenance:
+            return found
+        return dataclasses.replace(found, whole=simplify(network, keep_end=True))
 
 
 def _output(found: Window, x: Value) -> tuple[int, int]:

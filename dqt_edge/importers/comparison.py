@@ -80,7 +80,7 @@ class Comparison(Shown):
             return ()
         pairs = zip(self.score.figures, self.reference_score.figures, strict=False)
         theirs = "ONNX Runtime" if self.runtime == "onnxruntime" else "TFLite"
-        return tuple((o.title, f"dqt-edge {o.text}, {theirs} {t.text}") for o, t in pairs if o.better)
+        return tuple((o.title, f"dqt-edge {o.text}, {theirs} {t.text}") for o, t in pairs if o.name != "threshold")
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""

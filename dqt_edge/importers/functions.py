@@ -99,8 +99,8 @@ _NAMED: dict[str, Callable[..., Reals]] = {
 
 FUNCTIONS = tuple(sorted(_NAMED))
 """Names that :class:`Function` knows."""
-MONOTONE = ("identity", "sigmoid", "log_sigmoid", "hard_sigmoid", "softplus", "tanh", "exp", "log")
-"""Functions that keep the order of their arguments, so that the largest of several stays the largest."""
+MONOTONE = ("identity", "sigmoid", "hard_sigmoid")
+"""Functions whose results are chances: of a single one it only matters on which side of one half it lies."""
 
 
 @dataclass(frozen=True, eq=False)

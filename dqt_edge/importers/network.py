@@ -7,7 +7,7 @@ in codes, weights are int8 masters and biases count ``s_w * s_a``. In a floating
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -146,7 +146,8 @@ class Variable:
 class Network:
     """Nodes in the order of execution. ``integer`` says which of the two forms it has.
 
-    ``provenance`` says where it came from; plain JSON values.
+    ``provenance`` says where it came from; plain JSON values. ``whole`` is the same network with the softmax or sigmoid
+    that was dropped at its end, for tasks that need what it makes; None where nothing was dropped.
     """
 
     name: str
@@ -156,6 +157,14 @@ class Network:
     outputs: tuple[str, ...]
     variables: tuple[Variable, ...] = ()
     provenance: dict[str, Any] = field(default_factory=dict)
+    whole: Network | None = None
+
+    def with_end(self) -> Network:
+        """The network with what was dropped at its end."""
+        if self.whole is None:
+            return self
+        kept = {key: value for key, value in self.provenance.items() if key != "dropped"}
+        return replace(self.whole, provenance=kept)
 
     @property
     def input(self) -> str:

@@ -31,9 +31,9 @@ FIGURES = {
     "rmse": Kind("RMSE", better="less"),
     "mae": Kind("MAE", better="less"),
     "r2": Kind("R2"),
-    "mse": Kind("mean squared error", better="less"),
-    "mse_normal": Kind("mean squared error, normal", better="less"),
-    "mse_anomaly": Kind("mean squared error, others", better=""),
+    "mse": Kind("MSE", better="less"),
+    "mse_normal": Kind("MSE of normal inputs", better="less"),
+    "mse_anomaly": Kind("MSE of others", better=""),
     "pixel_accuracy": Kind("pixel accuracy", percent=True),
     "mean_iou": Kind("mean IoU", percent=True),
 }

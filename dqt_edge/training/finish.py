@@ -17,6 +17,7 @@ import tensorflow as tf
 from .. import __version__
 from ..data.choose import choose
 from ..data.load import codes
+from ..data.sources import has_targets
 from ..errors import MismatchError
 from ..graph import Dense, Graph, Pair, vector_text
 from ..graph.bitops import bitops, graph_costs, vector_ratio
@@ -33,7 +34,7 @@ from .layers import Run
 from .loop import Outcome, Row
 from .options import Options
 from .to_graph import head_bias, to_graph
-from .validation import DIAL_FILL, samples_at_once, share
+from .validation import DIAL_FILL, samples_at_once
 
 INTEGER_VALUES = 1 << 21
 """Input values that are evaluated at a time: the integer evaluation keeps every tensor, in 64 bits."""
@@ -48,7 +49,7 @@ CLASSES_MAX = 100
 """With more classes, the provenance leaves out the right answers of each class."""
 
 COLUMNS = (
-    "epoch", "phase", "loss", "accuracy", "val_float", "val_full", "val_least", "val_dynamic",
+    "epoch", "phase", "loss", "metric", "train", "val_float", "val_full", "val_least", "val_dynamic",
     "val_cost", "vectors", "val_loss", "val_score", "best",
 )  # fmt: skip
 
@@ -56,8 +57,8 @@ COLUMNS = (
 def finished_graph(outcome: Outcome, options: Options) -> Graph:
     """Lower a finished run; what was measured on the held-out samples becomes provenance. No date is in it.
 
-    ``provenance["keras"]`` maps each policy to ``accuracy`` (0..1), ``samples``, ``per_class`` (class -> [right,
-    samples]) and ``bitops_ratio``. Policies are every candidate in all layers, ``dynamic``, and ``static``: the best
+    ``provenance["keras"]`` maps each policy to the figures of the task (``Score.as_json``), ``samples`` and
+    ``bitops_ratio``. Policies are every candidate in all layers, ``dynamic``, and ``static``: the best
     fixed width vector at no more than the dynamic cost, chosen on the validation set. ``dynamic`` also has
     ``width_vectors`` (vector -> count), ``static`` its ``vector``. A network for which that search would take days
     has no ``static``.
@@ -70,7 +71,7 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     validation = outcome.dataset.validation
     chosen_by = static_samples(graph, len(validation.labels))
     if "dynamic" in measured and chosen_by >= STATIC_LEAST:
-        found = _best_static(outcome, graph, chosen_by, measured["dynamic"]["bitops_ratio"], options.balance)
+        found = _best_static(outcome, graph, chosen_by, measured["dynamic"]["bitops_ratio"])
         measured["static"] = {
             **measure(outcome, graph, found.pairs),
             "vector": vector_text(found.pairs),
@@ -86,9 +87,9 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
         },
         "data": {
             "name": outcome.dataset.name,
-            "train": len(outcome.dataset.y_train),
-            "validation": len(outcome.dataset.y_val),
-            "test": len(outcome.dataset.y_test),
+            "train": len(outcome.dataset.train.labels),
+            "validation": len(outcome.dataset.validation.labels),
+            "test": len(outcome.dataset.test.labels),
         },
         "best_epoch": outcome.best_epoch,
         "keras": measured,
@@ -136,21 +137,20 @@ def settle_dial(graph: Graph, outcome: Outcome, options: Options) -> Graph:
     return with_dial(graph, settled.tolist(), points)
 
 
-def _best_static(outcome: Outcome, graph: Graph, samples: int, budget: float, balance: float) -> Assignment:
+def _best_static(outcome: Outcome, graph: Graph, samples: int, budget: float) -> Assignment:
     """Best fixed vector on validation samples, judged by the Keras forward: many times faster than the interpreter."""
-    model, validation = outcome.model, outcome.dataset.validation
+    model, validation, objective = outcome.model, outcome.dataset.validation, outcome.purpose.objective
     indices = choose(len(validation.labels), samples, validation.labels)
-    labels = validation.labels[indices]
+    targets = outcome.purpose.targets(validation, indices)
     size = samples_at_once(validation.shape)
     parts = [tf.constant(model.on_codes(validation.images(indices[i : i + size]))) for i in range(0, samples, size)]
     forward = tf.function(lambda x, choice: model(x, run=Run(nested=True, choice=choice))[0])
 
     def judge(pairs: tuple[Pair, ...]) -> Assignment:
         choice = tf.constant(fixed_choices(graph, pairs), tf.int32)
-        logits = tf.concat([forward(part, choice) for part in parts], axis=0)
-        loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-        right = share(labels, logits.numpy(), balance) / 100
-        return Assignment(pairs, vector_ratio(graph, pairs), right, float(loss))
+        outputs = tf.concat([forward(part, choice) for part in parts], axis=0)
+        quality, loss = objective.quality(targets, outputs.numpy()), float(objective.plain(targets, outputs))
+        return Assignment(pairs, vector_ratio(graph, pairs), quality, loss)
 
     return best_static(graph, budget, judge)
 
@@ -184,11 +184,13 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
         policy = ()
     count, size = len(test.labels), samples_at_once(test.shape, values=INTEGER_VALUES)
     compared = min(count, max(1, ORACLE_MACS // graph.total_macs))
-    outputs, choices, wrong = [], [], 0
+    outputs, choices, inputs, wrong = [], [], [], 0
     for start in range(0, count, size):
         x = test.images(np.arange(start, min(start + size, count)))
         result = evaluate(graph, x, policy)
         outputs.append(result.outputs)
+        if outcome.purpose.again:
+            inputs.append(x)
         choices.append(result.choices)
         if start < compared:
             own = slice(0, compared - start)
@@ -201,7 +203,9 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
             next_step="report this with the training command; the checkpoint was not written",
         )
     every = np.concatenate(choices)
-    score = task_of(graph).score(reals(graph, np.concatenate(outputs)), test.labels)
+    task = task_of(graph)
+    targets = task.targets(test.labels) if has_targets(test.labels) else None
+    score = task.score(reals(graph, np.concatenate(outputs)), targets, np.concatenate(inputs) if inputs else None)
     assert score is not None
     facts: dict[str, Any] = {
         **score.as_json(),

@@ -7,11 +7,26 @@ from pathlib import Path
 
 import numpy as np
 
-from ..architectures.spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Padding, Spec, Sum
+from ..architectures.spec import (
+    INPUT,
+    Apply,
+    AveragePool,
+    Conv,
+    Depthwise,
+    Fully,
+    Join,
+    MaxPool,
+    Move,
+    Padding,
+    Product,
+    Spec,
+    Sum,
+)
 from ..architectures.spec import Node as SpecNode
 from ..errors import UnsupportedError
-from ..graph import Shape, Window
+from ..graph import Pad, Rearrange, Resize, Shape, Window
 from ..importers.files import read_model
+from ..importers.functions import Function
 from ..importers.network import LIMITS, MAC_KINDS, Network, Node
 from ..importers.passes import fold_activations
 from ..importers.problems import Problems, Unfit
@@ -21,8 +36,12 @@ CONTROL_GRID = 4
 CONTROL_HIDDEN = 32
 
 
-def read_trainable(path: Path) -> Initial:
-    """Structure and weights of a ``.keras``, ``.h5`` or floating-point ``.tflite`` file.
+def read_trainable(path: Path, *, keep_end: bool = False) -> Initial:
+    """Structure and weights of a ``.keras``, ``.h5``, ``.onnx`` or floating-point ``.tflite`` file.
+
+    Args:
+        path: The file.
+        keep_end: Keep a softmax or sigmoid at its end.
 
     Raises:
         UsageError, BadFileError, ToolchainError: As ``read_model``.
@@ -35,7 +54,7 @@ def read_trainable(path: Path) -> Initial:
             where=str(path),
             next_step="give the .keras, .h5 or floating-point .tflite model that it was made from",
         )
-    return trainable(network, str(path))
+    return trainable(network.with_end() if keep_end else network, str(path))
 
 
 def trainable(network: Network, source: str) -> Initial:
@@ -44,60 +63,149 @@ def trainable(network: Network, source: str) -> Initial:
     All layers with weights adapt but the first and the last. The controller runs behind the first.
     """
     network = fold_activations(network)
+    _refuse_more(network, source)
     problems = Problems(source)
-    made_by = {node.output: node.name for node in network.nodes} | {network.input: INPUT}
+    made_by = {network.input: INPUT}
     macs = [node.name for node in network.nodes if node.kind in MAC_KINDS]
+    untouched = {INPUT}
+    """Nodes whose output is made of the input alone, without any weight."""
     nodes: list[SpecNode] = []
     weights: dict[str, LayerWeights] = {}
     for node in network.nodes:
         with problems.collect(repr(node.name), node.kind):
-            inputs = tuple(made_by[name] for name in node.inputs)
-            shape = network.edges[node.inputs[0]].shape
-            made = _node(node, inputs, shape, node.name not in (macs[0], macs[-1]))
+            if _changes_nothing(node):
+                made_by[node.output] = made_by.get(node.inputs[0], INPUT)
+                continue
+            inputs = tuple(made_by.setdefault(name, INPUT) for name in node.inputs)
+            made = _node(node, inputs, network, node.name not in (macs[0], macs[-1]) if macs else False)
+            made_by[node.output] = node.name
             nodes.append(made)
             if node.kind in MAC_KINDS:
                 weights[node.name] = _weights(node)
+            elif untouched.intersection(inputs):
+                if isinstance(made, Apply | Join | Product | Sum):
+                    raise Unfit("it reads the model's input, which no layer with weights has read yet", "weights first")
+                untouched.add(node.name)
     problems.refuse()
-    if not macs or nodes[-1].name != macs[-1]:
+    if not macs or not _ends_in_weights(nodes, macs[-1]):
         raise UnsupportedError(
-            "the last layer has no weights, so that it makes no logits",
+            "the last layer has no weights, so that nothing of the outputs is learned",
             where=source,
-            next_step="give a classifier that ends in a dense layer or a convolution",
+            next_step="give a model that ends in a dense layer or a convolution, with or without an activation",
         )
-    last = nodes[-1]
-    assert isinstance(last, Conv | Depthwise | Fully)
-    nodes[-1] = replace(last, norm=False)
+    if nodes[-1].name == macs[-1]:
+        last = nodes[-1]
+        assert isinstance(last, Conv | Depthwise | Fully)
+        nodes[-1] = replace(last, norm=False)
     spec = Spec(network.name, tuple(nodes), control=macs[0], hidden=CONTROL_HIDDEN, grid=CONTROL_GRID)
     return Initial(source, spec, weights)
 
 
-def _node(node: Node, inputs: tuple[str, ...], shape: Shape, adaptive: bool) -> SpecNode:
+def _refuse_more(network: Network, source: str) -> None:
+    """One sentence for a network that has more than one way in and out."""
+    counts = {"inputs": len(network.inputs), "outputs": len(network.outputs), "states": len(network.variables)}
+    for what, count in counts.items():
+        if count > (what != "states"):
+            raise UnsupportedError(
+                f"the model has {count} {what}, and training takes one input, one output and no state",
+                where=source,
+                next_step="train a part of it that has these, or import the finished model with `import`",
+            )
+
+
+def _changes_nothing(node: Node) -> bool:
+    return node.kind == "lookup" and node.activation == "none" and node.function is not None and (
+        node.function.name == "identity"
+    )  # fmt: skip
+
+
+def _ends_in_weights(nodes: list[SpecNode], last: str) -> bool:
+    """Whether nothing but functions and moves follows the last layer with weights."""
+    at = next(i for i, node in enumerate(nodes) if node.name == last)
+    return all(isinstance(node, Apply | Move) for node in nodes[at + 1 :])
+
+
+def _node(node: Node, inputs: tuple[str, ...], network: Network, adaptive: bool) -> SpecNode:
+    if node.kind not in MAC_KINDS and node.kind not in ("max_pool", "average_pool", "add"):
+        return _plain(node, inputs, network)
     if node.activation not in ("none", "relu", "relu6"):
         raise Unfit(f"its activation is {node.activation}", "none, relu or relu6")
     relu, limit = node.activation != "none", None
     if node.activation == "relu6":
         limit = LIMITS["relu6"][1]
     if node.kind == "add":
+        shapes = {network.edges[name].shape for name in (*node.inputs, node.output)}
+        if node.signs != (1, 1) or len(shapes) > 1:
+            raise Unfit("it subtracts, or adds tensors of different shapes", "a sum of two tensors of one shape")
         return Sum(node.name, (inputs[0], inputs[1]), relu=relu, limit=limit)
     if node.kind == "dense":
         return Fully(node.name, inputs[0], len(node.weights), relu, norm=True, adaptive=adaptive, limit=limit)  # type: ignore[arg-type]
-    if node.window is None:
-        raise Unfit("an activation stands alone, behind a layer that others read too", "an activation for all readers")
+    return _windowed(node, inputs[0], network, adaptive, limit)
+
+
+def _windowed(node: Node, source: str, network: Network, adaptive: bool, limit: float | None) -> SpecNode:
+    """A convolution or a pooling."""
+    assert node.window is not None
+    relu = node.activation != "none"
+    if node.window.dilation != (1, 1):
+        raise Unfit(f"its dilation is {node.window.dilation}", "dilation 1")
+    shape = network.edges[node.inputs[0]].shape
     kernel, stride, padding = node.window.kernel, node.window.stride, _padding(node.window, shape)
     if node.kind in MAC_KINDS:
         assert node.weights is not None
         if node.kind == "conv":
             return Conv(
-                node.name, inputs[0], len(node.weights), kernel, stride, padding, relu, adaptive=adaptive, limit=limit
+                node.name, source, len(node.weights), kernel, stride, padding, relu, adaptive=adaptive, limit=limit
             )
-        return Depthwise(node.name, inputs[0], kernel, stride, padding, relu, adaptive=adaptive, limit=limit)
-    if relu:
-        raise Unfit("an activation follows a pooling", "the activation before it")
+        return Depthwise(node.name, source, kernel, stride, padding, relu, adaptive=adaptive, limit=limit)
+    if relu or node.factor != 1:
+        raise Unfit("an activation follows a pooling, or it sums", "a plain pooling, and the activation before it")
     if node.kind == "max_pool":
-        return MaxPool(node.name, inputs[0], kernel, stride, padding)
-    if node.kind == "average_pool":
-        return AveragePool(node.name, inputs[0], kernel, stride, padding)
-    raise Unfit(f"layers of kind {node.kind} cannot be trained", "convolution, dense, addition or pooling")
+        return MaxPool(node.name, source, kernel, stride, padding)
+    return AveragePool(node.name, source, kernel, stride, padding)
+
+
+def _plain(node: Node, inputs: tuple[str, ...], network: Network) -> SpecNode:
+    """A layer without weights and windows."""
+    if node.kind == "lookup" and node.function is not None:
+        return _function(node, inputs[0], node.function)
+    if node.activation != "none":
+        raise Unfit(f"its activation is {node.activation}", "an activation of its own")
+    if node.kind == "concat":
+        return Join(node.name, inputs, node.axis)
+    if node.kind == "multiply":
+        return Product(node.name, (inputs[0], inputs[1]))
+    names, shape = {"name": node.name, "input": "", "output": ""}, network.edges[node.output].shape
+    if node.kind == "rearrange" and node.order is not None:
+        order = node.order
+        by = Rearrange(**names, start=order.start, sizes=order.sizes, strides=order.strides)
+        return Move(node.name, inputs[0], by, shape)
+    if node.kind == "pad" and node.padding is not None and node.padding.value == 0:
+        return Move(
+            node.name, inputs[0], Pad(**names, before=node.padding.before, step=node.padding.step, value=0), shape
+        )
+    if node.kind == "resize" and node.grid is not None:
+        return Move(node.name, inputs[0], Resize(**names, rows=node.grid.rows, columns=node.grid.columns), shape)
+    raise Unfit(
+        f"layers of kind {node.kind} cannot be trained",
+        "convolution, dense, addition, product, pooling, concatenation, an activation, or one that moves numbers",
+    )
+
+
+def _function(node: Node, source: str, function: Function) -> SpecNode:
+    from .plain_layers import FUNCTIONS  # noqa: PLC0415 - starts TensorFlow
+
+    name, parameters = function.name, function.parameters
+    if name == "identity" and node.activation != "none":
+        name = node.activation
+    elif node.activation != "none":
+        raise Unfit(f"{name} is followed by {node.activation}", "one activation")
+    if name not in FUNCTIONS or (name == "relu" and parameters):
+        raise Unfit(f"the function {name} cannot be trained through", ", ".join(sorted(FUNCTIONS)))
+    if any(np.asarray(value).size > 1 for value in parameters.values()):
+        raise Unfit(f"{name} has parameters by channel", "one for all channels")
+    values = tuple((key, float(np.asarray(value).reshape(()))) for key, value in parameters.items())
+    return Apply(node.name, source, name, values)
 
 
 def _padding(window: Window, shape: Shape) -> Padding:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..architectures.spec import INPUT, MacNode, Spec, inputs_of
+from ..architectures.spec import INPUT, Apply, MacNode, Spec, inputs_of
 from ..errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def load_initial(model: NestedModel, initial: Initial) -> None:
     """Start a network with those weights.
 
     The weights of a layer with a norm are split: a kernel of the usual size, and the norm's factor for the rest. So one
-    learning rate suits all layers. Layers that read the model's input also absorb the unit that it has in training.
+    learning rate suits all layers. Layers that read the model's input also absorb the unit that it has in training, and
+    one that makes real numbers the unit of those.
 
     Raises:
         UnsupportedError: A layer's weights have another shape.
@@ -111,18 +112,22 @@ def load_initial(model: NestedModel, initial: Initial) -> None:
                 next_step="give weights of the same network, for data of the same shape and classes",
             )
         kernel = given.kernel
+        bias = given.bias
         if _reads_input(model, node.name):
             kernel = kernel * (model.input_scale / model.real_scale(INPUT))
+        if model.output_coding is not None and node is model.spec.nodes[-1]:
+            unit = model.output_coding[0] / model.real_scale(node.name)
+            kernel, bias = kernel / unit, bias / unit
         if part.norm is None:
             part.kernel.assign(kernel.astype(np.float32))
-            part.bias.assign(given.bias.astype(np.float32))
+            part.bias.assign(bias.astype(np.float32))
             continue
         usual = np.sqrt((2 if node.relu else 1) / np.prod(kernel.shape[:-1]))
         factor = np.maximum(np.sqrt((kernel**2).mean(axis=tuple(range(kernel.ndim - 1)))) / usual, GAMMA_MIN)
         part.kernel.assign((kernel / factor).astype(np.float32))
         values: dict[str, Any] = {
             "gamma": factor,
-            "beta": given.bias,
+            "beta": bias,
             "moving_mean": np.zeros_like(factor),
             "moving_variance": np.full_like(factor, 1 - part.norm.epsilon),
         }
@@ -135,7 +140,7 @@ def _reads_input(model: NestedModel, name: str) -> bool:
     (source,) = inputs_of(model.parts[name].node)
     while source != INPUT:
         node = model.parts[source].node
-        if isinstance(node, MacNode) or len(inputs_of(node)) > 1:
+        if isinstance(node, (*MacNode, Apply)) or len(inputs_of(node)) > 1:
             return False
         (source,) = inputs_of(node)
     return True

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ..architectures.spec import AveragePool, Conv, Depthwise, Fully, MaxPool, window_of
+from ..architectures.spec import AveragePool, Conv, Depthwise, Fully, MaxPool, Sum, window_of
 from ..graph import FULL, Pair, Shape, window_counts
 from .initial import GAMMA_MIN
-from .quantizers import CLIP_SIGMAS, SCALE_MIN, Array, EmaScale, Pact, View, activation_view, weight_view
+from .quantizers import CLIP_SIGMAS, SCALE_MIN, Array, EmaScale, FixedScale, Pact, View, activation_view, weight_view
 
 BIAS_MAX = 2.0**27
 """A channel whose folded weights almost vanish gets a coarser scale, so that its bias stays within int32."""
@@ -78,6 +78,13 @@ class MinimumConstraint(keras.constraints.Constraint):  # type: ignore[misc]
         return tf.maximum(w, self.minimum)
 
 
+def usual_quantizer(node: Conv | Depthwise | Fully | Sum, learned: bool) -> Pact | EmaScale:
+    """What makes codes of a layer's output: a learned clip behind a ReLU, else its range."""
+    if node.relu:
+        return Pact(f"{node.name}_pact", learned, node.limit)
+    return EmaScale(f"{node.name}_range", signed=True)
+
+
 class MacLayer(keras.layers.Layer):  # type: ignore[misc]
     """What convolution, depthwise convolution and dense share.
 
@@ -90,6 +97,7 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         per_tensor: One weight scale for all channels (the controller's logits).
         view: How narrow views are made.
         learned: Whether scales and clips are trained.
+        quantizer: Of its output, instead of a layer's usual one.
     """
 
     def __init__(
@@ -103,6 +111,7 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
         per_tensor: bool = False,
         view: View = "centred",
         learned: bool = True,
+        quantizer: FixedScale | None = None,
     ) -> None:
         super().__init__(name=node.name)
         self.view = view
@@ -129,9 +138,7 @@ class MacLayer(keras.layers.Layer):  # type: ignore[misc]
             self.norm.build((None, None, None, self.channels))
         else:
             self.bias = self.add_weight(name="bias", shape=(self.channels,), initializer="zeros")
-        self.output_quantizer = (
-            Pact(f"{node.name}_pact", learned, node.limit) if node.relu else EmaScale(f"{node.name}_range", signed=True)
-        )
+        self.output_quantizer = quantizer or usual_quantizer(node, learned)
         self.built = True  # all shapes were known above
         self._steps = np.array([[2.0 ** (8 - w), 2.0 ** (8 - a)] for w, a in candidates], np.float32)
 

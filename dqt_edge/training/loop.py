@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,18 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ..architectures.models import spec_of
+from ..architectures.spec import MacNode, shapes
 from ..data.load import Dataset, load_data, require_training
-from ..data.sources import Variation, ahead
+from ..data.sources import Indices, Variation, ahead
 from ..errors import DqtError, UsageError
 from . import dial
 from .distribution import Devices, check_batch
 from .initial import Earlier, Initial, load_initial
-from .layers import Run
+from .layers import MacLayer, Run
 from .network import NestedModel
+from .objective import LossFunction
 from .options import Options
+from .purpose import Purpose, names_for, output_coding, outputs_for, purpose_of, suited, task_for
 from .quantizers import EMA_RATE, Array
 from .state import State, load_state, save_state, state_file
 from .steps import Steps
@@ -53,13 +56,15 @@ class Outcome:
 
     Attributes:
         model: The trained network at its best epoch.
-        dataset: What it was trained on.
+        dataset: What it was trained on: what of the data suits its task.
         log: One row for each epoch.
         best_epoch: Counted from 1.
+        purpose: Its task, and what it was trained for.
     """
 
     model: NestedModel
     dataset: Dataset
+    purpose: Purpose
     log: list[Row] = field(default_factory=list)
     best_epoch: int = 0
 
@@ -74,6 +79,7 @@ def train(
     on_epoch: Callable[[Row], None] | None = None,
     devices: Devices | None = None,
     save_every: float = SAVE_EVERY,
+    loss: LossFunction | None = None,
 ) -> Outcome:
     """Train. The state is saved to ``<out>.state/`` after every epoch, and within long ones.
 
@@ -88,6 +94,7 @@ def train(
         devices: What trains, see ``distribution.find_devices``; None is one device. Of several workers only the chief
             writes, and all must see its files.
         save_every: Minutes after which the state is saved within an epoch; 0 is after every step.
+        loss: A loss of the caller's own, where ``options.loss`` is ``given``.
 
     Raises:
         StoppedError: Ctrl-C; the last state that was saved is on disk.
@@ -97,11 +104,11 @@ def train(
         dataset = load_data(options.data, options.validation, shape=options.image_shape, crop_area=options.crop_area)
     require_training(dataset)
     path = state_file(out)
-    saved = load_state(path, options, len(dataset.y_train)) if resume else None
+    saved = load_state(path, options, len(dataset.train.labels)) if resume else None
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
     with devices.scope():
-        trainer = Trainer(options, dataset, initial, devices)
+        trainer = Trainer(options, dataset, initial, devices, loss)
         if saved is not None:
             trainer.restore(saved)
         state = trainer.state
@@ -111,7 +118,7 @@ def train(
                 where=str(path),
                 next_step="give all workers the same `out`, in a folder that all of them see",
             )
-        saver = _Saver(trainer, path, save_every)
+        saver = _Saver(trainer, path, save_every, len(dataset.train.labels))
         try:
             while state.epoch < options.epochs:
                 row = trainer.epoch(state.epoch, saver.after_step)
@@ -128,22 +135,30 @@ def train(
             ) from error
         trainer.assign(state.best)
     best = max(row["epoch"] for row in state.log if row["best"])
-    return Outcome(trainer.model, dataset, state.log, best)
+    return Outcome(trainer.model, trainer.dataset, trainer.purpose, state.log, best)
 
 
 def build_model(options: Options, dataset: Dataset, initial: Initial | None = None) -> NestedModel:
     """Make the network of a run, with its first weights."""
-    if initial is not None and options.model == options.init:
-        spec = initial.spec
-    else:
-        spec = spec_of(options.model, len(dataset.classes))
+    given = initial.spec if initial is not None and options.model == options.init else None
+    output = None if given is None else shapes(given, dataset.shape)[given.nodes[-1].name]
+    task = task_for(options, dataset, output)
+    dataset = suited(dataset, task)
+    spec = given or spec_of(options.model, outputs_for(task, dataset))
+    coding = output_coding(task, dataset)
+    last = spec.nodes[-1]
+    if coding is not None and isinstance(last, MacNode):  # codes end where the targets do, so no ReLU has to
+        spec = replace(spec, nodes=(*spec.nodes[:-1], replace(last, relu=False, limit=None)))
+    made = shapes(spec, dataset.shape)[last.name]
     model = NestedModel(
         spec,
         dataset.shape,
-        dataset.classes,
+        names_for(task, dataset, made),
         candidates=options.candidates,
         input_scale=dataset.input_scale,
         input_zero_point=dataset.input_zero_point,
+        task=task,
+        output_coding=coding,
         view=options.view,
         learned=options.scales == "learned",
     )
@@ -155,8 +170,8 @@ def build_model(options: Options, dataset: Dataset, initial: Initial | None = No
 class _Saver:
     """Writes a trainer's state now and then, in the one process that writes."""
 
-    def __init__(self, trainer: Trainer, path: Path, minutes: float) -> None:
-        self.trainer, self.path, self.seconds = trainer, path, 60 * minutes
+    def __init__(self, trainer: Trainer, path: Path, minutes: float, samples: int) -> None:
+        self.trainer, self.path, self.seconds, self.samples = trainer, path, 60 * minutes, samples
         self.last = time.monotonic()
         self.epoch, self.step = trainer.state.epoch, trainer.state.step
 
@@ -164,7 +179,7 @@ class _Saver:
         """Write the state as it stands."""
         state = self.trainer.state
         if self.trainer.devices.chief:
-            save_state(self.path, state, self.trainer.options, len(self.trainer.dataset.y_train))
+            save_state(self.path, state, self.trainer.options, self.samples)
         self.last = time.monotonic()
         self.epoch, self.step = state.epoch, state.step
 
@@ -185,24 +200,49 @@ class Trainer:
         dataset: Dataset,
         initial: Initial | Earlier | None = None,
         devices: Devices | None = None,
+        loss: LossFunction | None = None,
     ) -> None:
-        self.options, self.dataset, self.devices = options, dataset, devices or Devices()
+        self.options, self.devices = options, devices or Devices()
         if any(1 < n <= options.pixels for n in dataset.shape[:2]):
             raise UsageError(
                 f"a shift of {options.pixels} pixels moves images of shape {dataset.shape} out of sight",
                 where="parameter `shift`",
                 next_step="give a smaller shift, or 0",
             )
-        self.batch = min(options.batch, len(dataset.y_train))
-        check_batch(self.batch, self.devices)
         self.earlier = initial if isinstance(initial, Earlier) else None
         self.model = build_model(options, dataset, initial if isinstance(initial, Initial) else None)
+        self.dataset = dataset = suited(dataset, self.model.task)
+        count = len(dataset.train.labels)
+        self.batch = min(options.batch, count)
+        check_batch(self.batch, self.devices)
         self.state = State()
-        self.steps = len(dataset.y_train) // self.batch
-        counts = np.bincount(dataset.y_train, minlength=len(dataset.classes)).tolist()
-        self.step = Steps(self.model, options, self.steps, self.devices, counts)
+        self.steps = count // self.batch
+        self.purpose = purpose_of(
+            self.model.task, dataset, self.model.result_shape, options, self.model.of_codes, function=loss
+        )
+        self.step = Steps(self.model, options, self.steps, self.devices, self.purpose.objective)
         if isinstance(initial, Initial) and options.floating:
             self.model(tf.constant(self._samples()), run=Run(nested=False, settle=True))
+        if self.purpose.coding is not None and self.earlier is None:
+            self._start_at_targets(fresh=initial is None)
+
+    def _start_at_targets(self, *, fresh: bool) -> None:
+        """Let an untrained network begin with outputs around the mean of the targets.
+
+        Args:
+            fresh: Its weights are our own random ones: the outputs are made as spread as the targets, too. A given
+                network is left alone, unless it is further from the targets than their mean is.
+        """
+        last, purpose = self.model.parts[self.model.spec.nodes[-1].name], self.purpose
+        if not isinstance(last, MacLayer) or last.norm is not None:
+            return
+        if fresh:
+            last.kernel.assign(last.kernel * np.float32(purpose.deviation))
+        outputs = self.model(tf.constant(self._samples()), run=Run(nested=False))[0].numpy()
+        away = purpose.targets(self.dataset.train, self._sample_indices()) - outputs
+        if fresh or (away**2).mean() > purpose.deviation**2:
+            shift = away.mean(axis=0).reshape(-1, last.channels).mean(axis=0)
+            last.bias.assign(last.bias + shift.astype(np.float32))
 
     # --- Epochs ---------------------------------------------------------------------------------------------
 
@@ -217,15 +257,15 @@ class Trainer:
         follow = tf.constant(EMA_RATE if index < options.frozen else 0.0, tf.float32)
         totals = list(self.state.totals) if first else [0.0, 0.0]
         with closing(ahead(self._batches(index, first))) as batches:
-            for step, (codes, labels) in enumerate(batches, first):
-                x, y = self.devices.place(self.model.of_codes(codes)), self.devices.place(labels)
+            for step, (codes, targets) in enumerate(batches, first):
+                x, y = self.devices.place(self.model.of_codes(codes)), self.devices.place(targets)
                 if on_integers:
                     values = self.step.nested_step(x, y, tau=tau, follow=follow, **self._draw(index, step))
                 else:
                     values = self.step.float_step(x, y)
                 totals = [total + float(value) for total, value in zip(totals, values, strict=True)]
                 after_step(step + 1, totals)
-        loss, accuracy = (total / self.steps for total in totals)
+        loss, figure = (total / self.steps for total in totals)
         if not math.isfinite(loss):
             raise DqtError(
                 f"the loss became {loss} in epoch {index + 1}",
@@ -236,9 +276,10 @@ class Trainer:
             "epoch": index + 1,
             "phase": "nested" if on_integers else "float",
             "loss": loss,
-            "accuracy": accuracy,
+            "metric": self.purpose.task.headline,
+            "train": self.purpose.objective.told(figure),
         }
-        return {**row, **validate(self.step, self.dataset.validation, self.devices, on_integers)}
+        return {**row, **validate(self.step, self.dataset.validation, self.devices, self.purpose, on_integers)}
 
     def _draw(self, epoch: int, step: int) -> dict[str, Array]:
         """What is random in a step: a width vector, the dial (at the budget in every other step), the gates' noise."""
@@ -255,15 +296,15 @@ class Trainer:
             "seed": tf.constant([options.seed, epoch * self.steps + step], tf.int32),
         }
 
-    def _batches(self, epoch: int, first: int) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
-        """Codes and labels of this process's share of each batch from step ``first`` on."""
+    def _batches(self, epoch: int, first: int) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[Any]]]:
+        """Codes and targets of this process's share of each batch from step ``first`` on."""
         options, source = self.options, self.dataset.train
         variation, part = Variation(options.pixels, options.flip), self.devices.share(self.batch)
         order = np.random.default_rng((ORDER, options.seed, epoch)).permutation(len(source.labels))
         for step in range(first, self.steps):
             batch = order[step * self.batch : (step + 1) * self.batch]
             codes = source.varied(batch, variation, (VARIATION, options.seed, epoch, step), part)
-            yield codes, source.labels[batch[part]]
+            yield codes, self.purpose.targets(source, batch[part], codes)
 
     def _calibrate(self) -> None:
         """Set every scale from a float pass with the norms' statistics, and change to the nested optimizers."""
@@ -277,10 +318,12 @@ class Trainer:
 
     def _samples(self) -> npt.NDArray[np.float32]:
         """Training inputs for calibration, spread evenly over the data, which may be sorted by class."""
+        return self.model.of_codes(self.dataset.train.codes(self._sample_indices()))
+
+    def _sample_indices(self) -> Indices:
         source = self.dataset.train
         count = min(len(source.labels), samples_at_once(source.shape, CALIBRATION_SAMPLES))
-        indices = np.linspace(0, len(source.labels) - 1, count).astype(np.int64)
-        return self.model.of_codes(source.codes(indices))
+        return np.linspace(0, len(source.labels) - 1, count).astype(np.int64)
 
     def _begin_nested(self) -> None:
         self.step.begin_nested()

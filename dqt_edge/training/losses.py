@@ -47,10 +47,9 @@ def hard_loss(labels: Array, logits: Array, weights: npt.NDArray[np.float32] | N
     return tf.reduce_mean(each if weights is None else tf.gather(weights, labels) * each)
 
 
-def soft_loss(teacher_logits: Array, logits: Array) -> Array:
-    """Mean cross-entropy with the 8-bit pass's probabilities, which get no gradient."""
-    soft = tf.nn.softmax(tf.stop_gradient(teacher_logits))
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels=soft, logits=logits))
+def soft_each(teacher_logits: Array, logits: Array) -> Array:
+    """Cross-entropy of each sample with the probabilities of other logits."""
+    return tf.nn.softmax_cross_entropy_with_logits(labels=tf.nn.softmax(teacher_logits), logits=logits)
 
 
 def expected_cost(probabilities: Array, table: npt.NDArray[np.float32], fixed: float) -> Array:
@@ -72,23 +71,18 @@ def mutual_information(probabilities: Array, table: npt.NDArray[np.float32]) -> 
     return tf.reduce_sum(weights * (between - tf.reduce_mean(entropy(probabilities), axis=0)))
 
 
-def focus(full: Array, narrow: Array, sample_cost: Array, share: float) -> Array:
+def focus(distortion: Array, sample_cost: Array, share: float) -> Array:
     """Reward for spending on the inputs that the least width distorts most.
 
     Args:
-        full: Logits of the 8-bit pass, [samples, classes].
-        narrow: Logits of the least pass.
+        distortion: How far the outputs of the least pass are from the 8-bit pass's, [samples].
         sample_cost: Expected BitOPs ratio of each sample.
         share: Part of the inputs that the budget can pay at 8x8, 0..1.
 
     Returns:
-        Mean of ``cost * weight``; the weight grows evenly by 1 with the rank of the divergence between the
-        two passes, and is positive for the hardest ``share`` of the batch.
+        Mean of ``cost * weight``; the weight grows evenly by 1 with the rank of the distortion, and is positive for
+        the hardest ``share`` of the batch.
     """
-    soft = tf.nn.softmax(full)
-    divergence = tf.nn.softmax_cross_entropy_with_logits(soft, narrow) - tf.nn.softmax_cross_entropy_with_logits(
-        soft, full
-    )
-    order = tf.argsort(tf.argsort(tf.stop_gradient(divergence), stable=True), stable=True)
+    order = tf.argsort(tf.argsort(tf.stop_gradient(distortion), stable=True), stable=True)
     rank = (tf.cast(order, tf.float32) + 0.5) / tf.cast(tf.size(order), tf.float32)
     return tf.reduce_mean((rank - (1 - share)) * sample_cost)

@@ -12,11 +12,17 @@ import tensorflow as tf
 
 from ..architectures.spec import (
     INPUT,
+    Apply,
+    AveragePool,
     Conv,
     Depthwise,
     Fully,
+    Join,
     MacNode,
+    MaxPool,
+    Move,
     Node,
+    Product,
     Spec,
     Sum,
     control_window,
@@ -27,30 +33,38 @@ from ..errors import UsageError
 from ..graph import FULL, Pair, Shape, nested, pair_text
 from .controller import NestedController
 from .layers import NestedConv2D, NestedDense, NestedDepthwiseConv2D, Pool, Run
-from .quantizers import Array, EmaScale, Pact, View
-
-UNIT = 1 / 255
-"""Real size of an input code in training: the network sees 0..1, whatever units the data has. Adam's steps suit weights
-of the order 1; for inputs of 0..255 the stem would have weights of the order 1e-3."""
+from .plain_layers import Addition, Applied, Joined, Moved, Multiplied
+from .quantizers import UNIT, Array, EmaScale, FixedScale, Pact, View
 
 Gate = Callable[[Array], Array]
 """From controller logits to one-hot gates."""
 
 
-class Addition(keras.layers.Layer):  # type: ignore[misc]
-    """Sum of two tensors, with a quantiser of its own behind it."""
+def plain_part(
+    node: Node, source: Shape, signed: bool, learned: bool, quantizer: FixedScale | None, unit: float
+) -> keras.layers.Layer:
+    """Layer of a node without weights.
 
-    def __init__(self, node: Sum, learned: bool) -> None:
-        super().__init__(name=node.name)
-        self.node = node
-        self.output_quantizer = (
-            Pact(f"{node.name}_pact", learned, node.limit) if node.relu else EmaScale(f"{node.name}_range", signed=True)
-        )
-        self.built = True
-
-    def call(self, first: Array, second: Array) -> Array:
-        """Add."""
-        return first + second
+    Args:
+        node: The node.
+        source: Shape of its first input.
+        signed: Whether any of its inputs has a zero point.
+        learned: Whether clips are trained.
+        quantizer: Of its output, where that is the network's own and holds real numbers.
+        unit: Real size of 1 in such an output.
+    """
+    if isinstance(node, Sum):
+        return Addition(node, learned, quantizer)
+    if isinstance(node, Join):
+        return Joined(node, signed, quantizer)
+    if isinstance(node, Product):
+        return Multiplied(node, signed, quantizer)
+    if isinstance(node, Apply):
+        return Applied(node, quantizer, unit)
+    if isinstance(node, Move):
+        return Moved(node)
+    assert isinstance(node, MaxPool | AveragePool)
+    return Pool(node, source, signed)
 
 
 class NestedModel(keras.Model):  # type: ignore[misc]
@@ -63,6 +77,8 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         candidates: Width pairs of the adaptive layers. A layer that reads a signed tensor takes them with
             8-bit activations.
         input_scale, input_zero_point: Of the input codes.
+        task: What the outputs stand for, see ``tasks``.
+        output_coding: Scale and zero point of an output of real numbers, in the data's unit; None: as training finds.
         view: How narrow views are made; all but ``centred`` are for comparison and cannot be exported.
         learned: Whether scales and clips are trained; else they follow what the 8-bit pass shows.
 
@@ -79,6 +95,8 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         candidates: tuple[Pair, ...],
         input_scale: float,
         input_zero_point: int,
+        task: str = "classifier",
+        output_coding: tuple[float, int] | None = None,
         view: View = "centred",
         learned: bool = True,
     ) -> None:
@@ -86,6 +104,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         self.view, self.learned = view, learned
         self.spec, self.classes, self.candidates = spec, classes, candidates
         self.input_scale, self.input_zero_point = input_scale, input_zero_point
+        self.task, self.output_coding = task, output_coding
         self.shapes = shapes(spec, input_shape)
         self.fusible = spec.fused()
         self.fused: set[str] = set(self.fusible)
@@ -115,10 +134,13 @@ class NestedModel(keras.Model):  # type: ignore[misc]
     def _part(self, node: Node, widths: bool) -> keras.layers.Layer:
         source = self.shapes[inputs_of(node)[0]]
         signed = self._zero_points[inputs_of(node)[0]] != 0
-        if isinstance(node, Sum):
-            return Addition(node, self.learned)
+        quantizer = None
+        if self.output_coding is not None and node is self.spec.nodes[-1]:
+            quantizer = FixedScale(f"{node.name}_codes", self.output_coding[1])
         if not isinstance(node, MacNode):
-            return Pool(node, source, signed)
+            any_signed = any(self._zero_points[name] != 0 for name in inputs_of(node))
+            unit = 1.0 if quantizer is None or self.output_coding is None else self.output_coding[0] / UNIT
+            return plain_part(node, source, any_signed, self.learned, quantizer, unit)
         pairs: tuple[Pair, ...] = (FULL,)
         position = None
         if node.adaptive and widths:
@@ -133,7 +155,9 @@ class NestedModel(keras.Model):  # type: ignore[misc]
             position = len(self.adaptive)
             self.adaptive.append(node.name)
         kind = {Conv: NestedConv2D, Depthwise: NestedDepthwiseConv2D, Fully: NestedDense}[type(node)]
-        return kind(node, source, candidates=pairs, position=position, view=self.view, learned=self.learned)
+        return kind(
+            node, source, candidates=pairs, position=position, view=self.view, learned=self.learned, quantizer=quantizer
+        )
 
     # --- Forward --------------------------------------------------------------------------------------------
 
@@ -149,7 +173,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         return self.scale(inputs_of(self.parts[name].node)[0]) if quantizer is None else quantizer.scale()
 
     def call(self, x: Array, *, run: Run, gate: Gate | None = None) -> tuple[Array, Array]:
-        """Class logits [samples, classes], and the controller's [samples, layers, candidates] where it ran.
+        """Outputs [samples, size], and the controller's [samples, layers, candidates] where it ran.
 
         Args:
             x: Real inputs that lie on codes.
@@ -172,10 +196,10 @@ class NestedModel(keras.Model):  # type: ignore[misc]
                 decided = self.controller(live[node.name], run=run)
                 if gate is not None:
                     run = replace(run, gates=gate(decided))
-        return tf.reshape(live[self.spec.nodes[-1].name], [-1, len(self.classes)]), decided
+        return tf.reshape(live[self.spec.nodes[-1].name], [-1, int(np.prod(self.result_shape))]), decided
 
     @staticmethod
-    def _settle(quantizer: Pact | EmaScale | None, value: Array, run: Run, absorbed: bool) -> Array:
+    def _settle(quantizer: Pact | EmaScale | FixedScale | None, value: Array, run: Run, absorbed: bool) -> Array:
         """Quantise a layer's output; the convolution of a fused addition only has its range followed."""
         if quantizer is None:
             return value
@@ -183,6 +207,11 @@ class NestedModel(keras.Model):  # type: ignore[misc]
             quantizer.calibrate(value)
         settled = quantizer(value, nested=run.nested, follow=run.follow)
         return value if absorbed else settled
+
+    @property
+    def result_shape(self) -> Shape:
+        """(height, width, channels) of the output."""
+        return self.shapes[self.spec.nodes[-1].name]
 
     def real_scale(self, name: str) -> float:
         """Like :meth:`scale`, for export, in double precision."""

@@ -45,6 +45,9 @@ class Options:
         narrow_share: Part of each batch that the narrow passes see, 0..1: less is faster.
         view: How narrow views are made, see ``quantizers.View``; all but ``centred`` only for comparison.
         scales: ``learned``, or ``ema``: averages of what the 8-bit pass shows.
+        task: What the outputs stand for, see ``tasks``; None follows from the targets and the network.
+        loss: ``cross-entropy``, ``binary``, ``mse``, ``mae``, or ``given`` for a function of the caller's own; None is
+            the usual one of the task.
         image_size: Height and width that the images of a folder get, pixels; None for other data.
         channels: Of the images of a folder: 1 for grey, 3 for colour.
         crop_area: Least part of a folder's training image that a random crop shows; 1 crops none.
@@ -72,6 +75,8 @@ class Options:
     narrow_share: float = 1.0
     view: Literal["centred", "paper", "plain"] = "centred"
     scales: Literal["learned", "ema"] = "learned"
+    task: str | None = None
+    loss: str | None = None
     image_size: int | None = None
     channels: int = 3
     crop_area: float = 1.0

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from ..tasks.score import FIGURES
+
 
 class Progress:
     """Context manager; call :meth:`stage` and :meth:`epoch` as the work goes on."""
@@ -44,10 +46,16 @@ class Progress:
 
 
 def describe(row: dict[str, Any]) -> str:
-    """Loss, and accuracies in per cent with the cost of the dynamic pass."""
-    parts = [f"loss {row['loss']:.3f}", f"train {100 * row['accuracy']:.1f} %"]
+    """Loss, and the task's figure of each policy, with the cost of the dynamic pass."""
+    kind = FIGURES[row["metric"]]
+
+    def told(value: float) -> str:
+        return f"{value:.1f} %" if kind.percent else f"{value:.4g}"
+
+    title = "" if row["metric"] == "accuracy" else f"{kind.title}: "
+    parts = [f"loss {row['loss']:.3f}", f"{title}train {told(row['train'])}"]
     names = {"val_float": "validation", "val_full": "8x8", "val_least": "least", "val_dynamic": "dynamic"}
-    parts += [f"{text} {row[name]:.1f} %" for name, text in names.items() if name in row]
+    parts += [f"{text} {told(row[name])}" for name, text in names.items() if name in row]
     if "val_cost" in row:
         parts.append(f"at {row['val_cost']:.2f} BitOPs")
     return ", ".join(parts)

@@ -29,6 +29,10 @@ PERCENTILE_REST = 0.001
 PERCENTILE_SAMPLE = 1 << 17
 """Larger tensors are sampled evenly: at least half this many values stand for all."""
 SCALE_MIN = 1e-6
+UNIT = 1 / 255
+"""Real size of a code of the network's input, and of an output of real numbers, in training: the network sees 0..1,
+whatever units the data has. Adam's steps suit weights of the order 1; for inputs of 0..255 the stem would have weights
+of the order 1e-3."""
 
 
 def straight_through(value: Array, replaced: Array) -> Array:
@@ -152,6 +156,32 @@ class Pact(keras.layers.Layer):  # type: ignore[misc]
             seen = tf.math.log(tf.stop_gradient(upper_percentile(self._floating(value))))
             self.log_alpha.assign((1 - follow) * self.log_alpha + follow * seen)
         return pact(value, tf.exp(tf.convert_to_tensor(self.log_alpha)))
+
+
+class FixedScale(keras.layers.Layer):  # type: ignore[misc]
+    """Codes of an output of real numbers, whose scale follows from the targets: 1/255, in the network's unit.
+
+    The gradient passes outside the range too.
+    """
+
+    def __init__(self, name: str, zero_point: int) -> None:
+        super().__init__(name=name)
+        self.zero_point, self.signed = zero_point, zero_point != 0
+        self.built = True
+
+    def scale(self) -> Array:
+        """Real size of one code."""
+        return tf.constant(UNIT, tf.float32)
+
+    def calibrate(self, value: Array) -> None:
+        """Nothing: the scale is known."""
+
+    def call(self, value: Array, *, nested: bool, follow: Array = None) -> Array:
+        """Quantise to 8 bits."""
+        if not nested:
+            return value
+        codes = tf.clip_by_value(round_half_up(value / UNIT), -self.zero_point, 255 - self.zero_point)
+        return straight_through(value, codes * UNIT)
 
 
 class EmaScale(keras.layers.Layer):  # type: ignore[misc]

@@ -21,6 +21,7 @@ from .controller import gumbel_gate, hard_gate
 from .distribution import Devices
 from .layers import Run
 from .network import NestedModel
+from .objective import Objective
 from .options import Options
 from .quantizers import Array
 from .replicas import across, mean
@@ -57,7 +58,7 @@ class Steps:
         options: Of the run.
         steps: Steps of an epoch, for the learning-rate schedule.
         devices: What runs them; each replica takes its share of a batch.
-        class_counts: Training samples of each class.
+        objective: What it is trained for.
 
     Attributes:
         optimizers: Those of the current phase, with their variables.
@@ -65,10 +66,10 @@ class Steps:
     """
 
     def __init__(
-        self, model: NestedModel, options: Options, steps: int, devices: Devices, class_counts: list[int]
+        self, model: NestedModel, options: Options, steps: int, devices: Devices, objective: Objective
     ) -> None:
         self.model, self.options, self.steps = model, options, steps
-        self.weights = losses.class_weights(class_counts, options.balance)
+        self.objective = objective
         self.full, self.least = options.candidates.index(FULL), least(options.candidates)
         pairs = {name: model.parts[name].candidates for name in model.adaptive}
         rows, self.fixed = cost_table(model.macs(), pairs)
@@ -130,24 +131,24 @@ class Steps:
     def _float_step(self, x: Array, y: Array) -> tuple[Array, Array]:
         with tf.GradientTape() as tape:
             logits, _ = self.model(x, run=Run(nested=False, batch_statistics=True))
-            loss = losses.hard_loss(y, logits, self.weights)
+            loss = self.objective.hard(y, logits)
         self._descend(tape, loss)
-        return tuple(mean([loss, losses.accuracy(y, logits)]))
+        return tuple(mean([loss, self.objective.figure(y, logits)]))
 
     def _nested_step(
         self, x: Array, y: Array, *, choice: Array, position: Array, bias: Array, tau: Array, follow: Array, seed: Array
     ) -> tuple[Array, Array]:
-        model, options = self.model, self.options
+        model, options, objective = self.model, self.options, self.objective
         with tf.GradientTape() as tape:
             full, _ = model(x, run=Run(nested=True, follow=follow, choice=self.all_at(self.full)))
-            fixed = [losses.hard_loss(y, full, self.weights)]
+            fixed = [objective.hard(y, full)]
             shares = [options.full_weight]
             part = max(1, round(options.narrow_share * x.shape[0]))
             narrow = full[:part]
             if model.adaptive:
                 narrow, _ = model(x[:part], run=Run(nested=True, choice=self.all_at(self.least)))
                 mixed, _ = model(x[-part:], run=Run(nested=True, choice=choice))
-                fixed += [losses.soft_loss(full[:part], narrow), losses.soft_loss(full[-part:], mixed)]
+                fixed += [objective.soft(full[:part], narrow), objective.soft(full[-part:], mixed)]
                 shares += [1.0, 1.0]
             weighted = [share * value for share, value in zip(shares, fixed, strict=True)]
             loss = options.consistency * tf.add_n(weighted) / sum(shares)
@@ -155,7 +156,7 @@ class Steps:
                 dial = {"position": position, "bias": bias, "tau": tau, "seed": seed}
                 loss += self._dynamic_loss(x[:part], y[:part], full[:part], narrow, **dial)
         self._descend(tape, loss)
-        return tuple(mean([loss, losses.accuracy(y, full)]))
+        return tuple(mean([loss, objective.figure(y, full)]))
 
     def _dynamic_loss(
         self, x: Array, y: Array, full: Array, narrow: Array, *, position: Array, bias: Array, tau: Array, seed: Array
@@ -166,12 +167,12 @@ class Steps:
         """
         options = self.options
         logits, decided = self.model(x, run=Run(nested=True, bias=bias), gate=lambda z: gumbel_gate(z, tau, seed))
-        task = (losses.hard_loss(y, logits, self.weights) + losses.soft_loss(full, logits)) / 2
+        task = (self.objective.hard(y, logits) + self.objective.soft(full, logits)) / 2
         chances = across(tf.nn.softmax(decided))
         costs = losses.expected_cost(chances, self.table, self.fixed)
         low, high = self.cost_at(self.least), self.cost_at(self.full)
         off_target = tf.abs(tf.reduce_mean(costs) - (low + position * (high - low)))
-        focus = losses.focus(across(full), across(narrow), costs, position)
+        focus = losses.focus(self.objective.distortion(across(full), across(narrow)), costs, position)
         information = losses.mutual_information(chances, self.table)
         return task + options.beta * off_target - options.focus * focus - options.diversity * information
 

@@ -12,27 +12,36 @@ import numpy.typing as npt
 
 from ..architectures.spec import (
     INPUT,
+    Apply,
     AveragePool,
     Conv,
     Depthwise,
     Fully,
+    Join,
     MaxPool,
+    Move,
+    Product,
     Spec,
     Sum,
     control_window,
+    inputs_of,
     window_of,
 )
 from ..errors import UnsupportedError
 from ..graph import (
     Add,
     AveragePool2D,
+    Concat,
     Controller,
     Conv2D,
     Dense,
     DepthwiseConv2D,
     Graph,
     Layer,
+    Lookup,
     MaxPool2D,
+    Multiply,
+    Pad,
     Requantize,
     Tensor,
     Window,
@@ -40,6 +49,8 @@ from ..graph import (
     window_counts,
 )
 from ..graph.values import in_layer
+from ..importers.functions import Function
+from ..importers.tables import table_of
 from .layers import MacLayer
 from .network import NestedModel
 
@@ -109,6 +120,7 @@ class _Lowering:
             model.classes,
             self._controller(),
             self.provenance,
+            task=self.model.task,
         )
 
     # --- Numbers --------------------------------------------------------------------------------------------
@@ -118,8 +130,12 @@ class _Lowering:
 
     def _described(self, node: str) -> Tensor:
         zero = self.model.zero_point(node)
-        # The scale of the data itself, by which the host quantises; training's unit of the network does not leave it.
+        # The scale of the data itself, by which the host quantises, and that of outputs of real numbers: the unit of
+        # training does not leave the network.
+        coding, last = self.model.output_coding, self.spec.nodes[-1].name
         scale = self.model.input_scale if self._holds_inputs(node) else self._scale(node)
+        if node == last and coding is not None:
+            scale = coding[0]
         return Tensor(tensor_name(node), self.model.shapes[node], scale, zero)
 
     def _holds_inputs(self, node: str) -> bool:
@@ -127,7 +143,7 @@ class _Lowering:
         if node == INPUT:
             return True
         made_by = self.model.parts[node].node
-        return isinstance(made_by, MaxPool) and self._holds_inputs(made_by.input)
+        return isinstance(made_by, MaxPool | Move) and self._holds_inputs(made_by.input)
 
     def _tensor(self, node: str) -> str:
         """Define the tensor of a node; its name."""
@@ -145,8 +161,31 @@ class _Lowering:
         if isinstance(node, AveragePool):
             source = replace(self._described(node.input), scale=self._scale(node.input))
             self._tensor(node.name)
-            return average_pool(node.name, source, self.tensors[-1], window_of(node, source.shape))
+            result = replace(self.tensors[-1], scale=self._scale(node.name))
+            return average_pool(node.name, source, result, window_of(node, source.shape))
+        if isinstance(node, Join | Product | Apply | Move):
+            return self._plain(node)
         return self._mac(node)
+
+    def _plain(self, node: Join | Product | Apply | Move) -> Layer:
+        """A layer without weights: multipliers, a table, or codes that only move."""
+        zero, name = self.model.zero_point(node.name), self._tensor(node.name)
+        names = tuple(map(tensor_name, inputs_of(node)))
+        if isinstance(node, Move):
+            made = replace(node.by, name=node.name, input=names[0], output=name)
+            return replace(made, value=zero) if isinstance(made, Pad) else made
+        scale, scales = self._scale(node.name), [self._scale(source) for source in inputs_of(node)]
+        if isinstance(node, Apply):
+            source = replace(self._described(node.input), scale=scales[0])
+            own = self.model.output_coding is not None and node is self.spec.nodes[-1]
+            result = self.tensors[-1] if own else replace(self.tensors[-1], scale=scale)
+            function = Function(node.function, dict(node.parameters))
+            return Lookup(node.name, names[0], name, table_of(function, source, result, (0, 255)))
+        if isinstance(node, Product):
+            twice, requantize = _scaled(node.name, [scales[0] * scales[1] / scale], zero)
+            return Multiply(node.name, (names[0], names[1]), name, twice, requantize)
+        twice, requantize = _scaled(node.name, [source / scale for source in scales], zero)
+        return Concat(node.name, names, name, node.axis, twice, requantize)
 
     def _mac(self, node: Conv | Depthwise | Fully) -> Layer:
         part = self.model.parts[node.name]
@@ -275,10 +314,17 @@ def _requantize(pairs: list[tuple[int, int]]) -> Requantize:
 def average_pool(name: str, source: Tensor, result: Tensor, window: Window) -> AveragePool2D:
     """Average pooling with one multiplier for every number of elements that a window can hold."""
     counts = tuple(int(n) for n in np.unique(window_counts(window, *source.shape[:2])))
-    multipliers = [source.scale / (count * result.scale) for count in counts]
-    twice = [math.floor(2 * result.zero_point / m + 0.5) for m in multipliers]
+    twice, requantize = _scaled(name, [source.scale / (count * result.scale) for count in counts], result.zero_point)
+    return AveragePool2D(name, source.name, result.name, window, counts, twice, requantize)
+
+
+def _scaled(name: str, ratios: list[float], zero_point: int) -> tuple[npt.NDArray[np.int32], Requantize]:
+    """Twice the biases and the requantisation of accumulators that count halves of ``ratio`` codes."""
     try:
-        pairs = [nested.quantize_multiplier(m) for m in multipliers]
+        pairs = [nested.quantize_multiplier(ratio) for ratio in ratios]
     except ValueError as error:
         raise _refuse(name, str(error)) from error
-    return AveragePool2D(name, source.name, result.name, window, counts, np.array(twice, np.int32), _requantize(pairs))
+    twice = [math.floor(2 * zero_point / ratio + 0.5) for ratio in ratios]
+    if max(twice) + 2 * 255 * 255 > nested.INT32_MAX:
+        raise _refuse(name, "its scales are too far apart")
+    return np.array(twice, np.int32), _requantize(pairs)

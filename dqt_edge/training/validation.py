@@ -12,9 +12,10 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from ..data.augment import Codes
-from ..data.sources import Labels, Source, ahead
-from . import dial, losses
+from ..data.sources import Source, ahead
+from . import dial
 from .distribution import Devices
+from .purpose import Purpose
 from .quantizers import Array
 from .steps import Steps
 
@@ -34,12 +35,20 @@ def samples_at_once(shape: tuple[int, int, int], most: int = PART, values: int =
     return max(1, min(most, values // int(np.prod(shape))))
 
 
-def validate(steps: Steps, source: Source, devices: Devices, on_integers: bool) -> Row:
-    """Accuracy of each policy in per cent, their mean loss, dynamic BitOPs ratio, and what the epoch is chosen by."""
-    y = source.labels
+def validate(steps: Steps, source: Source, devices: Devices, purpose: Purpose, on_integers: bool) -> Row:
+    """The task's figure of each policy, their mean loss, dynamic BitOPs ratio, and what the epoch is chosen by.
+
+    Args:
+        steps: The network and what computes it.
+        source: The validation samples.
+        devices: What computes.
+        purpose: Gives targets and figures: shares in per cent, errors in the data's unit.
+        on_integers: In the nested phase.
+    """
+    y, objective = purpose.targets(source, np.arange(len(source.labels))), purpose.objective
     if not on_integers:
-        (logits,) = in_parts([steps.predict_float], steps, source, devices)
-        return {"val_float": share(y, logits)}
+        (outputs,) = in_parts([steps.predict_float], steps, source, devices)
+        return {"val_float": objective.value(y, outputs)}
     model, options = steps.model, steps.options
     policies: list[Callable[[Array], tuple[Array, ...]]] = [
         partial(steps.predict_fixed, steps.all_at(index)) for index in (steps.full, steps.least)
@@ -47,19 +56,19 @@ def validate(steps: Steps, source: Source, devices: Devices, on_integers: bool) 
     if model.controller is not None:
         policies.append(steps.decide)
     full, least, *decided = in_parts(policies, steps, source, devices)
-    row: Row = {"val_full": share(y, full), "val_least": share(y, least)}
+    row: Row = {"val_full": objective.value(y, full), "val_least": objective.value(y, least)}
     every = [full, least]
     if decided:
         pairs, target = options.candidates, DIAL_FILL * options.budget
         lift = dial.lift_for(decided[0], pairs, steps.table, steps.fixed, target)
         bias = tf.constant(lift * dial.direction(pairs), tf.float32)
-        logits, choices = in_parts([partial(steps.predict_dynamic, bias)], steps, source, devices)
-        every.append(logits)
-        row["val_dynamic"] = share(y, logits)
+        outputs, choices = in_parts([partial(steps.predict_dynamic, bias)], steps, source, devices)
+        every.append(outputs)
+        row["val_dynamic"] = objective.value(y, outputs)
         row["val_cost"] = float(steps.fixed + steps.table[np.arange(choices.shape[1]), choices].sum(axis=1).mean())
         row["vectors"] = len(np.unique(choices, axis=0))
-    row["val_loss"] = float(np.mean([losses.hard_loss(y, logits) for logits in every]))
-    row["val_score"] = float(np.mean([share(y, logits, options.balance) for logits in (full, every[-1])]))
+    row["val_loss"] = float(np.mean([objective.plain(y, outputs) for outputs in every]))
+    row["val_score"] = float(np.mean([objective.quality(y, outputs) for outputs in (full, every[-1])]))
     return row
 
 
@@ -85,9 +94,3 @@ def _parts(source: Source, devices: Devices) -> Iterator[tuple[int, Codes]]:
         indices = np.arange(start, min(start + size, count))
         indices = np.pad(indices, (0, -len(indices) % devices.replicas), mode="edge")
         yield start, source.codes(indices[devices.share(len(indices))])
-
-
-def share(y: Labels, logits: Found, balance: float = 0.0) -> float:
-    """Accuracy in per cent; a sample counts ``(samples of its class) ** -balance``, so 1 makes it the mean recall."""
-    weights = np.maximum(np.bincount(y), 1.0)[y] ** -balance
-    return 100 * float(np.average(logits.argmax(-1) == y, weights=weights))

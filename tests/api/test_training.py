@@ -116,9 +116,9 @@ def test_wrong_parameters_are_refused_before_tensorflow_starts(name: str, here: 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (np.zeros((4, 8, 8)), "1 arrays are no data set"),
+        ((np.zeros((4, 8, 8)),) * 3, "3 arrays are no data set"),
         ((np.zeros((4, 8, 8)), np.zeros(3, np.int64)), "y has 3 labels for 4 images"),
-        ((np.zeros((4, 8)), np.zeros(4, np.int64)), "x has shape"),
+        ((np.zeros(4), np.zeros(4, np.int64)), "x has shape"),
         (3, "int is no data"),
     ],
 )

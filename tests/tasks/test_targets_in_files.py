@@ -47,6 +47,12 @@ def test_inputs_alone_need_no_targets(tmp_path: Path) -> None:
     assert has_targets(load(tmp_path, x_test=X, y_test=np.arange(60) % 2).test.labels)
 
 
+def test_inputs_without_labels_beside_labelled_ones_are_normal(tmp_path: Path) -> None:
+    found = load(tmp_path, x=X, x_test=X, y_test=np.arange(60) % 2)
+    assert found.train.labels.tolist() == [0] * len(found.x_train)
+    assert found.test.labels.tolist() == [0, 1] * 30
+
+
 def test_features_are_channels_of_one_pixel(tmp_path: Path) -> None:
     features = X.reshape(60, -1)
     found = load(tmp_path, x=features, y=np.arange(60) % 2)

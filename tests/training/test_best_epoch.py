@@ -14,7 +14,6 @@ pytestmark = pytest.mark.train
 Y = np.repeat([0, 1, 2], [90, 9, 1])
 RIGHT = np.concatenate([np.arange(90) < 81, np.arange(9) < 3, [True]])
 """Recalls of 0.9, 1/3 and 1; the class 3 has no sample."""
-LOGITS = np.eye(4)[np.where(RIGHT, Y, 3)]
 
 
 @pytest.mark.parametrize(
@@ -22,9 +21,9 @@ LOGITS = np.eye(4)[np.where(RIGHT, Y, 3)]
     [(0.0, 85 / 100), (1.0, (0.9 + 1 / 3 + 1) / 3), (0.5, (81 / 90**0.5 + 3 / 3 + 1) / (90**0.5 + 3 + 1))],
 )
 def test_balance_leads_from_accuracy_to_mean_recall(balance: float, expected: float, tensorflow: Any) -> None:
-    from dqt_edge.training.validation import share
+    from dqt_edge.training.objective import balanced
 
-    assert share(Y, LOGITS, balance) == pytest.approx(100 * expected)
+    assert balanced(RIGHT, Y, balance) == pytest.approx(expected)
 
 
 def test_the_best_epoch_has_the_best_score_though_another_has_the_best_accuracy(tensorflow: Any) -> None:

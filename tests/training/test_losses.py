@@ -45,15 +45,20 @@ def test_information_is_zero_for_one_choice_and_full_for_an_even_spread(tensorfl
 
 
 def test_focus_rewards_cost_on_distorted_inputs(tensorflow: Any) -> None:
+    from dqt_edge.tasks import TASKS, Head
     from dqt_edge.training.losses import focus
+    from dqt_edge.training.objective import Classes
 
+    objective = Classes(TASKS["classifier"](Head((1, 1, 10), (10,))), 10)
     full = RNG.normal(0, 3, (40, 10)).astype(np.float32)
     narrow = full.copy()
     hard = np.arange(40) < 10
     narrow[hard] += RNG.normal(0, 3, (10, 10))
     right = np.where(hard, 1.0, 0.2).astype(np.float32)
     wrong = np.where(hard, 0.2, 1.0).astype(np.float32)
-    assert float(focus(full, narrow, right, 0.25)) > float(focus(full, narrow, wrong, 0.25))
+    distortion = objective.distortion(full, narrow)
+    assert distortion.numpy()[hard].min() > distortion.numpy()[~hard].max()
+    assert float(focus(distortion, right, 0.25)) > float(focus(distortion, wrong, 0.25))
 
 
 def test_class_weights_go_from_all_samples_alike_to_all_classes_alike(tensorflow: Any) -> None:
