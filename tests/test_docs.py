@@ -172,7 +172,7 @@ FACTS = [
         '"loss", "metric",',
         '"metric", "loss",',
         "training",
-        "| `loss` | mean over the epoch |\n| `val_float`",
+        "| `loss` | mean over the epoch |\n| `train`",
     ),
     (
         "dqt_edge/boards.py",
