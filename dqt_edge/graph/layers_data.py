@@ -108,6 +108,11 @@ class Rearrange(_Moved):
         ends = [(n - 1) * stride for n, stride in zip(self.sizes, self.strides, strict=True)]
         return self.start + sum(end for end in ends if end < 0), self.start + sum(end for end in ends if end > 0)
 
+    @property
+    def is_view(self) -> bool:
+        """Whether the output is the first elements of the input in their order, so that nothing need move."""
+        return self.start == 0 and self.loops() == ((self.size, 1),)
+
     def loops(self) -> tuple[tuple[int, int], ...]:
         """The fewest loops, (size, stride) each, that read the same elements in the same order; at least one."""
         merged: list[tuple[int, int]] = []

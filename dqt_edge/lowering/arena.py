@@ -119,7 +119,9 @@ def place(sizes: Mapping[str, int], steps: Sequence[Step], given: Sequence[str],
 def _lifetimes(
     sizes: Mapping[str, int], steps: Sequence[Step], given: Sequence[str], wanted: Sequence[str]
 ) -> tuple[_Tensor, ...]:
-    first = dict.fromkeys(given, -1) | {step.writes: i for i, step in enumerate(steps)}
+    first = dict.fromkeys(given, -1)
+    for i, step in enumerate(steps):
+        first.setdefault(step.writes, i)  # a step that makes a view "writes" what is there already
     last = first | {name: i for i, step in enumerate(steps) for name in step.reads}
     last |= dict.fromkeys(wanted, len(steps))
     return tuple(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ..boards import Board
-from ..graph import Dense, Graph
+from ..graph import Dense, Graph, Rearrange
 from . import arena
 from .kernels.catalogue import choices
 from .kernels.kernel import Choice
@@ -17,11 +17,15 @@ RESERVE = 8192
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """By name: the kernel and way of each layer, the place of each tensor, and its bytes."""
+    """By name: the kernel and way of each layer, the place of each tensor, and its bytes.
+
+    ``views``: tensors that lie where another one does, because they are its first codes -> that one.
+    """
 
     choices: Mapping[str, Choice]
     placement: arena.Arena
     sizes: Mapping[str, int]
+    views: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,15 +94,44 @@ def _place(graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[
     chosen = {name: ways[name][n] for name, n in taken.items()}
     tensors = {t.name: t for t in graph.tensors}
     sizes = {t.name: t.size for t in graph.tensors}
+    views = _views(graph)
     steps = []
     for layer in graph.all_layers:
         if isinstance(layer, Dense) and layer.requantize is None:
             sizes[layer.output] = 4 * layer.channels
         choice = chosen[layer.name]
-        steps.append(arena.Step(layer.inputs, layer.output, choice.overlaps(layer, tensors), choice.scratch))
+        rules = {} if layer.output in views else choice.overlaps(layer, tensors)
+        steps.append(_seen_through(views, arena.Step(layer.inputs, layer.output, rules, choice.scratch)))
     reads, writes = [state.read for state in graph.states], [state.write for state in graph.states]
-    placement = arena.place(sizes, steps, [*graph.inputs, *reads], [*graph.outputs, *reads, *writes])
-    return MemoryPlan(chosen, placement, sizes)
+    given, wanted = [*graph.inputs, *reads], [*graph.outputs, *reads, *writes]
+    placement = arena.place(sizes, steps, given, [views.get(name, name) for name in wanted])
+    offsets = {**placement.offsets, **{name: placement.offsets[whole] for name, whole in views.items()}}
+    return MemoryPlan(chosen, replace(placement, offsets=offsets), sizes, views)
+
+
+def _views(graph: Graph) -> dict[str, str]:
+    """Tensors that need no memory of their own -> those whose it is.
+
+    Never a state's: between two inferences it becomes another one, and what was made of it may be an output.
+    """
+    kept = {state.read for state in graph.states}
+    found: dict[str, str] = {}
+    for layer in graph.all_layers:
+        if isinstance(layer, Rearrange) and layer.is_view and layer.input not in kept:
+            found[layer.output] = found.get(layer.input, layer.input)
+    return found
+
+
+def _seen_through(views: Mapping[str, str], step: arena.Step) -> arena.Step:
+    """The step, of tensors with memory of their own. One under several names may be overwritten as all of them may."""
+    rules: dict[str, arena.Overlap] = {}
+    unsafe = {views.get(name, name) for name in step.reads if name not in step.overlaps}
+    for name, rule in step.overlaps.items():
+        whole = views.get(name, name)
+        if whole not in unsafe:
+            rules[whole] = rules[whole].joined(rule) if whole in rules else rule
+    reads = tuple(views.get(name, name) for name in step.reads)
+    return arena.Step(reads, views.get(step.writes, step.writes), rules, step.scratch)
 
 
 def fullest(memory: MemoryPlan, layers: tuple[str, ...]) -> tuple[int, tuple[Region, ...]]:

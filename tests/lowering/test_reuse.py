@@ -204,6 +204,7 @@ def run(graph: Graph, board_id: str) -> None:
     tensors = {t.name: t for t in graph.tensors}
     offsets, sizes = memory.placement.offsets, memory.sizes
     number = {name: 1000 * i for i, name in enumerate(offsets)}
+    number |= {name: number[whole] for name, whole in memory.views.items()}
     owner = np.full(memory.placement.size, -1)
 
     def own(name: str, places: np.ndarray) -> None:
