@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.progress import track
 
 from dqt_edge.errors import DoesNotFitError
-from tests.support.random_networks import BOARDS, try_network
+from tests.support.random_networks import BOARDS, try_network, try_stream
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=200)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--signals", action="store_true", help="networks of signals, one element wide")
+    parser.add_argument("--streams", action="store_true", help="networks with several inputs and outputs, and states")
     parser.add_argument("--boards", nargs="+", default=BOARDS)
     options = parser.parse_args()
     inferences, too_large = 0, list[str]()
@@ -31,7 +32,11 @@ def main() -> None:
         for board_id in options.boards:
             try:
                 with tempfile.TemporaryDirectory() as folder:
-                    found, difference = try_network(seed, board_id, Path(folder) / "p", signal=options.signals)
+                    project = Path(folder) / "p"
+                    if options.streams:
+                        found, difference = try_stream(seed, board_id, project)
+                    else:
+                        found, difference = try_network(seed, board_id, project, signal=options.signals)
             except DoesNotFitError as error:
                 too_large.append(f"seed {seed} not run on {board_id}: {error.what}")
                 continue

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +15,11 @@ from ..errors import UsageError
 from ..graph import Graph, Pair, vector_text
 from ..graph.dial import Dynamic
 from ..graph.policy import Policy, fixed_choices, parse_policy
+from ..graph.samples import split_outputs
 from ..project.manifest import Project
 from ..system.show import Facts, Shown
 from ..tasks import reals, task_of
-from .given import Array, FilePath, input_codes, project_of
+from .given import Array, FilePath, project_of, sample_codes
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -25,8 +27,9 @@ class Answer(Shown):
     """One inference.
 
     Attributes:
-        output: Output codes, uint8 [outputs].
+        output: Output codes, uint8 [outputs]; of several outputs one behind another.
         values: What they stand for, float64 [outputs].
+        outputs: The same for each output by name, float64 [height, width, channels].
         widths: Width pair of each adaptive layer, as given or as the controller chose it.
         count: What the inference took, in ``unit``; None where the device counts nothing.
         counts: The same for each layer, in the order of execution.
@@ -40,6 +43,7 @@ class Answer(Shown):
     count: float | None
     counts: tuple[float, ...] | None
     name: str
+    outputs: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def top(self) -> int:
@@ -66,6 +70,7 @@ class Device(Shown):
 
     def __init__(self, project: Project, model: Graph, client: Client) -> None:
         self.project, self.model, self.client = project, model, client
+        self._streams = False
 
     def __enter__(self) -> Device:
         return self
@@ -82,22 +87,28 @@ class Device(Shown):
         """What the device said of itself."""
         return self.client.info
 
-    def infer(self, x: Array, policy: Policy = "dynamic") -> Answer:
+    def infer(self, x: Array | Mapping[str, Array], policy: Policy = "dynamic", *, start: bool = False) -> Answer:
         """Run one sample.
 
         Args:
-            x: [height, width, channels]: uint8 are codes, any other type the model's own units.
+            x: [height, width, channels]: uint8 are codes, any other type the model's own units. Of several inputs: such
+                an array for each, by name.
             policy: ``"dynamic"``, ``"dynamic:0.4"``, a width pair or vector; for a model without adaptive layers none.
+            start: Of a model with states: begin a new stream, as the first inference does in any case; the others go on
+                from the one before.
 
         Raises:
             UsageError, BadFileError: The input or the policy does not belong to the model.
+            LostStreamError: The device restarted in the middle of a stream.
             DeviceError: The device does not answer.
         """
         settled = parse_policy(policy, self.model)
-        codes = input_codes(np.asarray(x)[None], self.model)
+        codes = sample_codes(x, self.model)
         choices = fixed_choices(self.model, settled) if isinstance(settled, tuple) else None
         bias = settled.bias if isinstance(settled, Dynamic) else None
-        found = self.client.infer(codes.tobytes(), choices, bias=bias, counts=True)
+        begins = start or not self._streams
+        found = self.client.infer(codes.tobytes(), choices, bias=bias, counts=True, start=begins)
+        self._streams = True
         output, counter = np.frombuffer(found.output, np.uint8), self.project.board.counter
         counted = self.client.counted
         values = reals(self.model, output)
@@ -109,6 +120,7 @@ class Device(Shown):
             in_units(found.total, counter) if counted else None,
             tuple(in_units(ticks, counter) for ticks in found.counts or ()) if counted else None,
             task_of(self.model).describe(values),
+            split_outputs(self.model, values),
         )
 
     def facts(self) -> tuple[str, Facts]:

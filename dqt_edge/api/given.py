@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from ..data.dataset import Dataset
 from ..data.sources import has_targets
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, Shape, checkpoint
+from ..graph.samples import sample_shape
 
 if TYPE_CHECKING:
     from ..project.manifest import Project
@@ -26,8 +27,12 @@ FilePath = str | os.PathLike[str]
 Model = Graph | FilePath
 """A graph, or the path of its checkpoint."""
 Array = npt.NDArray[Any]
-Data = FilePath | Dataset | Array | Sequence[Array]
-"""A named data set, a file or folder, a Dataset, or arrays: ``x``, ``(x, y)`` or ``(x, y, x_test, y_test)``."""
+Data = FilePath | Dataset | Array | Sequence[Array] | Mapping[str, Array]
+"""A named data set, a file or folder, a Dataset, or arrays: ``x``, ``(x, y)`` or ``(x, y, x_test, y_test)``.
+
+For a model with several inputs: a mapping with an array for each input, by name, and targets ``y`` if there are some;
+or an ``.npz`` file with these.
+"""
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
@@ -116,6 +121,7 @@ def samples_of(data: Data, graph: Graph, count: int | None = None, *, seed: int 
     from ..data.load import codes
     from ..tasks import task_of
 
+    data = by_input(data, graph)
     if isinstance(data, str | os.PathLike | Dataset):
         test = dataset_of(data, shape=graph.tensor(graph.input).shape).test
         indices = choose(len(test.labels), count, test.labels, seed=seed, first=first or bool(graph.states))
@@ -138,17 +144,86 @@ def samples_of(data: Data, graph: Graph, count: int | None = None, *, seed: int 
 
 
 def input_codes(x: Array, graph: Graph) -> npt.NDArray[np.uint8]:
-    """Codes of inputs [samples, ...]: uint8 as it is, anything else by the input tensor's scale and zero point."""
+    """Codes of inputs [samples, ...]: uint8 as it is, anything else by the input tensor's scale and zero point.
+
+    Several inputs lie one behind another in each sample.
+    """
     from ..data.load import codes
 
-    shape = graph.tensor(graph.input).shape
-    if x.shape[1:] == shape[:2] and shape[2] == 1:
+    shape = sample_shape(graph)
+    if len(shape) == 3 and x.shape[1:] == shape[:2] and shape[2] == 1:
         x = x[..., None]
-    elif x.ndim == 2 and x.shape[1] == shape[2] and shape[:2] == (1, 1):
+    elif len(shape) == 3 and x.ndim == 2 and x.shape[1] == shape[2] and shape[:2] == (1, 1):
         x = x[:, None, None, :]
     if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)) or not np.isfinite(x).all():
         raise _no_data(f"the inputs of type {x.dtype} are not all finite numbers", "give finite numbers")
     return codes(x, graph) if x.dtype != np.uint8 or x.shape[1:] != shape else x
+
+
+def sample_codes(x: Array | Mapping[str, Array], graph: Graph) -> npt.NDArray[np.uint8]:
+    """:func:`input_codes` of one sample, [1, ...]; of several inputs an array, or one for each by name."""
+    if not isinstance(x, Mapping):
+        return input_codes(np.asarray(x)[None], graph)
+    found = by_input({name: np.asarray(part)[None] for name, part in x.items()}, graph)
+    if not isinstance(found, np.ndarray):
+        raise _no_data("an inference takes no targets", "leave out y")
+    return input_codes(found, graph)
+
+
+def arrays_by_name(data: Data, inputs: Sequence[str]) -> dict[str, Array] | None:
+    """The arrays of a mapping or of an ``.npz`` file: one for each input, and targets ``y`` if there are some.
+
+    None for any other data, such as a file with ``x``.
+
+    Raises:
+        UsageError, BadFileError: They have other names, or not the same number of samples; or the file is damaged.
+    """
+    from ..data.npz import read_npz
+
+    given: Any = data
+    if isinstance(data, str | os.PathLike) and Path(data).suffix == ".npz":
+        given = read_npz(Path(data))
+        if {"x", "x_test"} & (set(given) - set(inputs)):
+            return None
+    if not isinstance(given, Mapping):
+        return None
+    names = [*inputs, *(["y"] if "y" in given and "y" not in inputs else [])]
+    if set(names) != set(given):
+        raise _no_data(
+            f"there are arrays {', '.join(sorted(given))}; the model's inputs are {', '.join(inputs)}",
+            "give an array for each input by its name, and targets as y",
+        )
+    arrays = {name: np.asarray(given[name]) for name in names}
+    counts = {len(array) if array.ndim else 0 for array in arrays.values()}
+    if len(counts) != 1 or counts == {0}:
+        raise _no_data("the arrays have no samples, or different numbers of them", "give as many of each")
+    return arrays
+
+
+def by_input(data: Data, graph: Graph) -> FilePath | Dataset | Array | Sequence[Array]:
+    """Arrays by name as ``x`` or ``(x, y)``, the inputs one behind another; any other data as it is.
+
+    Raises:
+        UsageError, BadFileError: They are not the model's inputs, or the file is damaged.
+    """
+    several = graph.more_inputs or isinstance(data, Mapping)
+    arrays = arrays_by_name(data, graph.inputs) if several else None
+    if arrays is None:
+        assert not isinstance(data, Mapping)
+        return data
+    count = len(arrays[graph.input])
+    for name in graph.inputs:
+        shape = graph.tensor(name).shape
+        if arrays[name].size != count * graph.tensor(name).size:
+            raise _no_data(
+                f"array {name!r} has shape {arrays[name].shape}, for {count} inputs of shape {shape}",
+                "give each input in its own shape",
+            )
+    if len({arrays[name].dtype == np.uint8 for name in graph.inputs}) > 1:
+        raise _no_data("some inputs are codes, of type uint8, and some are numbers", "give all as codes, or none")
+    x = np.concatenate([arrays[name].reshape(count, -1) for name in graph.inputs], axis=1)
+    x = x.reshape(count, *sample_shape(graph))
+    return (x, arrays["y"]) if len(arrays) > len(graph.inputs) else x
 
 
 def _check_units(x: Array, graph: Graph) -> None:
@@ -189,7 +264,7 @@ def checkpoint_path(out: FilePath) -> Path:
     return path
 
 
-def _arrays(data: Array | Sequence[Array]) -> list[Array]:
+def _arrays(data: Array | Sequence[Array] | Mapping[str, Array]) -> list[Array]:
     if isinstance(data, np.ndarray):
         return [data]
     if not isinstance(data, tuple | list) or not all(isinstance(part, np.ndarray) for part in data):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..data.choose import SEED, choose
 from ..data.dataset import Dataset
 from ..errors import BadFileError, UsageError
-from ..graph import FULL, Graph, Pair, Shape, interpreter
+from ..graph import FULL, Graph, Pair, interpreter
 from ..graph.policy import candidate_pairs
 from ..importers.assemble import assemble
 from ..importers.calibrate import SAMPLES_MAX, calibrate
@@ -20,7 +22,7 @@ from ..importers.network import Network
 from ..tasks import every_output, reals, with_task
 from ..tasks.kinds import Binary, Reconstruction, Regression
 from ..tasks.statistics import best_threshold
-from .given import Data, FilePath, _arrays, dataset_of, samples_of
+from .given import Data, FilePath, _arrays, arrays_by_name, dataset_of, samples_of
 
 
 def import_model(
@@ -95,8 +97,7 @@ def import_model(
                 where=f"model {network.name!r}",
                 next_step="give `calibration` with a few hundred typical inputs",
             )
-        shape = network.edges[network.input].shape
-        network = calibrate(network, _typical(calibration, shape, seed=seed, first=first))
+        network = calibrate(network, _typical(calibration, network, seed=seed, first=first))
     graph = replace(with_task(assemble(network, pairs), task), classes=tuple(classes))
     return graph if threshold is None else _with_threshold(graph, threshold)
 
@@ -125,14 +126,20 @@ def _with_threshold(graph: Graph, threshold: float | Data) -> Graph:
 
 def labelled(data: Data, graph: Graph) -> Data:
     """Training inputs and targets of a data set if it has any, else its test part; arrays as they are."""
-    if not (isinstance(data, str | os.PathLike) or hasattr(data, "train")):
+    if graph.more_inputs or not (isinstance(data, str | os.PathLike) or hasattr(data, "train")):
         return data
     whole = dataset_of(data, shape=graph.tensor(graph.input).shape)
     return (whole.x_train, whole.y_train) if len(whole.train.labels) else whole
 
 
-def _typical(data: Data, shape: Shape, *, seed: int, first: bool) -> Any:  # noqa: ANN401 - an array
-    """Inputs to calibrate with; images of a folder get that shape."""
+def _typical(data: Data, network: Network, *, seed: int, first: bool) -> Any:  # noqa: ANN401 - an array, or by name
+    """Inputs to calibrate with; images of a folder get the input's shape."""
+    shape = network.edges[network.input].shape
+    named = arrays_by_name(data, network.inputs) if len(network.inputs) > 1 or isinstance(data, Mapping) else None
+    if named is not None:
+        chosen = choose(len(named[network.input]), SAMPLES_MAX, named.get("y"), seed=seed, first=first)
+        parts = {name: np.asarray(named[name][chosen], np.float32) for name in network.inputs}
+        return {name: part.reshape(len(part), *network.edges[name].shape) for name, part in parts.items()}
     if isinstance(data, str | os.PathLike | Dataset):
         found = dataset_of(data, shape=shape)
         part = found.train if len(found.train.labels) else found.test

@@ -82,6 +82,15 @@ class FitReport(Shown):
             "predicted": self.predicted,
             "spare": self.spare,
             "dial": self.dial,
+            "models": [
+                {
+                    "name": plan.name,
+                    "inputs": [terminal.facts for terminal in plan.inputs],
+                    "outputs": [terminal.facts for terminal in plan.outputs],
+                    "states": len(plan.states),
+                }
+                for plan in self.plans
+            ],
             "layers": list(self.layers),
         }
 

@@ -38,6 +38,7 @@ from .given import (
     Progress,
     Samples,
     board_of,
+    by_input,
     checkpoint_path,
     dataset_of,
     graph_of,
@@ -301,6 +302,8 @@ class _Work:
     ) -> tuple[np.ndarray[Any, Any], Samples, bool]:
         """Calibration codes, held-out samples, and whether the former are taken from the latter."""
         graph = self.graph
+        data = by_input(data, graph)
+        calibration = None if calibration is None else by_input(calibration, graph)
         files = isinstance(data, str | os.PathLike | Dataset)
         whole = dataset_of(data, shape=graph.tensor(graph.input).shape) if files else data
         source = whole if calibration is None else calibration

@@ -60,6 +60,7 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
     peak = facts["peaks"][0]
     console = Console(emoji=False)
     console.print(table)
+    console.print(_ends(plan))
     needed = "needed" if footprint.exact else "at most"
     total = Table("bytes", needed, "board has", "to spare", "made of", title=report.board.name)
     total.add_row(
@@ -85,6 +86,21 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
     click.echo(f"code sizes: {footprint.basis}")
     report.require_fit()
     click.echo(f"{plan.name} fits {report.board.id}")
+
+
+def _ends(plan: Plan) -> Table:
+    """Inputs and outputs, with what their codes stand for, and states."""
+    from rich.table import Table
+
+    table = Table("what", "tensor", "shape", "bytes", "scale", "zero point", title="inputs and outputs")
+    for kind, terminals in (("input", plan.inputs), ("output", plan.outputs)):
+        for terminal in terminals:
+            scale, zero = f"{terminal.scale:.6g}", str(terminal.zero_point)
+            table.add_row(kind, terminal.name, terminal.text, f"{terminal.size:,}", scale, zero)
+    if plan.states:
+        kept = sum(4 * state.words for state in plan.states)
+        table.add_row("states", f"{len(plan.states)} kept", "", f"{kept:,}", "", "")
+    return table
 
 
 def _memory_map(plan: Plan) -> Table:

@@ -36,6 +36,11 @@ def export(checkpoints: tuple[Path, ...], board: str, out: Path | None, force: b
     click.echo(f"  kernels: {', '.join(kernels)}")
     for model in project.models:
         click.echo(f"  model:   dqt_{model.symbol}.h, arena of {model.facts['arena']:,} bytes")
+        for kind in ("inputs", "outputs"):
+            shown = (f"{end['name']} {'x'.join(map(str, end['shape']))}" for end in model.facts[kind])
+            click.echo(f"  {kind + ':':<8} {', '.join(shown)}")
+        if model.facts["states"]:
+            click.echo(f"  states:  {model.facts['states']}, kept in the arena between inferences")
     sizes = project.manifest["predicted"]
     if sizes is not None:
         predicted = "predicted" if sizes["exact"] else "predicted at most"

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, Shape, nested
+from ..graph.samples import sample_shape
 from . import cifar10
 from .dataset import Dataset, require_training, split
 from .folder import from_folder
@@ -59,17 +60,27 @@ def load_data(
 def codes(dataset_x: npt.NDArray[Any], graph: Graph) -> npt.NDArray[np.uint8]:
     """Input codes of images for a graph: uint8 [samples, height, width, channels].
 
+    Of a graph with several inputs: uint8 [samples, bytes], made of numbers [samples, elements], the inputs one behind
+    another in both.
+
     Raises:
         BadFileError: The images do not have the shape that the model takes.
     """
-    tensor = graph.tensor(graph.input)
-    if dataset_x.shape[1:] != tensor.shape:
+    shape = sample_shape(graph)
+    if dataset_x.shape[1:3] == (1, 1) and len(shape) == 1:  # features, as a file's are read
+        dataset_x = dataset_x[:, 0, 0]
+    if dataset_x.shape[1:] != shape:
         raise BadFileError(
-            f"the images have shape {tuple(dataset_x.shape[1:])}, the model expects {tensor.shape}",
+            f"the images have shape {tuple(dataset_x.shape[1:])}, the model expects {shape}",
             where=f"data for model {graph.name!r}",
             next_step="give the data set that the model was trained on, or one of the same image shape",
         )
-    return nested.quantize(dataset_x, tensor.scale, tensor.zero_point)
+    tensors = [graph.tensor(name) for name in graph.inputs]
+    if len(tensors) == 1:
+        return nested.quantize(dataset_x, tensors[0].scale, tensors[0].zero_point)
+    parts = np.split(dataset_x, np.cumsum([tensor.size for tensor in tensors])[:-1], axis=1)
+    found = [nested.quantize(part, t.scale, t.zero_point) for part, t in zip(parts, tensors, strict=True)]
+    return np.concatenate(found, axis=1)
 
 
 def _digits(validation: float) -> Dataset:

@@ -45,7 +45,7 @@ def from_npz(path: Path, validation: float) -> Dataset:
     Raises:
         BadFileError: The file is missing, damaged, or holds something else than images and labels.
     """
-    return from_arrays(_read_npz(path), path.stem, validation, str(path))
+    return from_arrays(read_npz(path), path.stem, validation, str(path))
 
 
 def from_arrays(
@@ -115,7 +115,8 @@ def _test_only(arrays: dict[str, npt.NDArray[Any]], name: str, where: str) -> Da
     return check_dataset(Dataset(name, none, none, Arrays(x, y, coding), names, *coding), where)
 
 
-def _read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of a file by name; raises BadFileError."""
     if path.is_fifo() or path.is_char_device():
         raise _bad("it is no regular file", str(path))  # it might have no end, or wait for ever
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .graph import Graph
 
 Codes = npt.NDArray[np.uint8]
+T = TypeVar("T", bound=np.generic)
 
 
 def sample_shape(graph: Graph) -> tuple[int, ...]:
@@ -52,6 +53,13 @@ def join_inputs(graph: Graph, inputs: Codes | Mapping[str, Codes]) -> Codes:
     if len(parts) == 1:
         return parts[graph.input]
     return np.concatenate([part.reshape(len(part), -1) for part in parts.values()], axis=1)
+
+
+def split_outputs(graph: Graph, values: npt.NDArray[T]) -> dict[str, npt.NDArray[T]]:
+    """Each output by name, [height, width, channels], of the values of one sample [size], one behind another."""
+    tensors = [graph.tensor(name) for name in graph.outputs]
+    parts = np.split(values, np.cumsum([tensor.size for tensor in tensors])[:-1])
+    return {tensor.name: part.reshape(tensor.shape) for tensor, part in zip(tensors, parts, strict=True)}
 
 
 def _checked(graph: Graph, inputs: Mapping[str, Codes]) -> dict[str, Codes]:

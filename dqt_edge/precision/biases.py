@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ..errors import UnsupportedError
 from ..graph import Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MacLayer, Pair, interpreter, nested
 from .candidates import widest
+from .given import given_tensors, part_of
 
 Codes = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int32]
@@ -30,13 +31,13 @@ def drifts(graph: Graph, codes: Codes) -> Corrections:
 
     Args:
         graph: The network.
-        codes: Typical inputs, uint8 [samples, height, width, channels].
+        codes: Typical inputs, see ``graph.samples``.
     """
     totals: dict[tuple[str, Pair], npt.NDArray[np.float64]] = {}
     places: dict[str, int] = {}
+    given = given_tensors(graph, codes)
     for start in range(0, len(codes), interpreter.BATCH):
-        part = codes[start : start + interpreter.BATCH]
-        live = {graph.input: part}
+        live = part_of(given, start, interpreter.BATCH)
         for layer in graph.layers:
             pair = widest(layer) if isinstance(layer, MacLayer) else None
             if isinstance(layer, MacLayer) and len(layer.candidates) > 1:
@@ -97,7 +98,8 @@ def settle(graph: Graph, pairs: Sequence[Pair], codes: Codes) -> Graph:
         codes: Typical inputs.
     """
     chosen = dict(zip((layer.name for layer in graph.adaptive), pairs, strict=True))
-    wide, narrow = {graph.input: codes}, {graph.input: codes}
+    given = given_tensors(graph, codes)
+    wide, narrow = dict(given), dict(given)
     settled = graph
     for layer in graph.layers:
         pair = chosen.get(layer.name, layer.candidates[0]) if isinstance(layer, MacLayer) else None

@@ -69,7 +69,7 @@ def freeze(graph: Graph, pairs: Sequence[Pair], provenance: Mapping[str, Any]) -
 
 
 def _with_layers(graph: Graph, layers: Sequence[Layer], provenance: Mapping[str, Any] | None = None) -> Graph:
-    used = {graph.input, *(layer.output for layer in layers)}
+    used = {*graph.inputs, *(state.read for state in graph.states), *(layer.output for layer in layers)}
     return dataclasses.replace(
         graph,
         tensors=tuple(tensor for tensor in graph.tensors if tensor.name in used),

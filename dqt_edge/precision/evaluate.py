@@ -12,6 +12,7 @@ from ..graph import Graph, MacLayer, Pair, interpreter
 from ..tasks import reals, task_of
 from ..tasks.task import squared_error
 from .candidates import widest
+from .given import given_tensors, part_of
 
 Codes = npt.NDArray[np.uint8]
 Reals = npt.NDArray[np.float64]
@@ -29,6 +30,7 @@ class Evaluator:
 
     def __init__(self, graph: Graph, codes: Codes, base: Sequence[Pair] | None = None) -> None:
         self.graph, self.codes = graph, codes
+        self.given = given_tensors(graph, codes)
         self.base: tuple[Pair, ...] = ()
         self.kept: list[dict[str, Codes]] = []
         self.rebase(graph, base or [widest(layer) for layer in graph.adaptive])
@@ -57,23 +59,24 @@ class Evaluator:
                     break
                 known[layer.output] = kept[layer.output]
             live = self._live(part, pairs, known, graph)
-            parts.append(np.concatenate([live[name].reshape(len(part), -1) for name in graph.outputs], axis=1))
+            count = len(part[graph.input])
+            parts.append(np.concatenate([live[name].reshape(count, -1) for name in graph.outputs], axis=1))
         return np.concatenate(parts)
 
     def logits(self, pairs: Sequence[Pair], graph: Graph | None = None) -> Reals:
         """:meth:`outputs` as real numbers."""
         return reals(self.graph, self.outputs(pairs, graph))
 
-    def _batches(self) -> list[Codes]:
+    def _batches(self) -> list[dict[str, Codes]]:
         step = interpreter.BATCH
-        return [self.codes[start : start + step] for start in range(0, len(self.codes), step)]
+        return [part_of(self.given, start, step) for start in range(0, len(self.codes), step)]
 
     def _live(
-        self, part: Codes, pairs: Sequence[Pair], known: dict[str, Codes], graph: Graph | None = None
+        self, part: dict[str, Codes], pairs: Sequence[Pair], known: dict[str, Codes], graph: Graph | None = None
     ) -> dict[str, Codes]:
         graph = graph or self.graph
         chosen = dict(zip((layer.name for layer in graph.adaptive), pairs, strict=True))
-        live = {graph.input: part, **known}
+        live = {**part, **known}
         for layer in graph.layers:
             if layer.output not in known:
                 pair = chosen.get(layer.name, layer.candidates[0]) if isinstance(layer, MacLayer) else None

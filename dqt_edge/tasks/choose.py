@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -43,10 +44,14 @@ def holds_chances(tensor: Tensor) -> bool:
 
 def reals(graph: Graph, outputs: Codes) -> Reals:
     """What output codes [..., size] stand for, float64 of the same shape; several outputs lie one behind another."""
-    tensors = [graph.tensor(name) for name in graph.outputs]
+    return _numbers([graph.tensor(name) for name in graph.outputs], outputs)
+
+
+def _numbers(tensors: Sequence[Tensor], codes: Codes) -> Reals:
+    """What codes [..., size] stand for, of tensors one behind another."""
     scale = np.concatenate([np.full(tensor.size, tensor.scale) for tensor in tensors])
     zero = np.concatenate([np.full(tensor.size, float(tensor.zero_point)) for tensor in tensors])
-    return np.asarray(scale * (outputs.astype(np.float64) - zero), np.float64)
+    return np.asarray(scale * (codes.astype(np.float64) - zero), np.float64)
 
 
 def every_output(result: Result) -> Codes:
@@ -57,8 +62,9 @@ def every_output(result: Result) -> Codes:
 
 def inputs_of(graph: Graph, codes: Codes, real: Array | None = None) -> Array:
     """Inputs in the data's own unit: as they were given, or what their codes stand for."""
-    tensor = graph.tensor(graph.input)
-    return real if real is not None else tensor.scale * (codes.astype(np.float64) - tensor.zero_point)
+    if real is not None:
+        return real
+    return _numbers([graph.tensor(name) for name in graph.inputs], codes.reshape(len(codes), -1)).reshape(codes.shape)
 
 
 def infer(graph: Graph) -> str:
