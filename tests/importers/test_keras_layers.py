@@ -163,7 +163,6 @@ MODELS: dict[str, Make] = {
     "functions": functions,
     "extremes": extremes,
     "pools": pools,
-    "layers of applications": applied,
     "spectral normalisation": behind((8, 8, 3), lambda k: k.SpectralNormalization(k.Conv2D(4, 3, activation="tanh"))),
     "adaptive maxima": behind((8, 6, 3), lambda k: k.AdaptiveMaxPooling2D((4, 3))),
     "adaptive series": behind((8, 3), lambda k: k.AdaptiveMaxPooling1D(4), lambda k: k.AdaptiveAveragePooling1D(2)),
@@ -251,6 +250,19 @@ MODELS: dict[str, Make] = {
 }
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_layers_of_applications(suffix: str, keras: Any, tmp_path: Path) -> None:
+    check(applied(keras), tmp_path / f"m{suffix}")
+
+
+@pytest.mark.parametrize("part", ["beginning", "end"])
+def test_a_part_of_a_model(part: str, keras: Any, tmp_path: Path) -> None:
+    """As transfer learning cuts it."""
+    whole = behind((8, 8, 3), *(lambda k, n=n: k.Conv2D(n, 3, activation="relu") for n in (4, 5, 6)))(keras)
+    inner = whole.layers[2].output
+    check(keras.Model(*((whole.input, inner) if part == "beginning" else (inner, whole.output))), tmp_path / "m.keras")
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_what_only_keras_has(name: str, keras: Any, tmp_path: Path) -> None:
     keras.utils.set_random_seed(2)
@@ -317,6 +329,7 @@ def test_every_row_of_the_tables_is_tested(keras: Any) -> None:
         *MODELS.values(),
         *IN_MEMORY.values(),
         logarithm,
+        applied,
         *whole_networks().values(),
     ):
         model = build(keras)

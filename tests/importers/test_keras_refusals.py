@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,13 @@ def test_a_model_without_a_graph_is_refused(keras: Any) -> None:
     for model in (Own(), keras.Sequential([keras.layers.Dense(3)])):
         with pytest.raises(UnsupportedError, match="without a graph of layers"):
             from_model(model, "memory", "m")
+
+
+def test_a_model_of_something_else_is_refused() -> None:
+    """Keras 2 beside Keras 3, for instance."""
+    with pytest.raises(UnsupportedError, match="is of types and not of Keras 3") as caught:
+        from_model(SimpleNamespace(layers=[]), "memory", "m")
+    assert "model.h5" in caught.value.next_step
 
 
 @pytest.mark.train

@@ -30,6 +30,11 @@ _RENAMED = {
     **dict.fromkeys(("BatchNormalizationV1", "BatchNormalizationV2", "SyncBatchNormalization"), "BatchNormalization"),
     **{f"CuDNN{kind}": kind for kind in ("LSTM", "GRU")},
 }
+_APPLICATIONS = {
+    **dict.fromkeys(("LayerScale", "StochasticDepth"), "keras.src.applications.convnext"),
+    "CustomScaleLayer": "keras.src.applications.inception_resnet_v2",
+}
+"""Where Keras keeps layers that are not in ``keras.layers``."""
 _CONSTANT = "_CONSTANT_VALUE"
 _FUNCTIONAL = "keras.src.models.functional"
 
@@ -118,6 +123,8 @@ def _layer(layer: Config) -> None:
     layer["class_name"] = kind = _RENAMED.get(kind, kind)
     for key in [key for key in config if key in _GONE.get(kind, ()) or key.endswith(_TRAINING)]:
         del config[key]
+    if kind in _APPLICATIONS:
+        layer.setdefault("module", _APPLICATIONS[kind])
     if kind.startswith("Random"):
         config.pop("rng_type", None)
     if kind == "ThresholdedReLU":

@@ -40,6 +40,12 @@ class Reader:
         Raises:
             UnsupportedError: Lists every layer that cannot be imported; or the model has no graph.
         """
+        if not any(cls.__module__.split(".")[0] == "keras" for cls in type(model).__mro__):
+            raise UnsupportedError(
+                f"the model is of {type(model).__module__.split('.')[0]} and not of Keras 3",
+                where=self.source,
+                next_step="save it with model.save('model.h5') and import that file",
+            )
         graph = _graph(model)
         if graph is None:
             raise UnsupportedError(
