@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from recipes.data import cifar10, ecg, files, wfdb
+from recipes.data import cifar10, ecg, files, kws, wfdb
 
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(19)
@@ -170,3 +172,44 @@ def test_other_images_are_refused(tmp_path: Path) -> None:
     done = run("recipes.data.cifar10", "--packed", tmp_path, "--out", tmp_path / "c.npz")
     assert "these are not the images of CIFAR-10" in done.stderr
     assert not (tmp_path / "c.npz").exists()
+
+
+# --- Speech Commands ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.train
+def test_features_of_a_clip_are_those_of_tensorflows_operations(tensorflow: Any) -> None:
+    """The reference features of MLPerf Tiny are made of these operations with these numbers."""
+    tf = tensorflow
+    for length in (16_000, 11_000):
+        clip = (RNG.normal(0, 3000, length) + 9000 * np.sin(np.arange(length) / 7)).astype(np.int16)
+        x = tf.constant(np.pad(clip / clip.max(), (0, 16_000 - length)), tf.float32)
+        parts = tf.abs(tf.signal.stft(x, frame_length=480, frame_step=320))
+        bands = tf.signal.linear_to_mel_weight_matrix(40, parts.shape[-1], 16_000, 20.0, 4000.0)
+        logs = tf.math.log(tf.tensordot(parts, bands, 1) + 1e-6)
+        want = tf.signal.mfccs_from_log_mel_spectrograms(logs)[..., :10].numpy()
+        np.testing.assert_allclose(kws.mfcc(clip), want, atol=2e-3)
+    assert (kws.mfcc(np.zeros(100, np.int16))[:, 0] < -123).all()
+
+
+def test_clips_become_a_test_set_by_class_and_name(tmp_path: Path) -> None:
+    for i, name in enumerate([*kws.CLASSES[:10], "_silence_", "_unknown_"]):
+        for j in (1, 0):
+            (tmp_path / name).mkdir(exist_ok=True)
+            with wave.open(str(tmp_path / name / f"{j}_nohash_0.wav"), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(16_000)
+                tone = 8000 * np.sin(np.arange(16_000) * (0.02 + 0.02 * i + 0.005 * j))
+                file.writeframes(tone.astype("<i2").tobytes())
+    done = run("recipes.data.kws", "--clips", tmp_path, "--out", tmp_path / "k.npz")
+    assert done.returncode == 0, done.stderr
+    with np.load(tmp_path / "k.npz") as made:
+        assert made["x_test"].shape == (24, 49, 10, 1)
+        np.testing.assert_array_equal(made["y_test"], np.repeat(np.arange(12), 2))
+        np.testing.assert_array_equal(
+            made["x_test"][2, ..., 0], kws.mfcc(kws.read_clip(tmp_path / "go" / "0_nohash_0.wav"))
+        )
+    (tmp_path / "go" / "0_nohash_0.wav").write_bytes(b"RIFF")
+    done = run("recipes.data.kws", "--clips", tmp_path, "--out", tmp_path / "k.npz")
+    assert "0_nohash_0.wav" in done.stderr
