@@ -268,6 +268,19 @@ def test_only_what_keras_itself_has_is_loaded(name: str, tmp_path: Path) -> None
     assert reason in caught.value.what
 
 
+def test_what_is_checked_is_what_is_loaded(tmp_path: Path) -> None:
+    """A file may be HDF5 and an archive at once, each with another configuration; Keras goes by the name."""
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
+    both = tmp_path / "m.h5"
+    with h5py.File(both, "w") as file:
+        file.attrs["model_config"] = json.dumps(sequential(layer("Lambda", "run")))
+    harmless = archive(tmp_path / "harmless.keras", sequential(layer("Dense", "d")))
+    both.write_bytes(both.read_bytes() + harmless.read_bytes())
+    assert zipfile.is_zipfile(both)
+    with pytest.raises(UnsupportedError, match="it holds code"):
+        check_config(both)
+
+
 @pytest.mark.parametrize(
     "config", ["", "{", "[]", "{}", '{"class_name": "Sequential"}', '{"class_name": "Model", "config": 3}', "[" * 9000]
 )

@@ -66,7 +66,7 @@ def check_config(path: Path) -> Checked:
     checker = _Checker(path)
     try:
         # What Keras 3 wrote into an archive it can load; .h5 files of both need some help.
-        archive = zipfile.is_zipfile(path) and not version.startswith("2.")
+        archive = is_archive(path) and not version.startswith("2.")
         made = without_own_training(config) if archive else modern(config)
         kind = str(made["class_name"])
         if kind not in MODELS or made.get("registered_name") not in (None, kind):
@@ -83,6 +83,11 @@ def check_config(path: Path) -> Checked:
     if checker.blocked:
         checker.problems.refuse()
     return Checked(made, made != config, version)
+
+
+def is_archive(path: Path) -> bool:
+    """Whether Keras will read it as an archive: by its name, so that nothing else is checked than what is loaded."""
+    return path.suffix == ".keras"
 
 
 class _Checker:
@@ -190,7 +195,7 @@ def _parts(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     """Configuration, and version of Keras."""
     try:
-        text, version = _text_of_archive(path) if zipfile.is_zipfile(path) else _text_of_hdf5(path)
+        text, version = _text_of_archive(path) if is_archive(path) else _text_of_hdf5(path)
         config = json.loads(text)
     except FileNotFoundError as error:
         raise BadFileError("the model does not exist", where=str(path), next_step="check the path") from error

@@ -17,7 +17,7 @@ def modernised(path: Path, folder: Path, config: dict[str, Any]) -> Path:
     """Write a copy of ``path`` with ``config`` into ``folder``."""
     import h5py  # noqa: PLC0415 - comes with Keras
 
-    if not zipfile.is_zipfile(path):
+    if path.suffix != ".keras":
         copied = Path(shutil.copyfile(path, folder / "model.h5"))
         with h5py.File(copied, "r+") as file:
             file.attrs["model_config"] = json.dumps(config)
