@@ -59,6 +59,7 @@ EXAMPLES = {
     "A runner": ("openocd", ("dqt_edge", "boards", "templates")),
     "A command": ("costing|cost", ("dqt_edge/__init__.py", "dqt_edge/api/costing.py", "dqt_edge/cli/cost.py",
                                    "dqt_edge/cli/__init__.py")),
+    "A task": ("regression|Regression", ("dqt_edge",)),
     "A message": ("(DQT_TYPE_)?SELECT", ("dqt_edge/device", "firmware")),
 }  # fmt: skip
 """Section -> how its example is named, and where that is looked for."""

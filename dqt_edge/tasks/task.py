@@ -97,7 +97,7 @@ def whole_numbers(y: Array, shape: tuple[int, ...], classes: int, task: str, whe
         raise refuse(
             f"the targets are of type {y.dtype}, and {task} takes class numbers",
             where,
-            "give whole numbers, or say what the outputs stand for with `task`, such as regression",
+            "give whole numbers, or say what the outputs stand for with `task`",
         )
     if y.shape[1:] != shape:
         raise refuse(
