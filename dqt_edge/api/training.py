@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..training.initial import Earlier, Initial
 
 Row = dict[str, Any]
-MODEL_SUFFIXES = (".keras", ".h5", ".tflite")
+MODEL_SUFFIXES = (".keras", ".h5", ".onnx", ".tflite")
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,6 +11,7 @@ import numpy as np
 from ..boards import Board
 from ..graph import Dense, Graph, Layer, MacLayer, Pair, Shape, State
 from ..graph.checkpoint import model_hash
+from ..tasks import least_yes
 from . import records
 from .arena import aligned
 from .constants import Constant, Constants, c_name
@@ -99,6 +100,7 @@ class Plan:
         inputs, outputs: As the model's user sees them, the first ones first.
         states: What is copied in the arena behind each inference.
         classes: Class names, one for each output code, or none.
+        yes_from: Least output code that answers yes, 0..256, of a binary model; None of any other.
         memory_size: Tensors and scratch together; the chosen candidates lie behind.
         memory_lower_bound: No placement of them can be smaller than this.
         scratch_size: Scratch of the layer during which the arena is fullest.
@@ -129,6 +131,7 @@ class Plan:
     dial_count: int = 0
     offsets: Mapping[str, int] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    yes_from: int | None = None
 
     @property
     def tensors_size(self) -> int:
@@ -244,6 +247,7 @@ def make_plan(graph: Graph, board: Board) -> Plan:
         outputs=tuple(Terminal.of(given.tensor(name), placement.offsets[name]) for name in given.outputs),
         states=tuple(_state(state, given.tensor(state.read).size, placement.offsets) for state in given.states),
         classes=given.classes if len(given.classes) == given.tensor(given.output).size else (),
+        yes_from=least_yes(given),
         decide_at=decide_at,
         logits=logits,
         dial_targets=dial_targets,

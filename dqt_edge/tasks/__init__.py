@@ -1,6 +1,6 @@
 """What outputs stand for: which targets they are judged by, how good they are, and how that is told."""
 
-from .choose import every_output, infer, inputs_of, reals, task_of, with_task
+from .choose import every_output, infer, inputs_of, least_yes, reals, task_of, with_task
 from .kinds import TASKS, headline, score_json
 from .score import Figure, Score, main_text, stated
 from .task import Head, Task
@@ -15,6 +15,7 @@ __all__ = [
     "headline",
     "infer",
     "inputs_of",
+    "least_yes",
     "main_text",
     "reals",
     "score_json",

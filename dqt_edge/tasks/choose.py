@@ -60,6 +60,15 @@ def every_output(result: Result) -> Codes:
     return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
 
 
+def least_yes(graph: Graph) -> int | None:
+    """Least output code that a binary model answers yes with, 0..256; None of any other model."""
+    task = task_of(graph)
+    if not isinstance(task, kinds.Binary):
+        return None
+    codes = np.arange(256, dtype=np.uint8)[:, None]
+    return int((task.answers(reals(graph, codes)) == 0).sum())
+
+
 def inputs_of(graph: Graph, codes: Codes, real: Array | None = None) -> Array:
     """Inputs in the data's own unit: as they were given, or what their codes stand for."""
     if real is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +157,19 @@ def test_a_threshold_is_given_or_chosen(models, narrow, here: Path) -> None:
 
     assert recalls(threshold) >= max(recalls(at) for at in case.outputs[:, 0]) - 0.05
     assert dqt.validate("m.safetensors", (case.x, case.y), policy="8x8").score.figures[-1].value == threshold
+
+
+@pytest.mark.parametrize("threshold", [None, -0.4, 1e9])
+def test_the_header_says_which_codes_answer_yes(threshold: float | None, models, here: Path) -> None:
+    graph = dqt.import_model(models["binary"].model, threshold=threshold)
+    project = dqt.export(graph, "host", here / "p")
+    header = (project.folder / "model" / f"dqt_{graph.name}.h").read_text()
+    least = int(re.search(r"_YES_FROM (\d+)u", header)[1])
+    tensor = graph.tensor(graph.output)
+    real = tensor.scale * (np.arange(256) - tensor.zero_point)
+    assert ((real > (threshold or 0.0)) == (np.arange(256) >= least)).all()
+    other = dqt.export(dqt.import_model(models["classifier"].model), "host", here / "q")
+    assert "_YES_FROM" not in "".join(path.read_text() for path in (other.folder / "model").glob("*.h"))
 
 
 def test_a_sigmoid_stays_where_its_value_matters(models, here: Path) -> None:
