@@ -100,6 +100,8 @@ def run(network: ZooNetwork, kind: str, boards: tuple[str, ...]) -> dict[str, An
         except UnsupportedError as error:
             expected = network.refusal is not None and network.refusal in error.what
             return {"refused": error.what[:400], "expected": expected}
+        if len(read.inputs) != len(model.inputs):
+            return {"unconverted": f"the exporter made inputs of constants: {', '.join(read.inputs[1:])}"}
         result: dict[str, Any] = {}
         if not read.integer:
             result["floating"] = _floating_error(read, model, typical[:COMPARED])
@@ -152,7 +154,8 @@ def _write_tflite(model: Any, typical: Reals, path: Path) -> None:  # noqa: ANN4
     path.write_bytes(to_tflite(model, typical))
 
 
-def _write_onnx(model: Any, _typical: Reals, path: Path) -> None:  # noqa: ANN401 - a Keras model
+def _write_onnx(model: Any, typical: Reals, path: Path) -> None:  # noqa: ANN401 - a Keras model
+    model(typical[:1], training=False)
     model.export(path, format="onnx", verbose=False)
 
 

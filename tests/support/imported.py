@@ -43,7 +43,7 @@ def on_device(graph: Graph, codes: npt.NDArray[np.uint8], board_id: str, folder:
             for layer, found, right in zip(graph.all_layers, got.checksums or (), sums, strict=True):
                 if found != right:
                     return f"sample {i}: layer {layer.name!r} differs"
-            if got.output != wanted.outputs[i].tobytes():
+            if got.output != b"".join(codes[i].tobytes() for codes in wanted.output_codes.values()):
                 return f"sample {i}: the output differs although every layer agrees"
     return None
 
