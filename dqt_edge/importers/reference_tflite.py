@@ -76,9 +76,7 @@ class TfliteReference:
             self._invoke([np.zeros((self.batch, *shape[1:])) for shape in self._shapes])
             self._start(self.batch)
         except (ValueError, RuntimeError) as error:
-            raise BadFileError(
-                f"TFLite cannot run the model: {error}", where=str(path), next_step="convert the model again"
-            ) from error
+            raise self._bad(error) from error
 
     def _start(self, batch: int) -> None:
         """Open the model anew, states at their first values."""
@@ -130,6 +128,13 @@ class TfliteReference:
             self._interpreter.set_tensor(index, np.ascontiguousarray(rows.reshape(wanted)).astype(kind))
         self._interpreter.invoke()
 
+    def _bad(self, error: Exception) -> BadFileError:
+        return BadFileError(
+            f"TFLite cannot run the model: {str(error).splitlines()[0]}",
+            where=str(self._path),
+            next_step="convert the model again",
+        )
+
     def quantised(self, source: int | str) -> tuple[float, int] | None:
         """Scale and zero point of a tensor, the latter in codes 0..255; None if it holds real numbers."""
         detail = self._details[int(source)]
@@ -151,7 +156,10 @@ class TfliteReference:
                     part = np.concatenate([part, np.repeat(part[-1:], self.batch - len(part), 0)])
                 coded = self.quantised(index) is not None and kind == np.int8
                 parts.append(part.astype(np.int16) - 128 if coded else part)
-            self._invoke(parts)
+            try:
+                self._invoke(parts)
+            except (ValueError, RuntimeError) as error:  # a division by zero, say
+                raise self._bad(error) from error
             for name in wanted:
                 values = np.array(self._interpreter.get_tensor(int(name))).reshape(self.batch, -1)
                 if self.quantised(name) is not None and values.dtype == np.int8:

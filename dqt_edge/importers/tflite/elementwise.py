@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from typing import Any, Literal
@@ -11,6 +13,8 @@ import numpy as np
 from ..builder import Quant
 from ..functions import Function
 from ..problems import Unfit
+from .chains import Chain, Reals, rounded, start
+from .conditions import one_variable, quotient
 from .file import RawOperator
 from .operands import FLOATING, INTEGERS, Known, Operands
 from .operators import fused, reads
@@ -31,6 +35,12 @@ FUNCTIONS = {
     "SQUARE": "square",
     "SQRT": "sqrt",
     "RSQRT": "rsqrt",
+    "SIN": "sin",
+    "COS": "cos",
+    "SIGN": "sign",
+    "FLOOR": "floor",
+    "CEIL": "ceil",
+    "ROUND": "round",
 }
 BINARY: dict[str, Binary] = {
     "ADD": "add",
@@ -52,8 +62,8 @@ _CORNERS = {
 # --- One operand ------------------------------------------------------------------------------------------------
 
 
+@reads(*(name for name in FUNCTIONS if not name.startswith("RELU")), supported="yes")
 @reads("RELU", "RELU6", "RELU_N1_TO_1", supported="fused or alone")
-@reads("LOGISTIC", "TANH", "HARD_SWISH", "ELU", "EXP", "LOG", "ABS", "NEG", "SQUARE", "SQRT", "RSQRT", supported="yes")
 def function(r: Operands, op: RawOperator) -> None:
     """A function without parameters."""
     _unary(r, op, FUNCTIONS[op.type])
@@ -68,6 +78,15 @@ def with_option(r: Operands, op: RawOperator) -> None:
         _unary(r, op, "leaky_relu", alpha=op.real("Alpha"))
 
 
+@reads("POW", supported="with a constant exponent")
+def power(r: Operands, op: RawOperator) -> None:
+    """One exponent for all."""
+    exponent = r.real(op, 1, "its exponent")
+    if exponent.size != 1:
+        raise Unfit(f"its exponents have shape {exponent.shape}", "one exponent")
+    _unary(r, op, "power", exponent=float(exponent.ravel()[0]))
+
+
 @reads("PRELU", supported="one slope, or one for each channel")
 def prelu(r: Operands, op: RawOperator) -> None:
     """Slopes are constant."""
@@ -79,10 +98,21 @@ def prelu(r: Operands, op: RawOperator) -> None:
 
 
 def _unary(r: Operands, op: RawOperator, name: str, **parameters: Any) -> None:  # noqa: ANN401
-    known = r.source(op)
-    quant = r.quant(op.outputs[0], partial(_reach, known, Function(name, parameters)))
+    known, chain = r.source(op), None
+    made_of = Function(name, parameters)
+    if made_of.channels == 1:
+        before = start(known, r.grid)
+        values = made_of(before.values)
+        quant = r.quant(op.outputs[0], partial(_span, values))
+        chain = replace(before, values=rounded(values, quant))
+    else:
+        quant = r.quant(op.outputs[0], partial(_reach, known, made_of))
     made = r.builder.unary(r.name(op, name), r.sample(known), name, quant=quant, source=op.outputs[0], **parameters)
-    r.put(op, known.shape, made, quant)
+    r.put(op, known.shape, made, quant, chain=chain)
+
+
+def _span(values: Reals) -> tuple[float, float]:
+    return float(values.min()), float(values.max())
 
 
 def _reach(known: Known, made: Function) -> tuple[float, float]:
@@ -127,16 +157,33 @@ def end(r: Operands, op: RawOperator) -> None:
 
 
 @reads("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM", supported="of two tensors, or with a constant; shapes are broadcast")
-@reads("DIV", supported="by a constant")
+@reads("DIV", supported="by a constant, or of two functions of one tensor")
 def binary(r: Operands, op: RawOperator) -> None:
     """Sizes are equal, or one of them is 1."""
     kind = BINARY[op.type]
+    if kind == "divide" and r.operand(op, 1).data is None:
+        quotient(r, op)
+        return
     (first, second), shape = r.joined(op)
+    activation = fused(op)
     quant = r.quant(op.outputs[0], partial(_corners, r, op, kind))
     value = r.builder.binary(
-        r.name(op, kind), kind, first, second, activation=fused(op), quant=quant, source=op.outputs[0]
+        r.name(op, kind), kind, first, second, activation=activation, quant=quant, source=op.outputs[0]
     )
-    r.put(op, shape, value, quant)
+    r.put(op, shape, value, quant, chain=_chain(r, op, kind, shape, quant))
+
+
+def _chain(r: Operands, op: RawOperator, kind: Binary, shape: tuple[int, ...], quant: Quant | None) -> Chain | None:
+    """The result as a function of one tensor, if it is one."""
+    try:
+        found, operands = one_variable(r, op, 2)
+    except Unfit:
+        return None
+    if found.root.shape != shape:
+        return None
+    with np.errstate(all="ignore"):
+        values = np.divide(*operands) if kind == "divide" else _CORNERS[kind](*operands)
+    return replace(found, values=rounded(np.asarray(values), quant, fused(op)))
 
 
 @reads("SQUARED_DIFFERENCE", supported="of two tensors, or with a constant; the difference is rounded to 8 bits")

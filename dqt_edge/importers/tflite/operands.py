@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..builder import Builder, Operand, Quant, Value, Weights
 from ..problems import Unfit
+from .chains import Chain, grid_of
 from .file import SIZE_MAX, RawGraph, RawOperator, RawTensor
 from .folding import MOVING, real_values
 from .spread import Spread
@@ -40,6 +41,7 @@ class Known:
         data: Of a constant, in the file's own type.
         spread: It lies between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND.
         doubtful: Made by a refused operator, and ``shape`` is the file's guess.
+        chain: Its elements are a function of those of another tensor.
     """
 
     shape: tuple[int, ...]
@@ -48,6 +50,7 @@ class Known:
     data: Array | None = None
     spread: Spread | None = None
     doubtful: bool = False
+    chain: Chain | None = None
 
 
 class Operands:
@@ -56,6 +59,7 @@ class Operands:
     def __init__(self, graphs: tuple[RawGraph, ...], builder: Builder) -> None:
         self.graphs, self.builder = graphs, builder
         self.graph = graph = graphs[0]
+        self.grid = grid_of(graph.tensors)
         self.handles: dict[int, str] = {}
         """Tensors that stand for state variables, and the variables' names."""
         self.states: dict[str, State] = {}
@@ -104,6 +108,8 @@ class Operands:
                 "it reads what SPACE_TO_BATCH_ND makes",
                 "SPACE_TO_BATCH_ND, one convolution and BATCH_TO_SPACE_ND, which is a dilation",
             )
+        if found.chain is not None and found.value is None:
+            raise Unfit("it reads truth values", "SELECT, by comparisons of one tensor with constants")
         if found.value is None:
             raise Unfit("it reads a constant", "a tensor that an earlier layer makes")
         return found
@@ -228,11 +234,19 @@ class Operands:
         """A name for a layer."""
         return f"{kind}_{op.index}"
 
-    def put(self, op: RawOperator, shape: tuple[int, ...], value: Value, quant: Quant | None, output: int = 0) -> None:
+    def put(
+        self,
+        op: RawOperator,
+        shape: tuple[int, ...],
+        value: Value,
+        quant: Quant | None,
+        output: int = 0,
+        chain: Chain | None = None,
+    ) -> None:
         """What an operator makes: ``value`` holds ``shape`` (with the batch dimension) row by row."""
         if min(shape, default=1) < 1 or prod(shape) != prod(value.shape) or prod(shape) > SIZE_MAX:
             raise Unfit(f"it makes shape {shape} of {value.shape}", "tensors that are not empty")
-        self.known[op.outputs[output]] = Known(shape, value, quant)
+        self.known[op.outputs[output]] = Known(shape, value, quant, chain=chain)
 
     def move(self, op: RawOperator, shape: tuple[int, ...], value: Value, origin: Known, output: int = 0) -> None:
         """What an operator makes that moves data: it keeps the scale, and changes it only where the file does.

@@ -84,7 +84,7 @@ def operator_of(op: RawOperator) -> Operator:
     if op.type in REFUSED:
         raise Unfit(*REFUSED[op.type])
     if op.type not in OPERATORS:
-        raise Unfit("this operator is not supported", f"one of {', '.join(OPERATORS)}")
+        raise Unfit("this operator is not supported", "an operator that docs/importing.md lists")
     return OPERATORS[op.type]
 
 

@@ -14,7 +14,7 @@ from ..builder import Builder, Quant
 from ..network import Network
 from ..problems import Problems, Unfit
 from ..reading import graph_name
-from . import elementwise, layers, movement, states  # noqa: F401 - they register what they read
+from . import conditions, elementwise, layers, movement, states  # noqa: F401 - they register what they read
 from .file import RawModel, RawOperator, read_file
 from .folding import fold, shape_constant
 from .operands import INTEGERS, Known, Operands, sample_shape
