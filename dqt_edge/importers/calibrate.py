@@ -48,6 +48,20 @@ def calibrate(network: Network, inputs: npt.NDArray[np.float32] | Mapping[str, n
     edges = {name: _scaled(edge, ranges[name]) for name, edge in network.edges.items()}
     _join_scales(network, edges, ranges)
     _share_scales(network, edges)
+    for _ in range(1 + len(network.variables)):  # a variable may go to another through layers that keep the scale
+        _fix_scales(network, edges)
+        for variable in network.variables:
+            _copy_scale(edges, variable.write, variable.read)
+    nodes = tuple(_integers(node, edges) if node.kind in MAC_KINDS else node for node in network.nodes)
+    nodes = _fuse_additions(nodes, edges, network)
+    used = {*network.sources, *(node.output for node in nodes)}
+    provenance = network.provenance | {"calibration": {"samples": count, "percentile": PERCENTILE}}
+    edges = {name: edge for name, edge in edges.items() if name in used}
+    return dataclasses.replace(network, edges=edges, nodes=nodes, provenance=provenance)
+
+
+def _fix_scales(network: Network, edges: dict[str, Edge]) -> None:
+    """Scales that layers leave no choice of."""
     for node in network.nodes:
         if node.kind in SAME_SCALE:
             _copy_scale(edges, node.inputs[0], node.output)
@@ -55,12 +69,6 @@ def calibrate(network: Network, inputs: npt.NDArray[np.float32] | Mapping[str, n
             edges[node.output] = dataclasses.replace(
                 edges[node.output], scale=SOFTMAX.scale, zero_point=SOFTMAX.zero_point
             )
-    nodes = tuple(_integers(node, edges) if node.kind in MAC_KINDS else node for node in network.nodes)
-    nodes = _fuse_additions(nodes, edges, network)
-    used = {*network.sources, *(node.output for node in nodes)}
-    provenance = network.provenance | {"calibration": {"samples": count, "percentile": PERCENTILE}}
-    edges = {name: edge for name, edge in edges.items() if name in used}
-    return dataclasses.replace(network, edges=edges, nodes=nodes, provenance=provenance)
 
 
 def _checked(
@@ -91,8 +99,9 @@ def _same_shape(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 def _ranges(network: Network, samples: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, Range]:
     ranges: dict[str, Range] = {}
     whole = {*network.inputs, *network.kept}
+    states: dict[str, npt.NDArray[np.float32]] = {}
     for start in range(0, len(samples[network.input]), BATCH):
-        for name, values in run(network, {k: v[start : start + BATCH] for k, v in samples.items()}):
+        for name, values in run(network, {k: v[start : start + BATCH] for k, v in samples.items()}, states):
             cut = 100.0 if name in whole else PERCENTILE
             low, high = (float(v) for v in np.percentile(values, (100 - cut, cut)))
             before = ranges.get(name, (low, high))
@@ -120,10 +129,18 @@ def _join_scales(network: Network, edges: dict[str, Edge], ranges: dict[str, Ran
             ranges[name] = min(ranges[name][0], node.padding.value), max(ranges[name][1], node.padding.value)
             edges[name] = _scaled(edges[name], ranges[name])
     for variable in network.variables:
-        spans = ranges[variable.read], ranges[variable.write]
-        joined = min(s[0] for s in spans), max(s[1] for s in spans)
-        for name in (variable.read, variable.write):
+        names = variable.read, variable.write, _root(network, variable.write)
+        joined = min(ranges[name][0] for name in names), max(ranges[name][1] for name in names)
+        for name in names:
             edges[name] = _scaled(edges[name], joined)
+
+
+def _root(network: Network, name: str) -> str:
+    """The edge whose scale an edge has, because what lies between moves codes."""
+    makers = {node.output: node for node in network.nodes if node.kind in SAME_SCALE}
+    while name in makers:
+        name = makers[name].inputs[0]
+    return name
 
 
 def _share_scales(network: Network, edges: dict[str, Edge]) -> None:

@@ -15,18 +15,36 @@ from .order import Order
 Floats = npt.NDArray[np.float32]
 
 
-def run(network: Network, inputs: Floats | Mapping[str, Floats]) -> Iterator[tuple[str, Floats]]:
+def run(
+    network: Network, inputs: Floats | Mapping[str, Floats], states: dict[str, Floats] | None = None
+) -> Iterator[tuple[str, Floats]]:
     """Name and values of each edge, [samples, height, width, channels], in the order of execution.
 
     Args:
-        network: In floating point. Variables hold their initial values.
+        network: In floating point. With variables, the samples are one stream, in order.
         inputs: Of a network with one input, or by name.
+        states: What variables hold, by the edge that is read: used and changed. None: their initial values.
     """
     live: dict[str, Floats] = dict(inputs) if isinstance(inputs, Mapping) else {network.input: inputs}
-    count = len(live[network.input])
-    for variable in network.variables:
-        shape = network.edges[variable.read].shape
-        live[variable.read] = np.full((count, *shape), variable.initial, np.float32)
+    if not network.variables:
+        yield from _run(network, live)
+        return
+    states = {} if states is None else states
+    found: dict[str, list[Floats]] = {}
+    for i in range(len(live[network.input])):
+        for variable in network.variables:
+            shape = (1, *network.edges[variable.read].shape)
+            states.setdefault(variable.read, np.full(shape, variable.initial, np.float32))
+        made = dict(_run(network, {name: values[i : i + 1] for name, values in live.items()} | states))
+        states.update({variable.read: made[variable.write] for variable in network.variables})
+        for name, values in made.items():
+            found.setdefault(name, []).append(values)
+    for name, rows in found.items():
+        yield name, np.concatenate(rows)
+
+
+def _run(network: Network, live: dict[str, Floats]) -> Iterator[tuple[str, Floats]]:
+    """One batch of independent samples; ``live`` holds what no node makes."""
     last = {name: i for i, node in enumerate(network.nodes) for name in node.reads}
     yield from list(live.items())
     for i, node in enumerate(network.nodes):
