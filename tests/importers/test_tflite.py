@@ -28,6 +28,7 @@ from dqt_edge.graph import (
     interpreter,
     nested,
 )
+from dqt_edge.graph.samples import sample_shape
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.calibrate import calibrate
 from dqt_edge.importers.channels import CONSTANT_MULTIPLIER
@@ -248,7 +249,37 @@ def turned(m: ModelFile, x: int) -> None:
     conv(m, y, W, m.tensor((1, 4, 9, 4), "INT8", 0.1, 0))
 
 
+def limited(m: ModelFile, x: int) -> None:
+    m.op("RELU_N1_TO_1", [x], m.tensor((1, 6, 6, 4), "INT8", 0.1, -20))
+
+
+def squeezed(m: ModelFile, x: int) -> None:
+    y = m.op("MEAN", [x, m.tensor((1,), "INT32", data=[1])], m.tensor((1, 1, 6, 4), "INT8", 0.1, -128), KeepDims=True)
+    m.op("SQUEEZE", [y], m.tensor((1, 6, 4), "INT8", 0.1, -128))
+
+
+def matrix(m: ModelFile, x: int) -> None:
+    weights = m.tensor((1, 1, 4, 5), "INT8", 0.01, 0, np.arange(20).reshape(1, 1, 4, 5) * 5 - 50)
+    m.op("BATCH_MATMUL", [x, weights], m.tensor((1, 6, 6, 5), "INT8", 0.05, 3))
+
+
+def computed_shape(m: ModelFile, x: int) -> None:
+    """The shape (1, 12, 12) out of RANK, RANGE and FILL."""
+    rank = m.op("RANK", [x], m.tensor((), "INT32"))
+    first, step = m.tensor((), "INT32", data=3), m.tensor((), "INT32", data=1)
+    count = m.op("RANGE", [first, rank, step], m.tensor((1,), "INT32"))
+    twelve = m.tensor((), "INT32", data=12)
+    shape = m.op("FILL", [count, twelve], m.tensor((3,), "INT32"))
+    one = m.tensor((3,), "INT32", data=[11, 0, 0])
+    shape = m.op("SUB", [shape, one], m.tensor((3,), "INT32"))
+    m.op("RESHAPE", [x, shape], m.tensor((1, 12, 12), "INT8", 0.1, -128))
+
+
 NOW_SUPPORTED = {
+    "limits": limited,
+    "squeezed": squeezed,
+    "matrix": matrix,
+    "computed shape": computed_shape,
     "grouped": grouped,
     "dilated": dilated,
     "weights with an odd zero point": odd_zero,
@@ -268,10 +299,38 @@ NOW_SUPPORTED = {
 def test_forms_that_no_converter_need_write_agree(name: str, tmp_path: Path) -> None:
     path = chain(NOW_SUPPORTED[name]).write(tmp_path / "form.tflite")
     graph = assemble(read_network(path))
-    codes = np.random.default_rng(3).integers(0, 256, (20, 6, 6, 4), dtype=np.uint8)
+    codes = np.random.default_rng(3).integers(0, 256, (20, *sample_shape(graph)), dtype=np.uint8)
     result = compare(graph, path, codes)
     assert result.layers[-1].name == graph.layers[-1].name, "the last layer is compared"
     assert result.largest_alone <= 1, result
+
+
+@pytest.mark.train
+def test_a_squared_difference_is_a_difference_of_8_bits(tmp_path: Path) -> None:
+    def make(m: ModelFile, x: int) -> None:
+        y = m.op("RELU6", [x], m.tensor((1, 6, 6, 4), "INT8", 0.1, -128))
+        m.op("SQUARED_DIFFERENCE", [x, y], m.tensor((1, 6, 6, 4), "INT8", 1.5, -128))
+
+    path = chain(make).write(tmp_path / "square.tflite")
+    codes = np.random.default_rng(3).integers(0, 256, (20, 6, 6, 4), dtype=np.uint8)
+    assert compare(assemble(read_network(path)), path, codes).largest_alone <= 2
+
+
+@pytest.mark.train
+def test_inputs_of_8_bits_may_be_cast_to_real_numbers(tmp_path: Path) -> None:
+    """Images of uint8 that the model itself takes as 0 to 255."""
+    m = ModelFile()
+    pixels = m.tensor((1, 6, 6, 4), "UINT8")
+    x = m.op("CAST", [pixels], m.tensor((1, 6, 6, 4), "FLOAT32"))
+    w, b = m.tensor(W.shape, "FLOAT32", data=W / 1e4), m.tensor((4,), "FLOAT32", data=np.arange(4))
+    m.op("CONV_2D", [x, w, b], m.tensor((1, 6, 6, 4), "FLOAT32"), **WINDOW | DILATION)
+    path = m.write(tmp_path / "pixels.tflite")
+    images = np.random.default_rng(3).integers(0, 256, (40, 6, 6, 4)).astype(np.float32)
+    graph = assemble(calibrate(read_network(path), images))
+    source = graph.tensor("input")
+    assert (source.scale, source.zero_point) == (pytest.approx(1.0, abs=0.01), 0)
+    codes = nested.quantize(images, source.scale, source.zero_point)
+    assert compare(graph, path, codes, None, images).largest_alone <= 2, "TFLite computes in floating point"
 
 
 def test_a_channel_of_its_bias_alone_becomes_a_constant(tmp_path: Path) -> None:

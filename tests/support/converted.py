@@ -32,17 +32,14 @@ def convert(model: Any, path: Path, form: str = "int8", *, batch: int | None = N
     """
     import tensorflow as tf  # noqa: PLC0415
 
-    if batch is None:
-        converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    else:
-        shapes = [tf.TensorSpec((batch, *tensor.shape[1:]), tf.float32) for tensor in model.inputs]
-        function = tf.function(lambda *inputs: model(list(inputs) if len(inputs) > 1 else inputs[0]))
-        with quiet():
-            converter = tf.lite.TFLiteConverter.from_concrete_functions(
-                [function.get_concrete_function(*shapes)], model
-            )
+    if batch is not None:
+        import keras  # noqa: PLC0415
+
+        fixed = [keras.Input(batch_shape=(batch, *t.shape[1:]), name=t.name) for t in model.inputs]
+        model = keras.Model(fixed, model(fixed if len(fixed) > 1 else fixed[0]), name=model.name)
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
     typical = samples(model, 32)
-    names = [tensor.name for tensor in model.inputs] if batch is None and len(typical) > 1 else None
+    names = [tensor.name for tensor in model.inputs] if len(typical) > 1 else None
     return write(converter, path, form, typical, names)
 
 

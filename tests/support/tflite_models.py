@@ -23,8 +23,16 @@ OPTIONS = {
     "SOFTMAX": "SoftmaxOptions",
     "RESHAPE": "ReshapeOptions",
     "CONCATENATION": "ConcatenationOptions",
+    "SQUEEZE": "SqueezeOptions",
+    "BATCH_MATMUL": "BatchMatMulOptions",
+    "SQUARED_DIFFERENCE": "SquaredDifferenceOptions",
 }
-VERSIONS = {"RESHAPE": 1, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4}
+VERSIONS = {
+    **dict.fromkeys(("RELU_N1_TO_1", "RESHAPE", "RANK", "RANGE", "FILL", "SUB"), 1),
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+}
 DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "FLOAT32": np.float32}
 WINDOW = {"StrideH": 1, "StrideW": 1, "Padding": 0}
 DILATION = {"DilationHFactor": 1, "DilationWFactor": 1}

@@ -21,8 +21,6 @@ _TRUTHS: dict[str, Callable[..., Any]] = {
     "GREATER_EQUAL": np.greater_equal,
     "LESS": np.less,
     "LESS_EQUAL": np.less_equal,
-    "EQUAL": np.equal,
-    "NOT_EQUAL": np.not_equal,
     "LOGICAL_AND": np.logical_and,
     "LOGICAL_OR": np.logical_or,
     "LOGICAL_NOT": np.logical_not,

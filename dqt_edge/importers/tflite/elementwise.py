@@ -37,10 +37,6 @@ FUNCTIONS = {
     "RSQRT": "rsqrt",
     "SIN": "sin",
     "COS": "cos",
-    "SIGN": "sign",
-    "FLOOR": "floor",
-    "CEIL": "ceil",
-    "ROUND": "round",
 }
 BINARY: dict[str, Binary] = {
     "ADD": "add",

@@ -30,6 +30,10 @@ FLOATING = Unfit(
 )
 
 
+class Consequence(Unfit):
+    """What would be refused only because something before it is."""
+
+
 @dataclass(frozen=True, eq=False)
 class Known:
     """A tensor that has been read, for a batch of one.
@@ -135,10 +139,11 @@ class Operands:
 
     def constant(self, op: RawOperator, position: int, what: str) -> Array:
         """A constant in the file's own type."""
-        data = self.operand(op, position).data
-        if data is None:
-            raise Unfit(f"{what} are not constant", "constant values")
-        return data
+        found = self.operand(op, position)
+        if found.data is None:
+            kind = Consequence if found.value is not None and found.value.refused else Unfit
+            raise kind(f"{what} are not constant", "constant values")
+        return found.data
 
     def integers(self, op: RawOperator, position: int, what: str) -> list[int]:
         """A constant list of integers."""

@@ -17,7 +17,7 @@ from ..reading import graph_name
 from . import conditions, elementwise, layers, movement, states  # noqa: F401 - they register what they read
 from .file import RawModel, RawOperator, read_file
 from .folding import fold, shape_constant
-from .operands import INTEGERS, Known, Operands, sample_shape
+from .operands import INTEGERS, Consequence, Known, Operands, sample_shape
 from .operators import operator_of
 
 
@@ -128,17 +128,18 @@ class _Reader(Operands):
         try:
             if read is not None:
                 read(self, op)
-        except (Unfit, UnsupportedError):
+        except (Unfit, UnsupportedError) as error:
             self.refuse(op)
-            if not doubts:
+            if not doubts and not isinstance(error, Consequence):
                 raise
         if doubts:
             self.mark(op)
 
     def folded(self, op: RawOperator) -> bool:
         """Compute an operator whose inputs are all known."""
-        if op.type == "SHAPE" and op.inputs and op.inputs[0] in self.known and op.outputs:
-            self.put_constant(op.outputs[0], shape_constant(self.known[op.inputs[0]].shape))
+        if op.type in ("SHAPE", "RANK") and op.inputs and op.inputs[0] in self.known and op.outputs:
+            shape = shape_constant(self.known[op.inputs[0]].shape)
+            self.put_constant(op.outputs[0], shape if op.type == "SHAPE" else np.array(len(shape), np.int32))
             return True
         inputs = [self.known[i].data if i in self.known else None for i in op.inputs if i >= 0]
         if not inputs or not op.outputs or any(data is None for data in inputs):

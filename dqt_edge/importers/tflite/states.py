@@ -72,7 +72,9 @@ def variable(r: Operands, op: RawOperator) -> None:
         return
     name = r.handles.get(op.inputs[0])
     if name is None or name not in r.states:
-        raise Unfit("its variable has no first value", NEAREST)
+        raise Unfit(
+            "its variable has no value in the file", "variables that the converter has frozen, or that it creates"
+        )
     state = r.states[name]
     if op.type == "ASSIGN_VARIABLE":
         state.now = state.assigned = r.source(op, 1)
