@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("tflite", reason="the package tflite is not installed")
 
-from dqt_edge.errors import DqtError, UnsupportedError
+from dqt_edge.errors import BadFileError, UnsupportedError
 from dqt_edge.graph import interpreter, nested
 from dqt_edge.graph.samples import sample_shape
 from dqt_edge.importers.assemble import assemble
@@ -144,8 +144,7 @@ def test_a_hostile_file(path: Path) -> None:
     """A typed error, or what TFLite makes of it: some damage lies in what neither reads."""
     try:
         graph = assemble(read_network(path))
-    except DqtError as error:
-        assert error.exit_code in (4, 8)
+    except (BadFileError, UnsupportedError):
         return
     codes = np.random.default_rng(1).integers(0, 256, (3, *sample_shape(graph)), dtype=np.uint8)
     assert compare(graph, path, codes).largest_alone <= 1

@@ -29,9 +29,7 @@ OPTIONS = {
 }
 VERSIONS = {
     **dict.fromkeys(("RELU_N1_TO_1", "RESHAPE", "RANK", "RANGE", "FILL", "SUB"), 1),
-    "CONV_2D": 3,
-    "DEPTHWISE_CONV_2D": 3,
-    "FULLY_CONNECTED": 4,
+    **{"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4},
 }
 DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "FLOAT32": np.float32}
 WINDOW = {"StrideH": 1, "StrideW": 1, "Padding": 0}
