@@ -91,6 +91,8 @@ class Context:
         self.readers: dict[str, list[RawNode]] = defaultdict(list)
         self.makers = {name: node for node in raw.nodes for name in node.outputs}
         self.integer = False
+        self.dropped: list[str] = []
+        """Ends of a classifier that are left out."""
         self.open_batch = False
         """Whether the model takes any number of samples."""
         self.layouts: dict[str, tuple[tuple[Axes, Axes], ...]] = {}

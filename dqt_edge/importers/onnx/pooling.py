@@ -130,10 +130,12 @@ def softmax(context: Context, node: RawNode) -> None:
 
 
 def log_softmax(context: Context, node: RawNode) -> None:
-    """The logarithm of a softmax: at the end of a classifier it has the same order, and both are dropped."""
-    if context.raw.outputs != (node.outputs[0],) or len(context.view(node).shape) != 2:
+    """At the end of a classifier it keeps the order of the outputs, and that is all that the answer is."""
+    view, name = context.view(node), node.outputs[0]
+    if context.raw.outputs != (name,) or context.readers[name] or len(view.shape) != 2:
         raise Unfit("it is not at the end of a classifier", "LogSoftmax as the last operator, or Softmax")
-    softmax(context, node)
+    context.put(name, view)
+    context.dropped.append("log_softmax")
 
 
 POOLS = {

@@ -157,6 +157,8 @@ class _Reader:
             pieces = context.layouts.get(name, ())
             if any(list(order) != sorted(order) for _, order in pieces):
                 layouts[name] = [{"parts": list(parts), "order": list(order)} for parts, order in pieces]
+        if context.dropped:
+            network.provenance["dropped"] = [*network.provenance.get("dropped", ()), *context.dropped]
         network.provenance.update({"tensors": sources, "layouts": layouts})
         return network
 
