@@ -1,7 +1,5 @@
 """Promise: a quantised .onnx model is read in its own integers, and each layer is within one code of ONNX Runtime's."""
 
-# ruff: noqa: PLC0415 - the extra onnx is imported where a test needs it
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -17,7 +15,7 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 from dqt_edge.graph import Conv2D, Dense, DepthwiseConv2D, Graph, MacLayer
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.onnx import read_onnx
-from tests.support.onnx_models import Maker, codes_beside_runtime, moves_of
+from tests.support.onnx_models import Maker, codes_beside_runtime, moves_of, quantise
 
 UINT8, INT8 = 2, 3
 
@@ -58,43 +56,10 @@ def two_branches(m: Maker) -> str:
     return m.add("Sigmoid", m.dense(joined, 112, 1))
 
 
-def quantised(
-    make: Callable[[Maker], str],
-    folder: Path,
-    *,
-    activations: str = "QUInt8",
-    per_channel: bool = True,
-    form: str = "QDQ",
-) -> Path:
-    """As ``onnxruntime.quantization.quantize_static`` writes it."""
-    from onnxruntime import quantization
-
+def quantised(make: Callable[[Maker], str], folder: Path, *, activations: str, per_channel: bool, form: str) -> Path:
     m = Maker()
     source = m.save(folder / "float.onnx", make(m))
-    model = m.onnx.load(source)
-    rng = np.random.default_rng(2)
-
-    class Typical(quantization.CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.left = 8
-
-        def get_next(self) -> dict[str, Any] | None:
-            self.left -= 1
-            shapes = {i.name: [d.dim_value or 1 for d in i.type.tensor_type.shape.dim] for i in model.graph.input}
-            given = {name: rng.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
-            return given if self.left >= 0 else None
-
-    path = folder / "model.onnx"
-    quantization.quantize_static(
-        str(source),
-        str(path),
-        Typical(),
-        quant_format=getattr(quantization.QuantFormat, form),
-        per_channel=per_channel,
-        activation_type=getattr(quantization.QuantType, activations),
-        weight_type=quantization.QuantType.QInt8,
-    )
-    return path
+    return quantise(source, folder / "model.onnx", activations=activations, per_channel=per_channel, form=form)
 
 
 @pytest.mark.filterwarnings("ignore")

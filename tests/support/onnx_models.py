@@ -77,6 +77,36 @@ class Maker:
         return path
 
 
+def quantise(
+    source: Path, path: Path, *, activations: str = "QUInt8", per_channel: bool = True, form: str = "QDQ"
+) -> Path:
+    """As ``onnxruntime.quantization.quantize_static`` writes it."""
+    import onnx
+    from onnxruntime import quantization
+
+    rng = np.random.default_rng(2)
+    shapes = {i.name: [d.dim_value or 1 for d in i.type.tensor_type.shape.dim] for i in onnx.load(source).graph.input}
+
+    class Typical(quantization.CalibrationDataReader):  # type: ignore[misc]
+        left = 8
+
+        def get_next(self) -> dict[str, Any] | None:
+            self.left -= 1
+            given = {name: rng.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
+            return given if self.left >= 0 else None
+
+    quantization.quantize_static(
+        str(source),
+        str(path),
+        Typical(),
+        quant_format=getattr(quantization.QuantFormat, form),
+        per_channel=per_channel,
+        activation_type=getattr(quantization.QuantType, activations),
+        weight_type=quantization.QuantType.QInt8,
+    )
+    return path
+
+
 def in_memory(values: np.ndarray, layout: list[dict[str, list[int]]] | None) -> np.ndarray:
     """A tensor of the file in the order in which the Network has it, [samples, size]."""
     rows = values.reshape(len(values), -1)
@@ -112,7 +142,7 @@ def beside_runtime(network: Network, path: Path, count: int = 3) -> list[float]:
         feeds[name] = in_memory(values, layouts.get(str(edge.source))).reshape(count, *edge.shape).astype(np.float32)
     wanted = reference.run(given, reference.outputs)
     found = []
-    for name, values, source in zip(network.outputs, outputs_of(network, feeds), reference.outputs, strict=True):
+    for values, source in zip(outputs_of(network, feeds), reference.outputs, strict=True):
         theirs = in_memory(wanted[source], layouts.get(str(source)))
         found.append(float(np.abs(values.reshape(count, -1) - theirs).max() / max(np.abs(theirs).max(), 1e-6)))
     return found
