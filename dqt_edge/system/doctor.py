@@ -41,6 +41,7 @@ TOOLS = (
 PACKAGES = (
     ("tensorflow", "train", "training"),
     ("sklearn", "data", "the data set digits"),
+    ("PIL", "data", "folders of images"),
     ("pyocd", "flash", "flashing with runner pyocd"),
     ("unicorn", "emulate", "the port unicorn:"),
     ("altair", "report", "drawings in report.html"),

@@ -3,8 +3,8 @@
     python -m recipes.data.kws --clips speech_commands_test_set_v0.02/ --out kws_test.npz
     python -m recipes.data.kws --packed kws_sc2_test_mfcc.npz --out kws_test.npz
 
-The clips are those of http://download.tensorflow.org/data/speech_commands_test_set_v0.02.tar.gz (CC BY 4.0): a folder of
-.wav a class, 16-bit, 16 kHz. ``FEATURES`` says what x_test holds; the classes are in the order of MLPerf Tiny's DS-CNN.
+The clips are those of http://download.tensorflow.org/data/speech_commands_test_set_v0.02.tar.gz (CC BY 4.0): a folder
+of .wav a class, 16-bit, 16 kHz. ``FEATURES`` says what x_test holds; classes are in the order of MLPerf Tiny's DS-CNN.
 """
 
 from __future__ import annotations
