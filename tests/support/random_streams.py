@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from dqt_edge.graph import FLAT, Add, Concat, Graph, Requantize, State, Tensor, nested
+from tests.support import random_unweighted
 from tests.support.random_graphs import Builder
+
+KINDS = ["conv", "fused", "depthwise", "add", "max", "average", "recur"]
 
 
 class StreamBuilder(Builder):
@@ -57,7 +60,7 @@ def random_stream(seed: int, *, inputs: int = 2, outputs: int = 3, states: bool 
     """A network of 6 to 12 layers.
 
     With states: one that an input is kept in, one that is a running sum, one that a convolution reads, and sometimes
-    one that an output is kept in. Sometimes with a controller.
+    one that an output is kept in. Sometimes with a controller. Odd seeds have layers of every kind.
     """
     rng = np.random.default_rng((seed, 3))
     height, width, depth = (int(rng.integers(*limits)) for limits in ((3, 8), (3, 8), (1, 5)))
@@ -72,8 +75,11 @@ def random_stream(seed: int, *, inputs: int = 2, outputs: int = 3, states: bool 
     for other in others[::2]:
         shape, last = other.shape[:2], builder.last
         builder.join([last, other], 2 if shape == last.shape[:2] else FLAT)
-    for kind in rng.choice(["conv", "fused", "depthwise", "add", "max", "average", "recur"], int(rng.integers(2, 5))):
-        if kind in ("conv", "fused"):
+    kinds = [*KINDS, *random_unweighted.KINDS] if seed % 2 else KINDS
+    for kind in rng.choice(kinds, int(rng.integers(2, 5))):
+        if kind in random_unweighted.KINDS:
+            builder.unweighted(kind)
+        elif kind in ("conv", "fused"):
             builder.conv(count, residual=kind == "fused" and builder.last.shape[1] > 1)
         elif kind == "depthwise":
             builder.depthwise(count)
