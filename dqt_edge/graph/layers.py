@@ -28,7 +28,7 @@ from .values import (
 )
 
 WEIGHTS_MAX = 1 << 24
-WEIGHT_OFFSET_MAX = 128
+WEIGHT_OFFSETS = range(-127, 129)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class _Mac(Value):
         candidates: Width pairs the layer can run at; a layer with one is fixed.
         bias_by_width: A row instead of ``bias_twice`` for each candidate, int32 [candidates, channels]; None: one bias
             serves all.
-        weight_offset: What every weight is more than its master, -128..128: the zero point of an imported uint8
+        weight_offset: What every weight is more than its master, -127..128: the zero point of an imported uint8
             model's weights, less 128, the other way round. It counts the sum of the activations.
     """
 
@@ -73,8 +73,8 @@ class _Mac(Value):
             refuse(self.name, "needs 1 to 16 different candidate width pairs")
         if not all(w in nested.WIDTHS and a in nested.WIDTHS for w, a in self.candidates):
             refuse(self.name, f"candidates {vector_text(self.candidates)} must be within 2..8 bits")
-        if not isinstance(self.weight_offset, int) or not -WEIGHT_OFFSET_MAX <= self.weight_offset <= WEIGHT_OFFSET_MAX:
-            refuse(self.name, f"weight offset {self.weight_offset} is not within +-{WEIGHT_OFFSET_MAX}")
+        if not isinstance(self.weight_offset, int) or self.weight_offset not in WEIGHT_OFFSETS:
+            refuse(self.name, f"weight offset {self.weight_offset} is not within -127..128")
         rows = self.bias_by_width
         if rows is not None and (rows.dtype != np.int32 or rows.shape != (len(self.candidates), self.channels)):
             refuse(self.name, f"biases by width must be int32 of shape ({len(self.candidates)}, {self.channels})")

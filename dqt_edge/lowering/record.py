@@ -17,7 +17,7 @@ RESERVED = "reserved"
 """Name of the bytes that fill a structure; they are zero."""
 
 POINTER = "pointer"
-_SIZES = {"uint8_t": 1, "bool": 1, "uint16_t": 2, "uint32_t": 4, "int32_t": 4, POINTER: 4}
+_SIZES = {"uint8_t": 1, "int8_t": 1, "bool": 1, "uint16_t": 2, "uint32_t": 4, "int32_t": 4, POINTER: 4}
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ def _is_array(value: object) -> bool:
 
 
 U8 = Annotated[int, Member("uint8_t")]
+I8 = Annotated[int, Member("int8_t")]
 U16 = Annotated[int, Member("uint16_t")]
 U32 = Annotated[int, Member("uint32_t")]
 I32 = Annotated[int, Member("int32_t")]

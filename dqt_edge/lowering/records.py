@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated
 
-from .record import I32, POINTER, U8, U16, U32, Address, Bool, Loops, Member, OptionalAddress, Record, Symbol
+from .record import I8, I32, POINTER, U8, U16, U32, Address, Bool, Loops, Member, OptionalAddress, Record, Symbol
 
 
 class Proof(IntEnum):
@@ -123,7 +123,7 @@ class Mac(Record):
     residual_zero: U8
     block: U8
     strip: U8
-    reserved: U8 = field(default=0, init=False, repr=False)
+    weight_zero: I8 = 0
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,11 @@ static inline uint8_t dqt_activation_view(uint32_t code, uint32_t shift) {
 }
 
 /* Accumulator in halves of (weight scale * activation scale).
- * products: sum of view products; sum: sum of activation views; shifts: 8 - bits, 0..6. */
+ * products: sum of view products; sum: sum of activation views; shifts: 8 - bits, 0..6; weight_zero: dqt_mac's. */
 static inline int32_t dqt_twice(int32_t products, int32_t sum, uint32_t weight_shift, uint32_t activation_shift,
-                                int32_t bias_twice) {
-    const int32_t centring = (int32_t)((1u << weight_shift) - 1u) * dqt_shift_left(sum, activation_shift);
+                                int32_t weight_zero, int32_t bias_twice) {
+    const int32_t factor = (int32_t)((1u << weight_shift) - 1u) - 2 * weight_zero;
+    const int32_t centring = factor * dqt_shift_left(sum, activation_shift);
     return dqt_shift_left(products, weight_shift + activation_shift + 1u) + centring + bias_twice;
 }
 

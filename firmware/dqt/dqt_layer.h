@@ -93,7 +93,7 @@ typedef struct {
     uint8_t residual_zero;
     uint8_t block; /* convolutions: weight tiles decoded at a time, 1..255; depthwise_dsp: 1 by column; else 0 */
     uint8_t strip; /* conv2d_dsp: pairs of pixels whose operands lie in scratch at a time, 1..255 */
-    uint8_t reserved;
+    int8_t weight_zero; /* what every weight is less than its master; of most layers 0 */
 } dqt_mac;
 
 /* Convolution, depthwise or not, whose taps lie apart. The padding above and left of it is here, not in the window. */

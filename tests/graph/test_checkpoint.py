@@ -304,7 +304,7 @@ def test_a_bad_number_is_told_with_its_layer_channel_and_range(
     assert caught.value.where == str(path)
 
 
-@pytest.mark.parametrize("offset", [-128, 5, 128])
+@pytest.mark.parametrize("offset", [-127, 5, 128])
 def test_a_weight_offset_is_kept_and_asks_for_format_3(offset: int, tmp_path: Path) -> None:
     graph = random_graph(1)
     layers = tuple(replace(x, weight_offset=offset) if isinstance(x, MacLayer) else x for x in graph.layers)

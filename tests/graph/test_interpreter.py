@@ -83,7 +83,7 @@ def with_offsets(graph: Graph, seed: int) -> Graph:
     """The graph with weights that are more, or less, than their masters."""
     rng = np.random.default_rng(seed)
     layers = tuple(
-        replace(layer, weight_offset=int(rng.integers(-128, 129))) if isinstance(layer, MacLayer) else layer
+        replace(layer, weight_offset=int(rng.integers(-127, 129))) if isinstance(layer, MacLayer) else layer
         for layer in graph.layers
     )
     return replace(graph, layers=layers)

@@ -49,11 +49,11 @@ def random_requantize(rng: np.random.Generator, channels: int, gain: float) -> R
 
 
 class Builder(Unweighted):
-    """Adds random layers to a growing network; ``dilated``: convolutions may be."""
+    """Adds random layers to a growing network; ``every``: with all that came later."""
 
-    def __init__(self, seed: int, shape: tuple[int, int, int], *, dilated: bool = False, signal: bool = False) -> None:
+    def __init__(self, seed: int, shape: tuple[int, int, int], *, every: bool = False, signal: bool = False) -> None:
         self.rng = np.random.default_rng(seed)
-        self.dilated, self.signal = dilated, signal
+        self.every, self.signal = every, signal
         self.tensors = [self._tensor("input", shape)]
         self.layers: list = []
         self.seed = seed
@@ -81,7 +81,7 @@ class Builder(Unweighted):
     def convolved(self, shape: tuple[int, int, int]) -> Window:
         """A window of a convolution, whose taps may lie apart."""
         window, rng = self.window(shape), self.rng
-        if not self.dilated or rng.random() < 0.5:
+        if not self.every or rng.random() < 0.5:
             return window
         room = [(n - 1) // max(k - 1, 1) for n, k in zip(shape, window.kernel, strict=False)]
         dilation = tuple(int(rng.integers(1, min(4, max(n, 1)) + 1)) for n in room)
@@ -109,6 +109,8 @@ class Builder(Unweighted):
         if self.rng.random() < 0.3:
             spread = self.rng.integers(-(depth * 500 + 2), depth * 500 + 2, (len(candidates), channels))
             fields["bias_by_width"] = (fields["bias_twice"] + spread).astype(np.int32)
+        if self.every and self.rng.random() < 0.2:
+            fields["weight_offset"] = int(self.rng.integers(-127, 129))
         return fields
 
     def conv(self, count: int, source: Tensor | None = None, residual: bool = False) -> None:
@@ -304,12 +306,13 @@ KINDS = ("conv", "fused", "block", "depthwise", "add", "max", "average", "concat
 def random_graph(seed: int, *, largest: int = 9, signal: bool = False, every: bool = False) -> Graph:
     """A network of 4 to 8 layers, with a controller whenever one is possible; of a signal, one element wide.
 
-    ``every``: with layers of every kind, dilated ones too, not only those of checkpoint formats 1 and 2.
+    ``every``: with layers of every kind, dilated ones and offsets of weights too, not only what checkpoint formats 1
+    and 2 hold.
     """
     rng = np.random.default_rng((seed, 1))
     height, width, depth = (int(rng.integers(*limits)) for limits in ((3, largest + 1), (3, largest + 1), (1, 7)))
     shape = (2 * height + width, 1, depth) if signal else (height, width, depth)
-    builder = Builder(seed, shape, dilated=every, signal=signal)
+    builder = Builder(seed, shape, every=every, signal=signal)
     kinds = [*KINDS, *random_unweighted.KINDS] if every else KINDS
     count = int(rng.integers(2, 4))
     builder.conv(1)

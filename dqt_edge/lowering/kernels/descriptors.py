@@ -70,12 +70,6 @@ def mac(layer: Conv2D | DepthwiseConv2D | Dense, way: Way, planes: Planes | None
         UnsupportedError: A dimension that the descriptor cannot hold.
     """
     constants, offsets = context.constants, context.offsets
-    if layer.weight_offset:
-        raise UnsupportedError(
-            f"layer {layer.name!r}: no kernel takes weights with an offset yet",
-            where=f"layer {layer.name!r}",
-            next_step="convert the model with int8 weights",
-        )
     source, target = context.tensors[layer.input], output_shape(layer, context.tensors)
     rows = bounds.bias_rows(layer, source)
     depth = layer.by_channel.shape[1]
@@ -119,6 +113,7 @@ def mac(layer: Conv2D | DepthwiseConv2D | Dense, way: Way, planes: Planes | None
         residual_zero=residual_zero,
         block=way.block,
         strip=way.strip,
+        weight_zero=-layer.weight_offset,
     )
     return Described(record, bounds.accumulator_bound(layer, rows))
 

@@ -73,8 +73,8 @@ OFFSETS = {
 
 
 def takes_depthwise(layer: DepthwiseConv2D) -> bool:
-    """Whether depthwise_conv2d_dsp computes the layer: 3x3, stride 1 or 2 in one direction at least."""
-    return layer.window.kernel == (3, 3) and min(layer.window.stride) <= 2
+    """Whether depthwise_conv2d_dsp computes the layer: 3x3, stride 1 or 2 in one direction, no offset of weights."""
+    return not layer.weight_offset and layer.window.kernel == (3, 3) and min(layer.window.stride) <= 2
 
 
 def plain_codes(layer: Conv2D | DepthwiseConv2D) -> bool:

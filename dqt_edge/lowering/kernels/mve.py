@@ -92,9 +92,11 @@ def dense_scratch(layer: Dense) -> int:
 def takes_depthwise(layer: DepthwiseConv2D, source: Tensor, output: Tensor) -> bool:
     """Whether depthwise_conv2d_mve computes the layer.
 
-    Up to 3x3, horizontal stride 1 or 2, one shift of 32 for all, and the offsets into a strip of the fewest rows fit
-    16 bits.
+    Up to 3x3, horizontal stride 1 or 2, weights without an offset, one shift of 32 for all, and the offsets into a
+    strip of the fewest rows fit 16 bits.
     """
+    if layer.weight_offset:
+        return False
     window, requantize = layer.window, layer.requantize
     plain = requantize is not None and bool((requantize.shift == 32).all())
     rows = min(output.shape[0], strip_rows(window))

@@ -132,8 +132,8 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int) -> int:
 
 
 def takes_depthwise(layer: DepthwiseConv2D) -> bool:
-    """Whether depthwise_conv2d_scalar computes the layer: 3x3, horizontal stride 1 or 2."""
-    return layer.window.kernel == (3, 3) and layer.window.stride[1] <= 2
+    """Whether depthwise_conv2d_scalar computes the layer: 3x3, horizontal stride 1 or 2, weights without an offset."""
+    return not layer.weight_offset and layer.window.kernel == (3, 3) and layer.window.stride[1] <= 2
 
 
 def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:

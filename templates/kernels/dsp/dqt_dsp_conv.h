@@ -50,7 +50,7 @@ typedef struct {
     void *output[2];                 /* of the first tile, by pixel; may be the same: then the first pixel's is kept */
     const dqt_dsp_channel *channels_end;
     const uint32_t *sums; /* of the views under the windows, two for each pair of pixels; advanced */
-    uint32_t centring;    /* 2^(8 - bits of weight) - 1 */
+    uint32_t centring;    /* 2^(8 - bits of weight) - 1 - 2 * weight_zero */
     dqt_dsp_run *runs;    /* advanced by one pair less than there are */
     uintptr_t rest;       /* where the first run goes on after its first two K */
     uintptr_t outputs;    /* dqt_dsp_codes, dqt_dsp_fused, or dqt_dsp_raw */

@@ -45,7 +45,7 @@ typedef struct {
 } dqt_scalar_pair;
 
 /* bits: 2..8 each. */
-dqt_scalar_pair dqt_scalar_choose(uint32_t weight_bits, uint32_t activation_bits);
+dqt_scalar_pair dqt_scalar_choose(uint32_t weight_bits, uint32_t activation_bits, int32_t weight_zero);
 
 /* Operands of one weight tile, `rows` times `depth` K; where depth is odd, a zero operand follows each row.
  * to: rows * (depth rounded up to 2) * words. */

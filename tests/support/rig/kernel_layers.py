@@ -75,13 +75,23 @@ def pairs_of(kind: str, number: int) -> tuple[tuple[Pair, ...], bool]:
 
 
 def _large_bias(
-    rng: Rng, weights: npt.NDArray[np.int8], bias: npt.NDArray[np.int32], pairs: tuple[Pair, ...], zero: int
+    rng: Rng,
+    weights: npt.NDArray[np.int8],
+    bias: npt.NDArray[np.int32],
+    pairs: tuple[Pair, ...],
+    zero: int,
+    offset: int,
 ) -> npt.NDArray[np.int32]:
     """Now and then: biases of either sign that leave accumulators no room in int32 but what they need."""
     if zero or rng.random() > 0.1:
         return bias
-    worst = nested.accumulator_bound(weights, np.zeros((1, len(weights)), np.int64), pairs)
+    worst = nested.accumulator_bound(weights, np.zeros((1, len(weights)), np.int64), pairs, None, offset)
     return ((nested.INT32_MAX - worst) * rng.choice([-1, 1], len(weights))).astype(np.int32)
+
+
+def _offset(rng: Rng) -> int:
+    """Now and then: weights that are more or less than their masters."""
+    return int(rng.choice([-127, 128, int(rng.integers(-127, 129))])) if rng.random() < 0.2 else 0
 
 
 def _by_width(rng: Rng, bias: npt.NDArray[np.int32], pairs: tuple[Pair, ...]) -> npt.NDArray[np.int32] | None:
@@ -109,7 +119,8 @@ def _conv(rng: Rng, kind: str, number: int) -> Case:
     shape, window, target = _conv_shapes(rng, _apart if kind.startswith("dilated") else window_of)
     source = random_tensor(rng, "input", shape, zero)
     weights = weights_of(rng, (target[2], *window.kernel, shape[2]))
-    bias, requantize = spread(rng, weights, source.zero_point)
+    offset = _offset(rng)
+    bias, requantize = spread(rng, weights.astype(np.int16) + offset, source.zero_point)
     tensors, before = [source, Tensor("y", target, 0.02)], list[Layer]()
     live, residual, multiplier = {"input": random_codes(rng, shape)}, None, None
     if kind.endswith("residual"):
@@ -123,10 +134,20 @@ def _conv(rng: Rng, kind: str, number: int) -> Case:
             before.append(Conv2D("before", "input", "z", nothing, silent, one, ((8, 8),), window))
             live["z"] = random_codes(rng, target)
     else:
-        bias = _large_bias(rng, weights, bias, pairs, source.zero_point)
-    rows = _by_width(rng, bias, pairs)
+        bias = _large_bias(rng, weights, bias, pairs, source.zero_point, offset)
+    more = {"bias_by_width": _by_width(rng, bias, pairs), "weight_offset": offset}
     layer = Conv2D(
-        "layer", "input", "y", weights, bias, requantize, pairs, window, residual, multiplier, bias_by_width=rows
+        "layer",
+        "input",
+        "y",
+        weights,
+        bias,
+        requantize,
+        pairs,
+        window,
+        residual,
+        multiplier,
+        **more,
     )
     graph = Graph(kind, tuple(tensors), (*before, layer), "input", "y")
     return finish(layer, graph, live, pairs, in_place=residual == "z")
@@ -174,12 +195,13 @@ def _depthwise(rng: Rng, kind: str, number: int) -> Case:
             break
     source = random_tensor(rng, "input", shape, zero)
     weights = weights_of(rng, (shape[2], *window.kernel))
-    bias, requantize = spread(rng, weights, source.zero_point)
+    offset = _offset(rng)
+    bias, requantize = spread(rng, weights.astype(np.int16) + offset, source.zero_point)
     if rng.random() < 0.4:  # then accumulators leave the micro-kernel
         requantize = replace(requantize, low=int(rng.integers(0, 60)), high=int(rng.integers(200, 255)))
-    bias = _large_bias(rng, weights, bias, pairs, source.zero_point)
-    rows = _by_width(rng, bias, pairs)
-    layer = DepthwiseConv2D("layer", "input", "y", weights, bias, requantize, pairs, window, bias_by_width=rows)
+    bias = _large_bias(rng, weights, bias, pairs, source.zero_point, offset)
+    more = {"bias_by_width": _by_width(rng, bias, pairs), "weight_offset": offset}
+    layer = DepthwiseConv2D("layer", "input", "y", weights, bias, requantize, pairs, window, **more)
     graph = Graph(kind, (source, Tensor("y", target, 0.02)), (layer,), "input", "y")
     return finish(layer, graph, {"input": random_codes(rng, shape)}, pairs)
 
@@ -195,10 +217,11 @@ def _dense(rng: Rng, kind: str, number: int) -> Case:
     pairs, zero = pairs_of(kind, number)
     source = random_tensor(rng, "input", _dense_shape(rng), zero)
     weights = weights_of(rng, (random_size(rng), source.size))
-    bias, requantize = spread(rng, weights, source.zero_point)
-    bias = _large_bias(rng, weights, bias, pairs, source.zero_point)
-    rows = _by_width(rng, bias, pairs)
-    layer = Dense("layer", "input", "y", weights, bias, requantize, pairs, bias_by_width=rows)
+    offset = _offset(rng)
+    bias, requantize = spread(rng, weights.astype(np.int16) + offset, source.zero_point)
+    bias = _large_bias(rng, weights, bias, pairs, source.zero_point, offset)
+    more = {"bias_by_width": _by_width(rng, bias, pairs), "weight_offset": offset}
+    layer = Dense("layer", "input", "y", weights, bias, requantize, pairs, **more)
     graph = Graph(kind, (source, Tensor("y", (1, 1, len(weights)), 0.02)), (layer,), "input", "y")
     return finish(layer, graph, {"input": random_codes(rng, source.shape)}, pairs)
 
@@ -210,8 +233,9 @@ def _accumulate(rng: Rng, kind: str, number: int) -> Case:
     channels = int(rng.choice([*range(2, 10), 32, 33]))
     count = max(n for n in range(2, 8) if channels % n == 0)
     weights = weights_of(rng, (channels, source.size))
-    bias, _ = spread(rng, weights, source.zero_point)
-    bias = _large_bias(rng, weights, bias, pairs, source.zero_point)
+    offset = _offset(rng)
+    bias, _ = spread(rng, weights.astype(np.int16) + offset, source.zero_point)
+    bias = _large_bias(rng, weights, bias, pairs, source.zero_point, offset)
     candidates = tuple((w, 8) for w in range(2, 2 + count))
     copied = Tensor("copy", source.shape, source.scale, source.zero_point)
     one = Requantize(np.array([1 << 20], np.int32), np.array([32], np.uint8))
@@ -223,7 +247,7 @@ def _accumulate(rng: Rng, kind: str, number: int) -> Case:
     codes = random_codes(rng, source.shape)
     graphs, expected = [], []
     for pair in pairs:
-        layer = Dense("layer", "copy", "logits", weights, bias, None, (pair,))
+        layer = Dense("layer", "copy", "logits", weights, bias, None, (pair,), weight_offset=offset)
         controller = Controller("first", (layer,), tuple(d.name for d in decided))
         first = MaxPool2D("first", "input", "copy", Window((1, 1)))
         graph = Graph(kind, tensors, (first, *decided), "input", decided[-1].output, controller=controller)

@@ -33,10 +33,12 @@ from dqt_edge.lowering.records import (
     Multiplication,
     Operands,
     Padding,
+    Place,
     Pool,
     Rearrangement,
     Resizing,
     RowSoftmax,
+    State,
     Sum,
 )
 from dqt_edge.project.measure_code import FLAGS as CODE_FLAGS
@@ -52,7 +54,8 @@ RIG = Path(__file__).parent
 FLAGS = [*CODE_FLAGS, "-g", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 CODE, RAM, BATCH_OFFSET, BATCH_MAX = 0x8_0000, 0x10_0000, 0x10_0000, 0x10_0000
 TIMEOUT = 600
-STRUCTURES = ("rig_layer", "rig_batch", *(record.c_type for record in RECORDS))
+STRUCTURES = ("rig_layer", "rig_batch", *(record.c_type for record in RECORDS if record not in (Place, State)))
+"""What a batch is made of: all but what only a model has."""
 _LINE = re.compile(r"^(differs|strays|fault|done)((?: [0-9a-f]{8})+)$", re.MULTILINE)
 LINK = """ENTRY(reset)
 SECTIONS {{
