@@ -118,6 +118,27 @@ def transposed_gemm(m: Maker, x: str) -> str:
     return m.add("Gemm", m.add("Reshape", x, m.const([48, 4])), m.random(48, 3), transA=1)
 
 
+def relu_with_threshold(m: Maker, x: str) -> str:
+    """As tf2onnx writes Keras' ReLU with a slope and a threshold."""
+    above = m.add("Cast", m.add("Greater", x, m.const(0.2)), to=1)
+    below = m.add("Relu", m.add("Add", m.add("Neg", x), m.const(0.2)))
+    return m.add("Sub", m.add("Mul", above, x), m.add("Mul", m.const(0.1), below))
+
+
+def hard_shrink(m: Maker, x: str) -> str:
+    """As PyTorch's exporter writes it."""
+    inside = m.add("Less", m.add("Abs", x), m.const(0.4))
+    return m.add("Where", inside, m.const(0.0), x)
+
+
+def one_function(make: Callable[[Maker, str], Any], path: Path) -> str:
+    m = Maker()
+    network = read_onnx(m.save(path, make(m, m.conv(m.input(1, 3, 6, 8), 3, 4))))
+    assert [node.kind for node in network.nodes] == ["conv", "lookup"]
+    assert network.nodes[1].function is not None
+    return network.nodes[1].function.name
+
+
 SERIES = (4, 12)
 CASES = (
     Case("Conv", lambda m, x: m.conv(x, 4, 5, (3, 2), pads=[1, 0, 1, 1], strides=[2, 1])),
@@ -179,6 +200,8 @@ CASES = (
     Case("hard swish of Clip", hard_swish),
     Case("mish of Softplus", mish),
     Case("swish across a Transpose", swish_across_a_transpose),
+    Case("ReLU of Greater", relu_with_threshold),
+    Case("hard shrink of Where", hard_shrink),
     Case("Clip", op("Clip", -0.25, 0.5)),
     Case("Clip to 6", op("Clip", 0.0, 6.0)),
     Case("PRelu", lambda m, x: m.add("PRelu", x, m.random(4, 1, 1))),
@@ -296,6 +319,23 @@ def test_an_operator_computes_what_onnx_runtime_computes(case: Case, tmp_path: P
     assert not network.integer
     assert max(beside_runtime(network, tmp_path / "case.onnx")) <= case.close
     assert case.moves or not moves_of(network)
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (gelu_of_erf, "gelu"),
+        (hard_swish, "hard_swish"),
+        (mish, "mish"),
+        (swish_across_a_transpose, "swish"),
+        (relu_with_threshold, "relu"),
+        (hard_shrink, "hard_shrink"),
+    ],
+)
+def test_an_activation_in_several_operators_is_one_function(
+    make: Callable[[Maker, str], Any], name: str, tmp_path: Path
+) -> None:
+    assert one_function(make, tmp_path / "model.onnx") == name
 
 
 def test_every_operator_that_is_translated_is_tested() -> None:

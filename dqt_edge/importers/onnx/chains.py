@@ -20,14 +20,15 @@ from ..functions import Function
 from ..problems import Unfit
 from ..values import Quant
 from .context import Context
-from .file import FLOATS, RawNode
+from .file import BOOL, FLOATS, RawNode
 from .view import View
 
 Reals = npt.NDArray[np.float64]
 JOINED = "joined"
 """Type of the node that stands for such a chain; attributes ``function`` and ``axes``, the transpose within it."""
 CHAIN_MAX = 16
-GRID = np.concatenate([np.linspace(-12, 12, 1201), np.linspace(-1, 1, 41), [-60.0, -30.0, 30.0, 60.0]])
+GRID_MAX = 12
+GRID = np.concatenate([np.linspace(-GRID_MAX, GRID_MAX, 1201), np.linspace(-1, 1, 41), [-60.0, -30.0, 30.0, 60.0]])
 CLOSE = 2e-5
 """Absolute and relative difference of two spellings of one function; float32 constants and tanh leave 1e-6."""
 
@@ -55,7 +56,13 @@ _STEPS: dict[str, Callable[..., Any]] = {
     "Sigmoid": Function("sigmoid"),
     "Softplus": Function("softplus"),
     "Softsign": Function("softsign"),
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+    "Not": lambda x: x == 0,
     "Identity": lambda x: x,
+    "Transpose": lambda x: x,
     "Cast": lambda x: x,
 }
 PLAIN = ("Cast", "Identity", "Transpose")
@@ -129,9 +136,9 @@ def _chains(context: Context, last: RawNode, makers: dict[str, RawNode]) -> Iter
 
 def _computed(context: Context, node: RawNode) -> set[str] | None:
     """Computed tensors that an operator on real elements reads; None if it is none, or if its constants are several."""
-    if node.type not in (*_STEPS, "Clip", "HardSigmoid", "LeakyRelu", "Transpose"):
+    if node.type not in (*_STEPS, "Clip", "HardSigmoid", "LeakyRelu", "Where"):
         return None
-    if node.type == "Cast" and int(node.attributes.get("to", 1)) not in FLOATS:
+    if node.type == "Cast" and int(node.attributes.get("to", 1)) not in (*FLOATS, BOOL):
         return None
     found = set()
     for name in node.inputs:
@@ -157,7 +164,7 @@ def _recognised(context: Context, chain: _Chain) -> tuple[Function | None, tuple
         return None
     values, axes = found
     known = next((k for k, v in zip(_KNOWN, _VALUES, strict=True) if _same(k, values, v)), None)
-    known = known or _limits(values) or _line(values)
+    known = known or _limits(values) or _line(values) or _broken(values, _numbers(context, chain))
     if known is None and (not context.integer or context.ahead(chain.nodes[-1].outputs[0])[0] is None):
         return None
     return known, axes
@@ -201,8 +208,8 @@ def _step(context: Context, node: RawNode, operands: list[Reals]) -> Reals:
         return np.asarray(np.clip(alpha * x + beta, 0, 1), np.float64)
     if node.type == "LeakyRelu":
         return np.asarray(np.where(x >= 0, x, node.attributes.get("alpha", 0.01) * x), np.float64)
-    if node.type == "Transpose":
-        return x
+    if node.type == "Where":
+        return np.asarray(np.where(x != 0, operands[1], operands[2]), np.float64)
     made = operands[0]
     if len(operands) == 1:
         return np.asarray(_STEPS[node.type](made), np.float64)
@@ -239,6 +246,36 @@ def _line(found: Reals) -> Function | None:
     summand = float(found[middle])
     line = Function("linear", {"factor": float(found[-1] - summand) / float(GRID[-1]), "summand": summand})
     return line if np.allclose(found, line(GRID), rtol=CLOSE, atol=CLOSE) else None
+
+
+def _numbers(context: Context, chain: _Chain) -> list[float]:
+    """Constants of a chain, small ones, and their negatives."""
+    found = {0.0}
+    for name in {name for node in chain.nodes for name in node.inputs if context.is_constant(name)}:
+        number = float(_operand(context, {}, name))
+        found |= {number, -number} if abs(number) < GRID_MAX else set()
+    return sorted(found)
+
+
+def _broken(found: Reals, numbers: list[float]) -> Function | None:
+    """A function in pieces, which breaks at one of these numbers: ReLU with a slope and a threshold, and its like."""
+    if not np.isfinite(found).all():
+        return None
+    far, end = int(np.argmin(np.abs(GRID + GRID_MAX))), float(found[-1])
+    for at in numbers:
+        slope = float(found[far]) / (float(GRID[far]) - at)
+        most = end if end < GRID[-1] else np.inf
+        candidates = [
+            Function("relu", {"slope": slope, "threshold": at, "most": most}),
+            Function("threshold", {"threshold": at, "value": float(found[0])}),
+            Function("hard_shrink", {"threshold": abs(at)}),
+            Function("soft_shrink", {"threshold": abs(at)}),
+        ]
+        beside = np.minimum(np.abs(GRID - at), np.abs(GRID + at)) > CLOSE
+        for function in candidates:
+            if np.allclose(found[beside], function(GRID[beside]), rtol=CLOSE, atol=CLOSE):
+                return function
+    return None
 
 
 def joined(context: Context, node: RawNode) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from ...errors import BadFileError, DqtError, ToolchainError, UnsupportedError
 from ..reading import COUNT_MAX, FILE_MAX, read_bytes
 
+BOOL = 9
 CODES = (2, 3)
 """UINT8 and INT8 in the same list."""
 MOVES = frozenset(
