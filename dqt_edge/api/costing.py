@@ -81,8 +81,8 @@ def cost(
     """Count BitOPs and the work of switching widths.
 
     Args:
-        model: A graph, a name such as ``"resnet50"``, or the path of a checkpoint or a ``.tflite``, ``.keras`` or
-            ``.h5`` file.
+        model: A graph, a name such as ``"resnet50"``, or the path of a checkpoint or a ``.tflite``, ``.onnx``,
+            ``.keras`` or ``.h5`` file.
         candidates: Width pairs, each for all layers at once; None is a checkpoint's own, else the usual five.
         policy: Also this width vector of a checkpoint.
         input_shape: (height, width, channels) of a named model, instead of its usual ones.

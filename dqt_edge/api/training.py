@@ -125,12 +125,13 @@ def train(
         data: ``"digits"``, ``"cifar10"``, an ``.npz`` file, a folder of images, or arrays ``(x, y)`` or
             ``(x, y, x_test, y_test)``: images [n, h, w] or [n, h, w, c] and class numbers [n], or the targets of
             another task; of an autoencoder ``(x,)``.
-        model: Name of a model, such as ``"tiny"``; a ``.keras``, ``.h5`` or float ``.tflite`` file; or a Keras model
-            in memory, whose weights the run starts with.
+        model: Name of a model, such as ``"tiny"``; a ``.keras`` or ``.h5`` file, or a float ``.onnx`` or ``.tflite``
+            one; or a Keras model in memory, whose weights the run starts with.
         out: Checkpoint to write, ``.safetensors``. Beside it come a log, a picture of it, and the state of the run.
             None: nothing is written.
         resume: Go on where a stopped run with the same ``out`` left off.
-        init: Weights to start with: a ``.keras``, ``.h5`` or ``.tflite`` file, or the checkpoint of an earlier run.
+        init: Weights to start with: a ``.keras``, ``.h5``, ``.onnx`` or ``.tflite`` file, or the checkpoint of an
+            earlier run.
         candidates: Width pairs of the adaptive layers, 8x8 among them: text such as ``"8x8,4x4,2x4"``, or pairs.
         budget: Mean BitOPs allowed, as a part of everything at 8x8, 0..1.
         epochs: Passes over the training set, 4 or more; with ``init`` 1 or more.

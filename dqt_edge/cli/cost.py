@@ -28,8 +28,8 @@ def cost(model: str, input_shape: str | None, show_layers: bool, as_json: bool, 
     """Count BitOPs and the work of switching widths, from a model's shapes alone.
 
     MODEL is a name (resnet50, resnet18-imagenet, resnet18-cifar, ...; any of 'train --model'), a checkpoint, or a
-    .tflite, .keras or .h5 file. The first and the last layer stay at 8x8 unless --ends is given; a checkpoint's own
-    candidates say which layers may be narrow.
+    .tflite, .onnx, .keras or .h5 file. The first and the last layer stay at 8x8 unless --ends is given; a checkpoint's
+    own candidates say which layers may be narrow.
 
     \b
     Examples:

@@ -51,6 +51,7 @@ def import_(
     \b
     Examples:
       dqt-edge import resnet8_int8.tflite --out resnet8.safetensors --candidates 8x8,4x8,4x4 --data test.npz
+      dqt-edge import vision_qdq.onnx --out vision.safetensors
       dqt-edge import kws.keras --calibration train.npz --out kws.safetensors
     """
     from ..api.files import save

@@ -61,12 +61,12 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
     default="tiny",
     show_default=True,
     metavar="NAME|FILE",
-    help="tiny, resnet8, ecg, ... or a .keras, .h5 or float .tflite file.",
+    help="tiny, resnet8, ecg, ... or a .keras, .h5, float .onnx or .tflite file.",
 )
 @click.option(
     "--init",
     metavar="FILE",
-    help="Weights to start with: a .keras, .h5 or .tflite file, or the .safetensors of an earlier run.",
+    help="Weights to start with: a .keras, .h5, .onnx or .tflite file, or the .safetensors of an earlier run.",
 )
 @click.option(
     "--candidates",

@@ -15,9 +15,10 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 from dqt_edge.graph import Conv2D, Dense, DepthwiseConv2D, Graph, MacLayer
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.onnx import read_onnx
-from tests.support.onnx_models import Maker, codes_beside_runtime, moves_of, quantise
+from tests.support.onnx_models import Maker, beside_runtime, codes_beside_runtime, moves_of, quantise
 
-UINT8, INT8 = 2, 3
+UINT8, FLOAT16 = 2, 10
+"""In ONNX's list of types."""
 
 
 def classifier(m: Maker) -> str:
@@ -76,6 +77,15 @@ def test_each_layer_is_within_one_code_of_onnx_runtime(
     differences = codes_beside_runtime(assemble(network), path)
     assert len(differences) >= len([node for node in network.nodes if node.weights is not None])
     assert max(differences.values()) <= 1, differences
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_weights_of_uint8_keep_their_zero_points(per_channel: bool, tmp_path: Path) -> None:
+    m = Maker()
+    source = m.save(tmp_path / "float.onnx", classifier(m))
+    path = quantise(source, tmp_path / "model.onnx", per_channel=per_channel, weights="QUInt8")
+    assert max(codes_beside_runtime(assemble(read_onnx(path)), path).values()) <= 1
 
 
 # --- As PyTorch's exporters write it --------------------------------------------------------------------------
@@ -208,3 +218,11 @@ def test_weights_of_other_types_are_read(dtype: Any, tmp_path: Path) -> None:
     network = read_onnx(m.save(tmp_path / "model.onnx", x))
     stored = m.onnx.numpy_helper.to_array(m.constants[0]).astype(np.float32)
     assert np.array_equal(network.nodes[0].weights, stored.transpose(0, 2, 3, 1))
+
+
+def test_a_model_of_float16_computes_what_onnx_runtime_computes(tmp_path: Path) -> None:
+    m = Maker()
+    half = [m.const(m.rng.normal(0, 0.3, shape).astype(np.float16), np.float16) for shape in ((4, 3, 3, 3), (4,))]
+    x = m.add("Relu", m.add("Conv", m.input("n", 3, 8, 8, kind=FLOAT16), *half))
+    path = m.save(tmp_path / "model.onnx", m.add("Cast", m.add("GlobalAveragePool", x), to=1))
+    assert max(beside_runtime(read_onnx(path), path)) < 2e-3  # half precision has 11 bits

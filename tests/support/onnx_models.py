@@ -78,7 +78,13 @@ class Maker:
 
 
 def quantise(
-    source: Path, path: Path, *, activations: str = "QUInt8", per_channel: bool = True, form: str = "QDQ"
+    source: Path,
+    path: Path,
+    *,
+    activations: str = "QUInt8",
+    per_channel: bool = True,
+    form: str = "QDQ",
+    weights: str = "QInt8",
 ) -> Path:
     """As ``onnxruntime.quantization.quantize_static`` writes it."""
     import onnx
@@ -102,7 +108,7 @@ def quantise(
         quant_format=getattr(quantization.QuantFormat, form),
         per_channel=per_channel,
         activation_type=getattr(quantization.QuantType, activations),
-        weight_type=quantization.QuantType.QInt8,
+        weight_type=getattr(quantization.QuantType, weights),
     )
     return path
 
