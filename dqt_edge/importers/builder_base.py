@@ -103,8 +103,8 @@ class BuilderBase:
     # --- Borders --------------------------------------------------------------------------------------------
 
     def input(self, name: str, shape: Logical, quant: Quant | None = None, source: int | str = "") -> Value:
-        """An input of the model; the first is named ``input``."""
-        made = self.unique(name if self.inputs else "input")
+        """An input of the model. Where there are several, data is given by their names; a single one is ``input``."""
+        made = self.unique(name)
         self.inputs.append(self.define(made, layout(shape), quant, source))
         return Value(made, tuple(shape))
 

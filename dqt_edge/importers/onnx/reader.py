@@ -106,7 +106,8 @@ class _Reader:
         axes = [0, *range(2, len(known)), 1] if turned else list(range(len(known)))
         lying = axes[1:] if len(known) > 1 else axes
         quant = self.input_quant(given)
-        value = self.context.builder.input(given.name, tuple(known[axis] for axis in lying), quant, given.name)
+        name = given.name if len(self.raw.inputs) > 1 else "input"
+        value = self.context.builder.input(name, tuple(known[axis] for axis in lying), quant, given.name)
         if turned:
             self.turned.append(value.edge)
         self.context.put(given.name, view_of(value, known, axes, quant))
