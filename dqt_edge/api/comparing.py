@@ -25,11 +25,11 @@ def compare(
     first: bool = False,
     progress: Progress = silent,
 ) -> Comparison:
-    """Run an imported model at 8x8 beside the runtime of its file: TFLite with its reference kernels, or ONNX Runtime.
+    """Run an imported model at 8x8 beside its file's runtime: TFLite's reference kernels, ONNX Runtime, Keras.
 
     Args:
         model: What ``import_model`` made, or the path of its checkpoint.
-        original: The ``.tflite`` or ``.onnx`` file that it was imported from.
+        original: The ``.tflite``, ``.onnx``, ``.keras`` or ``.h5`` file that it was imported from.
         data: A data set, of which the test part is run, a file, or arrays ``x`` or ``(x, y)``; None is random inputs.
         count: Number of samples, chosen at random, each class in proportion; None is all, or 100 random inputs.
         seed: Of the choice, and of random inputs.

@@ -241,17 +241,23 @@ class Builder(Elementwise):
             raise Unfit("the model has no output", "a model with an output")
         network = Network(
             self.name,
-            dict(self.edges),
+            self.named_once(),
             tuple(self.nodes),
             tuple(self.inputs),
             tuple(self.outputs),
             tuple(self.variables),
             dict(provenance),
         )
-        found = simplify(network, keep_end=keep_end)
+        found = _sourced(simplify(network, keep_end=keep_end))
         if "dropped" not in found.provenance or "dropped" in provenance:
             return found
-        return dataclasses.replace(found, whole=simplify(network, keep_end=True))
+        return dataclasses.replace(found, whole=_sourced(simplify(network, keep_end=True)))
+
+
+def _sourced(network: Network) -> Network:
+    """With the tensor of the file that each edge is, for ``compare``."""
+    tensors = {edge.name: edge.source for edge in network.edges.values() if edge.source != ""}
+    return dataclasses.replace(network, provenance=network.provenance | {"tensors": tensors})
 
 
 def _output(found: Window, x: Value) -> tuple[int, int]:

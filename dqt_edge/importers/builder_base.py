@@ -134,6 +134,21 @@ class BuilderBase:
         """Stands for what a refused operator would have made."""
         return Value(self.define(self.unique("refused"), layout(shape), quant), tuple(shape), refused=True)
 
+    def named_once(self) -> dict[str, Edge]:
+        """The edges, each tensor of the file at one edge and its views: the last, behind an operator's activation."""
+        last: dict[int | str, str] = {}
+        origin = {name: name for name in self.edges}
+        for node in self.nodes:
+            if node.order is not None and node.order.keeps(math.prod(self.edges[node.inputs[0]].shape)):
+                origin[node.output] = origin[node.inputs[0]]
+        for name, edge in self.edges.items():
+            if edge.source != "" and origin[name] == name:
+                last[edge.source] = name
+        return {
+            name: edge if last.get(edge.source) == origin[name] else dataclasses.replace(edge, source="")
+            for name, edge in self.edges.items()
+        }
+
     def rename_source(self, value: Value, source: int | str) -> None:
         """Say which tensor of the file a value is, where the builder could not know."""
         edge = self.edges[value.edge]

@@ -79,7 +79,7 @@ class Comparison(Shown):
         if self.score is None or self.reference_score is None:
             return ()
         pairs = zip(self.score.figures, self.reference_score.figures, strict=False)
-        theirs = "ONNX Runtime" if self.runtime == "onnxruntime" else "TFLite"
+        theirs = {"onnxruntime": "ONNX Runtime", "keras": "Keras"}.get(self.runtime, "TFLite")
         return tuple((o.title, f"dqt-edge {o.text}, {theirs} {t.text}") for o, t in pairs if o.name != "threshold")
 
     def as_json(self) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def compare(
     if not len(codes):
         raise UsageError("there are no samples to compare", where="data", next_step="give at least one sample")
     reference = open_reference(path, min(BATCH, len(codes)), stream=bool(graph.states))
-    tally = _Tally(graph, sources, reference)
+    tally = _Tally(graph, {name: s for name, s in sources.items() if reference.knows(s)}, reference)
     ours = _ours(graph, given)
     for start in range(0, len(codes), BATCH):
         rows = slice(start, start + BATCH)

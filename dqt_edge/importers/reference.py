@@ -45,6 +45,10 @@ class Reference(Protocol):
         """Scale and zero point of a tensor; None if it holds real numbers."""
         ...
 
+    def knows(self, source: Source) -> bool:
+        """Whether a tensor is within reach."""
+        ...
+
     @property
     def inputs(self) -> tuple[Source, ...]:
         """The file's input tensors, in the order of the Graph's."""
@@ -67,6 +71,10 @@ def open_reference(path: Path, batch: int, *, stream: bool = False) -> Reference
         return TfliteReference(path, 1 if stream else batch)
     if path.suffix == ".onnx":
         return OnnxReference(path)
+    if path.suffix in (".keras", ".h5"):
+        from .reference_keras import KerasReference  # noqa: PLC0415 - starts TensorFlow
+
+        return KerasReference(path, batch)
     raise UsageError(
         f"{path.suffix or 'a file without suffix'!r} has no runtime to compare with",
         where=str(path),

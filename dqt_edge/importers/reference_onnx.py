@@ -93,6 +93,10 @@ class OnnxReference:
             raise self._bad(error) from error
         return [np.asarray(feeds[str(name)] if name in feeds else found[str(name)]) for name in wanted]
 
+    def knows(self, source: int | str) -> bool:
+        """Whether a tensor is within reach: each one is."""
+        return bool(source)
+
     def quantised(self, source: int | str) -> tuple[float, int] | None:
         """Scale and zero point of a tensor, the latter in codes 0..255; None if it holds real numbers."""
         node = self._codes.get(str(source)) or coded_by(self._makers, str(source))

@@ -135,6 +135,10 @@ class TfliteReference:
             next_step="convert the model again",
         )
 
+    def knows(self, source: int | str) -> bool:
+        """Whether a tensor is within reach."""
+        return source in self._details
+
     def quantised(self, source: int | str) -> tuple[float, int] | None:
         """Scale and zero point of a tensor, the latter in codes 0..255; None if it holds real numbers."""
         detail = self._details[int(source)]

@@ -26,6 +26,13 @@ def read_keras(path: Path) -> Network:
         ToolchainError: TensorFlow is not installed.
     """
     content = read_bytes(path)
+    model, checked = load(path)
+    reader = Reader(path.name, graph_name(path), old=checked.version.startswith("2."))
+    return reader.network(model, hashlib.sha256(content).hexdigest())
+
+
+def load(path: Path) -> tuple[Any, Checked]:
+    """The model of a file that has been checked, and what was found; raises as :func:`read_keras` does."""
     try:
         start_tensorflow()
     except ToolchainError as error:
@@ -36,12 +43,10 @@ def read_keras(path: Path) -> Network:
         ) from error
     checked = check_config(path)
     try:
-        model = _load(path, checked)
+        return _load(path, checked), checked
     except Exception as error:  # Keras raises whatever its layers do
         reason = (str(error).splitlines() or [""])[0][:200]
         raise bad(f"Keras cannot load it ({type(error).__name__}: {reason})", path) from error
-    reader = Reader(path.name, graph_name(path), old=checked.version.startswith("2."))
-    return reader.network(model, hashlib.sha256(content).hexdigest())
 
 
 def from_model(model: Any, source: str, name: str, sha256: str = "") -> Network:  # noqa: ANN401 - a Keras model

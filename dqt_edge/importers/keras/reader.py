@@ -124,7 +124,7 @@ class Reader:
             return self.nested(operation, inner, list(values(args)) + list(values(kwargs)), prefix)
         shapes = tuple(_sample(tensor.shape) for tensor in node.outputs)
         assert translation is not None
-        source = str(node.outputs[0].name)
+        source = call_name(node, prefix)
         last = id(node.outputs[0]) == self.end
         call = Call(self.builder, operation, operation.name, args, kwargs, shapes, source, self.old, last)
         made = translation.translate(call)
@@ -157,6 +157,18 @@ def _graph(operation: Any) -> Any:  # noqa: ANN401 - a functional model or None
     """The graph of a model, if the operation is one: that of a Sequential is a functional model of its own."""
     graph = getattr(operation, "_functional", None) or operation
     return graph if hasattr(graph, "_nodes_by_depth") and is_layer(graph) else None
+
+
+graph_of = _graph
+
+
+def call_name(node: Any, prefix: str) -> str:  # noqa: ANN401 - a call
+    """What a call's first result is called: by its layer, and by which of the layer's calls it is.
+
+    Keras' own names of tensors count on through a process, so that they are others when a file is loaded again.
+    """
+    turn = _turn(node)
+    return f"{prefix}{node.operation.name}" + (f":{turn}" if turn else "")
 
 
 def _turn(node: Any) -> int:  # noqa: ANN401 - a call

@@ -55,8 +55,7 @@ class _Reader(Operands):
                 self.output(index, number)
         self.problems.refuse()
         network = self.builder.finish({"source": self.path.name, "sha256": self.raw.sha256})
-        found = {edge.name: edge.source for edge in network.edges.values() if isinstance(edge.source, int)}
-        more: dict[str, Any] = {"tensors": found}
+        more: dict[str, Any] = {}
         if self.notes:
             more["notes"] = self.notes
         if self.dropped:
