@@ -272,7 +272,7 @@ def test_an_import_of_bytes_is_the_import_of_the_file(here: Path) -> None:
     assert dqt.import_model(real, calibration=x) == dqt.import_model(real, calibration="c.npz")
     with pytest.raises(errors.UsageError, match="8x8 is missing; an imported model was made for 8 bits"):
         dqt.import_model(path, candidates="4x4")
-    with pytest.raises(errors.BadFileError, match="no model of TFLite or Keras"):
+    with pytest.raises(errors.BadFileError, match="no model of TFLite, ONNX or Keras"):
         dqt.import_model(b"nothing of the kind")
     with pytest.raises(errors.UsageError, match="int is no model"):
         dqt.import_model(3)
