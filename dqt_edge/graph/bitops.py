@@ -44,6 +44,8 @@ def cost_table(
         fixed: Pairs of other layers that do not run at 8x8.
     """
     full = PER_MAC * sum(macs.values())
+    if not full:  # nor is any layer adaptive
+        return [], 1.0
     rows = [[macs[name] * w * a / full for w, a in pairs] for name, pairs in adaptive.items()]
     others = [name for name in macs if name not in adaptive]
     constant = total([macs[name] for name in others], [(fixed or {}).get(name, FULL) for name in others])
@@ -62,7 +64,7 @@ def graph_costs(graph: Graph) -> tuple[list[list[float]], float]:
 
 
 def bitops(graph: Graph, choices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Ratio of each inference.
+    """Ratio of each inference; 1 for a network without multiply-accumulates, which has nothing to choose.
 
     Args:
         graph: The network.
@@ -80,6 +82,8 @@ def bitops(graph: Graph, choices: npt.NDArray[np.int64]) -> npt.NDArray[np.float
             position += 1
         else:
             ratio[:, column] = cost[0]
+    if not macs.any():
+        return np.ones(len(choices))
     return np.asarray(ratio @ macs / macs.sum(), dtype=np.float64)
 
 

@@ -32,6 +32,7 @@ from dqt_edge.graph import (
     interpreter,
     nested,
 )
+from dqt_edge.graph.bitops import bitops, graph_costs
 from tests.support.random_graphs import random_codes
 from tests.support.random_unweighted import random_unweighted_graph
 from tests.support.slow_unweighted import slow_unweighted
@@ -296,6 +297,13 @@ def test_what_cannot_be_lowered_is_refused_with_its_reason(make, reason: str) ->
     with pytest.raises(UnsupportedError) as caught:
         make()
     assert reason in str(caught.value)
+
+
+def test_a_network_without_weights_costs_what_it_costs() -> None:
+    graph = random_unweighted_graph(1)
+    assert bitops(graph, np.zeros((3, 0), np.int64)).tolist() == [1, 1, 1]
+    assert graph_costs(graph) == ([], 1.0)
+    assert graph.total_macs == 0
 
 
 def test_layers_compare_by_content() -> None:

@@ -17,8 +17,9 @@ from dqt_edge.project.export import export
 from dqt_edge.project.footprint import reachable
 from dqt_edge.project.manifest import Project
 from dqt_edge.project.measure_code import measure_core
-from tests.support.in_place import pools
+from tests.support.in_place import pools, unweighted
 from tests.support.kernel_cases import cases
+from tests.support.random_graphs import random_graph
 
 pytestmark = pytest.mark.cross
 
@@ -30,6 +31,8 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
     "conv": lambda: cases("conv", 1, (5, 6, 4), 2),
     "depthwise": lambda: with_candidates(cases("depthwise", 5, (7, 7, 8), 6), (8, 8), (4, 4)),
     "pooling": lambda: pools(1, (6, 6, 8), 2, average=True),
+    "without weights": lambda: unweighted(1, (4, 5, 8)),
+    "of every kind": lambda: random_graph(3, every=True),
 }
 """Networks of one kind of layer only."""
 CROSS = [board_id for board_id in board_ids() if board_id not in ("host", "qemu-m7")]  # which is an stm32h7
