@@ -34,6 +34,7 @@ class Conv:
     norm: bool = True
     adaptive: bool = True
     limit: float | None = None
+    dilation: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Depthwise:
     norm: bool = True
     adaptive: bool = True
     limit: float | None = None
+    dilation: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,16 @@ class Fully:
 
 @dataclass(frozen=True)
 class Sum:
-    """Addition of two tensors of one shape, then PACT if ``relu``."""
+    """Addition of two tensors, then PACT if ``relu``; each dimension of an operand is the result's, or 1.
+
+    ``signs`` are those of the operands: -1 subtracts one.
+    """
 
     name: str
     inputs: tuple[str, str]
     relu: bool = True
     limit: float | None = None
+    signs: tuple[int, int] = (1, 1)
 
 
 @dataclass(frozen=True)
@@ -115,12 +121,15 @@ class Product:
 
 @dataclass(frozen=True)
 class Apply:
-    """A function of each number, by its name in ``importers.functions``, with parameters by their names there."""
+    """A function of each number, by its name in ``importers.functions``, with parameters by their names there.
+
+    A parameter is a number, or one for each channel.
+    """
 
     name: str
     input: str
     function: str
-    parameters: tuple[tuple[str, float], ...] = ()
+    parameters: tuple[tuple[str, float | tuple[float, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -168,7 +177,7 @@ class Spec:
         order = [INPUT, *(node.name for node in self.nodes)]
         found = {}
         for node in self.nodes:
-            if not isinstance(node, Sum) or node.inputs[0] == node.inputs[1]:
+            if not isinstance(node, Sum) or node.inputs[0] == node.inputs[1] or node.signs != (1, 1):
                 continue
             other, last = sorted(node.inputs, key=order.index)
             maker = next((n for n in self.nodes if n.name == last), None)
@@ -187,15 +196,26 @@ def window_of(node: Conv | Depthwise | MaxPool | AveragePool, source: Shape) -> 
     """Sliding window of a node on an input of that shape."""
     size = source[:2]
     kernel = node.kernel or size
+    dilation = node.dilation if isinstance(node, Conv | Depthwise) else (1, 1)
     if node.padding == "same":
-        return Window.same(size, kernel, node.stride)
-    return Window(kernel, node.stride, (0, 0, 0, 0) if node.padding == "valid" else node.padding)
+        return Window.same(size, kernel, node.stride, dilation)
+    return Window(kernel, node.stride, (0, 0, 0, 0) if node.padding == "valid" else node.padding, dilation)
 
 
 def control_window(spec: Spec, source: Shape) -> Window:
     """Window with which the controller pools the output, of shape ``source``, of the node that it runs behind."""
     height, width = (-(-n // spec.grid) for n in source[:2])
     return Window.same(source[:2], (height, width), (height, width))
+
+
+def _broadcast(spec: Spec, node: Sum | Product, first: Shape, second: Shape) -> Shape:
+    if any(a != b and 1 not in (a, b) for a, b in zip(first, second, strict=True)):
+        raise UnsupportedError(
+            f"layer {node.name!r} {'adds' if isinstance(node, Sum) else 'multiplies'} shapes {first} and {second}",
+            where=f"model {spec.name!r}",
+            next_step="make both operands of one shape",
+        )
+    return (max(first[0], second[0]), max(first[1], second[1]), max(first[2], second[2]))
 
 
 def _joined(spec: Spec, node: Join, sources: list[Shape]) -> Shape:
@@ -224,19 +244,10 @@ def shapes(spec: Spec, input_shape: Shape) -> dict[str, Shape]:
         source = known[inputs_of(node)[0]]
         if isinstance(node, Fully):
             known[node.name] = (1, 1, node.units)
-        elif isinstance(node, Sum):
-            if known[node.inputs[1]] != source:
-                raise UnsupportedError(
-                    f"layer {node.name!r} adds shapes {source} and {known[node.inputs[1]]}",
-                    where=f"model {spec.name!r}",
-                    next_step="make both operands of one shape",
-                )
-            known[node.name] = source
         elif isinstance(node, Join):
             known[node.name] = _joined(spec, node, [known[name] for name in node.inputs])
-        elif isinstance(node, Product):
-            other = known[node.inputs[1]]
-            known[node.name] = (max(source[0], other[0]), max(source[1], other[1]), max(source[2], other[2]))
+        elif isinstance(node, Sum | Product):
+            known[node.name] = _broadcast(spec, node, source, known[node.inputs[1]])
         elif isinstance(node, Apply):
             known[node.name] = source
         elif isinstance(node, Move):

@@ -30,8 +30,8 @@ class Unfit(Exception):  # noqa: N818 - a signal between two functions, never sh
 class Problems:
     """The list that a reader fills."""
 
-    def __init__(self, where: str) -> None:
-        self.where = where
+    def __init__(self, where: str, verb: str = "imported") -> None:
+        self.where, self.verb = where, verb
         self.found: list[Problem] = []
 
     @contextmanager
@@ -49,7 +49,7 @@ class Problems:
         if not self.found:
             return
         count = len(self.found)
-        lines = [f"{count} layer{'s' * (count > 1)} of the model cannot be imported:"]
+        lines = [f"{count} layer{'s' * (count > 1)} of the model cannot be {self.verb}:"]
         lines += [f"  - {p.layer} ({p.type}): {p.reason}; nearest supported form: {p.nearest}" for p in self.found]
         raise UnsupportedError(
             "\n".join(lines),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def trainable(network: Network, source: str) -> Initial:
     """
     network = fold_activations(network)
     _refuse_more(network, source)
-    problems = Problems(source)
+    problems = Problems(source, "trained")
     made_by = {network.input: INPUT}
     macs = [node.name for node in network.nodes if node.kind in MAC_KINDS]
     untouched = {INPUT}
@@ -134,10 +135,7 @@ def _node(node: Node, inputs: tuple[str, ...], network: Network, adaptive: bool)
     if node.activation == "relu6":
         limit = LIMITS["relu6"][1]
     if node.kind == "add":
-        shapes = {network.edges[name].shape for name in (*node.inputs, node.output)}
-        if node.signs != (1, 1) or len(shapes) > 1:
-            raise Unfit("it subtracts, or adds tensors of different shapes", "a sum of two tensors of one shape")
-        return Sum(node.name, (inputs[0], inputs[1]), relu=relu, limit=limit)
+        return Sum(node.name, (inputs[0], inputs[1]), relu=relu, limit=limit, signs=node.signs)
     if node.kind == "dense":
         return Fully(node.name, inputs[0], len(node.weights), relu, norm=True, adaptive=adaptive, limit=limit)  # type: ignore[arg-type]
     return _windowed(node, inputs[0], network, adaptive, limit)
@@ -147,17 +145,14 @@ def _windowed(node: Node, source: str, network: Network, adaptive: bool, limit: 
     """A convolution or a pooling."""
     assert node.window is not None
     relu = node.activation != "none"
-    if node.window.dilation != (1, 1):
-        raise Unfit(f"its dilation is {node.window.dilation}", "dilation 1")
     shape = network.edges[node.inputs[0]].shape
     kernel, stride, padding = node.window.kernel, node.window.stride, _padding(node.window, shape)
     if node.kind in MAC_KINDS:
         assert node.weights is not None
+        facts: dict[str, Any] = {"relu": relu, "adaptive": adaptive, "limit": limit, "dilation": node.window.dilation}
         if node.kind == "conv":
-            return Conv(
-                node.name, source, len(node.weights), kernel, stride, padding, relu, adaptive=adaptive, limit=limit
-            )
-        return Depthwise(node.name, source, kernel, stride, padding, relu, adaptive=adaptive, limit=limit)
+            return Conv(node.name, source, len(node.weights), kernel, stride, padding, **facts)
+        return Depthwise(node.name, source, kernel, stride, padding, **facts)
     if relu or node.factor != 1:
         raise Unfit("an activation follows a pooling, or it sums", "a plain pooling, and the activation before it")
     if node.kind == "max_pool":
@@ -200,18 +195,17 @@ def _function(node: Node, source: str, function: Function) -> SpecNode:
         name = node.activation
     elif node.activation != "none":
         raise Unfit(f"{name} is followed by {node.activation}", "one activation")
-    if name not in FUNCTIONS or (name == "relu" and parameters):
+    if name not in FUNCTIONS:
         raise Unfit(f"the function {name} cannot be trained through", ", ".join(sorted(FUNCTIONS)))
-    if any(np.asarray(value).size > 1 for value in parameters.values()):
-        raise Unfit(f"{name} has parameters by channel", "one for all channels")
-    values = tuple((key, float(np.asarray(value).reshape(()))) for key, value in parameters.items())
+    found = {key: tuple(np.asarray(value, np.float64).ravel().tolist()) for key, value in parameters.items()}
+    values = tuple((key, value[0] if len(value) == 1 else value) for key, value in found.items())
     return Apply(node.name, source, name, values)
 
 
 def _padding(window: Window, shape: Shape) -> Padding:
     if not any(window.padding):
         return "valid"
-    same = Window.same(shape[:2], window.kernel, window.stride)
+    same = Window.same(shape[:2], window.kernel, window.stride, window.dilation)
     return "same" if same.padding == window.padding else window.padding
 
 

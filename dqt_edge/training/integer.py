@@ -27,6 +27,7 @@ from ..graph import (
 from ..graph.interpreter import Result
 from ..graph.policy import Policy, Settled, fixed_choices, logit_bias, parse_policy
 from .integer_unweighted import requantize, unweighted_codes
+from .layers import spread
 from .quantizers import Array
 
 BATCH = 256
@@ -101,19 +102,9 @@ def _pad(x: Array, window: Window, fill: int) -> Array:
     return tf.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
 
 
-def _spread(kernel: Array, window: Window) -> Array:
-    """A kernel [height, width, ...] with zeros between its taps, as far as they are apart."""
-    for axis, distance in enumerate(window.dilation):
-        apart = tf.stack([kernel, *[tf.zeros_like(kernel)] * (distance - 1)], axis=axis + 1)
-        shape = list(kernel.shape)
-        shape[axis] *= distance
-        kernel = tf.reshape(apart, shape)
-    return kernel[: window.extent[0], : window.extent[1]]
-
-
 def _sums(x: Array, kernel: Array, window: Window) -> Array:
     """Exact convolution of int64 with a [height, width, in, out] kernel."""
-    taps = tf.cast(_spread(kernel, window), tf.float64)
+    taps = tf.cast(spread(kernel, window.dilation), tf.float64)
     out = tf.nn.conv2d(tf.cast(x, tf.float64), taps, window.stride, "VALID")
     return tf.cast(out, tf.int64)
 
@@ -161,7 +152,7 @@ def _depthwise(x: Array, kernel: Array, window: Window) -> Array:
 
     TensorFlow has no depthwise convolution whose strides differ by axis.
     """
-    taps = tf.cast(_spread(kernel, window), tf.float64)[..., None]
+    taps = tf.cast(spread(kernel, window.dilation), tf.float64)[..., None]
     full = tf.nn.depthwise_conv2d(tf.cast(x, tf.float64), taps, (1, 1, 1, 1), "VALID")
     return tf.cast(full, tf.int64)[:, :: window.stride[0], :: window.stride[1]]
 

@@ -67,6 +67,20 @@ def padded(value: Array, node: Conv | Depthwise) -> tuple[Array, str]:
     return pad(value, node.padding), "VALID"
 
 
+def spread(kernel: Array, dilation: tuple[int, int]) -> Array:
+    """A kernel [height, width, ...] with zeros between its taps, which are ``dilation`` rows and columns apart."""
+    if dilation == (1, 1):
+        return kernel
+    kernel = tf.convert_to_tensor(kernel)
+    extent = [(size - 1) * distance + 1 for size, distance in zip(kernel.shape[:2], dilation, strict=True)]
+    for axis, distance in enumerate(dilation):
+        apart = tf.stack([kernel, *[tf.zeros_like(kernel)] * (distance - 1)], axis=axis + 1)
+        shape = list(kernel.shape)
+        shape[axis] *= distance
+        kernel = tf.reshape(apart, shape)
+    return kernel[: extent[0], : extent[1]]
+
+
 class MinimumConstraint(keras.constraints.Constraint):  # type: ignore[misc]
     """Keeps a variable at or above a bound."""
 
@@ -250,7 +264,7 @@ class NestedConv2D(MacLayer):
     def product(self, value: Array, kernel: Array) -> Array:
         """Convolution of [samples, height, width, in]."""
         value, padding = padded(value, self.node)
-        return tf.nn.conv2d(value, kernel, self.node.stride, padding)
+        return tf.nn.conv2d(value, spread(kernel, self.node.dilation), self.node.stride, padding)
 
 
 class NestedDepthwiseConv2D(MacLayer):
@@ -264,7 +278,7 @@ class NestedDepthwiseConv2D(MacLayer):
     def product(self, value: Array, kernel: Array) -> Array:
         """One filter for each channel of [samples, height, width, channel]."""
         # TensorFlow's depthwise kernel takes equal strides only; the full one is cut to the wanted places.
-        kernel = tf.convert_to_tensor(kernel)[..., None]
+        kernel = spread(tf.convert_to_tensor(kernel), self.node.dilation)[..., None]
         vertical, horizontal = self.node.stride
         if vertical == horizontal:
             value, padding = padded(value, self.node)

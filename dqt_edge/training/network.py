@@ -106,7 +106,11 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         self.input_scale, self.input_zero_point = input_scale, input_zero_point
         self.task, self.output_coding = task, output_coding
         self.shapes = shapes(spec, input_shape)
-        self.fusible = spec.fused()
+        self.fusible = {
+            total: (conv, other)
+            for total, (conv, other) in spec.fused().items()
+            if self.shapes[conv] == self.shapes[other]
+        }
         self.fused: set[str] = set(self.fusible)
         self.parts: dict[str, keras.layers.Layer] = {}
         self.adaptive: list[str] = []

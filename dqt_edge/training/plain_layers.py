@@ -21,7 +21,9 @@ from .quantizers import Array, EmaScale, FixedScale
 
 FUNCTIONS: dict[str, Callable[..., Array]] = {
     "identity": tf.identity,
-    "relu": tf.nn.relu,
+    "relu": lambda x, slope=0.0, threshold=0.0, most=math.inf: tf.where(
+        x >= threshold, tf.minimum(x, most), slope * (x - threshold)
+    ),
     "relu6": lambda x: tf.clip_by_value(x, 0.0, 6.0),
     "relu_n1_to_1": lambda x: tf.clip_by_value(x, -1.0, 1.0),
     "leaky_relu": lambda x, alpha=0.2: tf.where(x >= 0, x, alpha * x),
@@ -40,10 +42,18 @@ FUNCTIONS: dict[str, Callable[..., Array]] = {
     "mish": lambda x: x * tf.tanh(tf.nn.softplus(x)),
     "square": tf.square,
     "abs": tf.abs,
+    "negative": tf.negative,
+    "exp": tf.exp,
+    "log": lambda x: tf.math.log(tf.maximum(x, 1e-30)),
+    "sqrt": lambda x: tf.sqrt(tf.maximum(x, 1e-12)),
+    "rsqrt": lambda x: tf.math.rsqrt(tf.maximum(x, 1e-12)),
+    "clip": lambda x, low=-math.inf, high=math.inf: tf.clip_by_value(x, low, high),
+    "at_least": lambda x, other=0.0: tf.maximum(x, other),
+    "at_most": lambda x, other=0.0: tf.minimum(x, other),
     "linear": lambda x, factor=1.0, summand=0.0: factor * x + summand,
 }
 """What can be trained through, by the names and parameters of ``importers.functions``."""
-POSITIVE = ("relu", "relu6", "sigmoid", "hard_sigmoid", "softplus", "square", "abs")
+POSITIVE = ("relu6", "sigmoid", "hard_sigmoid", "softplus", "square", "abs", "exp", "sqrt", "rsqrt")
 """Functions whose values are never negative, so that what reads them may use narrow activations."""
 
 
@@ -72,8 +82,8 @@ class Addition(Plain):
         super().__init__(node, True, quantizer or usual_quantizer(node, learned))
 
     def call(self, first: Array, second: Array) -> Array:
-        """Add."""
-        return first + second
+        """Add, or subtract."""
+        return self.node.signs[0] * first + self.node.signs[1] * second
 
 
 class Joined(Plain):
@@ -104,7 +114,8 @@ class Applied(Plain):
     node: Apply
 
     def __init__(self, node: Apply, quantizer: FixedScale | None = None, unit: float = 1.0) -> None:
-        super().__init__(node, node.function not in POSITIVE, quantizer)
+        plain_relu = node.function == "relu" and not node.parameters
+        super().__init__(node, node.function not in POSITIVE and not plain_relu, quantizer)
         self.unit = unit
 
     def call(self, value: Array) -> Array:

@@ -179,7 +179,7 @@ class _Lowering:
             source = replace(self._described(node.input), scale=scales[0])
             own = self.model.output_coding is not None and node is self.spec.nodes[-1]
             result = self.tensors[-1] if own else replace(self.tensors[-1], scale=scale)
-            function = Function(node.function, dict(node.parameters))
+            function = Function(node.function, {key: np.asarray(value) for key, value in node.parameters})
             return Lookup(node.name, names[0], name, table_of(function, source, result, (0, 255)))
         if isinstance(node, Product):
             twice, requantize = _scaled(node.name, [scales[0] * scales[1] / scale], zero)
@@ -208,7 +208,7 @@ class _Lowering:
         zero = self.model.zero_point(node.name)
         try:
             m1, m2, offset, shift = nested.add_parameters(
-                (self._scale(first), self._scale(second)),
+                (self._scale(first) * node.signs[0], self._scale(second) * node.signs[1]),
                 (self.model.zero_point(first), self.model.zero_point(second)),
                 self._scale(node.name),
                 zero,
