@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs fuzz fuzz-kernels bench bench-check bench-peer bench-switching code-sizes compile-matrix clean reference-models
+.PHONY: help setup demo test lint format docs fuzz fuzz-kernels fuzz-import operators zoo bench bench-check bench-peer bench-switching code-sizes compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -46,6 +46,15 @@ fuzz: setup ## slower: SEEDS=200 random networks, native and on every QEMU core
 
 fuzz-kernels: setup ## slow: CASES=10000 random cases of every kernel at every width pair on emulated cores
 	$(PYTHON) -m benchmarks.fuzz_kernels --cases $(CASES)
+
+fuzz-import: setup ## slow: SEEDS=200 random Keras networks through TFLite, import, comparison and every QEMU core
+	$(PYTHON) -m benchmarks.fuzz_import --seeds $(SEEDS)
+
+operators: setup ## slow: every operator in every format, on every core; writes docs/results/operators.json
+	$(PYTHON) -m benchmarks.operators
+
+zoo: setup ## slow: public networks in every format, on emulated cores; writes docs/results/zoo.json
+	$(PYTHON) -m benchmarks.zoo
 
 bench: setup ## instructions, flash and RAM of the MLPerf Tiny topologies; writes build/bench/networks.json
 	$(PYTHON) -m benchmarks.networks

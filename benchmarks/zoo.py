@@ -9,7 +9,7 @@ converted to int8 ``.tflite`` and exported to ``.onnx``, and each file is import
 - devices: answers that differ from the interpreter's on the host and on emulated cores where the network fits, and
   whether flash and RAM are what was predicted.
 
-Goes on where an earlier run ended: ``build/zoo/results.json`` holds what is done. Exit code 1 if anything is beyond one
+Goes on where an earlier run ended: ``docs/results/zoo.json`` holds what is done. Exit code 1 if anything is beyond one
 code, differs, or is refused without the sentence that is expected.
 """
 
@@ -44,7 +44,7 @@ from tests.support.imported import beside_reals, on_device
 from tests.support.random_keras import to_tflite
 from tests.support.zoo import NETWORKS, ZooNetwork
 
-RESULTS = Path("build/zoo/results.json")
+RESULTS = Path("docs/results/zoo.json")
 FORMATS = ("keras", "tflite", "onnx")
 BOARDS = ("host", "qemu-m4", "qemu-m55")
 CALIBRATION = 16
@@ -99,7 +99,7 @@ def run(network: ZooNetwork, kind: str, boards: tuple[str, ...]) -> dict[str, An
             read = read_model(path)
         except UnsupportedError as error:
             expected = network.refusal is not None and network.refusal in error.what
-            return {"refused": error.what[:400], "expected": expected}
+            return {"refused": error.what[:400], "expected": expected, "reason": network.refusal}
         if len(read.inputs) != len(model.inputs):
             return {"unconverted": f"the exporter made inputs of constants: {', '.join(read.inputs[1:])}"}
         result: dict[str, Any] = {}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from generate_results import FORMATS, ZOO_FORMATS, operator_rows, zoo_rows
 
 import dqt_edge as dqt
 from dqt_edge import boards, errors, graph
@@ -503,7 +504,19 @@ def _by_words(header: str, supported: dict[str, str]) -> Table:
     return Table((header, "supported"), [(", ".join(map(code, n)), words) for words, n in names.items()], header)
 
 
+def operator_table() -> Table:
+    """What ``benchmarks/operators.py`` found of each operator."""
+    return Table(("operator", *(f"`.{kind}`" for kind in FORMATS), "trains"), operator_rows(), "operator")
+
+
+def zoo_table() -> Table:
+    """What ``benchmarks/zoo.py`` found of each network."""
+    return Table(("network", "million MAC", *(f"`.{kind}`" for kind in ZOO_FORMATS)), zoo_rows(), "network")
+
+
 BLOCKS: dict[str, Callable[[], str | Table]] = {
+    "operators": operator_table,
+    "zoo": zoo_table,
     "message-types": message_types,
     "protocol-numbers": protocol_numbers,
     **{f"record-{made.name}": record(made) for made in messages.RECORDS},

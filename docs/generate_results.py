@@ -1,0 +1,63 @@
+"""Tables made of results that are committed: what came in, how near it is, and where it ran."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results"
+FORMATS = ("tflite", "keras", "h5", "onnx")
+ZOO_FORMATS = ("tflite", "keras", "onnx")
+CORES = {"host": "host", "qemu-m0": "M0", "qemu-m3": "M3", "qemu-m4": "M4", "qemu-m7": "M7", "qemu-m55": "M55"}
+Row = dict[str, Any]
+
+
+def load(name: str) -> dict[str, Row]:
+    """A file of results; empty if there is none yet."""
+    path = RESULTS / name
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def operator_rows() -> list[tuple[str, ...]]:
+    """An operator, its cell in each format, and whether it trains."""
+    rows = []
+    for name, cells in load("operators.json").items():
+        trains = cells["keras"].get("trains")
+        told = "yes" if trains is True else f"no: {trains}" if trains else ""
+        rows.append((name, *(_cell(cells[kind]) for kind in FORMATS), told))
+    return rows
+
+
+def _cell(cell: Row) -> str:
+    if "refused" in cell:
+        return "refused"
+    if "unwritten" in cell:
+        return "not written"
+    missing = [title for board, title in CORES.items() if board not in cell["exact"]]
+    return f"{cell['agrees']}, {'all' if not missing else 'all but ' + ', '.join(missing)}"
+
+
+def zoo_rows() -> list[tuple[str, ...]]:
+    """A network, and its cell in each format."""
+    found: dict[str, dict[str, str]] = {}
+    sizes: dict[str, str] = {}
+    for key, result in load("zoo.json").items():
+        name, kind = key.rsplit(" / ", 1)
+        found.setdefault(name, {})[kind] = _zoo_cell(result)
+        if "macs" in result:
+            sizes[name] = f"{result['macs'] / 1e6:.2f}"
+    return [
+        (name, sizes.get(name, ""), *(cells.get(kind, "") for kind in ZOO_FORMATS)) for name, cells in found.items()
+    ]
+
+
+def _zoo_cell(result: Row) -> str:
+    if "refused" in result:
+        return f"refused: {result['reason']}" if "reason" in result else "refused"
+    if "unconverted" in result:
+        return "not written"
+    exact = [CORES[board] for board, told in result["devices"].items() if told == "exact"]
+    small = [CORES[board] for board, told in result["devices"].items() if told == "does not fit"]
+    told = f"{result['layer']}; exact on {', '.join(exact)}" if exact else str(result["layer"])
+    return told + (f"; too large for {', '.join(small)}" if small else "")
