@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("tflite", reason="the package tflite is not installed")
 
-from dqt_edge.errors import BadFileError, DqtError
+from dqt_edge.errors import BadFileError, DqtError, UnsupportedError
 from dqt_edge.graph import FULL, MacLayer
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.tflite import read_network
@@ -51,3 +51,18 @@ def test_no_damage_makes_more_than_a_typed_error(tmp_path: Path) -> None:
         except DqtError:
             refused += 1
     assert refused > 20
+
+
+def test_an_operator_or_a_model_without_outputs(tmp_path: Path) -> None:
+    m = small_network()
+    kind, inputs, _, options = m.ops[-1]
+    m.ops[-1] = (kind, inputs, [], options)
+    with pytest.raises(DqtError):
+        read_network(m.write(tmp_path / "none.tflite"))
+
+
+def test_a_stride_that_would_fill_the_memory(tmp_path: Path) -> None:
+    m = small_network()
+    m.ops[1][3]["StrideH"] = 1 << 30
+    with pytest.raises(UnsupportedError, match="its StrideH and StrideW are"):
+        read_network(m.write(tmp_path / "wide.tflite"))

@@ -7,6 +7,7 @@ from functools import partial
 from math import prod
 from typing import Literal
 
+from ...graph import WINDOW_MAX
 from ..builder import Value, Weights
 from ..problems import Unfit
 from . import spread
@@ -26,8 +27,8 @@ REDUCTIONS: dict[str, Literal["mean", "sum", "max", "min"]] = {
 def whole(op: RawOperator, *names: str) -> Pair:
     """Two options as positive integers."""
     values = tuple(op.number(name) for name in names)
-    if min(values) < 1:
-        raise Unfit(f"its {' and '.join(names)} are {values}", "positive ones")
+    if min(values) < 1 or max(values) > WINDOW_MAX:
+        raise Unfit(f"its {' and '.join(names)} are {values}", f"numbers within 1..{WINDOW_MAX}")
     return values[0], values[1]
 
 

@@ -18,7 +18,10 @@ from . import conditions, elementwise, layers, movement, states  # noqa: F401 - 
 from .file import RawModel, RawOperator, read_file
 from .folding import fold, shape_constant
 from .operands import INTEGERS, Consequence, Known, Operands, sample_shape
-from .operators import operator_of
+from .operators import Reading, operator_of
+
+MISFITS = (IndexError, KeyError, ValueError, TypeError, OverflowError, ZeroDivisionError, MemoryError)
+"""What reading a damaged operator may end in."""
 
 
 def read_network(path: Path) -> Network:
@@ -54,7 +57,10 @@ class _Reader(Operands):
             with self.problems.collect(f"output {self.graph.tensors[index].name!r}", "OUTPUT"):
                 self.output(index, number)
         self.problems.refuse()
-        network = self.builder.finish({"source": self.path.name, "sha256": self.raw.sha256})
+        try:
+            network = self.builder.finish({"source": self.path.name, "sha256": self.raw.sha256})
+        except Unfit as unfit:
+            raise UnsupportedError(unfit.reason, where=str(self.path), next_step=f"give {unfit.nearest}") from unfit
         more: dict[str, Any] = {}
         if self.notes:
             more["notes"] = self.notes
@@ -126,13 +132,21 @@ class _Reader(Operands):
             raise
         try:
             if read is not None:
-                read(self, op)
+                self.apply(read, op)
         except (Unfit, UnsupportedError) as error:
             self.refuse(op)
             if not doubts and not isinstance(error, Consequence):
                 raise
         if doubts:
             self.mark(op)
+
+    def apply(self, read: Reading, op: RawOperator) -> None:
+        """Read one operator; what a damaged file leaves out of it is no reason to stop."""
+        try:
+            read(self, op)
+        except MISFITS as error:
+            reason = f"its parts do not fit together ({type(error).__name__}: {str(error)[:120]})"
+            raise Unfit(reason, "the model converted again") from error
 
     def folded(self, op: RawOperator) -> bool:
         """Compute an operator whose inputs are all known."""
