@@ -20,7 +20,7 @@ from tests.support.random_graphs import random_codes
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 HASHES = {
-    "ecg": "7ba9a7a379b73c46b8d9ec2682a52cf077abfb73fea177c0526d9ac38acee4fc",
+    "ecg": "9b149e57ac41cff4c086ed4b5fb3f6a8cf9366bc6c2d66f79c1271d66f43e8c4",
     "resnet8": "c0e867a797da5b52146f4f81e7b8967f7665d82efbeb270025974f2b0a18ad83",
     "resnet18-16": "7706deca5a3e0768439873c0dfa384e653cbab1a33e6e31d90fdb0b881aba742",
 }
