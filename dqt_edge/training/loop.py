@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,18 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from ..architectures.models import spec_of
-from ..architectures.spec import MacNode, shapes
 from ..data.load import Dataset, load_data, require_training
 from ..data.sources import Indices, Variation, ahead
 from ..errors import DqtError, UsageError
 from . import dial
+from .build import build_model
 from .distribution import Devices, check_batch
-from .initial import Earlier, Initial, load_initial
+from .initial import Earlier, Initial
 from .layers import MacLayer, Run
 from .network import NestedModel
 from .objective import LossFunction
 from .options import Options
-from .purpose import Purpose, names_for, output_coding, outputs_for, purpose_of, suited, task_for
+from .purpose import Purpose, purpose_of, suited
 from .quantizers import EMA_RATE, Array
 from .state import State, load_state, save_state, state_file
 from .steps import Steps
@@ -136,35 +135,6 @@ def train(
         trainer.assign(state.best)
     best = max(row["epoch"] for row in state.log if row["best"])
     return Outcome(trainer.model, trainer.dataset, trainer.purpose, state.log, best)
-
-
-def build_model(options: Options, dataset: Dataset, initial: Initial | None = None) -> NestedModel:
-    """Make the network of a run, with its first weights."""
-    given = initial.spec if initial is not None and options.model == options.init else None
-    output = None if given is None else shapes(given, dataset.shape)[given.nodes[-1].name]
-    task = task_for(options, dataset, output)
-    dataset = suited(dataset, task)
-    spec = given or spec_of(options.model, outputs_for(task, dataset))
-    coding = output_coding(task, dataset)
-    last = spec.nodes[-1]
-    if coding is not None and isinstance(last, MacNode):  # codes end where the targets do, so no ReLU has to
-        spec = replace(spec, nodes=(*spec.nodes[:-1], replace(last, relu=False, limit=None)))
-    made = shapes(spec, dataset.shape)[last.name]
-    model = NestedModel(
-        spec,
-        dataset.shape,
-        names_for(task, dataset, made),
-        candidates=options.candidates,
-        input_scale=dataset.input_scale,
-        input_zero_point=dataset.input_zero_point,
-        task=task,
-        output_coding=coding,
-        view=options.view,
-        learned=options.scales == "learned",
-    )
-    if initial is not None:
-        load_initial(model, initial.for_spec(spec))
-    return model
 
 
 class _Saver:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import dqt_edge as dqt
 from dqt_edge import errors
+from dqt_edge.api.given import dataset_of
 from dqt_edge.architectures.spec import MacNode
 from dqt_edge.graph import interpreter
 from dqt_edge.training.options import Options
@@ -36,7 +36,7 @@ def test_an_operator_trains_or_is_refused_in_a_sentence(case: OperatorCase, tens
     tf, original = tensorflow, case.model(keras)
     network = keras_network(original)
     shape = network.edges[network.input].shape
-    data = dqt.api.given.dataset_of((RNG.normal(size=(40, *shape)).astype(np.float32), np.arange(40) % 3))
+    data = dataset_of((RNG.normal(size=(40, *shape)).astype(np.float32), np.arange(40) % 3))
     if case.name in NOT_TRAINED:
         with pytest.raises(errors.UnsupportedError, match="cannot be trained") as caught:
             trainable(network, case.name)

@@ -11,6 +11,7 @@ import pytest
 
 import dqt_edge as dqt
 from dqt_edge import errors
+from dqt_edge.api.given import dataset_of
 from dqt_edge.architectures.spec import INPUT, Apply, AveragePool, Conv, Fully, Join, Move, Product, Spec, Sum
 from dqt_edge.graph import FLAT, Concat, Lookup, Multiply, Pad, Rearrange, Resize, interpreter, nested
 from dqt_edge.importers.functions import Function
@@ -155,7 +156,7 @@ def test_a_keras_block_becomes_a_spec_that_computes_it(tensorflow: Any) -> None:
 
     model = keras_block()
     x = RNG.random((60, 8, 8, 1)).astype(np.float32)
-    data = dqt.api.given.dataset_of((x, np.arange(60) % 3))
+    data = dataset_of((x, np.arange(60) % 3))
     initial = trainable(keras_network(model), "block")
     kinds = {type(node) for node in initial.spec.nodes}
     assert kinds >= {Apply, Product, Join, Move}

@@ -12,6 +12,7 @@ import pytest
 
 import dqt_edge as dqt
 from dqt_edge import errors
+from dqt_edge.api.given import dataset_of
 from dqt_edge.data.load import load_data
 from dqt_edge.graph import nested
 from dqt_edge.training.options import Options
@@ -204,7 +205,7 @@ def test_what_does_not_go_together_is_refused(name: str, tensorflow: Any) -> Non
 
     options, words = WRONG[name]
     x = RNG.random((40, 8, 8, 1)).astype(np.float32)
-    data = dqt.api.given.dataset_of((x, RNG.normal(size=40)))
+    data = dataset_of((x, RNG.normal(size=40)))
     with pytest.raises(errors.UsageError, match=words):
         Trainer(Options(data="x", **options), data)
 
