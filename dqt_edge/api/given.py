@@ -18,7 +18,7 @@ from ..data.dataset import Dataset
 from ..data.sources import has_targets
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, Shape, checkpoint
-from ..graph.samples import sample_shape
+from ..graph.samples import same_data, sample_shape
 
 if TYPE_CHECKING:
     from ..project.manifest import Project
@@ -151,10 +151,8 @@ def input_codes(x: Array, graph: Graph) -> npt.NDArray[np.uint8]:
     from ..data.load import codes
 
     shape = sample_shape(graph)
-    if len(shape) == 3 and x.shape[1:] == shape[:2] and shape[2] == 1:
-        x = x[..., None]
-    elif len(shape) == 3 and x.ndim == 2 and x.shape[1] == shape[2] and shape[:2] == (1, 1):
-        x = x[:, None, None, :]
+    if len(shape) == 3 and same_data(x.shape[1:], shape):
+        x = x.reshape(len(x), *shape)
     if not (np.issubdtype(x.dtype, np.floating) or np.issubdtype(x.dtype, np.integer)) or not np.isfinite(x).all():
         raise _no_data(f"the inputs of type {x.dtype} are not all finite numbers", "give finite numbers")
     return codes(x, graph) if x.dtype != np.uint8 or x.shape[1:] != shape else x

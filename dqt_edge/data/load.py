@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, Shape, nested
-from ..graph.samples import sample_shape
+from ..graph.samples import same_data, sample_shape
 from . import cifar10
 from .dataset import Dataset, require_training, split
 from .folder import from_folder
@@ -69,6 +69,8 @@ def codes(dataset_x: npt.NDArray[Any], graph: Graph) -> npt.NDArray[np.uint8]:
     shape = sample_shape(graph)
     if dataset_x.shape[1:3] == (1, 1) and len(shape) == 1:  # features, as a file's are read
         dataset_x = dataset_x[:, 0, 0]
+    if len(shape) > 1 and same_data(dataset_x.shape[1:], shape):  # a series is an image of one row
+        dataset_x = dataset_x.reshape(len(dataset_x), *shape)
     if dataset_x.shape[1:] != shape:
         raise BadFileError(
             f"the images have shape {tuple(dataset_x.shape[1:])}, the model expects {shape}",

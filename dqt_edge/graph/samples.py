@@ -23,6 +23,11 @@ def sample_shape(graph: Graph) -> tuple[int, ...]:
     return shapes[0] if len(shapes) == 1 else (sum(graph.tensor(name).size for name in graph.inputs),)
 
 
+def same_data(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether samples of one shape may stand for another: they differ in axes of one element alone."""
+    return [n for n in given if n != 1] == [n for n in wanted if n != 1]
+
+
 def split_inputs(graph: Graph, inputs: Codes | Mapping[str, Codes]) -> dict[str, Codes]:
     """Codes of each input by name, uint8 [samples, height, width, channels], in the order of the graph's inputs.
 

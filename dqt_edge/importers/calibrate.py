@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..errors import BadFileError
 from ..graph import nested
+from ..graph.samples import same_data
 from .builder_elementwise import SOFTMAX
 from .floating import run
 from .network import MAC_KINDS, SAME_SCALE, Edge, Network, Node
@@ -93,7 +94,7 @@ def _checked(
 
 def _same_shape(given: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     """Whether two shapes differ in axes of one element alone, or the given one is flat."""
-    return [n for n in given if n > 1] == [n for n in wanted if n > 1] or len(given) == 1
+    return same_data(given, wanted) or len(given) == 1
 
 
 def _ranges(network: Network, samples: Mapping[str, npt.NDArray[np.float32]]) -> dict[str, Range]:

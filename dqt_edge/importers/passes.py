@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from ..graph import Window
+from ..graph.samples import same_data
 from .functions import MONOTONE
 from .network import LIMITS, MAC_KINDS, Activation, Edge, Network, Node
 from .order import Order
@@ -127,6 +128,9 @@ def fold_views(network: Network) -> Network:
             source, view = node.inputs[0], edges[node.output]
             same = edges[source].shape == view.shape
             borders = node.output in network.kept and source in network.sources
+            # Samples have the input's own shape: it may become another one only where nobody can mistake it.
+            own = edges[source].shape
+            borders |= source in network.inputs and not (same_data(own, view.shape) or max(own) == math.prod(own))
             if not borders and (same or (readers[source] == 1 and _takes(makers.get(source), source, network))):
                 edges[source] = dataclasses.replace(
                     edges[source], shape=view.shape, source=edges[source].source or view.source

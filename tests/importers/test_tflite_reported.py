@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("tflite", reason="the package tflite is not installed")
 
-from dqt_edge.errors import BadFileError, UnsupportedError
+from dqt_edge.errors import BadFileError, DqtError, UnsupportedError
 from dqt_edge.graph import interpreter, nested
 from dqt_edge.graph.samples import sample_shape
 from dqt_edge.importers.assemble import assemble
@@ -148,3 +148,16 @@ def test_a_hostile_file(path: Path) -> None:
         return
     codes = np.random.default_rng(1).integers(0, 256, (3, *sample_shape(graph)), dtype=np.uint8)
     assert compare(graph, path, codes).largest_alone <= 1
+
+
+def test_data_of_a_series_has_the_files_own_shape(keras: Any, tmp_path: Path) -> None:
+    """[samples, steps, channels], although a Graph sees a series as an image of one row."""
+    import dqt_edge as dqt  # noqa: PLC0415
+
+    path = convert(network(keras, "mean"), tmp_path / "series.tflite")
+    graph = dqt.import_model(path)
+    (inputs,) = samples(network(keras, "mean"), 10)
+    assert inputs.shape == (10, 24, 3)
+    assert dqt.compare(graph, path, inputs).samples == 10
+    with pytest.raises(DqtError, match="shape"):
+        dqt.compare(graph, path, inputs.transpose(0, 2, 1))
