@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs fuzz fuzz-kernels fuzz-import operators zoo bench bench-check bench-peer bench-switching code-sizes compile-matrix clean reference-models
+.PHONY: help setup demo test test-all lint format docs fuzz fuzz-kernels fuzz-import operators zoo bench bench-check bench-peer bench-switching code-sizes compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -23,6 +23,9 @@ demo: setup ## train on digits, export, build, run on every device; writes build
 
 test: setup lint ## all checks and tests; what CI runs
 	$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+test-all: setup lint ## slower: every case of every test, with those that CI leaves out
+	DQT_ALL_TESTS=1 DQT_COMPILE_MATRIX=all $(PYTHON) -m pytest -n 2 --dist loadgroup
 
 lint: $(STAMP) ## ruff, mypy --strict, import rules, clang-format, generated parts of docs/
 	$(PYTHON) -m ruff check .

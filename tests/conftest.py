@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,33 @@ NEEDS = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+ALL = "DQT_ALL_TESTS"
+"""Variable with which every case of every test runs, as ``make test-all`` does."""
+
+
+def pytest_report_header() -> str:
+    """Say what is left out."""
+    return f"{ALL} is set: every case runs" if ALL in os.environ else "tests marked some(n) take every n-th case"
+
+
+def _take_some(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of the cases of a test that is marked so, leave every n-th; pytest counts the others as deselected."""
+    seen: Counter[str] = Counter()
+    left: list[pytest.Item] = []
+    gone: list[pytest.Item] = []
+    for item in items:
+        mark = item.get_closest_marker("some")
+        base = item.nodeid.partition("[")[0]
+        (gone if mark is not None and seen[base] % mark.args[0] else left).append(item)
+        seen[base] += 1
+    config.hook.pytest_deselected(items=gone)
+    items[:] = left
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip, with a reason, what needs a tool that is absent; a QEMU test needs the compiler too."""
+    if ALL not in os.environ and not any("::" in arg for arg in config.args):
+        _take_some(config, items)
     for item in items:
         for mark in item.iter_markers():
             for name in ("cross", "qemu") if mark.name == "qemu" else (mark.name,):

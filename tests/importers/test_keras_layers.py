@@ -43,6 +43,7 @@ def check(model: Any, path: Path, real: float = REAL, integer: float = INTEGER) 
     return network
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_an_operator(case: OperatorCase, keras: Any, tmp_path: Path) -> None:
     check(case.model(keras), tmp_path / "m.keras", 1e-3 if "Resizing" in case.name else REAL)

@@ -88,6 +88,7 @@ def written(path: Path) -> set[str]:
     return {op.type for op in read_file(path).graphs[0].operators}
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_an_operator_of_keras(case: OperatorCase, keras: Any, tmp_path: Path) -> None:
     path = convert(case.model(keras), tmp_path / "case.tflite")
@@ -100,6 +101,7 @@ def test_a_network_of_keras(name: str, keras: Any, tmp_path: Path) -> None:
     within_one_code(convert(whole_networks()[name](keras), tmp_path / "network.tflite"))
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_of_tensorflow(name: str, keras: Any, tmp_path: Path) -> None:
     path = function_model(name, tmp_path / "function.tflite", "int8")
@@ -107,6 +109,7 @@ def test_a_function_of_tensorflow(name: str, keras: Any, tmp_path: Path) -> None
     within_one_code(path)
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_in_floating_point(name: str, keras: Any, tmp_path: Path) -> None:
     path = function_model(name, tmp_path / "function.tflite", "float")
@@ -119,17 +122,20 @@ NAMES = ("Conv2D, dilated", "Conv1D, causal", "Conv2DTranspose", "Dense on rows"
 FEW = [case for case in CASES if case.name in NAMES]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("case", FEW, ids=case_id)
 @pytest.mark.parametrize("form", ["uint8 borders", "int8, float borders"])
 def test_other_borders(case: OperatorCase, form: str, keras: Any, tmp_path: Path) -> None:
     within_one_code(convert(case.model(keras), tmp_path / "case.tflite", form))
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("case", FEW, ids=case_id)
 def test_a_fixed_batch(case: OperatorCase, keras: Any, tmp_path: Path) -> None:
     within_one_code(convert(case.model(keras), tmp_path / "case.tflite", batch=1))
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("case", FEW, ids=case_id)
 @pytest.mark.parametrize(("form", "most"), [("float", FLOATING), ("float16", FLOATING), ("dynamic range", 0.03)])
 def test_a_floating_point_form(case: OperatorCase, form: str, most: float, keras: Any, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ SAMPLES = 12
 
 
 @pytest.mark.train
+@pytest.mark.some(4)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_an_operator_trains_or_is_refused_in_a_sentence(case: OperatorCase, tensorflow: Any) -> None:
     import keras
