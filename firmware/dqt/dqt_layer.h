@@ -91,8 +91,8 @@ typedef struct {
     uint32_t bias_stride; /* 0: one row for all candidates; else out_channels */
     dqt_requantize requantize;
     uint8_t residual_zero;
-    uint8_t block; /* convolutions: weight tiles decoded at a time, 1..255; depthwise_dsp: 1 by column; else 0 */
-    uint8_t strip; /* conv2d_dsp: pairs of pixels whose operands lie in scratch at a time, 1..255 */
+    uint8_t block;      /* convolutions: weight tiles decoded at a time, 1..255; depthwise_dsp: 1 by column; else 0 */
+    uint8_t strip;      /* conv2d_dsp: pairs of pixels whose operands lie in scratch at a time, 1..255 */
     int8_t weight_zero; /* what every weight is less than its master; of most layers 0 */
 } dqt_mac;
 
