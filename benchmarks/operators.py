@@ -7,8 +7,8 @@ model, saved as ``.keras`` and ``.h5``, converted to int8 ``.tflite``, and expor
 - ``agrees``: largest difference of a layer from its reference in codes, given equal inputs (TFLite's reference kernels,
   or the same layer in real numbers), where the floating-point reading is within 1e-4 of Keras' own answers;
 - ``exact``: cores on which every layer has the interpreter's codes, on two samples;
-- ``trains``: whether a training can start from the file; ``tests/training/test_operators.py`` takes a step with each case
-  and compares its integers.
+- ``trains``: whether a training can start from the file; ``tests/training/test_operators.py`` takes a step with each
+  case and compares its integers.
 
 Goes on where an earlier run ended. Exit code 1 if a layer is beyond one code or a core differs.
 """

@@ -30,7 +30,7 @@ def rendered(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     folders = {}
     for board_id in BOARDS:
         folder = tmp_path_factory.mktemp("rendered") / board_id
-        made = export_together([graph, random_stream(2), random_stream(11, inputs=3)], load_board(board_id), folder)[0]
+        made = export_together([graph, random_stream(2), random_stream(7, inputs=3)], load_board(board_id), folder)[0]
         cpu = made.board.cpu
         for name, text in kernel_files([kernel.name for kernel in kernels_of(cpu)], cpu).items():
             (made.folder / name).write_text(text, encoding="utf-8")

@@ -194,7 +194,7 @@ class Context:
         if quant is None:
             raise NotQuantised(
                 "its result is not quantised",
-                "QuantizeLinear behind it too, or the floating-point model with --calibration",
+                "QuantizeLinear behind it too, or the floating-point model with calibration data",
             )
         return Target(name, source or name, activation, quant)  # type: ignore[arg-type]
 

@@ -38,7 +38,7 @@ def refuse_formats(context: Context, where: str) -> None:
         raise UnsupportedError(
             f"the model finds its scales while it runs ({dynamic.type})",
             where=where,
-            next_step="quantise it with quantize_static, or import the floating-point model with --calibration",
+            next_step="quantise it with quantize_static, or import the floating-point model with calibration data",
         )
     for node in context.raw.nodes:
         if node.type == "QuantizeLinear" and not context.is_constant(node.inputs[0]):
