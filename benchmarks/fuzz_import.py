@@ -19,21 +19,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.progress import track
 
-from dqt_edge.errors import BadFileError, DoesNotFitError, DqtError
+from dqt_edge.errors import BadFileError, DqtError
 from dqt_edge.graph import Graph, interpreter
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.comparison import compare
 from dqt_edge.importers.files import read_model
 from dqt_edge.system.tensorflow import start_tensorflow
-from tests.support.imported import BOARDS, on_device
+from tests.support.imported import BOARDS, EXACT, TOO_LARGE, Runs, on_board
 from tests.support.random_keras import inputs_of, random_keras, to_tflite
 
 RESULTS = Path("build/fuzz-import/results.jsonl")
 CALIBRATION = 24
 COMPARED = 16
 ON_DEVICE = 2
+GROUP = 8
+"""Networks that share an image."""
+Codes = npt.NDArray[np.uint8]
 
 
 def main() -> None:
@@ -50,13 +54,21 @@ def main() -> None:
     options.results.parent.mkdir(parents=True, exist_ok=True)
     done = {line["seed"]: line for line in _lines(options.results)}
     seeds = range(options.first, options.first + options.seeds)
+    left = [seed for seed in seeds if seed not in done]
+    groups = [left[i : i + GROUP] for i in range(0, len(left), GROUP)]
     with options.results.open("a", encoding="utf-8") as file:
-        for seed in track(seeds, "random networks"):
-            if seed not in done:
-                boards = options.boards if seed - options.first < options.on_devices else ()
-                done[seed] = try_import(seed, boards)
-                file.write(json.dumps(done[seed]) + "\n")
-                file.flush()
+        for group in track(groups, "random networks"):
+            runs: Runs = {}
+            for seed in group:
+                done[seed], run = try_import(seed)
+                if run is not None and seed - options.first < options.on_devices:
+                    runs[str(seed)] = run
+            for board in options.boards if runs else ():
+                with tempfile.TemporaryDirectory() as folder:
+                    for key, told in on_board(runs, board, Path(folder)).items():
+                        done[int(key)]["devices"][board] = told
+            file.writelines(json.dumps(done[seed]) + "\n" for seed in group)
+            file.flush()
     sys.exit(_report([done[seed] for seed in seeds]))
 
 
@@ -64,8 +76,8 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
 
-def try_import(seed: int, boards: tuple[str, ...]) -> dict[str, Any]:
-    """One network: ``unconverted``, ``refused``, or its layers with the largest difference, and the devices."""
+def try_import(seed: int) -> tuple[dict[str, Any], tuple[Graph, Codes] | None]:
+    """One network: ``unconverted``, ``refused``, or its layers with the largest difference; and what devices run."""
     import keras  # noqa: PLC0415 - TensorFlow is large
 
     found: dict[str, Any] = {"seed": seed}
@@ -74,36 +86,29 @@ def try_import(seed: int, boards: tuple[str, ...]) -> dict[str, Any]:
     try:
         content = to_tflite(model, typical)
     except Exception as error:  # the converter raises whatever it meets
-        return found | {"unconverted": f"{type(error).__name__}: {str(error)[:200]}"}
+        return found | {"unconverted": f"{type(error).__name__}: {str(error)[:200]}"}, None
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.tflite"
+        path = Path(folder) / f"seed_{seed}.tflite"
         path.write_bytes(content)
         try:
             network = read_model(path)
             graph, single = assemble(network), assemble(network, fuse=False)
         except DqtError as error:
-            return found | {"refused": error.what}
+            return found | {"refused": error.what}, None
         shape = graph.tensor(graph.input).shape
         codes = np.random.default_rng((seed, 2)).integers(0, 256, (COMPARED, *shape), dtype=np.uint8)
         try:
             beside = compare(single, path, codes)
         except BadFileError as error:
-            return found | {"unconverted": error.what[:200]}
+            return found | {"unconverted": error.what[:200]}, None
         outputs = [interpreter.run(g, codes).outputs for g in (graph, single)]
         found["fusion"] = bool((outputs[0] == outputs[1]).all())
         found["layers"] = dict(Counter(type(layer).__name__ for layer in graph.layers))
         found["largest"] = beside.largest_alone
         found["worst"] = [layer.name for layer in beside.layers if layer.alone > 1]
         found["mixed"] = any(not layer.comparable for layer in beside.layers)
-        found["devices"] = {board: _device(graph, codes[:ON_DEVICE], board, Path(folder) / board) for board in boards}
-    return found
-
-
-def _device(graph: Graph, codes: Any, board: str, folder: Path) -> str:  # noqa: ANN401 - an array
-    try:
-        return on_device(graph, codes, board, folder) or "exact"
-    except DoesNotFitError:
-        return "does not fit"
+    found["devices"] = {}
+    return found, (graph, codes[:ON_DEVICE])
 
 
 def _report(results: list[dict[str, Any]]) -> int:
@@ -112,9 +117,7 @@ def _report(results: list[dict[str, Any]]) -> int:
     refused = [r for r in results if "refused" in r]
     imported = [r for r in results if "largest" in r]
     beyond = [r for r in imported if r["largest"] > 1]
-    differing = [
-        (r["seed"], b, d) for r in imported for b, d in r["devices"].items() if d not in ("exact", "does not fit")
-    ]
+    differing = [(r["seed"], b, d) for r in imported for b, d in r["devices"].items() if d not in (EXACT, TOO_LARGE)]
     runs = Counter(d for r in imported for d in r["devices"].values())
     layers: Counter[str] = Counter()
     for result in imported:
@@ -126,9 +129,7 @@ def _report(results: list[dict[str, Any]]) -> int:
     mixed = sum(r["mixed"] for r in imported)
     print(f"networks with layers that cannot be compared, as real numbers between integers: {mixed}")
     print(f"beyond one code of TFLite in a layer: {len(beyond)} networks {[r['seed'] for r in beyond][:20]}")
-    print(
-        f"device runs: {runs['exact']} exact, {len(differing)} differ, {runs['does not fit']} too large for the board"
-    )
+    print(f"device runs: {runs[EXACT]} exact, {len(differing)} differ, {runs[TOO_LARGE]} too large for the board")
     for result in refused[:20]:
         print(f"refused, seed {result['seed']}: {result['refused']}")
     for seed, board, difference in differing[:20]:

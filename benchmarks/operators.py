@@ -29,22 +29,17 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from dqt_edge.boards import load_board
-from dqt_edge.device.connect import open_client
-from dqt_edge.errors import DoesNotFitError, DqtError
-from dqt_edge.graph import FULL, Graph, interpreter, nested
+from dqt_edge.errors import DqtError
+from dqt_edge.graph import Graph, nested
 from dqt_edge.importers import floating
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.calibrate import calibrate
 from dqt_edge.importers.comparison import compare
 from dqt_edge.importers.files import read_model
 from dqt_edge.importers.network import Network
-from dqt_edge.measure.session import layer_checksums
-from dqt_edge.project.build import build
-from dqt_edge.project.export import export_together
 from dqt_edge.system.files import write_atomically
 from dqt_edge.system.tensorflow import start_tensorflow
-from tests.support.imported import BOARDS, beside_reals
+from tests.support.imported import BOARDS, EXACT, TOO_LARGE, Runs, beside_reals, on_board
 from tests.support.operator_cases import CASES, OperatorCase, case_id
 from tests.support.random_keras import to_tflite
 
@@ -99,7 +94,8 @@ def good(cell: Row) -> bool:
 def run(cases: Sequence[OperatorCase]) -> dict[str, Row]:
     """Rows of a few operators; their models run in one image a board."""
     rows: dict[str, Row] = {}
-    graphs: dict[tuple[str, str], tuple[Graph, Codes]] = {}
+    graphs: Runs = {}
+    cells: dict[str, Row] = {}
     for case in cases:
         rows[case.name] = {}
         for kind in FORMATS:
@@ -107,9 +103,9 @@ def run(cases: Sequence[OperatorCase]) -> dict[str, Row]:
             rows[case.name][kind] = cell
             if made is not None:
                 graph = dataclasses.replace(made[0], name=f"{kind}_{case_id(case)[:40]}")
-                graphs[case.name, kind] = graph, made[1]
-    for (name, kind), (cores, differs) in on_boards(graphs).items():
-        rows[name][kind] |= {"exact": cores, "differs": differs}
+                graphs[graph.name], cells[graph.name] = (graph, made[1]), cell
+    for key, (cores, differs) in on_boards(graphs).items():
+        cells[key] |= {"exact": cores, "differs": differs}
     return rows
 
 
@@ -176,47 +172,17 @@ def trains(path: Path) -> bool | str:
     return True
 
 
-def on_boards(
-    graphs: dict[tuple[str, str], tuple[Graph, Codes]],
-) -> dict[tuple[str, str], tuple[list[str], dict[str, str]]]:
-    """Boards on which each graph has the interpreter's codes, and where which layer has not."""
-    found: dict[tuple[str, str], tuple[list[str], dict[str, str]]] = {key: ([], {}) for key in graphs}
-    if not graphs:
-        return found
-    for board_id in BOARDS:
+def on_boards(graphs: Runs) -> dict[str, tuple[list[str], dict[str, str]]]:
+    """Boards on which each graph has the interpreter's codes, and what differs on others that have room."""
+    found: dict[str, tuple[list[str], dict[str, str]]] = {key: ([], {}) for key in graphs}
+    for board_id in BOARDS if graphs else ():
         with tempfile.TemporaryDirectory() as folder:
-            try:
-                made = export_together(
-                    [graph for graph, _ in graphs.values()], load_board(board_id), Path(folder) / "p"
-                )
-            except DoesNotFitError as error:
-                print(f"{board_id}: {error.what}")
-                continue
-            build(made.project.folder, cross=board_id != "host")
-            for key, (graph, codes) in graphs.items():
-                difference = _difference(made, graph, codes)
-                if difference is None:
+            for key, told in on_board(graphs, board_id, Path(folder)).items():
+                if told == EXACT:
                     found[key][0].append(board_id)
-                else:
-                    found[key][1][board_id] = difference
+                elif told != TOO_LARGE:
+                    found[key][1][board_id] = told
     return found
-
-
-def _difference(made: Any, graph: Graph, codes: Codes) -> str | None:  # noqa: ANN401 - an export
-    policy = (FULL,) * len(graph.adaptive)
-    wanted = interpreter.run(graph, codes, policy)
-    own = made.project.model(graph.name)
-    with open_client(made.project.board, made.project.elf, own.digest) as client:
-        for i, sample in enumerate(codes):
-            got = client.infer(sample.tobytes(), tuple(wanted.choices[i].tolist()), checksums=True)
-            for layer, ours, theirs in zip(
-                graph.all_layers, got.checksums or (), layer_checksums(graph, sample, policy), strict=True
-            ):
-                if ours != theirs:
-                    return layer.name
-            if got.output != wanted.outputs[i].tobytes():
-                return "output"
-    return None
 
 
 if __name__ == "__main__":

@@ -30,8 +30,8 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge.errors import DoesNotFitError, UnsupportedError
-from dqt_edge.graph import Graph, nested
+from dqt_edge.errors import UnsupportedError
+from dqt_edge.graph import nested
 from dqt_edge.importers import floating
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.calibrate import calibrate
@@ -40,7 +40,7 @@ from dqt_edge.importers.files import read_model
 from dqt_edge.importers.network import Network
 from dqt_edge.system.files import write_atomically
 from dqt_edge.system.tensorflow import start_tensorflow
-from tests.support.imported import beside_reals, on_device
+from tests.support.imported import EXACT, TOO_LARGE, beside_reals, on_device
 from tests.support.random_keras import to_tflite
 from tests.support.zoo import NETWORKS, ZooNetwork
 
@@ -116,7 +116,9 @@ def run(network: ZooNetwork, kind: str, boards: tuple[str, ...]) -> dict[str, An
             result["layer"] = beside.largest_alone
         else:
             result["layer"] = max(beside_reals(read, graph, codes[:COMPARED]).values())
-        result["devices"] = {board: _device(graph, codes[:ON_DEVICE], board, Path(folder) / board) for board in boards}
+        result["devices"] = {
+            board: on_device(graph, codes[:ON_DEVICE], board, Path(folder) / board) for board in boards
+        }
     return result
 
 
@@ -131,13 +133,6 @@ def _floating_error(read: Network, model: Any, inputs: Reals) -> float:  # noqa:
         error = np.abs(ours.reshape(len(inputs), -1) - real).mean()
         worst = max(worst, float(error / max(np.abs(real).mean(), 1e-9)))
     return worst
-
-
-def _device(graph: Graph, codes: npt.NDArray[np.uint8], board: str, folder: Path) -> str:
-    try:
-        return on_device(graph, codes, board, folder) or "exact"
-    except DoesNotFitError:
-        return "does not fit"
 
 
 def _write_keras(model: Any, _typical: Reals, path: Path) -> None:  # noqa: ANN401 - a Keras model
@@ -166,7 +161,7 @@ def good(result: dict[str, Any]) -> bool:
         return bool(result["expected"])
     if "unconverted" in result:
         return True
-    exact = all(found in ("exact", "does not fit") for found in result["devices"].values())
+    exact = all(found in (EXACT, TOO_LARGE) for found in result["devices"].values())
     return exact and result["layer"] <= 1 and result.get("floating", 0) < 1e-3
 
 

@@ -10,42 +10,60 @@ import numpy.typing as npt
 
 from dqt_edge.boards import load_board
 from dqt_edge.device.connect import open_client
+from dqt_edge.errors import DoesNotFitError
 from dqt_edge.graph import FULL, Graph, interpreter, nested
 from dqt_edge.importers import floating
 from dqt_edge.importers.network import LIMITS, Edge, Network, Node
 from dqt_edge.measure.session import layer_checksums
 from dqt_edge.project.build import build
-from dqt_edge.project.export import export
+from dqt_edge.project.export import export_together
+from dqt_edge.project.manifest import Project
 
 BOARDS = ("host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")
 
 
-def on_device(graph: Graph, codes: npt.NDArray[np.uint8], board_id: str, folder: Path) -> str | None:
-    """The first difference of a device from the interpreter; None if every layer of every sample is the same.
+Runs = dict[str, tuple[Graph, npt.NDArray[np.uint8]]]
+"""Graphs of different names, each with codes of its one input [samples, height, width, channels], by any key."""
+EXACT, TOO_LARGE = "exact", "does not fit"
 
-    Args:
-        graph: With one input.
-        codes: Input codes [samples, height, width, channels].
-        board_id: A board that this machine runs.
-        folder: For the project.
 
-    Raises:
-        DoesNotFitError: The board has too little memory.
+def on_device(graph: Graph, codes: npt.NDArray[np.uint8], board_id: str, folder: Path) -> str:
+    """:func:`on_board` of one graph."""
+    return on_board({graph.name: (graph, codes)}, board_id, folder)[graph.name]
+
+
+def on_board(runs: Runs, board_id: str, folder: Path) -> dict[str, str]:
+    """What became of each graph on a board that this machine runs, all of them in one image.
+
+    ``EXACT``, if every layer of every sample has the interpreter's codes; else where the first difference is; or
+    ``TOO_LARGE``. Graphs that do not fit together are tried one by one.
     """
-    made, _, _ = export(graph, load_board(board_id), folder)
-    build(folder, cross=board_id != "host", definitions=["DQT_SANITIZE=ON"] if board_id == "host" else [])
+    try:
+        made = export_together([graph for graph, _ in runs.values()], load_board(board_id), folder / "p").project
+    except DoesNotFitError:
+        if len(runs) == 1:
+            return dict.fromkeys(runs, TOO_LARGE)
+        found = {}
+        for i, (key, run) in enumerate(runs.items()):
+            found |= on_board({key: run}, board_id, folder / str(i))
+        return found
+    build(made.folder, cross=board_id != "host", definitions=["DQT_SANITIZE=ON"] if board_id == "host" else [])
+    return {key: _beside_interpreter(made, graph, codes) for key, (graph, codes) in runs.items()}
+
+
+def _beside_interpreter(made: Project, graph: Graph, codes: npt.NDArray[np.uint8]) -> str:
     policy = (FULL,) * len(graph.adaptive)
     wanted = interpreter.run(graph, codes, policy)
-    with open_client(made.board, made.elf, made.model_hash) as client:
+    with open_client(made.board, made.elf, made.model(graph.name).digest) as client:
         for i, sample in enumerate(codes):
             got = client.infer(sample.tobytes(), tuple(wanted.choices[i].tolist()), checksums=True)
             sums = layer_checksums(graph, sample, policy)
             for layer, found, right in zip(graph.all_layers, got.checksums or (), sums, strict=True):
                 if found != right:
                     return f"sample {i}: layer {layer.name!r} differs"
-            if got.output != b"".join(codes[i].tobytes() for codes in wanted.output_codes.values()):
+            if got.output != b"".join(output[i].tobytes() for output in wanted.output_codes.values()):
                 return f"sample {i}: the output differs although every layer agrees"
-    return None
+    return EXACT
 
 
 def beside_reals(network: Network, graph: Graph, codes: npt.NDArray[np.uint8]) -> dict[str, int]:
