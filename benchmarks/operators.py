@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from dqt_edge.errors import DqtError
+from dqt_edge.errors import BadFileError, DqtError
 from dqt_edge.graph import Graph, nested
 from dqt_edge.importers import floating
 from dqt_edge.importers.assemble import assemble
@@ -135,7 +135,10 @@ def read(case: OperatorCase, kind: str) -> tuple[Row, tuple[Graph, Codes] | None
         source = graph.tensor(graph.input)
         codes = nested.quantize(typical.reshape(-1, *source.shape), source.scale, source.zero_point)
         if kind == "tflite":
-            cell["agrees"] = compare(graph, path, codes[:COMPARED]).largest_alone
+            try:
+                cell["agrees"] = compare(graph, path, codes[:COMPARED]).largest_alone
+            except BadFileError as error:  # the file is one that TFLite itself cannot run
+                return {"unwritten": error.what[:160]}, None
         else:
             beside = beside_reals(network, graph, codes[:COMPARED])
             cell["agrees"] = max(beside.values(), default=0) if close else None
