@@ -149,7 +149,9 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("docs", "dqt_edge", "firmware", "templates", "boards"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
     (tmp_path / "tests" / "files").mkdir(parents=True)
-    for name in ("pyproject.toml", "README.md", "LICENSE", "tests/files/digits.safetensors"):
+    (tmp_path / "docs" / "results").mkdir()
+    results = ("docs/results/operators.json", "docs/results/zoo.json")
+    for name in ("pyproject.toml", "README.md", "LICENSE", "tests/files/digits.safetensors", *results):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
