@@ -433,3 +433,18 @@ def test_the_input_may_be_reshaped(tmp_path: Path) -> None:
 def test_names_of_files_become_names_of_graphs() -> None:
     assert graph_name(Path("a/my net.v2.tflite")) == "my_net_v2"
     assert graph_name(Path("8bit.tflite")) == "model_8bit"
+
+
+def test_a_mean_over_axes_of_one_element_follows_its_scale(tmp_path: Path) -> None:
+    """TFLite computes it, where operators that only move data copy codes whatever scale the file gives them."""
+
+    def make(m: ModelFile, x: int) -> None:
+        one = m.op(
+            "MEAN", [x, m.tensor((2,), "INT32", data=[1, 2])], m.tensor((1, 1, 1, 4), "INT8", 0.02, -8), KeepDims=True
+        )
+        m.op("MEAN", [one, m.tensor((2,), "INT32", data=[1, 2])], m.tensor((1, 4), "INT8", 0.005, 13), KeepDims=False)
+
+    path = chain(make).write(tmp_path / "mean.tflite")
+    graph = assemble(read_network(path))
+    codes = np.random.default_rng(1).integers(0, 256, (30, *graph.tensor(graph.input).shape), dtype=np.uint8)
+    assert compare(graph, path, codes).largest_alone <= 1

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 INTEGERS = ("INT8", "UINT8")
 RANK_MAX = 6
+COMPUTING = ("QUANTIZE", "DEQUANTIZE", "MEAN", "SUM")
+"""Operators that follow a change of scale even where they only move data: MEAN and SUM over axes of one element."""
 FLOATING = Unfit(
     "it computes in floating point between layers of integers",
     "a model that is quantised throughout, or not at all",
@@ -257,7 +259,7 @@ class Operands:
         """What an operator makes that moves data: it keeps the scale, and changes it only where the file does.
 
         TFLite's kernels copy codes. Where the file then gives them another scale, which the converter does behind
-        REVERSE_V2, other real numbers are meant from there on; only QUANTIZE computes the codes anew.
+        REVERSE_V2, other real numbers are meant from there on. ``COMPUTING`` operators compute the codes anew.
         """
         index = op.outputs[output]
         target = origin.quant
@@ -265,7 +267,7 @@ class Operands:
             target = self.quant(index)
         elif self.graph.tensors[index].type != "FLOAT32":
             raise Unfit(f"its activations are {self.graph.tensors[index].type}", "INT8 activations")
-        copied = op.type not in ("QUANTIZE", "DEQUANTIZE") and target is not None and origin.quant is not None
+        copied = op.type not in COMPUTING and target is not None and origin.quant is not None
         if target == origin.quant or not copied:
             self.builder.rename_source(value, index)
         if target != origin.quant:
