@@ -17,8 +17,8 @@ from ..errors import DataWarning, DqtError
 
 COMMANDS = {
     "train": "Train a model whose precision adapts to each input.",
-    "import": "Import a model of TFLite or Keras.",
-    "compare": "Run an imported model beside TFLite, layer by layer.",
+    "import": "Import a model of TFLite, ONNX or Keras.",
+    "compare": "Run an imported model beside its original, layer by layer.",
     "search": "Find the best fixed widths within a budget.",
     "cost": "Count BitOPs and the work of switching widths.",
     "check": "Say whether a checkpoint fits a board, layer by layer.",
