@@ -10,7 +10,7 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.graph import Dense, Graph, Tensor
-from dqt_edge.lowering.kernels import catalogue, dsp
+from dqt_edge.lowering.kernels import catalogue, dsp, dsp_conv
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.lowering.records import Mac
 from dqt_edge.project.build import build
@@ -114,5 +114,5 @@ def test_strips_of_any_width_agree_with_the_interpreter(
     strip: int, shape, zero: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows cut into strips of one or two pairs of pixels, in scratch of the size that goes with it."""
-    monkeypatch.setattr(dsp, "strips", lambda *_: [strip])
+    monkeypatch.setattr(dsp_conv, "strips", lambda *_: [strip])
     test_kernels_agree_with_the_interpreter("conv", shape, 30, zero, tmp_path)

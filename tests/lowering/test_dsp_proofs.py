@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dqt_edge.graph import Conv2D, Requantize, Window
-from dqt_edge.lowering.kernels import dsp
+from dqt_edge.lowering.kernels import dsp_conv
 
 
 def conv(weights: np.ndarray) -> Conv2D:
@@ -29,10 +29,10 @@ def conv(weights: np.ndarray) -> Conv2D:
     ],
 )
 def test_proofs_end_at_the_bound(pair, weight: int, most: int, proved: int) -> None:
-    at, past = (dsp.proof(conv(np.full((1, 1, 1, k), weight, np.int8)), pair) for k in (most, most + 1))
+    at, past = (dsp_conv.proof(conv(np.full((1, 1, 1, k), weight, np.int8)), pair) for k in (most, most + 1))
     assert at >= proved > past
 
 
 def test_gathered_windows_have_the_whole_groups_of_each_row_first() -> None:
-    order = dsp.window_order(conv(np.arange(27, dtype=np.int8).reshape(1, 3, 3, 3)))
+    order = dsp_conv.window_order(conv(np.arange(27, dtype=np.int8).reshape(1, 3, 3, 3)))
     assert order.tolist() == [[*range(8), *range(9, 17), *range(18, 26), 8, 17, 26]]

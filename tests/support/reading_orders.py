@@ -22,7 +22,7 @@ from dqt_edge.graph import (
     Softmax,
     Tensor,
 )
-from dqt_edge.lowering.kernels import dsp, scalar
+from dqt_edge.lowering.kernels import dsp_conv, scalar
 from dqt_edge.lowering.kernels.kernel import Choice
 
 Turn = tuple[dict[str, np.ndarray], np.ndarray]
@@ -163,7 +163,7 @@ def conv2d_scalar(r: Reader):
 
 def conv2d_dsp(r: Reader):
     """Not by row: the kernel may take more pixels at a time, and then reads earlier than this."""
-    rows = r.source[2] % 4 == 0 and not dsp.is_flat(r.source, r.target, r.layer.window)
+    rows = r.source[2] % 4 == 0 and not dsp_conv.is_flat(r.source, r.target, r.layer.window)
     return by_row(r) if rows else by_pixel(r)
 
 
