@@ -10,7 +10,7 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.graph import Dense, Graph, Tensor
-from dqt_edge.lowering.kernels import catalogue, dsp, dsp_conv
+from dqt_edge.lowering.kernels import catalogue, dsp_conv, dsp_dense
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.lowering.records import Mac
 from dqt_edge.project.build import build
@@ -82,14 +82,14 @@ def test_depthwise_cases_cover_both_directions_and_both_requantisations() -> Non
 def test_dense_layers_get_the_planes_that_their_candidates_gain_from(candidates, kind: str) -> None:
     layer = cases("dense", 1, (1, 1, 8), 1).layers[0]
     assert isinstance(layer, Dense)
-    assert dsp.dense_kind(replace(layer, candidates=candidates)) == kind
+    assert dsp_dense.dense_kind(replace(layer, candidates=candidates)) == kind
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("kind", ["nibbles", "planes"])
 def test_dense_layers_agree_at_every_pair_and_bound(kind: str, tmp_path: Path, monkeypatch) -> None:
     """All 49 pairs on either planes, K at 256 (the longest run) and one past, every sum at its extremes."""
-    monkeypatch.setattr(dsp, "dense_kind", lambda layer: kind)
+    monkeypatch.setattr(dsp_dense, "dense_kind", lambda layer: kind)
     depths = (256, 257)
     for k in depths:
         rng = np.random.default_rng(k)

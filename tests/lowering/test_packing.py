@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dqt_edge.graph import nested
-from dqt_edge.lowering.kernels import dsp, packing
+from dqt_edge.lowering.kernels import dsp_dense, packing
 from dqt_edge.lowering.kernels.packing import Planes
 
 
@@ -68,13 +68,13 @@ def test_one_mask_and_rotate_yields_four_two_bit_weights_of_two_channels() -> No
 def test_planes_of_nibbles_hold_every_stored_byte(shape) -> None:
     """Each weight from its two places, offset-binary in even channels; padding is zero weights."""
     weights = np.random.default_rng(shape).integers(-128, 128, shape).astype(np.int8)
-    planes = dsp.pack_nibbles(weights)
+    planes = dsp_dense.pack_nibbles(weights)
     assert planes.a.nbytes + planes.low.nbytes == packing.padded(shape[0]) * packing.padded(shape[1])
     assert planes.b.size == 0
     groups = packing.padded(shape[1]) // 4
     for c in range(packing.padded(shape[0])):
         for k in range(packing.padded(shape[1])):
-            word, high, low = dsp.nibble_place(c % 4, k % 4)
+            word, high, low = dsp_dense.nibble_place(c % 4, k % 4)
             at = 2 * (c // 4 * groups + k // 4) + word
             byte = (int(planes.a[at]) >> high & 15) << 4 | (int(planes.low[at]) >> low & 15)
             weight = int(weights[c, k]) if c < shape[0] and k < shape[1] else 0
@@ -85,6 +85,6 @@ def test_one_mask_of_a_word_of_nibbles_yields_two_channels_in_each_half() -> Non
     """AND 0xF00FF00F, as it is or rotated by eight: channels 1 over 0, and 3 over 2, at the same K."""
     for k in range(4):
         for r, (odd, even) in ((0, (1, 0)), (8, (3, 2))):
-            places = [(dsp.nibble_place(c, k)[1] - r) % 32 for c in (odd, even)]
+            places = [(dsp_dense.nibble_place(c, k)[1] - r) % 32 for c in (odd, even)]
             assert places[0] // 16 == places[1] // 16
             assert (places[0] % 16, places[1] % 16) == (12, 0)

@@ -35,7 +35,7 @@ from dqt_edge.graph import (
     Softmax,
     pair_text,
 )
-from dqt_edge.lowering.kernels import catalogue, dsp
+from dqt_edge.lowering.kernels import catalogue, dsp_dense
 from dqt_edge.lowering.plan import Plan, make_plan
 
 from .kernel_layers import make_case
@@ -161,7 +161,7 @@ def plan_case(rig: Rig, number: int, case: Case) -> Iterator[Job]:
 
 def plan_on_planes(graph: Graph, board: Board) -> Plan:
     """A plan whose dense layers have planes A, B and L on cores with DSP, whatever their candidates gain from that."""
-    with patch.object(dsp, "dense_kind", return_value="planes"):
+    with patch.object(dsp_dense, "dense_kind", return_value="planes"):
         return make_plan(graph, board)
 
 
