@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dqt_edge.graph import Graph
@@ -55,6 +56,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                     item.add_marker(pytest.mark.skip(reason=NEEDS[name][1]))
                 if name == "train" and importlib.util.find_spec("tensorflow") is None:
                     item.add_marker(pytest.mark.skip(reason="TensorFlow is not installed"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Start the module's ``RNG`` anew, before fixtures too: a test draws the same numbers whichever ran before it."""
+    rng = getattr(getattr(item, "module", None), "RNG", None)
+    if isinstance(rng, np.random.Generator):
+        seed = rng.bit_generator.seed_seq
+        rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
 
 
 @pytest.fixture(scope="session")
