@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -31,7 +32,6 @@ from ..graph import (
     Softmax,
     State,
     Tensor,
-    Window,
     nested,
     window_counts,
 )
@@ -39,6 +39,7 @@ from .channels import code_limits, mac_fields
 from .functions import Function
 from .network import MAC_KINDS, Edge, Network, Node
 from .problems import Problems, Unfit
+from .steps import FINE, counted, summed
 from .tables import fuse_lookups, table_of
 
 IDENTITY = Function("identity")
@@ -136,13 +137,31 @@ class _Assembly:
         if node.kind == "lookup":
             self.lookup(node, sources[0], target)
         elif node.kind in MAC_KINDS:
-            self.mac(node, sources[0], self.tensor(target))
+            self.weighted(node, sources[0], target)
         elif node.kind in ("max_pool", "rearrange", "pad", "resize"):
             self.moved(node, sources[0], target)
         elif node.kind in ("maximum", "minimum"):
             self.extreme(node, sources, self.tensor(target))
+        elif node.kind in ("average_pool", "multiply"):
+            self.product(node, sources, target)
+        elif node.kind == "concat":
+            self.concat(node, sources, self.tensor(target))
         else:
             self.layers.append(_LAYERS[node.kind](node, sources, self.tensor(target)))
+
+    def weighted(self, node: Node, source: Tensor, target: Edge) -> None:
+        """A layer with weights, and a table behind it where its output has a finer scale than its sums."""
+        assert target.scale is not None
+        result = Tensor(target.name, target.shape, target.scale, target.zero_point)
+        found = counted(node, source, result)
+        if found is None:
+            self.mac(node, source, self.tensor(target))
+            return
+        made, between, function = found
+        self.tensors[between.name] = between
+        self.mac(made, source, between)
+        table = table_of(function, between, self.tensor(target), code_limits(result, node.activation))
+        self.layers.append(Lookup(f"{node.name}_rescale", between.name, result.name, table))
 
     def mac(self, node: Node, source: Tensor, result: Tensor) -> None:
         common: dict[str, Any] = {"name": node.name, "input": source.name, "output": result.name}
@@ -165,6 +184,28 @@ class _Assembly:
             units = requantize.multiplier * 2.0 ** (1.0 - requantize.shift) * result.scale
             factors = np.array([nested.residual_multiplier(other.scale, float(u)) for u in units], np.int32)
             self.layers.append(Conv2D(**common, window=node.window, residual=other.name, residual_multiplier=factors))
+
+    def product(self, node: Node, sources: list[Tensor], target: Edge) -> None:
+        """An average pooling or a product, and a table behind it where its output has a finer scale than its sums."""
+        assert target.scale is not None
+        result = Tensor(target.name, target.shape, target.scale, target.zero_point)
+        pools = node.kind == "average_pool"
+        counts = _counts(node, sources[0]) if pools else (1,)
+        scale = sources[0].scale * (node.factor if pools else sources[1].scale)
+        between = summed(node, scale, counts, result)
+        if between is None:
+            self.layers.append(_LAYERS[node.kind](node, sources, self.tensor(target)))
+            return
+        self.tensors[between.name] = between
+        self.layers.append(_LAYERS[node.kind](dataclasses.replace(node, activation="none"), sources, between))
+        self.rescale(f"{node.name}_rescale", between, self.tensor(target), node)
+
+    def concat(self, node: Node, sources: list[Tensor], result: Tensor) -> None:
+        """Tensors side by side; one of a much coarser scale takes that of the result first, by a table."""
+        fine = [
+            self.rescaled(node, i, s, result) if s.scale > FINE * result.scale else s for i, s in enumerate(sources)
+        ]
+        self.layers.append(_concat(node, fine, result))
 
     def lookup(self, node: Node, source: Tensor, target: Edge) -> None:
         """A function of each code; none, where it changes no code."""
@@ -192,16 +233,17 @@ class _Assembly:
 
     def extreme(self, node: Node, sources: list[Tensor], result: Tensor) -> None:
         """Operands in the scale of the result first."""
-        names = []
-        for i, source in enumerate(sources):
-            name = source.name
-            if (source.scale, source.zero_point) != (result.scale, result.zero_point):
-                name = f"{node.name}_operand_{i}"
-                self.tensors[name] = Tensor(name, source.shape, result.scale, result.zero_point)
-                self.rescale(f"{node.name}_rescale_{i}", source, self.tensors[name])
-            names.append(name)
+        same = [(s.scale, s.zero_point) == (result.scale, result.zero_point) for s in sources]
+        first, second = (s if same[i] else self.rescaled(node, i, s, result) for i, s in enumerate(sources))
         kind = Maximum if node.kind == "maximum" else Minimum
-        self.layers.append(kind(node.name, (names[0], names[1]), result.name))
+        self.layers.append(kind(node.name, (first.name, second.name), result.name))
+
+    def rescaled(self, node: Node, place: int, source: Tensor, result: Tensor) -> Tensor:
+        """An operand in the scale of the result."""
+        made = Tensor(f"{node.name}_operand_{place}", source.shape, result.scale, result.zero_point)
+        self.tensors[made.name] = made
+        self.rescale(f"{node.name}_rescale_{place}", source, made)
+        return made
 
     def rescale(self, name: str, source: Tensor, result: Tensor, node: Node | None = None) -> None:
         limits = (0, 255) if node is None else code_limits(result, node.activation)
@@ -259,7 +301,7 @@ def _softmax(node: Node, sources: list[Tensor], result: Tensor) -> Softmax:
 def _average_pool(node: Node, sources: list[Tensor], result: Tensor) -> AveragePool2D:
     """Mean under a window, times the node's factor."""
     assert node.window is not None
-    counts = _counts(node.window, sources[0])
+    counts = _counts(node, sources[0])
     ratio = sources[0].scale * node.factor / result.scale
     bias, requantize = _scaled([ratio / n for n in counts], node, result)
     if int(bias.astype(np.int64).max()) + 2 * 255 * counts[-1] > nested.INT32_MAX:
@@ -268,8 +310,10 @@ def _average_pool(node: Node, sources: list[Tensor], result: Tensor) -> AverageP
     return AveragePool2D(**names, window=node.window, counts=counts, bias_twice=bias, requantize=requantize)
 
 
-def _counts(window: Window, source: Tensor) -> tuple[int, ...]:
-    counts = tuple(int(n) for n in np.unique(window_counts(window, *source.shape[:2])))
+def _counts(node: Node, source: Tensor) -> tuple[int, ...]:
+    """Numbers of elements under a pooling's windows."""
+    assert node.window is not None
+    counts = tuple(int(n) for n in np.unique(window_counts(node.window, *source.shape[:2])))
     if counts[0] < 1:
         raise Unfit("a window lies in the padding alone", "less padding")
     return counts
@@ -293,7 +337,6 @@ def _scaled(ratios: list[float], node: Node, result: Tensor) -> tuple[Any, Requa
 _LAYERS: dict[str, Any] = {
     "add": _add,
     "multiply": _multiply,
-    "concat": _concat,
     "softmax": _softmax,
     "average_pool": _average_pool,
 }

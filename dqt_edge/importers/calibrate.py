@@ -12,6 +12,7 @@ from ..errors import BadFileError
 from ..graph import nested
 from ..graph.samples import same_data
 from .builder_elementwise import SOFTMAX
+from .channels import masters_of
 from .floating import run
 from .network import MAC_KINDS, SAME_SCALE, Edge, Network, Node
 
@@ -19,9 +20,6 @@ SAMPLES_MAX = 512
 BATCH = 32
 PERCENTILE = 99.99
 """Of the values of a batch: what lies beyond is clipped. Input and output keep their whole range."""
-BIAS_STEPS = 2.0**26
-"""Largest bias in steps of its channel; a channel with tiny weights gets a coarser scale."""
-MULTIPLIER_MIN = 2.0**-20
 RESIDUAL_MAX = 2**20
 
 Range = tuple[float, float]
@@ -163,12 +161,7 @@ def _integers(node: Node, edges: dict[str, Edge]) -> Node:
     source, result = edges[node.inputs[0]].scale, edges[node.output].scale
     assert source is not None
     assert result is not None
-    flat = np.abs(node.weights.reshape(len(node.weights), -1)).max(axis=1)
-    scales = np.maximum(flat / 127, np.abs(node.bias) / (source * BIAS_STEPS))
-    scales = np.maximum(scales, MULTIPLIER_MIN * result / source)
-    along = scales.reshape(-1, *[1] * (node.weights.ndim - 1))
-    masters = np.clip(nested.round_half_up(node.weights / along), -128, 127).astype(np.int8)
-    bias = nested.round_half_up(node.bias / (source * scales)).astype(np.int64)
+    masters, scales, bias = masters_of(node.weights, node.bias, source, result)
     return dataclasses.replace(node, weights=masters, weight_scales=scales, bias=bias)
 
 

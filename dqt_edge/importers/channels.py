@@ -24,6 +24,11 @@ COARSE_BIAS_MAX = 1 << 30
 RESIDUAL_ROOM = 255 << 20
 """Part of an accumulator kept for a fused residual, whose multiplier is then at most 2^20."""
 
+BIAS_STEPS = 2.0**26
+"""Largest bias in steps of its channel; a channel with tiny weights gets a coarser scale."""
+MULTIPLIER_MIN = 2.0**-20
+"""Least multiplier of a channel, for the same reason."""
+
 
 def code_limits(tensor: Tensor, activation: Activation) -> tuple[int, int]:
     """Least and largest code that an activation leaves."""
@@ -33,6 +38,25 @@ def code_limits(tensor: Tensor, activation: Activation) -> tuple[int, int]:
         for real, extreme in ((low, 0), (high, 255))
     ]
     return codes[0], codes[1]
+
+
+def masters_of(
+    weights: npt.NDArray[Any], bias: npt.NDArray[Any], source: float, result: float
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Masters, weight scales and biases of real weights, channel by channel.
+
+    Args:
+        weights: float64 [channels, ...].
+        bias: float64 [channels].
+        source: Scale of the input.
+        result: Scale of the output.
+    """
+    flat = np.abs(weights.reshape(len(weights), -1)).max(axis=1)
+    scales = np.maximum(flat / 127, np.abs(bias) / (source * BIAS_STEPS))
+    scales = np.maximum(scales, MULTIPLIER_MIN * result / source)
+    along = scales.reshape(-1, *[1] * (weights.ndim - 1))
+    masters = np.clip(nested.round_half_up(weights / along), -128, 127).astype(np.int8)
+    return masters, scales, nested.round_half_up(bias / (source * scales)).astype(np.int64)
 
 
 def mac_fields(node: Node, source: Tensor, result: Tensor, candidates: tuple[Pair, ...]) -> dict[str, Any]:

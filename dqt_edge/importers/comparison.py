@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ from ..system.show import Facts, Shown
 from ..tasks import Score, every_output, inputs_of, reals, score_json, task_of
 from ..tasks.kinds import Classifier
 from ..tasks.statistics import Reals
+from .exact import Exact
+from .files import read_model
 from .layerwise import LayerDifference, Layerwise
 from .layouts import to_graph
 from .reading import read_bytes
@@ -96,6 +99,11 @@ class Comparison(Shown):
         """Largest difference of any comparable layer, given equal inputs."""
         return max((layer.alone for layer in self.layers if layer.comparable), default=0)
 
+    @property
+    def beyond(self) -> tuple[LayerDifference, ...]:
+        """Layers that are more than one code off, given equal inputs, where the runtime is not the less exact one."""
+        return tuple(layer for layer in self.layers if layer.beyond)
+
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
         return f"{self.model!r} beside {self.runtime}, {self.samples:,} samples", (
@@ -133,7 +141,8 @@ def compare(
     if not len(codes):
         raise UsageError("there are no samples to compare", where="data", next_step="give at least one sample")
     reference = open_reference(path, min(BATCH, len(codes)), stream=bool(graph.states))
-    tally = _Tally(graph, {name: s for name, s in sources.items() if reference.knows(s)}, reference)
+    known = {name: s for name, s in sources.items() if reference.knows(s)}
+    tally = _Tally(graph, known, reference, functools.cache(lambda: _exact(path)))
     ours = _ours(graph, given)
     for start in range(0, len(codes), BATCH):
         rows = slice(start, start + BATCH)
@@ -143,6 +152,12 @@ def compare(
         tally.add(part, next(ours), found)
         progress(len(part[graph.input]))
     return tally.result(labels, inputs_of(graph, codes, real))
+
+
+def _exact(path: Path) -> Exact | None:
+    """The file's layers in real numbers; None for a file without scales, whose codes calibration made."""
+    network = read_model(path)
+    return Exact(network) if network.integer else None
 
 
 def _ours(graph: Graph, given: dict[str, Codes]) -> Iterator[interpreter.Result]:
@@ -182,13 +197,16 @@ def _sources(graph: Graph, path: Path) -> dict[str, Source]:
 class _Tally:
     """Adds up the differences of many batches."""
 
-    def __init__(self, graph: Graph, sources: dict[str, Source], reference: Reference) -> None:
+    def __init__(
+        self, graph: Graph, sources: dict[str, Source], reference: Reference, exact: Callable[[], Exact | None]
+    ) -> None:
         self.graph, self.sources, self.reference = graph, sources, reference
         self.layouts = graph.provenance.get("layouts", {})
         quantised = {name: reference.quantised(source) is not None for name, source in sources.items()}
         inner = quantised if any(quantised.values()) else {}
         borders = {*graph.inputs, *graph.outputs}
-        self.layers = Layerwise(graph, frozenset(n for n, codes in inner.items() if not codes and n not in borders))
+        real = frozenset(n for n, codes in inner.items() if not codes and n not in borders)
+        self.layers = Layerwise(graph, real, exact)
         self.wanted = list(dict.fromkeys([*sources.values(), *reference.outputs]))
         self.ours: list[Reals] = []
         self.theirs: list[Reals] = []

@@ -12,7 +12,7 @@ from ..graph import FLAT, Window, window_counts
 from .network import LIMITS, Network, Node
 from .order import Order
 
-Floats = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 
 
 def run(
@@ -66,12 +66,13 @@ def outputs_of(network: Network, inputs: Floats | Mapping[str, Floats]) -> list[
 
 
 def node_values(node: Node, sources: list[Floats], network: Network) -> Floats:
-    """What a node makes of its inputs."""
+    """What a node makes of its inputs, in their precision: float32, or float64 to judge others by."""
     with np.errstate(over="ignore", invalid="ignore"):
         values = _node(node, sources, network)
+    kind = sources[0].dtype
     low, high = LIMITS[node.activation]
-    limited = values if node.activation == "none" else np.clip(values, np.float32(low), np.float32(high))
-    return np.asarray(limited, np.float32)
+    limited = values if node.activation == "none" else np.clip(values, kind.type(low), kind.type(high))
+    return np.asarray(limited, kind)
 
 
 def _node(node: Node, sources: list[Floats], network: Network) -> Any:  # noqa: ANN401, PLR0911 - an array; one line a kind
@@ -120,7 +121,7 @@ def padded(x: Floats, node: Node, shape: tuple[int, int, int]) -> Floats:
     assert node.padding is not None
     (top, left, front), (down, right) = node.padding.before, node.padding.step
     height, width, channels = x.shape[1:]
-    made = np.full((len(x), *shape), node.padding.value, np.float32)
+    made = np.full((len(x), *shape), node.padding.value, x.dtype)
     rows = slice(top, top + (height - 1) * down + 1, down)
     columns = slice(left, left + (width - 1) * right + 1, right)
     made[:, rows, columns, front : front + channels] = x
@@ -131,29 +132,29 @@ def _between(x: Floats, grid: npt.NDArray[np.int32], axis: int) -> Floats:
     """Values between neighbours along an axis."""
     index, weight = grid[:, 0], grid[:, 1] / 1024
     following = np.minimum(index + 1, x.shape[axis] - 1)
-    along = weight.reshape(-1, *[1] * (x.ndim - 1 - axis)).astype(np.float32)
-    return np.asarray(x.take(index, axis) * (1 - along) + x.take(following, axis) * along, np.float32)
+    along = weight.reshape(-1, *[1] * (x.ndim - 1 - axis)).astype(x.dtype)
+    return np.asarray(x.take(index, axis) * (1 - along) + x.take(following, axis) * along, x.dtype)
 
 
 def _pool(node: Node, x: Floats) -> Floats:
     assert node.window is not None
     if node.kind == "max_pool":
-        return np.asarray(_windows(x, node.window, -np.inf).max(axis=(3, 4)), np.float32)
+        return np.asarray(_windows(x, node.window, -np.inf).max(axis=(3, 4)), x.dtype)
     counts = window_counts(node.window, *x.shape[1:3])[None, :, :, None]
     sums = _windows(x, node.window, 0.0).sum(axis=(3, 4), dtype=np.float64)
-    return np.asarray(sums * node.factor / counts, np.float32)
+    return np.asarray(sums * node.factor / counts, x.dtype)
 
 
 def _mac(node: Node, x: Floats) -> Floats:
     assert node.weights is not None
     assert node.bias is not None
-    weights, bias = node.weights.astype(np.float32), node.bias.astype(np.float32)
+    weights, bias = node.weights.astype(x.dtype), node.bias.astype(x.dtype)
     if node.kind == "dense":
         return (x.reshape(len(x), -1) @ weights.T + bias)[:, None, None, :]
     assert node.window is not None
     windows = _windows(x, node.window, 0.0)
     if node.kind == "depthwise":
-        return np.asarray(np.einsum("nhwijc,cij->nhwc", windows, weights) + bias, np.float32)
+        return np.asarray(np.einsum("nhwijc,cij->nhwc", windows, weights) + bias, x.dtype)
     columns = windows.reshape(*windows.shape[:3], -1)
     return columns @ weights.reshape(len(weights), -1).T + bias
 

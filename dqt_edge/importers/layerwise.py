@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ..graph import FULL, AveragePool2D, Graph, Layer, MacLayer, interpreter, window_counts
+from .exact import Exact
 
 Codes = npt.NDArray[np.uint8]
 HALF = 1e-6
 """Exact results that are closer to a half lie between two codes."""
+ROUNDED = 0.5 + 1 / 64
+"""Codes by which one correct rounding is off at most, with what a multiplier of 32 bits adds to it."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class LayerDifference:
         note: Which of the two is nearer to the exact result, where that is known, or empty.
         comparable: Whether both read the same and compute one operator: not where the file has real numbers between
             operators of integers, of which ours are codes, or where the import's own notes say otherwise.
+        right: Whether ours is the exact result, rounded once, wherever the two differ by more than one code; the exact
+            result is computed in real numbers from the file's own scales. True if they nowhere differ that much.
     """
 
     name: str
@@ -34,6 +39,12 @@ class LayerDifference:
     network: int
     note: str = ""
     comparable: bool = True
+    right: bool = True
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it is more than one code from the runtime's, and the runtime's is not the one that is off."""
+        return self.comparable and self.alone > 1 and not self.right
 
 
 @dataclass
@@ -45,6 +56,8 @@ class _Count:
     halves: int = 0
     nearer: int = 0
     further: int = 0
+    far: int = 0
+    right: int = 0
 
 
 class Layerwise:
@@ -54,13 +67,24 @@ class Layerwise:
     of the file's tensors, so that the next tensor that it has is compared given equal inputs.
     """
 
-    def __init__(self, graph: Graph, real: frozenset[str] = frozenset()) -> None:
-        """``real``: tensors that are real numbers in the file, although it computes in integers."""
+    def __init__(
+        self, graph: Graph, real: frozenset[str] = frozenset(), exact: Callable[[], Exact | None] = lambda: None
+    ) -> None:
+        """What to compare.
+
+        Args:
+            graph: Ours.
+            real: Tensors that are real numbers in the file, although it computes in integers.
+            exact: Called where a layer is more than one code off: its real numbers, or None where there are none.
+        """
         self.graph = graph
+        self.exact = exact
         notes = graph.provenance.get("notes")
         self.notes = {str(k): str(v) for k, v in notes.items()} if isinstance(notes, dict) else {}
         between = "real numbers in the file, codes in ours, go in"
         self.notes |= {layer.name: between for layer in graph.layers if real.intersection(layer.inputs)}
+        weighted = [layer for layer in graph.layers if isinstance(layer, MacLayer) and layer.output in real]
+        self.notes |= {layer.name: "real numbers in the file, codes in ours, are its weights" for layer in weighted}
         self.counts = {layer.name: _Count() for layer in graph.layers}
 
     def add(self, ours: Mapping[str, Codes], theirs: Mapping[str, Codes], inputs: Mapping[str, Codes]) -> None:
@@ -71,14 +95,14 @@ class Layerwise:
             theirs: The runtime's tensors that it has, as codes of our tensors.
             inputs: Codes of the inputs.
         """
-        live = {**inputs, **theirs}
-        for state in self.graph.states:
-            live.setdefault(state.read, ours[state.read])
+        known = {**{state.read: ours[state.read] for state in self.graph.states}, **inputs, **theirs}
+        live = dict(known)
         for layer in self.graph.layers:
             pair = FULL if isinstance(layer, MacLayer) else None
             made = interpreter.run_layer(layer, self.graph, live, pair)
             if layer.output in theirs:
                 self._count(layer, made, ours[layer.output], theirs[layer.output], live)
+                self._judge(layer, made, known)
             else:
                 live[layer.output] = made
 
@@ -97,6 +121,24 @@ class Layerwise:
             count.nearer += int((~halves & (away[0] < away[1])).sum())
             count.further += int((~halves & (away[0] > away[1])).sum())
 
+    def _judge(self, layer: Layer, made: Codes, known: Mapping[str, Codes]) -> None:
+        """Whose codes are right where the two are more than one apart.
+
+        Args:
+            layer: One whose output the runtime has.
+            made: What it gives of the runtime's tensors.
+            known: All that the runtime has, and the inputs.
+        """
+        far = _distance(made, known[layer.output]) > 1
+        if not far.any() or layer.name in self.notes:
+            return
+        exact = self.exact()
+        codes = None if exact is None else exact.result(layer.output, known)
+        count = self.counts[layer.name]
+        count.far += int(far.sum())
+        if codes is not None:
+            count.right += int((np.abs(made[far] - codes[far]) <= ROUNDED).sum())
+
     def result(self, package: str) -> tuple[LayerDifference, ...]:
         """Layers whose output the runtime has, in order of execution."""
         return tuple(
@@ -107,6 +149,7 @@ class Layerwise:
                 c.network,
                 self.notes.get(name, _note(c, package)),
                 name not in self.notes,
+                c.right == c.far,
             )
             for name, c in self.counts.items()
             if c.total
@@ -116,6 +159,8 @@ class Layerwise:
 def _note(count: _Count, package: str) -> str:
     """Who is right where the two differ."""
     told = []
+    if count.far:
+        told.append(f"{count.far} codes are more than one apart: {_whose(count, package)}")
     if count.halves:
         told.append(f"{count.halves} means lie half between two codes: {package} rounds them away from its zero")
     if count.nearer:
@@ -123,6 +168,12 @@ def _note(count: _Count, package: str) -> str:
     if count.further:
         told.append(f"{count.further} means are nearer to those of {package}")
     return ", ".join(told)
+
+
+def _whose(count: _Count, package: str) -> str:
+    if count.right == count.far:
+        return f"ours are the exact result, {package} is the less exact one"
+    return f"{count.right} of ours are the exact result" if count.right else "ours are not the exact result either"
 
 
 def _distance(first: Codes, second: Codes) -> npt.NDArray[np.int16]:

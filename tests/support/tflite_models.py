@@ -28,7 +28,7 @@ OPTIONS = {
     "SQUARED_DIFFERENCE": "SquaredDifferenceOptions",
 }
 VERSIONS = {
-    **dict.fromkeys(("RELU_N1_TO_1", "RESHAPE", "RANK", "RANGE", "FILL", "SUB"), 1),
+    **dict.fromkeys(("RELU_N1_TO_1", "RESHAPE", "RANK", "RANGE", "FILL", "SUB", "ELU"), 1),
     **{"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4},
 }
 DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "FLOAT32": np.float32}

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..builder import Builder, Operand, Quant, Value, Weights
+from ..channels import masters_of
 from ..problems import Unfit
 from .chains import Chain, grid_of
 from .file import SIZE_MAX, RawGraph, RawOperator, RawTensor
@@ -166,9 +167,8 @@ class Operands:
             raise Unfit(f"its weights have shape {data.shape}", f"weights of {rank} dimensions")
         channels = data.shape[axis]
         if self.graph.tensors[op.outputs[0]].type == "FLOAT32":
-            if self.integer:
-                raise FLOATING
-            return Weights(self.real(op, 1, "its weights"), None, self.bias(op, channels, "FLOAT32"))
+            real = Weights(self.real(op, 1, "its weights"), None, self.bias(op, channels, "FLOAT32"))
+            return self.quantised(op, real, axis) if self.integer else real
         if tensor.type not in INTEGERS or len(tensor.scales) not in (1, channels):
             found = f"{tensor.type} with {len(tensor.scales)} scales"
             raise Unfit(
@@ -179,6 +179,16 @@ class Operands:
         along[axis] = -1
         values = data.astype(np.int64) - zeros.reshape(along)
         return Weights(values, np.broadcast_to(tensor.scales, channels).copy(), self.bias(op, channels, "INT32"))
+
+    def quantised(self, op: RawOperator, real: Weights, axis: int) -> Weights:
+        """Weights that a converter left as real numbers between two tensors of integers, as integers."""
+        source, result = self.operand(op, 2 if op.type == "TRANSPOSE_CONV" else 0).quant, self.quant(op.outputs[0])
+        if source is None or result is None:
+            raise FLOATING
+        values = np.moveaxis(real.values, axis, 0)
+        bias = np.zeros(len(values)) if real.bias is None else real.bias
+        masters, scales, steps = masters_of(values, bias, source.scale, result.scale)
+        return Weights(np.moveaxis(masters.astype(np.int64), 0, axis), scales, steps)
 
     def bias(self, op: RawOperator, channels: int, kind: str) -> Array | None:
         """Biases, one for each channel: real ones, or integers in units of the accumulator."""

@@ -74,20 +74,18 @@ def reshaped(spread: Spread, old: tuple[int, ...], new: tuple[int, ...]) -> Spre
     """After a reshape that adds or drops axes of size 1."""
     if (old[0], old[-1]) != (new[0], new[-1]):
         raise Unfit(f"it reshapes {old} to {new} between them", NEAREST)
-    left = list(zip(spread.axes, old[1:-1], strict=True))
+    left = [pair for pair in zip(spread.axes, old[1:-1], strict=True) if pair[0] != FREE]
     axes = []
-    for size in new[1:-1]:
-        while left and left[0][0] == FREE and size != 1:
-            left.pop(0)
-        if left and left[0][1] == size:
-            axes.append(left.pop(0)[0])
+    for size in new[-2:0:-1]:  # from the right: a series lies along the last axis, EXPAND_DIMS puts one before it
+        if left and left[-1][1] == size:
+            axes.append(left.pop()[0])
         elif size == 1:
             axes.append(FREE)
         else:
             raise Unfit(f"it reshapes {old} to {new} between them", NEAREST)
-    if any(axis.block > 1 or axis.size > 1 for axis, _ in left):
+    if left:
         raise Unfit(f"it reshapes {old} to {new} between them", NEAREST)
-    return replace(spread, axes=tuple(axes))
+    return replace(spread, axes=tuple(reversed(axes)))
 
 
 def finish(

@@ -1,0 +1,72 @@
+"""Promise: forms that TFLite's converter writes now and then come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tflite", reason="the package tflite is not installed")
+
+from dqt_edge.errors import UnsupportedError
+from dqt_edge.graph import Conv2D, interpreter
+from dqt_edge.graph.samples import sample_shape
+from dqt_edge.importers.assemble import assemble
+from dqt_edge.importers.comparison import compare
+from dqt_edge.importers.tflite import read_network
+from tests.support.random_keras import to_tflite
+from tests.support.tflite_models import DILATION, WINDOW, ModelFile
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("length", [2, 3, 4, 5, 9])
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+def test_a_dilation_that_is_longer_than_its_series(length: int, keras: Any, tmp_path: Path) -> None:
+    """Its phases have one sample each, which no shape tells from an axis that EXPAND_DIMS put there."""
+    layers = keras.layers
+    parts = [keras.Input((length, 3)), layers.Conv1D(4, 3, padding="causal", dilation_rate=4), layers.Conv1D(2, 1)]
+    model = keras.Sequential(parts)
+    path = tmp_path / "long.tflite"
+    path.write_bytes(to_tflite(model, np.random.default_rng(1).normal(0, 1, (20, length, 3)).astype(np.float32)))
+    graph = assemble(read_network(path))
+    codes = np.random.default_rng(2).integers(0, 256, (30, *sample_shape(graph)), dtype=np.uint8)
+    result = compare(graph, path, codes)
+    assert result.largest_alone <= 1
+    assert result.layers[-1].network <= 2
+
+
+def left_in_reals(path: Path, *, quantised: bool) -> Path:
+    """A convolution between DEQUANTIZE and, if ``quantised``, QUANTIZE."""
+    rng = np.random.default_rng(1)
+    m = ModelFile()
+    x = m.tensor((1, 5, 5, 3), "INT8", 0.05, -10)
+    real = m.op("DEQUANTIZE", [x], m.tensor((1, 5, 5, 3), "FLOAT32"))
+    weights = m.tensor((4, 3, 3, 3), "FLOAT32", data=rng.normal(0, 1, (4, 3, 3, 3)))
+    bias = m.tensor((4,), "FLOAT32", data=rng.normal(0, 1, 4))
+    made = m.op("CONV_2D", [real, weights, bias], m.tensor((1, 5, 5, 4), "FLOAT32"), **WINDOW | DILATION)
+    if quantised:
+        made = m.op("QUANTIZE", [made], m.tensor((1, 5, 5, 4), "INT8", 0.2, 5))
+        m.op("RELU", [made], m.tensor((1, 5, 5, 4), "INT8", 0.2, 5))
+    return m.write(path)
+
+
+@pytest.mark.train
+def test_a_convolution_left_in_real_numbers_gets_weights_of_8_bits(tmp_path: Path) -> None:
+    path = left_in_reals(tmp_path / "left.tflite", quantised=True)
+    graph = assemble(read_network(path))
+    conv = next(layer for layer in graph.layers if isinstance(layer, Conv2D))
+    assert np.abs(conv.weights).reshape(4, -1).max(axis=1).tolist() == [127] * 4
+    codes = np.random.default_rng(2).integers(0, 256, (30, 5, 5, 3), dtype=np.uint8)
+    result = compare(graph, path, codes)
+    found = {layer.name: layer for layer in result.layers}
+    assert found[conv.name].note == "real numbers in the file, codes in ours, are its weights"
+    assert found[conv.name].alone <= 3, "of 27 weights, each rounded to 8 bits"
+    assert interpreter.run(graph, codes, "8x8").outputs.std() > 5
+
+
+def test_one_whose_output_has_no_scale_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError) as caught:
+        read_network(left_in_reals(tmp_path / "left.tflite", quantised=False))
+    assert "it computes in floating point between layers of integers" in caught.value.what
