@@ -21,6 +21,7 @@ from dqt_edge.device.client import Client
 from dqt_edge.device.qemu import QemuTransport
 from dqt_edge.device.replies import Inference, in_units
 from dqt_edge.errors import MismatchError, ToolchainError
+from dqt_edge.measure.cycles.histogram import Histogram
 from dqt_edge.project.manifest import Project
 from dqt_edge.system import elf
 from dqt_edge.system.tools import find_tool, run
@@ -29,8 +30,8 @@ SOURCE = Path(__file__).parent / "native" / "count_plugin.c"
 PLUGIN = Path("build/bench/count_plugin.so")
 FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 MARK = "dqt_port_counter"
-_WORD = struct.Struct("<Q")
 _HEAD = struct.Struct("<QQQ")
+_GROUP = struct.Struct("<QQQQ")
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,17 @@ class Visit:
     Attributes:
         address: Which one.
         executed: Instructions executed since the machine's start.
-        by_address: How often each address executed since the visit before; empty without a histogram.
+        histogram: What each address did since the visit before; empty unless it was asked for.
     """
 
     address: int
     executed: int
-    by_address: dict[int, int]
+    histogram: Histogram
+
+    @property
+    def by_address(self) -> dict[int, int]:
+        """How often each address executed since the visit before."""
+        return self.histogram.executed
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,12 @@ class Counts:
 
     total: int
     layers: tuple[int, ...]
-    by_address: tuple[dict[int, int], ...]
+    histograms: tuple[Histogram, ...]
+
+    @property
+    def by_address(self) -> tuple[dict[int, int], ...]:
+        """How often each address executed, by layer."""
+        return tuple(histogram.executed for histogram in self.histograms)
 
 
 def build_plugin(folder: Path | None = None) -> Path:
@@ -108,8 +119,8 @@ class CountFile:
         """Visits since the last reading, oldest first."""
         while head := self._file.read(_HEAD.size):
             address, executed, size = _HEAD.unpack(head)
-            words = [w for (w,) in _WORD.iter_unpack(self._file.read(2 * _WORD.size * size))]
-            yield Visit(address, executed, dict(zip(words[::2], words[1::2], strict=True)))
+            groups = list(_GROUP.iter_unpack(self._file.read(_GROUP.size * size)))
+            yield Visit(address, executed, Histogram.of(groups))
 
     def close(self) -> None:
         """Remove the file."""
@@ -136,6 +147,8 @@ class CountedDevice:
         self._board: Board = made.board
         self._file = CountFile(made.elf, [MARK], histogram=histogram)
         self.counts: Counts | None = None
+        self.history: list[Counts] = []
+        """Counts of every inference; whoever reads it clears it."""
         try:
             self.client = Client(QemuTransport(made.board, made.elf, [*self._file.options, *options]))
             self.client.expect(made.model_hash, made.board.id)
@@ -164,6 +177,7 @@ class CountedDevice:
         self.counts = None
         if answer.counts is not None and not checksums:
             self.counts = self._compare(answer, visits)
+            self.history.append(self.counts)
         return answer
 
     def _compare(self, answer: Inference, visits: list[Visit]) -> Counts:
@@ -180,7 +194,9 @@ class CountedDevice:
                 where=f"board {self._board.id!r}",
                 next_step="check counter and icount_shift in the board's file",
             )
-        return Counts(sum(seen), tuple(seen), tuple(visit.by_address if visit else {} for _, visit in intervals))
+        return Counts(
+            sum(seen), tuple(seen), tuple(visit.histogram if visit else Histogram() for _, visit in intervals)
+        )
 
     def close(self) -> None:
         """End QEMU; safe to repeat."""

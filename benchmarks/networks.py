@@ -1,7 +1,7 @@
-"""Instructions, flash and RAM of the four MLPerf Tiny topologies on emulated cores, beside what the peers take.
+"""Instructions, modelled cycles, flash and RAM of the four MLPerf Tiny topologies on emulated cores, beside the peers'.
 
 Run by ``make bench``. Every output is checked against the interpreter. Writes ``build/bench/networks.json``:
-``{m0|m3|m4|m7|m55: {resnet8|dscnn|vww|ad: {8x8|4x4|2x4: {instructions, layers, flash, arena, scratch, stack}}}}``.
+``{m0|m3|m4|m7|m55: {resnet8|dscnn|vww|ad: {8x8|4x4|2x4: facts}}}``, facts as ``measuring.measure`` returns them.
 """
 
 from __future__ import annotations
@@ -10,58 +10,43 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from dqt_edge.boards import Board, Memory, load_board
-from dqt_edge.errors import DoesNotFitError, DqtError, MismatchError
+from dqt_edge.boards import load_board
+from dqt_edge.errors import DoesNotFitError, DqtError
 from dqt_edge.graph import Graph
+from dqt_edge.graph.policy import Policy
 from dqt_edge.lowering.plan import make_plan
-from dqt_edge.measure.session import Codes, run_session
-from dqt_edge.project.build import build
-from dqt_edge.project.export import export
+from dqt_edge.measure.cycles.histogram import Histogram
+from dqt_edge.measure.cycles.model import model_of, why_none
 from dqt_edge.project.footprint import predict
 from dqt_edge.project.manifest import find_project
 from dqt_edge.system.files import write_atomically
 from tests.support.topologies import CANDIDATES, TOPOLOGIES
 
 from .counting import CountedDevice
-from .profile import add_up, show_listing, show_profile
-
-
-@dataclass(frozen=True)
-class Roomy:
-    """Memory that a machine of QEMU can be given, and the arguments that give it."""
-
-    memory: tuple[Memory, ...]
-    options: tuple[str, ...]
-
+from .cycles import show_layer_costs
+from .measuring import ROOMY, machine, measure, sample_codes
+from .profile import show_listing, show_profile
 
 FOLDER = Path("build/bench")
 BASELINE = Path(__file__).with_name("baseline.json")
-QUANTITIES = ("instructions", "flash", "arena", "scratch", "stack")
+QUANTITIES = ("instructions", "cycles", "flash", "arena", "scratch", "stack")
 TOLERANCE = 0.01
 PEERS = Path(__file__).with_name("peers.json")
 CORES = ("m0", "m3", "m4", "m7", "m55")
-ROOMY = {
-    "m0": Roomy(
-        (Memory("flash", "flash", 0, 0x10_0000), Memory("ram", "ram", 0x2000_0000, 0x4_0000)),
-        ("-global", "nrf51-soc.flash-size=0x100000", "-global", "nrf51-soc.sram-size=0x40000"),
-    )
-}
-"""Cores whose board is too small for these networks, and the same machine with more memory."""
-SAMPLES = 2
 WIDTH = 100
 """Columns of the tables."""
 PAIRS = {f"{w}x{a}": (w, a) for w, a in CANDIDATES}
+POLICIES: dict[str, Policy] = {name: [pair] for name, pair in PAIRS.items()}
 RIVALS = {"cmsis_nn_s8_O3": "CMSIS-NN", "best_s8_kernel_per_layer_any_peer": "best peer, by layer"}
 
 Facts = dict[str, dict[str, dict[str, Any]]]
+"""Network -> pair -> quantity -> figure."""
 
 
 def main() -> None:
@@ -87,7 +72,7 @@ def main() -> None:
             for name in options.networks:
                 console.print(f"{name} on {core}")
                 graph, folder = TOPOLOGIES[name](), FOLDER / f"{name}-{core}"
-                found[core][name] = measure(graph, core, folder)
+                found[core][name] = measure(graph, core, folder, POLICIES)
                 if options.profile or options.listing:
                     profile(console, graph, core, folder, options)
     except DqtError as error:
@@ -114,61 +99,23 @@ def totals(found: dict[str, Facts]) -> dict[str, int]:
         for network, pairs in networks.items()
         for pair, facts in pairs.items()
         for quantity in QUANTITIES
+        if facts[quantity] is not None
     }
 
 
 def growth(now: dict[str, int], baseline: dict[str, int]) -> list[str]:
-    """Lines that name each figure which grew by more than the tolerance, or which the baseline does not know."""
+    """Lines that name each figure which grew by more than the tolerance, or which the baseline does not know.
+
+    Cycles that the baseline does not know are no growth: it may be of a computer without the core's model.
+    """
     lines = []
     for name, value in now.items():
         before = baseline.get(name)
-        if before is None:
+        if before is None and not name.endswith("/cycles"):
             lines.append(f"{name}: {value:,}, not in the baseline")
-        elif value > before * (1 + TOLERANCE):
+        elif before is not None and value > before * (1 + TOLERANCE):
             lines.append(f"{name}: {value:,}, {value / before - 1:+.1%} over {before:,}")
     return lines
-
-
-def measure(graph: Graph, core: str, folder: Path) -> dict[str, dict[str, Any]]:
-    """Facts of one network on one core, by width pair.
-
-    Raises:
-        MismatchError: An output differs from the interpreter's.
-    """
-    board, options = machine(core)
-    made, plan, footprint = export(graph, board, folder)
-    assert footprint is not None
-    image = build(made.folder, cross=True)
-    codes = sample_codes(graph)
-    facts = {}
-    with CountedDevice(made, options=options) as device:
-        for name, pair in PAIRS.items():
-            session = run_session(device, graph, board, codes, None, [pair])
-            if session.mismatches:
-                raise MismatchError(
-                    f"{graph.name} at {name}: {session.first_difference}",
-                    where=f"board {board.id!r}",
-                    next_step="report this",
-                )
-            facts[name] = {
-                "instructions": round(session.count or 0),
-                "layers": [
-                    {"name": layer.name, "kernel": planned.kernel, "macs": layer.macs, "instructions": layer.count}
-                    for layer, planned in zip(session.layers, plan.layers, strict=True)
-                ],
-                "flash": image.flash,
-                "arena": plan.tensors_size,
-                "scratch": plan.scratch_size,
-            }
-        stack = device.client.stats().stack_used
-    return {name: {**values, "stack": stack} for name, values in facts.items()}
-
-
-def machine(core: str) -> tuple[Board, tuple[str, ...]]:
-    """The board that networks are measured on, and arguments of its QEMU."""
-    board = load_board(f"qemu-{core}")
-    roomy = ROOMY.get(core)
-    return (replace(board, memory=roomy.memory), roomy.options) if roomy else (board, ())
 
 
 def misfits(cores: Iterable[str], networks: Iterable[str]) -> Iterator[str]:
@@ -194,35 +141,33 @@ def profile(console: Console, graph: Graph, core: str, folder: Path, options: ar
             choices = tuple(layer.candidates.index(PAIRS[pair]) for layer in graph.adaptive)
             device.infer(codes, choices, counts=True)
             assert device.counts is not None
-            histogram = add_up(device.counts.by_address[i] for i in wanted)
+            histogram = Histogram.total(device.counts.histograms[i] for i in wanted)
             title = f"{graph.name} on {core} at {pair}" + (f", {' '.join(options.layer)}" if options.layer else "")
-            show_profile(console, title, image, histogram, mve=made.board.cpu.mve)
+            cycles = (
+                None if why_none(made.board.cpu.core) else model_of(made.board.cpu.core, image).by_address(histogram)
+            )
+            show_profile(console, title, image, histogram.executed, cycles, mve=made.board.cpu.mve)
             for function in options.listing:
-                show_listing(console, image, function, histogram)
-
-
-def sample_codes(graph: Graph) -> Codes:
-    """The inputs of every measurement."""
-    rng = np.random.default_rng(1)
-    return rng.integers(0, 256, (SAMPLES, *graph.tensor(graph.input).shape)).astype(np.uint8)
+                show_listing(console, image, function, histogram.executed, cycles)
 
 
 def show(console: Console, found: dict[str, Facts]) -> None:
-    """Totals in millions of instructions beside the peers'."""
+    """Totals in millions beside the peers', and bytes."""
     peers = json.loads(PEERS.read_text(encoding="utf-8"))
     networks = list(next(iter(found.values())))
     table = Table("core", "", *networks, title="Instructions for an inference, millions (outputs all exact)")
     for core, facts in found.items():
-        for pair in PAIRS:
-            row = []
-            for name in networks:
-                count, whole = (facts[name][p]["instructions"] for p in (pair, "8x8"))
-                row.append(f"{count / 1e6:.3f}" + ("" if pair == "8x8" else f" ({count / whole:.2f})"))
-            table.add_row(core, f"dqt-edge {pair}", *row)
+        add_totals(table, core, facts, "instructions")
         for key, title in RIVALS.items():
             if core in peers[key]:
                 table.add_row(core, title, *(f"{peers[key][core][name] / 1e6:.3f}" for name in networks), style="dim")
     console.print(table)
+    table = Table("core", "", *networks, title="Modelled cycles for an inference, millions")
+    for core, facts in found.items():
+        add_totals(table, core, facts, "cycles")
+    console.print(table)
+    for core, facts in found.items():
+        console.print(f"{core}: {facts[networks[0]]['8x8']['cycles_model']}", highlight=False)
     sizes = Table("core", "", *networks, title="Bytes")
     for core, facts in found.items():
         sizes.add_row(core, "flash, every width", *(f"{facts[n]['8x8']['flash']:,}" for n in networks))
@@ -232,16 +177,21 @@ def show(console: Console, found: dict[str, Facts]) -> None:
     console.print(sizes)
 
 
+def add_totals(table: Table, core: str, facts: Facts, quantity: str) -> None:
+    """Rows of a core: a quantity of each network at each pair, narrower pairs with their share of 8x8."""
+    for pair in PAIRS if all(facts[name]["8x8"][quantity] is not None for name in facts) else ():
+        row = []
+        for by_pair in facts.values():
+            count, whole = (by_pair[p][quantity] for p in (pair, "8x8"))
+            row.append(f"{count / 1e6:.3f}" + ("" if pair == "8x8" else f" ({count / whole:.2f})"))
+        table.add_row(core, f"dqt-edge {pair}", *row)
+
+
 def show_layers(console: Console, found: dict[str, Facts]) -> None:
-    """Instructions for each MAC, layer by layer."""
+    """Instructions and modelled cycles layer by layer."""
     for core, facts in found.items():
         for name, by_pair in facts.items():
-            table = Table("layer", "kernel", "MAC", *PAIRS, title=f"{name} on {core}: instructions (for each MAC)")
-            for i, layer in enumerate(by_pair["8x8"]["layers"]):
-                counts = [by_pair[pair]["layers"][i]["instructions"] for pair in PAIRS]
-                per_mac = [f"{c:,.0f} ({c / layer['macs']:.2f})" if layer["macs"] else f"{c:,.0f}" for c in counts]
-                table.add_row(layer["name"], layer["kernel"], f"{layer['macs']:,}", *per_mac)
-            console.print(table)
+            show_layer_costs(console, f"{name} on {core}", by_pair)
 
 
 if __name__ == "__main__":

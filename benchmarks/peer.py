@@ -30,8 +30,8 @@ from tests.support.rig.kernel_rig import firmware_headers
 from tests.support.topologies import TOPOLOGIES
 
 from .counting import CountFile
-from .networks import FOLDER, PAIRS, WIDTH
-from .networks import measure as measure_ours
+from .measuring import measure as measure_ours
+from .networks import FOLDER, PAIRS, POLICIES, WIDTH
 from .peer_models import PeerModel
 
 REQUIREMENT = "bakenn[tflite]==1.0.0"
@@ -84,7 +84,7 @@ def main() -> None:
                 console.print(f"{name} on {core}")
                 graph = TOPOLOGIES[name]()
                 peer = measure(python, name, PeerModel(graph).encode(), core)
-                ours = measure_ours(graph, core, FOLDER / f"{name}-{core}")
+                ours = measure_ours(graph, core, FOLDER / f"{name}-{core}", POLICIES)
                 found[core][name] = {"bakenn": peer, "dqt_edge": ours}
     except DqtError as error:
         print(error, file=sys.stderr)

@@ -1,7 +1,7 @@
 """What instructions are spent on: by function, by class of instruction, and by line of a function's disassembly.
 
 ``python -m benchmarks.networks --profile`` prints the split of every network, core and pair that it measures;
-``--listing FUNCTION`` adds the function's instructions with how often each executed.
+``--listing FUNCTION`` adds the function's instructions with how often each executed, and its modelled cycles.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 import bisect
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from dqt_edge.measure.cycles.disassembly import disassemble
 from dqt_edge.system import elf
-from dqt_edge.system.tools import find_tool, run
 
 CLASSES = (
     ("multiply", r"v?(mul|ml[as]|smul|smla|smlls|smls|smm|smu|uml|umull|umaal)[a-z0-9]*"),
@@ -35,26 +34,8 @@ CLASSES = (
     ("move", r"mov[swt]?|movw|movt|vmov[a-z0-9.]*"),
 )
 CONDITION = r"(eq|ne|cs|cc|hs|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le)?"
-_LINE = re.compile(r"^\s*([0-9a-f]+):\t(\S+)(?:\s+(.*))?$")
 
-
-@dataclass(frozen=True)
-class Instruction:
-    """One line of a disassembly."""
-
-    address: int
-    mnemonic: str
-    operands: str
-
-
-@lru_cache(maxsize=4)
-def disassemble(image: Path) -> dict[int, Instruction]:
-    """Address -> instruction, as binutils decode the image. They do not know all of MVE: see :func:`show_profile`."""
-    objdump = find_tool("arm-none-eabi-objdump", "binutils-arm-none-eabi")
-    text = run([objdump, "-d", "--no-show-raw-insn", str(image)])
-    found = (_LINE.match(line) for line in text.splitlines())
-    lines = [Instruction(int(m[1], 16), m[2], m[3] or "") for m in found if m]
-    return {line.address: line for line in lines}
+Cycles = Mapping[int, int] | Mapping[int, float]
 
 
 @lru_cache(maxsize=4)
@@ -77,19 +58,12 @@ def class_of(mnemonic: str) -> str:
     return next((name for name, rule in CLASSES if re.fullmatch(f"(?:{rule}){CONDITION}", bare)), "other")
 
 
-def add_up(histograms: Iterable[Mapping[int, int]]) -> Counter[int]:
-    """One histogram of several."""
-    total: Counter[int] = Counter()
-    for histogram in histograms:
-        total.update(histogram)
-    return total
-
-
-def by_function(image: Path, histogram: Mapping[int, int]) -> Counter[str]:
-    """Instructions by function."""
-    found: Counter[str] = Counter()
-    for address, count in histogram.items():
-        found[function_at(image, address)] += count
+def by_function(image: Path, counts: Cycles) -> dict[str, float]:
+    """Instructions or cycles by function."""
+    found: dict[str, float] = {}
+    for address, count in counts.items():
+        function = function_at(image, address)
+        found[function] = found.get(function, 0) + count
     return found
 
 
@@ -102,24 +76,33 @@ def by_class(image: Path, histogram: Mapping[int, int]) -> Counter[str]:
     return found
 
 
-def show_profile(console: Console, title: str, image: Path, histogram: Mapping[int, int], *, mve: bool) -> None:
+def show_profile(
+    console: Console, title: str, image: Path, histogram: Mapping[int, int], cycles: Cycles | None, *, mve: bool
+) -> None:
     """Print both splits; no classes where the core has MVE, which binutils 2.40 do not decode reliably."""
     whole = max(1, sum(histogram.values()))
     _show_shares(console, f"{title}: by function", by_function(image, histogram), whole)
+    if cycles is not None:
+        total = max(1, round(sum(cycles.values())))
+        _show_shares(console, f"{title}: modelled cycles by function", by_function(image, cycles), total, "cycles")
     if not mve:
         _show_shares(console, f"{title}: by class", by_class(image, histogram), whole)
 
 
-def _show_shares(console: Console, title: str, found: Counter[str], whole: int) -> None:
-    table = Table("", "instructions", "share", title=title)
-    for name, count in found.most_common():
-        table.add_row(name, f"{count:,}", f"{count / whole:.1%}")
+def _show_shares(
+    console: Console, title: str, found: Mapping[str, float], whole: int, unit: str = "instructions"
+) -> None:
+    table = Table("", unit, "share", title=title)
+    for name, count in sorted(found.items(), key=lambda item: -item[1]):
+        table.add_row(name, f"{count:,.0f}", f"{count / whole:.1%}")
     table.add_row("all", f"{whole:,}", "", style="bold")
     console.print(table)
 
 
-def show_listing(console: Console, image: Path, function: str, histogram: Mapping[int, int]) -> None:
-    """The instructions of a function that executed, with counts; gaps are marked."""
+def show_listing(
+    console: Console, image: Path, function: str, histogram: Mapping[int, int], cycles: Cycles | None = None
+) -> None:
+    """The instructions of a function that executed: how often, with the modelled cycles of one; gaps are marked."""
     code = disassemble(image)
     inside = sorted(a for a in histogram if function_at(image, a) == function)
     console.print(f"{function}: {sum(histogram[a] for a in inside):,} instructions", style="bold")
@@ -129,4 +112,5 @@ def show_listing(console: Console, image: Path, function: str, histogram: Mappin
             console.print("                 ...")
         line = code.get(address)
         text = f"{line.mnemonic:10} {line.operands}" if line else "(not decoded)"
-        console.print(f"{histogram[address]:>14,}  {address:6x}  {text}", highlight=False, markup=False)
+        each = f"{cycles[address] / histogram[address]:5.2f}" if cycles is not None else ""
+        console.print(f"{histogram[address]:>14,} {each} {address:6x}  {text}", highlight=False, markup=False)

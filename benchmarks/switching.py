@@ -47,7 +47,8 @@ from dqt_edge.system.files import write_atomically
 from tests.support.topologies import TOPOLOGIES
 
 from .counting import CountedDevice
-from .networks import CORES, FOLDER, TOLERANCE, WIDTH, machine, sample_codes
+from .measuring import machine, sample_codes
+from .networks import CORES, FOLDER, TOLERANCE, WIDTH
 
 HIDDEN = 64
 """Channels of the controller's hidden layer."""
