@@ -35,6 +35,8 @@ from dqt_edge.measure.session import Session, run_session
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
 from dqt_edge.system.files import write_atomically
+from dqt_edge.tasks import with_task
+from dqt_edge.tasks.score import main_text
 
 FOLDER = Path("build/reference")
 BOARDS = ("qemu-m4", "qemu-m7", "qemu-m55")
@@ -96,7 +98,7 @@ def run(model: Model, options: argparse.Namespace, bar: Progress) -> dict[str, A
         raise UsageError(
             "the model does not exist", where=str(path), next_step="take the int8 .tflite files of mlcommons/tiny"
         )
-    graph = assemble(read_model(path))
+    graph = with_task(assemble(read_model(path)), None)
     checkpoint.save(graph, _made(FOLDER / f"{path.stem}.safetensors"))
     sets = inputs(model, graph, options.data)
     facts: dict[str, Any] = {"title": model.title, "wanted": model.accuracy, "compared": {}, "boards": {}}
@@ -109,6 +111,8 @@ def run(model: Model, options: argparse.Namespace, bar: Progress) -> dict[str, A
             "largest_alone": beside.largest_alone,
             "first_difference": beside.first_difference,
             "other_answers": beside.answer_differences,
+            "agreement": beside.agreement,
+            "figures": [f"{title}: {text}" for title, text in beside.goodness],
             "accuracy": beside.accuracy,
             "tflite_accuracy": beside.reference_accuracy,
         }
@@ -175,6 +179,7 @@ def on_board(
     return {
         "samples": session.samples,
         "accuracy": session.accuracy,
+        "score": main_text(session.score),
         "mismatches": session.mismatches,
         "count": counted,
         "unit": board.counter.unit,
@@ -196,18 +201,18 @@ def problems(name: str, facts: dict[str, Any]) -> list[str]:
 
 
 def show(found: dict[str, dict[str, Any]], boards: list[str], console: Console) -> None:
-    """One row for each model and set."""
-    table = Table("model", "inputs", "host: accuracy", "TFLite, part", *boards, title="Reference models at 8x8")
+    """One row for each model and set, with the figure of the model's own task."""
+    table = Table("model", "inputs", "host", "TFLite, part", *boards, title="Reference models at 8x8")
     for facts in found.values():
         for kind, beside in facts["compared"].items():
             cells = []
             for board in ("host", *boards):
                 got = facts["boards"][board][kind]
-                right = "" if got["accuracy"] is None else f"{got['accuracy']:.2%}, "
+                right = "" if got["score"] == "-" else f"{got['score']}, "
                 counted = "" if got["count"] is None else f", {got['count'] / 1e6:.2f} M"
                 cells.append(f"{right}{got['mismatches']} of {got['samples']:,} differ{counted}")
-            other = f"{beside['other_answers']} of {beside['samples']} answer otherwise, {beside['largest_alone']} code"
-            table.add_row(facts["title"], kind, cells[0], other, *cells[1:])
+            other = f"{beside['agreement']}, {beside['largest_alone']} code"
+            table.add_row(facts["title"], kind, cells[0], "\n".join([other, *beside["figures"]]), *cells[1:])
     console.print(table)
 
 

@@ -54,9 +54,9 @@ def zoo_rows() -> list[tuple[str, ...]]:
 
 def _zoo_cell(result: Row) -> str:
     if "refused" in result:
-        return f"refused: {result['reason']}" if "reason" in result else "refused"
+        return f"refused: {result['reason']}" if result.get("reason") else "refused"
     if "unconverted" in result:
-        return "not written"
+        return f"not written: {result['unconverted']}"
     exact = [CORES[board] for board, told in result["devices"].items() if told == "exact"]
     small = [CORES[board] for board, told in result["devices"].items() if told == "does not fit"]
     told = f"{result['layer']}; exact on {', '.join(exact)}" if exact else str(result["layer"])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 pytest.importorskip("tflite", reason="the package tflite is not installed")
 
@@ -40,6 +41,22 @@ def test_inputs_like_real_ones_have_neighbours_that_resemble_each_other(shape: t
     far = np.abs(flat.astype(int) - flat[:, ::-1]).mean()
     assert near < 0.8 * far
     assert made.std() > 20
+
+
+def test_the_table_has_the_figure_of_the_models_own_task() -> None:
+    """An autoencoder has no accuracy: its figure is the error of what it makes again."""
+    boards = {"host": {"random": {"score": "MSE 886.2", "mismatches": 0, "samples": 2000, "count": None}}}
+    beside = {
+        "agreement": "outputs differ by 0.0025",
+        "largest_alone": 1,
+        "figures": ["MSE: dqt-edge 882.5, TFLite 882.5"],
+    }
+    console = Console(record=True, width=200)
+    reference.show({"ad": {"title": "autoencoder", "compared": {"random": beside}, "boards": boards}}, [], console)
+    told = console.export_text()
+    assert "MSE 886.2, 0 of 2,000 differ" in told
+    assert "MSE: dqt-edge 882.5, TFLite 882.5" in told
+    assert "outputs differ by 0.0025, 1 code" in told
 
 
 def test_without_data_both_kinds_of_inputs_are_made(graph: Graph, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ pytestmark = [
     pytest.mark.train,
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # of Keras, with NumPy 2
 ]
-TAKEN = [network for network in NETWORKS if not network.large or network.refusal is not None]
+TAKEN = [network for network in NETWORKS if not network.large or "keras" in network.refusals]
 """``make zoo`` takes the large ones too, and devices beside."""
 DEEP = 1e-3
 """Sums of hundreds of layers in float32, whose order differs, and weights of a resize in 1/1024."""
@@ -34,11 +34,10 @@ def agreement(found: Any, wanted: Any) -> float:
 def test_a_network_keeps_its_function(network: ZooNetwork, keras: Any, tmp_path: Path) -> None:
     model = network.build(keras)
     model.save(tmp_path / "m.keras")
-    if network.refusal is not None:
-        with pytest.raises(UnsupportedError, match=network.refusal) as caught:
+    if "keras" in network.refusals:
+        with pytest.raises(UnsupportedError) as caught:
             read_keras(tmp_path / "m.keras")
-        kinds = {line.split("(")[1].split(")")[0] for line in caught.value.what.splitlines()[1:]}
-        assert kinds == {network.refusal}
+        assert all(network.refusals["keras"] in line for line in caught.value.what.splitlines()[1:])
         return
     read = read_keras(tmp_path / "m.keras")
     inputs = inputs_of(model, 8)

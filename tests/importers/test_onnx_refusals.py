@@ -75,6 +75,10 @@ OPERATORS: dict[str, tuple[Callable[[Maker, str], Any], str]] = {
         lambda m, x: m.add("Fancy", x, domain="com.example"),
         "no operator of ONNX itself",
     ),
+    "augmentation that an exporter kept": (
+        lambda m, x: m.add("Mul", x, m.add("RandomUniformLike", x)),
+        "random numbers, which only training needs; nearest supported form: the model exported for inference",
+    ),
     "division by a tensor": (lambda m, x: m.add("Div", x, m.add("Softplus", x)), "a division by a constant"),
     "along the batch": (lambda m, x: m.add("ReduceMean", x, axes=[0]), "works along the batch"),
 }

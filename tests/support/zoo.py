@@ -5,8 +5,8 @@ All take small inputs, so that most fit an emulated board. ``build`` needs Keras
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from .operator_cases import unsettle
@@ -21,13 +21,13 @@ class ZooNetwork:
     Attributes:
         name: In tables.
         make: Given Keras, makes the model.
-        refusal: Part of the sentence with which it is refused; None: it comes in.
+        refusals: Part of the sentence with which it is refused, by the format of the file; in others it comes in.
         large: Takes minutes to convert and to compare.
     """
 
     name: str
     make: Callable[[Any], Any]
-    refusal: str | None = None
+    refusals: Mapping[str, str] = field(default_factory=dict)
     large: bool = False
 
     def build(self, keras: Any, seed: int = 1) -> Any:
@@ -44,6 +44,10 @@ def _application(name: str, **values: Any) -> Callable[[Any], Any]:
     return make
 
 
+_STATISTICS = {
+    "keras": "it takes mean and variance of each sample, which integers of 8 bits cannot hold",
+}
+
 APPLICATIONS = (
     ZooNetwork("MobileNet", _application("MobileNet", alpha=0.25)),
     ZooNetwork("MobileNetV2", _application("MobileNetV2", alpha=0.35)),
@@ -55,7 +59,7 @@ APPLICATIONS = (
     ZooNetwork("ResNet50", _application("ResNet50"), large=True),
     ZooNetwork("VGG16", _application("VGG16", include_top=False, pooling="avg", classes=10), large=True),
     ZooNetwork("Xception", _application("Xception"), large=True),
-    ZooNetwork("ConvNeXtTiny", _application("ConvNeXtTiny"), "LayerNormalization", large=True),
+    ZooNetwork("ConvNeXtTiny", _application("ConvNeXtTiny"), _STATISTICS, large=True),
 )
 
 
@@ -193,7 +197,9 @@ KINDS = (
     ZooNetwork("autoencoder, dense", _dense_autoencoder),
     ZooNetwork("regression, 6-axis IMU", _regression),
     ZooNetwork("squeeze and excite", _squeeze_excite),
-    ZooNetwork("tutorial with augmentation", _augmented),
+    ZooNetwork(
+        "tutorial with augmentation", _augmented, {"onnx": "it makes random numbers, which only training needs"}
+    ),
     ZooNetwork("binary, sigmoid", _binary),
 )
 

@@ -7,6 +7,7 @@ from ..problems import Unfit
 _FEED = "a model of convolutions over time (Conv with dilations) or dense layers"
 _LOOP = "the model exported with its loops unrolled and its branches resolved"
 _APPLICATION = "a model that ends before it; the application does the rest"
+_INFERENCE = "the model exported for inference, without its augmentation layers, which Keras' exporter keeps"
 _NORM = "BatchNormalization, which is folded into the layer before it"
 
 REASONS: dict[str, tuple[str, str]] = {
@@ -51,19 +52,34 @@ REASONS: dict[str, tuple[str, str]] = {
 }
 
 
-def refusal(kind: str) -> Unfit:
-    """Why an operator is not supported, and what is."""
-    if kind.startswith("QLinear") or kind in ("QGemm",):
-        return Unfit(
+FAMILIES: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(
+        ("QLinear", "QGemm"),
+        (
             "it belongs to ONNX Runtime's operator-oriented format",
             "the QDQ format: quantize_static(..., quant_format=QuantFormat.QDQ)",
-        )
+        ),
+    ),
+    **dict.fromkeys(
+        ("Random", "StatelessRandom", "Bernoulli", "Multinomial"),
+        ("it makes random numbers, which only training needs", _INFERENCE),
+    ),
+    "ImageProjectiveTransform": ("it turns images by numbers that are computed, as only training needs", _INFERENCE),
+    **dict.fromkeys(
+        ("Sequence", "Optional", "String", "Tfidf"),
+        ("it works on other things than tensors of numbers", "a model of tensors"),
+    ),
+}
+"""By what the operator's name begins with."""
+
+
+def refusal(kind: str) -> Unfit:
+    """Why an operator is not supported, and what is."""
     if kind in REASONS:
         return Unfit(*REASONS[kind])
-    if kind.startswith(("Random", "Bernoulli", "Multinomial")):
-        return Unfit("it makes random numbers", "a model that was exported for inference")
+    family = next((reason for start, reason in FAMILIES.items() if kind.startswith(start)), None)
+    if family is not None:
+        return Unfit(*family)
     if "." in kind:
         return Unfit("it is no operator of ONNX itself", "the model exported with ONNX's own operators")
-    if kind.startswith(("Sequence", "Optional", "String", "Tfidf")):
-        return Unfit("it works on other things than tensors of numbers", "a model of tensors")
     return Unfit("this operator is not supported", "one of those that docs/importing.md lists")

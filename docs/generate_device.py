@@ -1,0 +1,147 @@
+"""Blocks of the pages on the protocol, boards and ports."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import sys
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from dqt_edge import boards
+from dqt_edge.device import client, messages
+from dqt_edge.project import code_table
+
+if sys.version_info >= (3, 11):
+    pass
+else:
+    pass
+from generate_table import HAND, Cell, Table, code, header_text, listed, number
+
+# --- Protocol -------------------------------------------------------------------------------------------------
+
+
+def message_types() -> Table:
+    """Requests with their replies; a NAK answers any of them."""
+    rows: list[list[Cell]] = []
+    for kind in messages.Type:
+        replies = [t for t in messages.Type if t.value == kind.value | 0x80 and t is not kind]
+        if kind.value < 0x80 or kind is messages.Type.NAK:
+            rows.append([f"0x{kind:02X}", kind.name, HAND, f"0x{replies[0]:02X} {replies[0].name}" if replies else ""])
+    return Table(("type", "name", "payload", "answered by"), rows, "name")
+
+
+def protocol_numbers() -> Table:
+    """Numbers of frames."""
+    rows = [
+        ("protocol version", str(messages.PROTOCOL)),
+        ("bytes before the payload", str(messages.HEADER.size)),
+        ("bytes of the CRC", str(messages.CRC_SIZE)),
+        ("longest payload", f"{messages.PAYLOAD_MAX:,} bytes; a device says in HELLO what it takes"),
+        ("sequence of a NAK to an unreadable frame", f"0x{messages.NO_SEQUENCE:04X}"),
+        ("bytes of a bias in RUN", str(messages.BIAS_SIZE)),
+    ]
+    return Table(("number", "value"), rows, "number")
+
+
+def record(made: messages.Record) -> Callable[[], Table]:
+    """Fields of a record with their byte offsets."""
+
+    def block() -> Table:
+        rows: list[list[Cell]] = []
+        offset = 0
+        for name, kind in made.fields:
+            rows.append([str(offset), code(name), kind, HAND])
+            offset += messages.Record("", ((name, kind),)).layout.size
+        return Table(
+            ("offset", "field", "type", "meaning"), rows, "field", f"Record `{made.name}`, {offset} bytes:\n\n"
+        )
+
+    return block
+
+
+def naks() -> Table:
+    """Reasons of a refusal."""
+    rows = [[str(nak.value), nak.name, HAND, HAND] for nak in messages.Nak]
+    return Table(("code", "name", "meaning", "detail"), rows, "name")
+
+
+def timeouts() -> Table:
+    """How long the client waits, and how often it tries."""
+    seconds, tries = dataclasses.asdict(client.Timeouts()), dataclasses.asdict(client.Retries())
+    rows = [
+        [code(name), number(seconds[name]) if name in seconds else "", str(tries.get(name, "")), HAND]
+        for name in (*seconds, *(name for name in tries if name not in seconds))
+    ]
+    return Table(("operation", "seconds for a try", "tries", "meaning"), rows, "operation")
+
+
+# --- Boards ---------------------------------------------------------------------------------------------------
+
+VALUES = {("Cpu", "core"): boards.CORES, ("Counter", "kind"): boards.COUNTERS, ("Memory", "kind"): ("flash", "ram")}
+KINDS = {str: "text", int: "integer", bool: "true or false"}
+
+
+def key_type(owner: str, name: str, hint: Any) -> str:  # noqa: ANN401 - a type
+    """A field's type in the words of TOML."""
+    if (owner, name) in VALUES:
+        return listed(VALUES[owner, name])
+    arguments = [a for a in typing.get_args(hint) if a is not type(None) and a is not Ellipsis]
+    if hint in KINDS:
+        return KINDS[hint]
+    if typing.get_origin(hint) is tuple:
+        return "list of text" if arguments == [str] else "list of tables"
+    return "table of text" if typing.get_origin(hint) is dict else "table"
+
+
+def board_keys(cls: type[Any]) -> Callable[[], Table]:
+    """Keys of a table of a board's file."""
+
+    def block() -> Table:
+        hints, unset, rows = typing.get_type_hints(cls), dataclasses.MISSING, []
+        for f in dataclasses.fields(cls):
+            if f.metadata.get("file", True):
+                given = "yes" if f.default is unset and f.default_factory is unset else "no"
+                if f.default not in (unset, None, "", ()):
+                    given = f"no, {str(f.default).lower()}"
+                rows.append([code(f.name), key_type(cls.__name__, f.name, hints[f.name]), given, HAND])
+        return Table(("key", "type", "required", "meaning"), rows, "key")
+
+    return block
+
+
+def kib(board: boards.Board, kind: str) -> str:
+    """Memory of a kind."""
+    size = sum(region.size for region in board.regions(kind))
+    return f"{size >> 10:,} KiB" if size else ""
+
+
+def shipped_boards() -> Table:
+    """Boards of the project."""
+    rows = [
+        [code(b.id), b.name, code(b.cpu.core), kib(b, "flash"), kib(b, "ram"), code(b.port), b.counter.unit]
+        for b in map(boards.load_board, boards.board_ids())
+    ]
+    return Table(("id", "what", "core", "flash", "RAM", "port", "counts"), rows, "id")
+
+
+PROMISES = re.compile(r"/\*((?:(?!\*/)[\s\S])*)\*/\n((?:\w.*;\n)+)")
+"""A comment, and the declarations below it."""
+
+
+def port_contract() -> Table:
+    """Functions of a port, in the words of its header."""
+    rows = []
+    for comment, declarations in PROMISES.findall(header_text("app/dqt_port.h")):
+        for line in declarations.splitlines():
+            shown = re.sub(r" __attribute__.*|;|^extern ", "", line)
+            words = " ".join(comment.replace("\n *", " ").split()) if "(" in shown else "a constant"
+            rows.append((code(shown), words))
+    return Table(("declaration", "promise"), rows, "declaration")
+
+
+def margins() -> Table:
+    """Factors of an upper bound."""
+    rows = [("code", number(code_table.SIZE_MARGIN)), ("stack", number(code_table.STACK_MARGIN))]
+    return Table(("of", "margin"), rows, "of")
