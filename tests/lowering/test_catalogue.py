@@ -11,12 +11,14 @@ import pytest
 import dqt_edge
 from dqt_edge.boards import board_ids, load_board
 from dqt_edge.errors import UnsupportedError
-from dqt_edge.lowering.kernels import catalogue, plain
-from dqt_edge.lowering.kernels.catalogue import FAMILIES, choices, kernel, kernels_of, sources
-from dqt_edge.lowering.kernels.kernel import closure
+from dqt_edge.graph import Dense, Pair
+from dqt_edge.lowering.kernels import catalogue, descriptors, plain
+from dqt_edge.lowering.kernels.catalogue import FAMILIES, choices, kernel, kernels_of, ranked, sources
+from dqt_edge.lowering.kernels.kernel import Kernel, Source, Way, closure
 from dqt_edge.project.render import source_file
 from dqt_edge.system.resources import data_folder
 from tests.support.random_graphs import random_graph
+from tests.support.topologies import TOPOLOGIES
 
 KERNELS = [kernel for family in FAMILIES.values() for kernel in family]
 PACKAGE = Path(dqt_edge.__file__).parent
@@ -83,9 +85,45 @@ def test_a_faster_kernel_comes_first_and_a_fallback_last() -> None:
             tensors = {t.name: t for t in graph.tensors}
             for layer in graph.all_layers:
                 found = choices(layer, tensors, cpu)
-                families = [cpu.families.index(choice.kernel.family) for choice in found]
-                assert families == sorted(families)
-                assert all(c.kernel is found[0].kernel or c.kernel.fallback for c in found)
+                known = [c.kernel.estimate(layer, c.way, tensors, cpu.core) is not None for c in found]
+                assert all(c.kernel is found[0].kernel or c.kernel.fallback or known[i] for i, c in enumerate(found))
+                scratch = [c.scratch for c in found if not c.kernel.fallback]
+                assert scratch == sorted(scratch, reverse=True)
+
+
+def test_estimated_cycles_decide_and_the_order_where_there_are_none() -> None:
+    names = ("first", "second", "third", "last")
+    able = [Kernel(Source("plain", name), (Dense,), descriptors.mac, fallback=name == "last") for name in names]
+
+    def order(*cycles: float | None) -> list[str]:
+        return [kernel.name for kernel in ranked(able, dict(zip(names, cycles, strict=True)))]
+
+    assert order(None, None, None, None) == ["first", "last"]
+    assert order(None, 5, 3, None) == ["first", "last"]
+    assert order(7, 5, None, None) == ["second", "first", "last"]
+    assert order(5, 5, 3, 4) == ["third", "last", "first", "second"]
+
+
+def test_the_fastest_kernel_takes_a_layer_and_a_leaner_one_where_memory_is_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the mean over the candidates, on the core that is asked for; a slower one that is no leaner is left out."""
+
+    def made(name: str, scratch: int, cycles: float) -> Kernel:
+        def estimate(layer: Dense, way: Way, tensors: object, core: str, pair: Pair) -> float | None:
+            return cycles * pair[0] if core == "cortex-m4" else None
+
+        return Kernel(Source("dsp", name), (Dense,), descriptors.mac, ways=lambda *_: [Way(scratch)], cycles=estimate)
+
+    graph = TOPOLOGIES["ad"]()
+    layer, tensors = graph.layers[0], {t.name: t for t in graph.tensors}
+    kernels = (made("slow", 9, 30), made("lean", 5, 20), made("fast", 7, 10))
+    monkeypatch.setitem(catalogue.FAMILIES, "dsp", kernels)
+    assert kernels[0].estimate(layer, Way(), tensors, "cortex-m4") == (8 + 4 + 2) * 30 / 3
+    on_m4 = [c.kernel.name for c in choices(layer, tensors, load_board("qemu-m4").cpu)]
+    on_m7 = [c.kernel.name for c in choices(layer, tensors, load_board("qemu-m7").cpu)]
+    assert on_m4 == ["fast", "lean"]
+    assert on_m7 == ["slow"]
 
 
 def test_a_layer_that_no_kernel_serves_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from ...boards import Cpu
 from ...errors import UnsupportedError
@@ -47,6 +47,10 @@ def kernels_of(cpu: Cpu) -> tuple[Kernel, ...]:
 def choices(layer: Layer, tensors: Tensors, cpu: Cpu) -> tuple[Choice, ...]:
     """Ways to compute a layer on a core, the fastest first, each slower than the one before; at least one.
 
+    The fastest kernel is that of the fewest estimated cycles, the mean over the layer's candidates, among kernels with
+    an estimate; of equal ones, and where the first of the catalogue has none, the first. Behind it come those that
+    need less scratch: slower ones with an estimate, then fallbacks.
+
     Raises:
         UnsupportedError: No kernel of the core serves the layer.
     """
@@ -57,8 +61,25 @@ def choices(layer: Layer, tensors: Tensors, cpu: Cpu) -> tuple[Choice, ...]:
             where=f"layer {layer.name!r}",
             next_step="see docs/kernels.md for what each kernel takes",
         )
-    taken = [able[0], *(kernel for kernel in able[1:] if kernel.fallback)]
-    return tuple(choice for kernel in taken for choice in kernel.choices(layer, tensors))
+    found = {kernel.name: kernel.choices(layer, tensors) for kernel in able}
+    taken = ranked(able, {k.name: k.estimate(layer, found[k.name][0].way, tensors, cpu.core) for k in able})
+    kept = list(found[taken[0].name])
+    for kernel in taken[1:]:
+        leanest = min(choice.scratch for choice in kept)
+        kept += [choice for choice in found[kernel.name] if kernel.fallback or choice.scratch < leanest]
+    return tuple(kept)
+
+
+def ranked(able: Sequence[Kernel], cycles: Mapping[str, float | None]) -> list[Kernel]:
+    """Kernels that may compute a layer, the fastest first.
+
+    Args:
+        able: All that can, in the catalogue's order.
+        cycles: Estimate of each by name, or None.
+    """
+    known = [(estimate, i) for i, k in enumerate(able) if (estimate := cycles[k.name]) is not None]
+    order = [able[i] for _, i in sorted(known)] if cycles[able[0].name] is not None else [able[0]]
+    return [*order, *(kernel for kernel in able if kernel.fallback and kernel not in order)]
 
 
 def sources(names: Collection[str], cpu: Cpu) -> tuple[Source, ...]:

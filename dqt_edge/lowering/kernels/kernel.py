@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ...boards import Cpu
-from ...graph import Layer, Pair, Tensor, Window
+from ...graph import Layer, MacLayer, Pair, Tensor, Window
 from ..arena import Overlap
 from ..constants import Constants
 from ..record import Record
 from ..records import Proof
 from .packing import Planes
+
+FULL: Pair = (8, 8)
+"""The pair of a layer without weights."""
 
 BLOCK_MAX = 255
 """Weight tiles that a descriptor can ask to decode at a time."""
@@ -109,6 +112,10 @@ Order = Callable[[Any, Way, Tensors], dict[str, Overlap]]
 """(layer, way, tensors) -> how the output may take over memory of the layer's inputs, by their names."""
 
 
+Cycles = Callable[[Any, Way, Tensors, str, Pair], float | None]
+"""(layer, way, tensors, core, pair) -> estimated cycles of the whole layer; None where it knows no estimate."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What a descriptor is made from: tensors by name, their offsets in the arena, and where constants go."""
@@ -147,6 +154,8 @@ class Kernel:
         order: Its order of reading and writing; None: the output may not take over memory of an input.
         pack: Lays out the weights as planes; None: the kernel reads master bytes, or has no weights.
         proof: What is proved of the weights at a width; None: the kernel needs no proof.
+        cycles: Estimates what a layer takes on a core, by which the planner chooses among kernels that have one; None,
+            or an estimate of None: the order of the catalogue decides.
         fallback: Whether it may also compute layers that a faster kernel serves, where the RAM is short.
         dilated: Whether it computes windows whose taps are apart, and only those.
     """
@@ -159,6 +168,7 @@ class Kernel:
     order: Order | None = field(default=None, repr=False)
     pack: Callable[[Any], Planes] | None = field(default=None, repr=False)
     proof: Callable[[Any, Pair], Proof] | None = field(default=None, repr=False)
+    cycles: Cycles | None = field(default=None, repr=False)
     fallback: bool = False
     dilated: bool = False
 
@@ -179,6 +189,15 @@ class Kernel:
         window = getattr(layer, "window", None)
         dilated = window is not None and window.dilated
         return dilated == self.dilated and self.serves(layer, tensors)
+
+    def estimate(self, layer: Layer, way: Way, tensors: Tensors, core: str) -> float | None:
+        """Estimated cycles of a layer in one of the kernel's ways, the mean over its candidates; None: not known."""
+        if self.cycles is None:
+            return None
+        pairs = layer.candidates if isinstance(layer, MacLayer) else (FULL,)
+        found = [self.cycles(layer, way, tensors, core, pair) for pair in pairs]
+        known = [cycles for cycles in found if cycles is not None]
+        return sum(known) / len(known) if len(known) == len(found) else None
 
     def choices(self, layer: Layer, tensors: Tensors) -> tuple[Choice, ...]:
         """Its ways to compute a layer that it takes, the fastest first."""
