@@ -26,7 +26,7 @@ from dqt_edge.system.files import write_atomically
 from .measuring import Facts, measure
 
 FOLDER = Path("build/bench/cycles")
-CORES = ("m0", "m3", "m4", "m7", "m55")
+CORES = ("m0", "m3", "m4", "m7", "m33", "m55")
 WIDTH = 120
 """Columns of the tables."""
 

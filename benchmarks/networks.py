@@ -1,7 +1,7 @@
 """Instructions, modelled cycles, flash and RAM of the four MLPerf Tiny topologies on emulated cores, beside the peers'.
 
 Run by ``make bench``. Every output is checked against the interpreter. Writes ``build/bench/networks.json``:
-``{m0|m3|m4|m7|m55: {resnet8|dscnn|vww|ad: {8x8|4x4|2x4: facts}}}``, facts as ``measuring.measure`` returns them.
+``{m0|m3|m4|m7|m33|m55: {resnet8|dscnn|vww|ad: {8x8|4x4|2x4: facts}}}``, facts as ``measuring.measure`` returns them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BASELINE = Path(__file__).with_name("baseline.json")
 QUANTITIES = ("instructions", "cycles", "flash", "arena", "scratch", "stack")
 TOLERANCE = 0.01
 PEERS = Path(__file__).with_name("peers.json")
-CORES = ("m0", "m3", "m4", "m7", "m55")
+CORES = ("m0", "m3", "m4", "m7", "m33", "m55")
 WIDTH = 100
 """Columns of the tables."""
 PAIRS = {f"{w}x{a}": (w, a) for w, a in CANDIDATES}

@@ -14,11 +14,11 @@ from .system.files import read_toml
 from .system.resources import data_folder
 from .system.toml_record import HEXADECIMAL, NOT_IN_FILE, from_table
 
-CORES = ("host", "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m55")
+CORES = ("host", "cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 """Cores that kernels exist for."""
 
-DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m55")
-"""Cores that have the DSP extension."""
+DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
+"""Cores that have the DSP extension; without it, their compiler flags say ``+nodsp``."""
 
 MVE_CORES = ("cortex-m55",)
 """Cores that may have MVE; without it, their compiler flags say ``+nomve``."""
@@ -265,10 +265,10 @@ def _check_cpu(cpu: Cpu) -> None:
         raise ValueError(
             f"cpu.flags must state the core once, -mcpu={cpu.core}, not {' '.join(cpu.flags) or 'nothing'}"
         )
-    if cpu.dsp != (cpu.core in DSP_CORES):
-        raise ValueError(f"cpu.dsp must be {str(not cpu.dsp).lower()} for {cpu.core}")
-    if cpu.mve != (cpu.core in MVE_CORES and "nomve" not in models[0].split("+")):
-        raise ValueError(f"cpu.mve must be {str(not cpu.mve).lower()} for {cpu.core} with -mcpu={models[0]}")
+    for key, cores in (("dsp", DSP_CORES), ("mve", MVE_CORES)):
+        stated = getattr(cpu, key)
+        if stated != (cpu.core in cores and f"no{key}" not in models[0].split("+")):
+            raise ValueError(f"cpu.{key} must be {str(not stated).lower()} for {cpu.core} with -mcpu={models[0]}")
     if not (cpu.fpu or cpu.mve) and {"-mfloat-abi=hard", "-mfloat-abi=softfp"} & set(cpu.flags):
         raise ValueError("cpu.flags ask for floating-point registers, but cpu.fpu is false")
 

@@ -17,7 +17,7 @@ OWN_BOARD = Path(__file__).parent / "files" / "own_board"
 
 
 def test_the_promised_boards_are_there() -> None:
-    assert {"host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55", "stm32h7"} <= set(board_ids())
+    assert {"host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33", "qemu-m55", "stm32h7"} <= set(board_ids())
 
 
 @pytest.mark.parametrize("board_id", board_ids())
@@ -62,7 +62,7 @@ def test_an_unknown_board_is_refused_with_a_suggestion() -> None:
         ("baud = 115200", "baud = -1", "serial.baud must be 0 or more"),
         ("icount_shift = 7", "icount_shift = 11", "icount_shift must be 0 to 10"),
         ("size = 0x400000", "size = 0x400000\nsector = -1", "sector and page must be 0 or more"),
-        ('port = "mps2"', 'port = "cortexm"', "no folder under firmware/port, which has mps2, mps3, native"),
+        ('port = "mps2"', 'port = "cortexm"', "no folder under firmware/port, which has mps2, mps2tz, mps3, native"),
         ('port = "mps2"', 'port = "native"', "does not go with cpu.core 'cortex-m4'"),
         ('port = "mps2"', 'port = "./mps2"', "there is no folder"),
         ('"-mcpu=cortex-m4", ', "", "must state the core once, -mcpu=cortex-m4, not -mthumb"),
@@ -70,6 +70,7 @@ def test_an_unknown_board_is_refused_with_a_suggestion() -> None:
         ('"-mcpu=cortex-m4"', '"-mcpu=cortex-m4", "-mcpu=cortex-m4"', "must state the core once"),
         ('"-mthumb"', '"-mthumb; rm"', "'-mthumb; rm' is no compiler option"),
         ("dsp = true", "dsp = false", "cpu.dsp must be true for cortex-m4"),
+        ('"-mcpu=cortex-m4"', '"-mcpu=cortex-m4+nodsp"', "cpu.dsp must be false for cortex-m4 with"),
         ("mve = false", "mve = true", "cpu.mve must be false for cortex-m4"),
         ("fpu = true\ndsp", "fpu = false\nX = 1\ndsp", "unknown key 'X' in board.cpu"),
         ("flags = [", "flags = [1, ", "board.cpu.flags must be a list of text"),

@@ -24,7 +24,7 @@ from tests.support.digits import other_graph
 from tests.support.pair_graphs import pair_graph
 from tests.support.random_graphs import ALL_PAIRS, random_bias, random_codes, random_graph
 
-QEMU = ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55"]
+QEMU = ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33", "qemu-m55"]
 CORES = [pytest.param(b, marks=pytest.mark.qemu) for b in QEMU]
 on_every_core = pytest.mark.parametrize("board_id", [*CORES, "host"])
 
@@ -153,7 +153,7 @@ def test_every_operator_at_every_width_pair(part: int, board_id: str, tmp_path: 
 
 
 @pytest.mark.cross
-@pytest.mark.parametrize("board_id", ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "stm32h7", "qemu-m55"])
+@pytest.mark.parametrize("board_id", ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33", "stm32h7", "qemu-m55"])
 def test_the_image_holds_no_float_instruction(graph: Graph, board_id: str, tmp_path: Path) -> None:
     """No instruction of the FPU at all; on the Cortex-M55, whose vector unit works on integers too, none on floats."""
     made = built(graph, board_id, tmp_path / "p")

@@ -40,8 +40,9 @@ CLANG = {f"clang {level}": [level] for level in ("-O0", "-O2", "-Os")} | {
 HARD_FLOAT = {
     "cortex-m4": ["-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
     "cortex-m7": ["-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"],
+    "cortex-m33": ["-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"],
 }
-BOARDS = ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")
+BOARDS = ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33", "qemu-m55")
 FEW = ("gcc -O0", "clang -O2")
 TAKEN = {
     "qemu-m4": (
@@ -49,8 +50,9 @@ TAKEN = {
         *("clang -O0", "clang -Os", "clang strict alignment"),
     ),
     "qemu-m7": ("gcc -O0",),
+    "qemu-m33": ("clang -O2",),
 }
-"""Configurations CI takes of a board, where they are not FEW; M7 differs from M4 in what is scheduled where."""
+"""Configurations CI takes of a board, where they are not FEW; M7 and M33 differ from M4 in what is scheduled where."""
 
 
 def configurations() -> list[pytest.ParameterSet]:

@@ -77,7 +77,7 @@ def test_compares(library: ctypes.CDLL, left: bytes, right: bytes) -> None:
 @pytest.mark.cross
 @pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 @pytest.mark.parametrize("level", ["-Os", "-O2", "-O3"])
-@pytest.mark.parametrize("board_id", ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55"])
+@pytest.mark.parametrize("board_id", ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33", "qemu-m55"])
 def test_they_call_nothing(board_id: str, level: str, tmp_path: Path) -> None:
     target = tmp_path / "memory.o"
     flags = [*load_board(board_id).cpu.flags, "-std=c11", level, *WARNINGS, "-ffunction-sections"]

@@ -33,7 +33,10 @@ from tests.support.random_streams import random_samples, random_stream
 from .raw import Raw
 from .test_face import BAD_ARGUMENT, HOOK, OK, STOPPED, Loaded, Options, Result, load
 
-QEMU = [pytest.param(b, marks=pytest.mark.qemu) for b in ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")]
+QEMU = [
+    pytest.param(b, marks=pytest.mark.qemu)
+    for b in ("qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33", "qemu-m55")
+]
 SEED = 5
 
 

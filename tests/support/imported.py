@@ -19,7 +19,7 @@ from dqt_edge.project.build import build
 from dqt_edge.project.export import export_together
 from dqt_edge.project.manifest import Project
 
-BOARDS = ("host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")
+BOARDS = ("host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33", "qemu-m55")
 
 
 Runs = dict[str, tuple[Graph, npt.NDArray[np.uint8]]]

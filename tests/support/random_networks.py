@@ -19,7 +19,7 @@ from dqt_edge.tasks import every_output
 from tests.support.random_graphs import random_bias, random_codes, random_graph
 from tests.support.random_streams import random_samples, random_stream
 
-BOARDS = ("host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")
+BOARDS = ("host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33", "qemu-m55")
 SAMPLES = 3
 VECTORS = 3
 

@@ -19,6 +19,12 @@
 #define CPACR_FPU (0xFu << 20)  /* full access to CP10 and CP11: FPU and MVE */
 #define DHCSR_DEBUGGER 1u       /* C_DEBUGEN */
 
+#if defined(__ARM_ARCH_8M_MAIN__) || defined(__ARM_ARCH_8_1M_MAIN__)
+#define HAS_STACK_LIMIT 1
+#else
+#define HAS_STACK_LIMIT 0
+#endif
+
 extern uint32_t __stack_bottom[], __stack_top[];
 extern const uint32_t __data_load[];
 extern uint32_t __data_start[], __data_end[], __bss_start[], __bss_end[];
@@ -75,8 +81,10 @@ void dqt_reset_handler(void) {
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
     SCB_CPACR |= CPACR_FPU;
 #endif
-#if defined(__ARM_ARCH_8_1M_MAIN__)
+#if defined(__ARM_ARCH_8_1M_MAIN__) || defined(__ARM_FEATURE_MVE) /* gcc 12 calls Cortex-M55 an Armv8-M */
     SCB_CCR |= CCR_LOB;
+#endif
+#if HAS_STACK_LIMIT
     __asm__ volatile("msr msplim, %0" : : "r"(__stack_bottom)); /* an overflow faults instead of overwriting data */
 #endif
     barrier();
@@ -103,7 +111,7 @@ void dqt_cortexm_reset(void) {
 /* Passes the faulting stack pointer on, from a fresh stack: the old one may be what overflowed. */
 __attribute__((naked)) void dqt_fault(void) {
     __asm__ volatile("mov r0, sp\n\t"
-#if defined(__ARM_ARCH_8_1M_MAIN__)
+#if HAS_STACK_LIMIT
                      "movs r1, #0\n\t"
                      "msr msplim, r1\n\t"
 #endif

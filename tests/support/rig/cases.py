@@ -66,6 +66,7 @@ CORES = {
     "m0": Core("qemu-m0", "qemu-m0", "scalar", machine="mps2-an385"),
     "m4": Core("qemu-m4", "qemu-m4", "dsp"),
     "m7": Core("qemu-m7", "qemu-m7", "dsp"),
+    "m33": Core("qemu-m33", "qemu-m33", "dsp"),
     "m55": Core("qemu-m55", "qemu-m55", "mve"),
 }
 CORES = {name: core for name, core in CORES.items() if core.board in board_ids()}

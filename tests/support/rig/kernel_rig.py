@@ -54,12 +54,14 @@ RIG = Path(__file__).parent
 FLAGS = [*CODE_FLAGS, "-g", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 CODE, RAM, BATCH_OFFSET, BATCH_MAX = 0x8_0000, 0x10_0000, 0x10_0000, 0x10_0000
 TIMEOUT = 600
+SECURE_ALIAS = 1 << 28
+"""Set in addresses that a core with TrustZone uses for secure memory. QEMU's loader takes them without it."""
 STRUCTURES = ("rig_layer", "rig_batch", *(record.c_type for record in RECORDS if record not in (Place, State)))
 """What a batch is made of: all but what only a model has."""
 _LINE = re.compile(r"^(differs|strays|fault|done)((?: [0-9a-f]{8})+)$", re.MULTILINE)
 LINK = """ENTRY(reset)
 SECTIONS {{
-    .text 0 : {{ KEEP(*(.vectors)) *(.text*) *(.rodata*) }}
+    .text {start:#x} : {{ KEEP(*(.vectors)) *(.text*) *(.rodata*) }}
     .data : {{ *(.data*) }}
     .bss {ram:#x} : {{ *(.bss*) *(COMMON) }}
     __stack_top = {ram:#x} + {room:#x};
@@ -147,7 +149,7 @@ class Rig:
         self.planned_for: Board = load_board(kernels_of)
         assert self.board.qemu is not None
         self.machine = machine or self.board.qemu.machine
-        self.ram = 0x2100_0000 if self.board.cpu.mve else 0x2000_0000
+        self.ram = self.board.regions("ram")[0].start
         self.unaligned = not self.board.cpu.thumb1
         """Whether the core reads words at any address."""
         self.image = self._build(folder, flags)
@@ -158,7 +160,8 @@ class Rig:
         folder = folder.resolve()
         kernels = [kernel.name for kernel in kernels_of(self.planned_for.cpu)]
         files = kernel_files(kernels, self.board.cpu)
-        files["link.ld"] = LINK.format(ram=self.ram, room=RAM, batch=BATCH_OFFSET, code=CODE)
+        start = self.board.regions("flash")[0].start
+        files["link.ld"] = LINK.format(start=start, ram=self.ram, room=RAM, batch=BATCH_OFFSET, code=CODE)
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
@@ -171,8 +174,12 @@ class Rig:
         run_project([compiler, *self.board.cpu.flags, *FLAGS, *flags, *includes, *sources, *linking], folder)
         return image
 
-    def run(self, jobs: Sequence[Job]) -> tuple[int, list[Failure]]:
+    def run(self, jobs: Sequence[Job], options: Sequence[str] = ()) -> tuple[int, list[Failure]]:
         """Run jobs in as many batches as memory asks for; returns the number of cases and what failed.
+
+        Args:
+            jobs: Layers; each is run at each of its candidates on each of its inputs.
+            options: Further arguments of QEMU, such as a plugin.
 
         Raises:
             ToolchainError: QEMU did not run them all.
@@ -182,21 +189,22 @@ class Rig:
             batch = Batch(self)
             while place < len(jobs) and batch.add(jobs[place], place):
                 place += 1
-            done, found = self._run_batch(batch)
+            done, found = self._run_batch(batch, options)
             cases += done
             failures += found
             if any(failure.kind == "fault" for failure in found):
                 break
         return cases, failures
 
-    def _run_batch(self, batch: Batch) -> tuple[int, list[Failure]]:
+    def _run_batch(self, batch: Batch, options: Sequence[str]) -> tuple[int, list[Failure]]:
         with tempfile.NamedTemporaryFile(prefix="dqt-rig-", suffix=".bin") as handle:
             handle.write(batch.content())
             handle.flush()
             qemu = find_tool("qemu-system-arm", "qemu-system-arm")
             command = [qemu, "-M", self.machine, "-kernel", str(self.image), "-display", "none", "-monitor", "none"]
-            command += ["-serial", "none", "-semihosting-config", "enable=on,target=native"]
-            command += ["-device", f"loader,file={handle.name},addr={self.ram + BATCH_OFFSET:#x},force-raw=on"]
+            command += ["-serial", "none", "-semihosting-config", "enable=on,target=native", *options]
+            address = (self.ram + BATCH_OFFSET) & ~SECURE_ALIAS
+            command += ["-device", f"loader,file={handle.name},addr={address:#x},force-raw=on"]
             try:
                 done = subprocess.run(
                     command, capture_output=True, text=True, timeout=TIMEOUT, check=False, stdin=subprocess.DEVNULL

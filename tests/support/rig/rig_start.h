@@ -27,8 +27,8 @@ static inline void rig_start_core(void) {
 #if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
     RIG_CPACR |= 0xFu << 20;
 #endif
-#if defined(__ARM_ARCH_8_1M_MAIN__)
-    RIG_CCR |= 1u << 19; /* without it LE does not loop */
+#if defined(__ARM_ARCH_8_1M_MAIN__) || defined(__ARM_FEATURE_MVE) /* gcc 12 calls Cortex-M55 an Armv8-M */
+    RIG_CCR |= 1u << 19;                                          /* without it LE does not loop */
 #endif
 #if __ARM_ARCH == 6 || defined(RIG_TRAP_UNALIGNED)
     RIG_CCR |= 1u << 3; /* UNALIGN_TRP. Armv6-M code on an Armv7-M core: unaligned accesses fault here too */
