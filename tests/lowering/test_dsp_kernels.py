@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from dqt_edge.boards import load_board
-from dqt_edge.graph import Dense, Graph, Tensor
-from dqt_edge.lowering.kernels import catalogue, dsp_conv, dsp_dense
+from dqt_edge.lowering.kernels import catalogue, dsp_conv
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.lowering.records import Mac
-from dqt_edge.project.build import build
-from dqt_edge.project.export import export
-from tests.support.device_kernels import assert_cases_agree, differing
-from tests.support.kernel_cases import cases, extreme_codes, spread
-from tests.support.random_graphs import ALL_PAIRS
+from tests.support.device_kernels import assert_cases_agree
+from tests.support.kernel_cases import cases
 
-KERNELS = {"conv": "conv2d_dsp", "depthwise": "depthwise_conv2d_dsp", "dense": "dense_nibbles_dsp"}
+KERNELS = {"conv": "conv2d_dsp", "depthwise": "depthwise_conv2d_dsp", "dense": "dense_masked_dsp"}
 SHAPES = [
     ("conv", (5, 7, 4), 60, 0),
     ("conv", (9, 6, 3), 60, 0),
@@ -66,45 +60,6 @@ def test_depthwise_cases_cover_both_directions_and_both_requantisations() -> Non
                     found.add((layer.kernel, by_column, stride))
     kernels = ("depthwise_conv2d_dsp", "depthwise_conv2d_raw_dsp")
     assert found == {(kernel, by_column, stride) for kernel in kernels for by_column in (0, 1) for stride in (1, 2)}
-
-
-@pytest.mark.parametrize(
-    ("candidates", "kind"),
-    [
-        (((8, 8),), "wide"),
-        (((8, 8), (4, 4), (2, 4)), "nibbles"),
-        (((4, 8),), "nibbles"),
-        (((2, 8),), "planes"),
-        (((8, 8), (2, 8)), "planes"),
-        (((2, 4),), "nibbles"),
-    ],
-)
-def test_dense_layers_get_the_planes_that_their_candidates_gain_from(candidates, kind: str) -> None:
-    layer = cases("dense", 1, (1, 1, 8), 1).layers[0]
-    assert isinstance(layer, Dense)
-    assert dsp_dense.dense_kind(replace(layer, candidates=candidates)) == kind
-
-
-@pytest.mark.qemu
-@pytest.mark.parametrize("kind", ["nibbles", "planes"])
-def test_dense_layers_agree_at_every_pair_and_bound(kind: str, tmp_path: Path, monkeypatch) -> None:
-    """All 49 pairs on either planes, K at 256 (the longest run) and one past, every sum at its extremes."""
-    monkeypatch.setattr(dsp_dense, "dense_kind", lambda layer: kind)
-    depths = (256, 257)
-    for k in depths:
-        rng = np.random.default_rng(k)
-        source, layers, tensors = Tensor("input", (1, 1, k), 0.02), [], []
-        weights = np.array([[-128] * k, [127] * k, [127, -128] * (k // 2) + [127] * (k % 2), [-128] * k, [127] * k])
-        for i in range(0, len(ALL_PAIRS), 7):
-            bias, requantize = spread(rng, weights.astype(np.int8), 0)
-            pairs = tuple(sorted(ALL_PAIRS[i : i + 7], reverse=True))
-            layers.append(Dense(f"d{i}", "input", f"d{i}.out", weights.astype(np.int8), bias, requantize, pairs))
-            tensors.append(Tensor(f"d{i}.out", (1, 1, len(weights)), 0.02))
-        graph = Graph(f"bounds{k}", (source, *tensors), tuple(layers), "input", tensors[-1].name)
-        made, plan, _ = export(graph, load_board("qemu-m4"), tmp_path / str(k))
-        assert {layer.kernel for layer in plan.layers} == {f"dense_{kind}_dsp"}
-        build(made.folder, cross=True)
-        assert not differing(made, graph, extreme_codes(k, (1, 1, k), 2), 7), k
 
 
 @pytest.mark.qemu

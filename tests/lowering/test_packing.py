@@ -65,6 +65,24 @@ def test_one_mask_and_rotate_yields_four_two_bit_weights_of_two_channels() -> No
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (4, 4), (3, 7), (9, 33)])
+def test_bytes_in_pairs_hold_every_weight(shape) -> None:
+    """A half is channel 0 over 2, or 1 over 3; halves of a word are two K apart; padding is zero weights."""
+    weights = np.random.default_rng(shape).integers(-128, 128, shape).astype(np.int8)
+    planes = dsp_dense.pack_bytes(weights)
+    padded = (packing.padded(shape[0]), packing.padded(shape[1]))
+    assert planes.a.nbytes == padded[0] * padded[1]
+    assert planes.b.size == planes.low.size == 0
+    full = np.zeros(padded, np.int64)
+    full[: shape[0], : shape[1]] = weights
+    words = planes.a.reshape(padded[0] // 4, padded[1] // 4, 4)
+    for c in range(padded[0]):
+        for k in range(padded[1]):
+            word = int(words[c // 4, k // 4, 2 * (k % 2) + c % 2])
+            byte = word >> (16 * (k % 4 // 2) + (8 if c % 4 < 2 else 0)) & 0xFF
+            assert byte == (full[c, k] & 0xFF if c % 4 < 2 else full[c, k] + 128)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (3, 7), (9, 33)])
 def test_planes_of_nibbles_hold_every_stored_byte(shape) -> None:
     """Each weight from its two places, offset-binary in even channels; padding is zero weights."""
     weights = np.random.default_rng(shape).integers(-128, 128, shape).astype(np.int8)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ...boards import Cpu
 from ...errors import UnsupportedError
 from ...graph import Layer
-from . import dsp, dsp_conv, mve, plain, scalar
+from . import dsp, dsp_conv, dsp_dense, mve, plain, scalar
 from .kernel import Choice, Kernel, Limit, Source, Tensors, closure
 
 FAMILIES: dict[str, tuple[Kernel, ...]] = {
@@ -28,7 +28,7 @@ _LIMITS: dict[str, tuple[Limit, ...]] = {
 LIMITS: dict[str, int] = {limit.name: limit.value for family in _LIMITS.values() for limit in family}
 """Macro of ``dqt_limits.h`` -> value, of all families."""
 
-OFFSETS: dict[str, dict[str, int]] = {**dsp_conv.OFFSETS}
+OFFSETS: dict[str, dict[str, int]] = {**dsp_conv.OFFSETS, **dsp_dense.OFFSETS}
 """Structure -> byte offset of each field that assembly addresses by number."""
 
 _BY_NAME = {kernel.name: kernel for family in FAMILIES.values() for kernel in family}

@@ -54,11 +54,11 @@ _Names = tuple[str | None, str | None, str | None]
 def _planes(layer: Conv2D | Dense, planes: Planes, constants: Constants) -> _Names:
     """Names of planes A, B and L; those that no candidate reads are not stored."""
     widest = max(width for width, _ in layer.candidates)
-    top = "bits 7-6" if planes.b.size else "bits 7-4"
-    a, b, low = constants.add(layer.name, "plane_a", planes.a, f"{top} of the weights"), None, None
+    top = "bits 7-6 of the" if planes.b.size else "bits 7-4 of the" if planes.low.size else "bytes of the"
+    a, b, low = constants.add(layer.name, "plane_a", planes.a, f"{top} weights"), None, None
     if widest > 2 and planes.b.size:
         b = constants.add(layer.name, "plane_b", planes.b, "bits 5-4 of the weights")
-    if widest > 4:
+    if widest > 4 and planes.low.size:
         low = constants.add(layer.name, "plane_l", planes.low, "bits 3-0 of the weights")
     return a, b, low
 

@@ -5,40 +5,112 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import Dense
+from ...graph import Dense, Pair
+from ..records import Proof
 from . import descriptors, packing
 from .kernel import Kernel, Source, Tensors, Way
 from .orders import copied_first
 
+OFFSETS = {
+    "dqt_dsp_dense_job": {
+        "planes": 0,
+        "activations": 12,
+        "groups": 16,
+        "run": 20,
+        "mask": 24,
+        "period": 28,
+        "sums": 32,
+        "top_centre": 48,
+        "low_centre": 52,
+        "top_shift": 56,
+        "low_shift": 60,
+        "tiles": 64,
+        "bias": 68,
+        "multiplier": 72,
+        "output": 76,
+    },
+}
+"""Structure -> byte offset of each field, which the assembly addresses by number."""
+
 
 def dense_kind(layer: Dense) -> str:
-    """Which of the dense kernels serves a layer: ``wide``, ``nibbles`` or ``planes``.
+    """How a layer's weights lie: ``bytes``, ``nibbles`` or ``planes``.
 
-    ``wide`` if 8x8 is its only candidate; else the one that takes fewer instructions over all its candidates together.
+    ``bytes`` if all its candidates have weights of 8 bits; else the one that takes fewer cycles over all its candidates
+    together.
     """
-    if layer.candidates == ((8, 8),):
-        return "wide"
-    cost = {kind: sum(dense_cost(kind, *pair) for pair in layer.candidates) for kind in ("nibbles", "planes")}
+    if all(weight_bits == 8 for weight_bits, _ in layer.candidates):
+        return "bytes"
+    cost = {kind: sum(dense_cost(kind, pair) for pair in layer.candidates) for kind in ("nibbles", "planes")}
     return min(cost, key=lambda kind: cost[kind])
 
 
-def dense_cost(kind: str, weight_bits: int, activation_bits: int) -> float:
-    """Instructions of a micro-kernel of a dense layer for a group of sixteen products."""
-    product = (2**weight_bits - 1) * (2**activation_bits - 1)
+def is_packed(kind: str, pair: Pair) -> bool:
+    """Whether a dense kernel takes packed form at a width pair."""
+    bits, activation_bits = pair
     if kind == "nibbles":
-        if weight_bits <= 4 and product <= 255:
-            return 10 if product <= 63 else 12.5
-        return 36 if weight_bits < 8 else 26
-    if weight_bits == 2:
-        return 11 if 1024 * product < 2**16 else 15
-    if weight_bits == 4 and activation_bits <= 4:
-        return 24
-    return 70 if weight_bits < 8 else 34
+        return bits <= 4 and (2**bits - 1) * (2**activation_bits - 1) <= 255
+    return kind == "planes" and (bits == 2 or (bits == 4 and activation_bits <= 4))
+
+
+def takes_masked(layer: Dense) -> bool:
+    """Whether a layer on nibbles has candidates that are neither whole planes nor packed form."""
+    return any(pair[0] < 8 and not is_packed("nibbles", pair) for pair in layer.candidates)
+
+
+def dense_cost(kind: str, pair: Pair) -> float:
+    """Cycles of Cortex-M4 that a micro-kernel of a dense layer takes for a group of sixteen products."""
+    product = (2 ** pair[0] - 1) * (2 ** pair[1] - 1)
+    if kind == "nibbles":
+        if is_packed(kind, pair):
+            return 14 if product <= 63 else 15
+        return 42 if pair[0] < 8 else 31
+    if is_packed(kind, pair):
+        if pair[0] == 4:
+            return 30
+        return 15 if 1024 * product < 2**16 else 19
+    return 85 if pair[0] < 8 else 41
+
+
+def proof(layer: Dense, pair: Pair) -> Proof:
+    """TOP if the sum of a top field over all inputs fits its bits, for every channel and any activations.
+
+    These are 24 bits in wide form, where views have the scale of the masters, and 16 in packed form.
+    """
+    bits, activation_bits = pair
+    view = layer.by_channel.astype(np.int64) >> (8 - bits)
+    packed = is_packed(dense_kind(layer), pair)
+    codes, limit = 2**activation_bits - 1, 2**15
+    if not packed:
+        codes, limit = codes << (16 - bits - activation_bits), 2**23
+    most = int(view.clip(0).sum(axis=1).max()) * codes
+    least = -int(view.clip(max=0).sum(axis=1).min()) * codes
+    return Proof.TOP if most < limit and least <= limit else Proof.NONE
 
 
 def dense_scratch(layer: Dense) -> int:
     """Bytes of scratch of dense_dsp: the activations' operands."""
     return 2 * packing.padded(layer.by_channel.shape[1])
+
+
+def pack_bytes(weights: npt.NDArray[np.int8]) -> packing.Planes:
+    """Bytes in pairs, all of them plane ``a``: a group takes four words.
+
+    The halves of the first word are channel 0 over channel 2 at k = 0 and k = 2, those of the second channel 1 over 3;
+    the third and fourth are the same at k = 1 and 3. Channels 0 and 1 are two's complement, 2 and 3 offset-binary.
+    """
+    channels, depth = weights.shape
+    full = np.zeros((packing.padded(channels), packing.padded(depth)), np.int64)
+    full[:channels, :depth] = weights
+    # [tile, channel's half, channel, group, k's half, k] -> a byte, the lowest first
+    tiles = full.reshape(-1, 2, 2, full.shape[1] // packing.TILE, 2, 2)
+    tiles[:, 1] += 128
+    words = tiles.transpose(0, 3, 5, 2, 4, 1)[..., ::-1]
+    return packing.Planes((words & 0xFF).astype(np.uint8).ravel().view("<u4").astype(np.uint32), *_no_planes())
+
+
+def _no_planes() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    return np.zeros(0, np.uint32), np.zeros(0, np.uint32)
 
 
 def pack_nibbles(weights: npt.NDArray[np.int8]) -> packing.Planes:
@@ -75,6 +147,10 @@ def _dense_ways(layer: Dense, _tensors: Tensors) -> list[Way]:
     return [Way(dense_scratch(layer))]
 
 
+def _pack_bytes(layer: Dense) -> packing.Planes:
+    return pack_bytes(layer.by_channel)
+
+
 def _pack_nibbles(layer: Dense) -> packing.Planes:
     return pack_nibbles(layer.by_channel)
 
@@ -83,30 +159,50 @@ def _unit(name: str, *needs: Source) -> Source:
     return Source("dsp", name, needs=needs)
 
 
+_LAYER = _unit("dsp_dense_layer")
 _NIBBLES = _unit("dsp_dense_nibbles")
+_MASKED = _unit("dsp_dense_nibbles_masked")
 _PLANES = _unit("dsp_dense_planes", _unit("dsp_dense_planes_wide"))
 
 KERNELS = (
     Kernel(
-        Source("dsp", "dense_wide_dsp", "dense_dsp", "wide", needs=(_NIBBLES,)),
+        Source("dsp", "dense_bytes_dsp", "dense_dsp", "bytes", needs=(_LAYER, _unit("dsp_dense_bytes"))),
         (Dense,),
         descriptors.mac,
-        serves=lambda layer, _: dense_kind(layer) == "wide",
+        serves=lambda layer, _: dense_kind(layer) == "bytes",
+        ways=_dense_ways,
+        order=copied_first,
+        pack=_pack_bytes,
+        proof=proof,
+    ),
+    Kernel(
+        Source("dsp", "dense_nibbles_dsp", "dense_dsp", "nibbles", needs=(_LAYER, _NIBBLES)),
+        (Dense,),
+        descriptors.mac,
+        serves=lambda layer, _: dense_kind(layer) == "nibbles" and not takes_masked(layer),
         ways=_dense_ways,
         order=copied_first,
         pack=_pack_nibbles,
+        proof=proof,
     ),
     Kernel(
-        Source("dsp", "dense_nibbles_dsp", "dense_dsp", "nibbles", needs=(_NIBBLES,)),
+        Source(
+            "dsp",
+            "dense_masked_dsp",
+            "dense_dsp",
+            "masked",
+            needs=(_LAYER, _NIBBLES, _MASKED),
+        ),
         (Dense,),
         descriptors.mac,
-        serves=lambda layer, _: dense_kind(layer) == "nibbles",
+        serves=lambda layer, _: dense_kind(layer) == "nibbles" and takes_masked(layer),
         ways=_dense_ways,
         order=copied_first,
         pack=_pack_nibbles,
+        proof=proof,
     ),
     Kernel(
-        Source("dsp", "dense_planes_dsp", "dense_dsp", "planes", needs=(_PLANES,)),
+        Source("dsp", "dense_planes_dsp", "dense_dsp", "planes", needs=(_LAYER, _PLANES)),
         (Dense,),
         descriptors.mac,
         serves=lambda layer, _: dense_kind(layer) == "planes",

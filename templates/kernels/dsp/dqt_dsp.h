@@ -100,7 +100,7 @@ static inline int32_t dqt_dsp_smmulr(int32_t a, int32_t b) {
 
 /* Code of a twice-accumulator of channel c: as dqt_requantize_channel. */
 static inline uint8_t dqt_dsp_requantize(const dqt_requantize *rq, int32_t twice, uint32_t c) {
-    if (rq->shift != 0) {
+    if (rq->shift != 0 && rq->shift[c] != 32u) {
         return dqt_requantize_channel(rq, twice, c);
     }
     const int32_t low = rq->low;

@@ -38,7 +38,7 @@ from dqt_edge.graph import (
 from dqt_edge.lowering.kernels import catalogue, dsp_dense
 from dqt_edge.lowering.plan import Plan, make_plan
 
-from .kernel_layers import make_case
+from .kernel_layers import DENSE_PAIRS, make_case
 from .kernel_rig import Failure, Job, Rig
 from .layer_case import Case
 from .unweighted_layers import UNWEIGHTED
@@ -78,6 +78,8 @@ OPERATORS: dict[str, type[Layer]] = {
     "residual": Conv2D,
     "depthwise": DepthwiseConv2D,
     "dense": Dense,
+    "dense_bytes": Dense,
+    "dense_nibbles": Dense,
     "accumulate": Dense,
     "add": Add,
     "max_pool": MaxPool2D,
@@ -147,7 +149,8 @@ def plan_case(rig: Rig, number: int, case: Case) -> Iterator[Job]:
     """Jobs of a layer on a rig: planned for the rig's board, tensors placed at random with red zones between."""
     rng = np.random.default_rng(number)
     for turn, graph in enumerate(case.graphs):
-        plan = plan_on_planes(graph, rig.planned_for) if number % 2 else make_plan(graph, rig.planned_for)
+        planes = number % 2 and graph.name not in DENSE_PAIRS
+        plan = plan_on_planes(graph, rig.planned_for) if planes else make_plan(graph, rig.planned_for)
         layer = next(planned for planned in plan.layers if planned.name == case.name)
         sizes = [operand.shape[1] for operand in case.operands]
         shared = case.in_place and rng.random() < 0.5

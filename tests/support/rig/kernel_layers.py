@@ -34,6 +34,7 @@ from dqt_edge.graph import (
     nested,
     window_counts,
 )
+from dqt_edge.lowering.kernels import dsp_dense
 from tests.support.kernel_cases import spread, weights_of, window_of
 from tests.support.random_graphs import ALL_PAIRS, random_requantize
 
@@ -54,6 +55,11 @@ BLOCK = 5
 BOUNDS = (18, 21, 64, 128, 256, 257, 273, 364, 1040, 1092)
 """K at which a kernel folds, unwraps, cuts runs or changes its format; layers lie at these, one below and one past."""
 MACS_MAX = 12_000
+DENSE_PAIRS = {
+    "dense_bytes": tuple(p for p in ALL_PAIRS if p[0] == 8),
+    "dense_nibbles": tuple(p for p in ALL_PAIRS if p[0] == 8 or dsp_dense.is_packed("nibbles", p)),
+}
+"""Kinds of dense layers -> the pairs of all their layers, to which kernels of their own are fitted."""
 
 
 def _bound(rng: Rng) -> int:
@@ -68,10 +74,11 @@ def make_case(kind: str, number: int) -> Case:
 def pairs_of(kind: str, number: int) -> tuple[tuple[Pair, ...], bool]:
     """Width pairs of a layer, and whether its input has a zero point."""
     block, place = divmod(number, BLOCK)
+    pairs = DENSE_PAIRS.get(kind, ALL_PAIRS)
     if place == BLOCK - 1:
-        return tuple(p for p in ALL_PAIRS if p[1] == 8), True
-    order = np.random.default_rng((zlib.crc32(kind.encode()), block, 1)).permutation(len(ALL_PAIRS))
-    return tuple(ALL_PAIRS[i] for i in order[place::4]), False
+        return tuple(p for p in pairs if p[1] == 8), True
+    order = np.random.default_rng((zlib.crc32(kind.encode()), block, 1)).permutation(len(pairs))
+    return tuple(pairs[i] for i in order[place::4]), False
 
 
 def _large_bias(
@@ -324,6 +331,8 @@ KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
     "residual": _conv,
     "depthwise": _depthwise,
     "dense": _dense,
+    "dense_bytes": _dense,
+    "dense_nibbles": _dense,
     "accumulate": _accumulate,
     "add": _add,
     "max_pool": _pool,
@@ -334,4 +343,5 @@ KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
     "dilated_depthwise": _depthwise,
     **UNWEIGHTED,
 }
-"""Kind -> maker. ``accumulate`` is a dense layer that leaves int32 accumulators."""
+"""Kind -> maker. ``accumulate`` is a dense layer that leaves int32 accumulators; those of
+:data:`DENSE_PAIRS` are like ``dense``."""
