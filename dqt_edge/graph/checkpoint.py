@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from ..errors import BadFileError, DqtError
 from ..system.files import read_capped, write_atomically
+from .checkpoint_fields import build, text
 from .dial import POINTS_MAX, DialPoint
 from .graph import TASKS, Controller, Graph
 from .layers import LATER_LAYERS, LAYER_NAMES, Layer, MacLayer
@@ -31,6 +32,8 @@ that holds it: a reader of an earlier one would pass over what it does not know 
 FILE_MAX = 256 << 20
 MANIFEST_MAX = 8 << 20
 LAYERS_MAX = 4096
+TENSORS_MAX = 2 * LAYERS_MAX + 2 * TERMINALS_MAX
+CLASSES_MAX = 1 << 15
 Arrays = dict[str, npt.NDArray[Any]]
 
 _LAYERS: dict[str, type[Any]] = {name: cls for cls, name in LAYER_NAMES.items()}
@@ -218,95 +221,64 @@ def _metadata(content: bytes, where: str) -> str:
     return text
 
 
-def _tuple(value: Any) -> Any:  # noqa: ANN401 - JSON
-    return tuple(_tuple(v) for v in value) if isinstance(value, list) else value
-
-
-def _fields(cls: type[Any], body: dict[str, Any], arrays: Arrays) -> Any:  # noqa: ANN401 - JSON
-    known = {f.name for f in fields(cls)}
-    unknown = set(body) - known
-    if unknown:
-        raise ValueError(f"unknown fields {sorted(unknown)} of {cls.__name__}")
-    return cls(**{name: _value(name, item, arrays) for name, item in body.items()})
-
-
-def _value(name: str, item: Any, arrays: Arrays) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(item, dict):
-        if set(item) == {"array"}:
-            return arrays[item["array"]]
-        return _fields({"requantize": Requantize, "window": Window}[name], item, arrays)
-    if isinstance(item, bool) or (isinstance(item, float) and name != "scale"):
-        raise ValueError(f"field {name} has the wrong type")
-    return _integers_or_text(name, _tuple(item))
-
-
-_TEXT = {"name", "input", "output", "inputs", "residual", "read", "write"}
-
-
-def _integers_or_text(name: str, item: Any) -> Any:  # noqa: ANN401 - JSON
-    """Refuse text where numbers belong and numbers where names belong."""
-
-    def leaves(value: Any) -> list[Any]:  # noqa: ANN401 - JSON
-        return [leaf for part in value for leaf in leaves(part)] if isinstance(value, tuple) else [value]
-
-    for leaf in leaves(item):
-        wanted = str if name in _TEXT else (int, float) if name == "scale" else int
-        if leaf is not None and (isinstance(leaf, bool) or not isinstance(leaf, wanted)):
-            raise ValueError(f"field {name} holds {leaf!r}")
-    return item
-
-
 def _dial(points: Any) -> tuple[DialPoint, ...]:  # noqa: ANN401 - JSON
     if not isinstance(points, list) or len(points) > POINTS_MAX:
         raise ValueError(f"the dial is no list of at most {POINTS_MAX} points")
-    for point in points:
-        if set(point) != {"target", "bias"} or not isinstance(point["bias"], list):
-            raise ValueError("a point of the dial needs a target and a list of biases, and nothing else")
-    return tuple(DialPoint(point["target"], tuple(point["bias"])) for point in points)
+    return tuple(build(DialPoint, point, {}, "dial") for point in points)
 
 
-def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
-    def layers(items: list[dict[str, Any]]) -> tuple[Layer, ...]:
-        if len(items) > LAYERS_MAX:
-            raise ValueError(f"more than {LAYERS_MAX} layers")
-        return tuple(map(layer, items))
+def _layers(items: Any, arrays: Arrays) -> tuple[Layer, ...]:  # noqa: ANN401 - JSON
+    if not isinstance(items, list) or len(items) > LAYERS_MAX:
+        raise ValueError(f"the layers are no list of at most {LAYERS_MAX}")
+    return tuple(_layer(item, arrays) for item in items)
 
-    def layer(item: dict[str, Any]) -> Layer:
-        with in_layer(str(item.get("name"))):
-            made = _fields(_LAYERS[item["type"]], {k: v for k, v in item.items() if k != "type"}, arrays)
-        return cast(Layer, made)
 
-    controller = body["controller"]
-    if controller is not None:
-        controller = Controller(
-            controller["after"],
-            layers(controller["layers"]),
-            tuple(controller["decides"]),
-            _dial(controller.get("dial", [])),
-        )
-    return Graph(
-        name=body["name"],
-        tensors=tuple(_fields(Tensor, t, arrays) for t in body["tensors"]),
-        layers=layers(body["layers"]),
-        input=body["input"],
-        output=body["output"],
-        classes=tuple(map(str, body["classes"])),
-        controller=controller,
-        provenance=dict(body["provenance"]),
-        task=body.get("task", TASKS[0]),
-        more_inputs=_names(body.get("more_inputs", [])),
-        more_outputs=_names(body.get("more_outputs", [])),
-        states=tuple(_fields(State, item, arrays) for item in _short_list(body.get("states", []))),
+def _layer(item: dict[str, Any], arrays: Arrays) -> Layer:
+    kind = text(item["type"], "type of a layer")
+    if kind not in _LAYERS:
+        raise ValueError(f"there is no layer of type {kind[:80]!r}")
+    with in_layer(text(item["name"], "name of a layer")):
+        made = build(_LAYERS[kind], {k: v for k, v in item.items() if k != "type"}, arrays, f"layer {item['name']!r}")
+    return cast(Layer, made)
+
+
+def _controller(body: dict[str, Any], arrays: Arrays) -> Controller:
+    return Controller(
+        text(body["after"], "after of the controller"),
+        _layers(body["layers"], arrays),
+        _names(body["decides"], LAYERS_MAX),
+        _dial(body.get("dial", [])),
     )
 
 
-def _short_list(items: Any) -> list[Any]:  # noqa: ANN401 - JSON
-    if not isinstance(items, list) or len(items) > TERMINALS_MAX:
-        raise ValueError(f"inputs, outputs or states are no list of up to {TERMINALS_MAX}")
+def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
+    controller = body["controller"]
+    tensors = _short_list(body["tensors"], TENSORS_MAX)
+    return Graph(
+        name=text(body["name"], "name of the graph"),
+        tensors=tuple(build(Tensor, item, arrays, "tensor") for item in tensors),
+        layers=_layers(body["layers"], arrays),
+        input=text(body["input"], "input"),
+        output=text(body["output"], "output"),
+        classes=_names(body["classes"], CLASSES_MAX),
+        controller=None if controller is None else _controller(controller, arrays),
+        provenance=dict(body["provenance"]),
+        task=text(body.get("task", TASKS[0]), "task"),
+        more_inputs=_names(body.get("more_inputs", [])),
+        more_outputs=_names(body.get("more_outputs", [])),
+        states=tuple(build(State, item, arrays, "state") for item in _short_list(body.get("states", []))),
+    )
+
+
+def _short_list(items: Any, most: int = TERMINALS_MAX) -> list[Any]:  # noqa: ANN401 - JSON
+    if not isinstance(items, list) or len(items) > most:
+        raise ValueError(f"{_shown(items)} is no list of up to {most}")
     return items
 
 
-def _names(items: Any) -> tuple[str, ...]:  # noqa: ANN401 - JSON
-    if not all(isinstance(item, str) for item in _short_list(items)):
-        raise ValueError("an input or output is no name")
-    return tuple(items)
+def _names(items: Any, most: int = TERMINALS_MAX) -> tuple[str, ...]:  # noqa: ANN401 - JSON
+    return tuple(text(item, "a name") for item in _short_list(items, most))
+
+
+def _shown(item: object) -> str:
+    return f"a list of {len(item)}" if isinstance(item, list) else repr(item)[:80]

@@ -27,6 +27,11 @@ def c_integer(value: int, c_type: str = "int32_t") -> str:
     return "(-2147483647 - 1)" if value == -(2**31) else str(value)
 
 
+def number_text(value: float) -> str:
+    """A number for a comment: the shortest decimal text that gives it back."""
+    return repr(float(value))
+
+
 def c_list(values: Iterable[Any], c_type: str, indent: int = 4) -> str:
     """Comma-separated literals, wrapped."""
     lines, line = [], " " * indent
@@ -99,4 +104,5 @@ FILTERS = {
     "c_name": c_name,
     "c_text": c_text,
     "c_value": c_value,
+    "number_text": number_text,
 }

@@ -1,0 +1,117 @@
+"""Values of a checkpoint's manifest, each checked against the type that its field is declared with.
+
+The declared types are all there is to know: a field of integers takes integers and nothing else, one of an array takes
+the name of an array of that element type. So no value of another kind reaches a Graph, and through it C.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+INTEGER_MAX = 1 << 63
+LENGTH_MAX = 1 << 20
+"""Most items of a list in a field."""
+
+
+def build(cls: type[Any], body: object, arrays: Arrays, where: str = "") -> Any:  # noqa: ANN401 - of the class
+    """An object of a dataclass from its JSON.
+
+    Args:
+        cls: A dataclass whose fields are numbers, text, arrays, tuples of these, or such dataclasses.
+        body: From a file.
+        arrays: What ``{"array": name}`` refers to.
+        where: Path of ``body`` for messages.
+
+    Raises:
+        ValueError: Names the field, what it holds and what it must.
+        DqtError: As the class refuses its values.
+    """
+    if not isinstance(body, dict):
+        raise _wrong(where or cls.__name__, body, "an object")
+    hints, needed = _declared(cls)  # type: ignore[arg-type]
+    unknown, missing = sorted(set(body) - set(hints)), sorted(needed - set(body))
+    if unknown or missing:
+        what = f"has unknown fields {unknown}" if unknown else f"lacks {missing}"
+        raise ValueError(f"{where or cls.__name__} {what}")
+    return cls(**{name: _value(hints[name], item, arrays, _under(where, name)) for name, item in body.items()})
+
+
+def text(body: object, where: str) -> str:
+    """Text; raises ValueError for anything else."""
+    return str(_value(str, body, {}, where))
+
+
+@cache
+def _declared(cls: type[Any]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Types of a dataclass's fields, and the names of those without a default."""
+    hints = get_type_hints(cls)
+    needed = {f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING}
+    return {f.name: hints[f.name] for f in fields(cls)}, frozenset(needed)
+
+
+def _value(kind: Any, item: object, arrays: Arrays, where: str) -> Any:  # noqa: ANN401 - types and their values
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        if item is None and type(None) in arguments:
+            return None
+        (kind,) = (each for each in arguments if each is not type(None))
+        return _value(kind, item, arrays, where)
+    if origin is np.ndarray:
+        return _array(np.dtype(get_args(arguments[1])[0]), item, arrays, where)
+    if origin is tuple:
+        return _tuple(arguments, item, arrays, where)
+    if is_dataclass(kind):
+        assert isinstance(kind, type)
+        return build(kind, item, arrays, where)
+    return _plain(kind, item, where)
+
+
+def _array(dtype: np.dtype[Any], item: object, arrays: Arrays, where: str) -> npt.NDArray[Any]:
+    if not isinstance(item, dict) or set(item) != {"array"} or not isinstance(item["array"], str):
+        raise _wrong(where, item, "the name of an array")
+    array = arrays.get(item["array"])
+    if array is None:
+        raise ValueError(f"{where}: there is no array {item['array'][:80]!r}")
+    if array.dtype != dtype:
+        raise ValueError(f"{where} is an array of {array.dtype}, must be of {dtype}")
+    return array
+
+
+def _tuple(kinds: tuple[Any, ...], item: object, arrays: Arrays, where: str) -> tuple[Any, ...]:
+    if not isinstance(item, list) or len(item) > LENGTH_MAX:
+        raise _wrong(where, item, "a list")
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(item)
+    if len(item) != len(kinds):
+        raise _wrong(where, item, f"a list of {len(kinds)}")
+    return tuple(_value(kind, part, arrays, where) for kind, part in zip(kinds, item, strict=True))
+
+
+def _plain(kind: Any, item: object, where: str) -> int | float | str:  # noqa: ANN401 - a type
+    if kind is float and type(item) in (int, float):
+        return item  # type: ignore[return-value]
+    if kind is int and type(item) is int:
+        if not -INTEGER_MAX <= item < INTEGER_MAX:
+            raise _wrong(where, item, "an integer of 64 bits")
+        return item
+    if kind is str and isinstance(item, str):
+        return item
+    raise _wrong(where, item, {int: "an integer", float: "a number", str: "text"}[kind])
+
+
+def _under(where: str, name: str) -> str:
+    return f"{where}/{name}" if where else f"field {name}"
+
+
+def _wrong(where: str, item: object, wanted: str) -> ValueError:
+    shown = repr(item)
+    return ValueError(f"{where} is {shown if len(shown) <= 80 else shown[:77] + '...'}, must be {wanted}")
