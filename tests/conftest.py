@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dqt_edge.graph import Graph
+from tests.support.compiler_cache import use_compiler_cache
 from tests.support.digits import DIGITS, digits_graph
 
 NEEDS = {
@@ -21,6 +22,7 @@ NEEDS = {
     "clang": ("clang", "clang is not installed"),
 }
 
+use_compiler_cache()
 
 ALL = "DQT_ALL_TESTS"
 """Variable with which every case of every test runs, as ``make test-all`` does."""

@@ -15,6 +15,7 @@ from dqt_edge.graph import Graph, interpreter
 from dqt_edge.precision.candidates import without_controller
 from dqt_edge.project.export import export_together
 from dqt_edge.system.tools import find_tool
+from tests.support.compiler_cache import LAUNCHERS
 from tests.support.random_graphs import random_graph
 from tests.support.random_streams import random_stream
 
@@ -141,8 +142,10 @@ def test_a_product_takes_the_library_by_add_subdirectory(graph: Graph, tmp_path:
 
 
 @pytest.mark.cross
-def test_debuggers_find_the_sources(graph: Graph, tmp_path: Path) -> None:
+def test_debuggers_find_the_sources(graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From any folder, and from a copy of the image elsewhere."""
+    for launcher in LAUNCHERS:
+        monkeypatch.delenv(launcher, raising=False)
     made, _, _ = export_together([graph], load_board("qemu-m4"), tmp_path / ODD)
     configure(made.folder)
     image = tmp_path / "elsewhere.elf"
