@@ -1,25 +1,15 @@
-"""Kernels for MVE (Helium): their weight planes, scratch, units, and the layers they take.
-
-The planes are those of ``packing``: A the top two bits of each weight, B the next two, L the low four. Only the order
-differs, so that vector registers decode sixteen K of a channel at a time: a block is four channels by sixteen K. Byte
-k of a block's 16 bytes of A (and B) has the field of channel c in bits 2c+1 and 2c. L has 32 bytes for a block: byte k
-holds channel 3 (high nibble) and 1 (low), byte 16 + k channel 2 and 0. All channels are offset-binary, and what pads a
-block is zero bytes.
-"""
+"""Kernels for MVE (Helium): their scratch, units, and the layers they take; ``mve_planes`` has the weights."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from ...graph import Add, Conv2D, Dense, DepthwiseConv2D, Tensor, Window
+from ...graph import Add, Conv2D, DepthwiseConv2D, Tensor, Window
 from ..arena import Overlap
-from . import descriptors, packing
+from . import descriptors, mve_dense, mve_planes, packing
 from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
-from .orders import NEVER, Geometry, by_segment, copied_first, distance, same_shapes, side_by_side, sliding
-
-LANES = 16
-"""K of a block: bytes of a vector register."""
+from .mve_planes import LANES, padded
+from .orders import NEVER, Geometry, by_segment, distance, same_shapes, side_by_side, sliding
 
 DECODED = 16384
 """Bytes of decoded weights beyond which a larger block gains under 3 %: windows are gathered once for each block."""
@@ -39,54 +29,15 @@ LIMITS = (
 )
 
 
-def _padded(n: int) -> int:
-    return -(-n // LANES) * LANES
-
-
-def pack(weights: npt.NDArray[np.int8]) -> packing.Planes:
-    """Planes of weights [channels, K]; K is padded to multiples of sixteen, channels to four."""
-    channels, depth = weights.shape
-    full = np.zeros((packing.padded(channels), _padded(depth)), np.uint8)
-    full[:channels, :depth] = (weights.astype(np.int16) + 128).astype(np.uint8)
-    # [channel in tile, tile, block, lane]
-    blocks = full.reshape(-1, packing.TILE, full.shape[1] // LANES, LANES).transpose(1, 0, 2, 3)
-    a, b = (
-        np.bitwise_or.reduce([((blocks[c] >> shift) & 3) << (2 * c) for c in range(packing.TILE)], axis=0)
-        for shift in (6, 4)
-    )
-    nibbles = blocks & 15
-    low = np.stack([nibbles[3] << 4 | nibbles[1], nibbles[2] << 4 | nibbles[0]], axis=2)
-    return packing.Planes(*(np.ascontiguousarray(plane, np.uint8).ravel().view("<u4") for plane in (a, b, low)))
-
-
-def unpack(planes: packing.Planes, channels: int, depth: int) -> npt.NDArray[np.int64]:
-    """Masters [channels, K]: the inverse of :func:`pack`."""
-    shape = (packing.padded(channels) // packing.TILE, _padded(depth) // LANES)
-    a = planes.a.view(np.uint8).reshape(*shape, LANES).astype(np.int64)
-    b = planes.b.view(np.uint8).reshape(*shape, LANES).astype(np.int64)
-    low = planes.low.view(np.uint8).reshape(*shape, 2, LANES).astype(np.int64)
-    rows = []
-    for c in range(packing.TILE):
-        nibble = (low[:, :, 1 - c % 2] >> (4 * (c // 2))) & 15
-        rows.append(((a >> (2 * c)) & 3) << 6 | ((b >> (2 * c)) & 3) << 4 | nibble)
-    full = np.stack(rows, axis=1).reshape(packing.TILE * shape[0], LANES * shape[1])
-    return full[:channels, :depth] - 128
-
-
 def scratch(layer: Conv2D, block: int) -> int:
     """Bytes of scratch of conv2d_mve with ``block`` tiles of decoded weights."""
-    depth = _padded(layer.by_channel.shape[1])
+    depth = padded(layer.by_channel.shape[1])
     return 8 * packing.TILE * block + depth * (packing.TILE * block + 2)
 
 
 def most_tiles(layer: Conv2D) -> int:
     """Largest block in tiles; a larger one would gain too little."""
-    return max(1, DECODED // (packing.TILE * _padded(layer.by_channel.shape[1])))
-
-
-def dense_scratch(layer: Dense) -> int:
-    """Bytes of scratch of dense_mve and dense_accumulate_mve."""
-    return _padded(layer.by_channel.shape[1])
+    return max(1, DECODED // (packing.TILE * padded(layer.by_channel.shape[1])))
 
 
 def takes_depthwise(layer: DepthwiseConv2D, source: Tensor, output: Tensor) -> bool:
@@ -131,12 +82,8 @@ def _depthwise_order(g: Geometry) -> Overlap:
     return Overlap(distance(first, ends), channels)
 
 
-def _dense_ways(layer: Dense, _tensors: Tensors) -> list[Way]:
-    return [Way(dense_scratch(layer))]
-
-
-def _pack(layer: Conv2D | Dense) -> packing.Planes:
-    return pack(layer.by_channel)
+def _pack(layer: Conv2D) -> packing.Planes:
+    return mve_planes.pack(layer.by_channel)
 
 
 def _unit(name: str, *needs: Source) -> Source:
@@ -145,12 +92,13 @@ def _unit(name: str, *needs: Source) -> Source:
 
 _PLANES = _unit("mve_planes")
 _OPERANDS = _unit("mve_operands", _PLANES)
+_FINISH = _unit("mve_finish")
 _MAPS = _unit("mve_depthwise_maps", _unit("mve_map"), _unit("mve_map_tables"))
 _WINDOWS = _unit("mve_depthwise_windows", _unit("mve_depthwise"))
 
 KERNELS = (
     Kernel(
-        Source("mve", "conv2d_mve", needs=(_unit("mve_multiply"), _OPERANDS, _unit("mve_windows"))),
+        Source("mve", "conv2d_mve", needs=(_unit("mve_multiply"), _OPERANDS, _FINISH, _unit("mve_windows"))),
         (Conv2D,),
         descriptors.mac,
         ways=_conv2d_ways,
@@ -165,23 +113,6 @@ KERNELS = (
         ways=lambda layer, tensors: [Way(depthwise_scratch(layer, tensors[layer.output]))],
         order=sliding(_depthwise_order),
     ),
-    Kernel(
-        Source("mve", "dense_mve", needs=(_OPERANDS, _PLANES)),
-        (Dense,),
-        descriptors.mac,
-        serves=lambda layer, _: layer.requantize is not None,
-        ways=_dense_ways,
-        order=copied_first,
-        pack=_pack,
-    ),
-    Kernel(
-        Source("mve", "dense_accumulate_mve", "dense_mve", "accumulate", needs=(_PLANES,)),
-        (Dense,),
-        descriptors.mac,
-        serves=lambda layer, _: layer.requantize is None,
-        ways=_dense_ways,
-        order=copied_first,
-        pack=_pack,
-    ),
     Kernel(Source("mve", "add_mve"), (Add,), descriptors.addition, serves=same_shapes, order=side_by_side),
+    *mve_dense.KERNELS,
 )

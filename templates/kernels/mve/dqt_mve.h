@@ -131,22 +131,6 @@ void dqt_mve_decode_1(const dqt_mve_planes *planes, uint32_t blocks, uint32_t ke
 void dqt_mve_decode_2(const dqt_mve_planes *planes, uint32_t blocks, uint32_t keep, uint8_t *to);
 void dqt_mve_decode_3(const dqt_mve_planes *planes, uint32_t blocks, uint32_t keep, uint8_t *to);
 
-/* Dense layers: where the planes are read next, and what all tiles share. */
-typedef struct {
-    dqt_mve_planes planes; /* those that are read advance */
-    const uint8_t *column; /* views of the activations, whole blocks; any alignment */
-    uint32_t blocks;       /* of a tile, 1 or more */
-    uint32_t keep;         /* mask of the weight view */
-    uint32_t centre;       /* centring * sum of the views */
-} dqt_mve_dense;
-
-_Static_assert(__builtin_offsetof(dqt_mve_dense, column) == 12 && __builtin_offsetof(dqt_mve_dense, centre) == 24,
-               "the micro-kernels address it by number");
-
-/* Twice-accumulators of `tiles` tiles, 1 or more, without biases: four words of each. By planes, as above. */
-typedef void dqt_mve_dense_sum(dqt_mve_dense *dense, uint32_t tiles, uint32_t *raw);
-dqt_mve_dense_sum dqt_mve_dense_1, dqt_mve_dense_2, dqt_mve_dense_3;
-
 /* Residual, bias, requantisation, clamp and store of `count` accumulators that the micro-kernel left.
  * channel: of the first; place: index of its output element. Reads and writes exactly `count` elements. */
 void dqt_mve_finish(const dqt_mac *mac, const int32_t *bias_twice, uint8_t *arena, const int32_t *raw, uint32_t channel,
