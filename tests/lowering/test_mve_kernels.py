@@ -13,12 +13,12 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.graph import DepthwiseConv2D, Graph, MaxPool2D, Tensor, Window
-from dqt_edge.lowering.kernels import mve
+from dqt_edge.lowering.kernels import mve_dense, mve_planes
 from dqt_edge.lowering.plan import Plan, make_plan
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
 from tests.support.device_kernels import assert_cases_agree, differing
-from tests.support.kernel_cases import extreme_codes, spread
+from tests.support.kernel_cases import cases, extreme_codes, spread
 
 KERNELS = {"conv": "conv2d_mve", "depthwise": "depthwise_conv2d_mve", "dense": "dense_mve"}
 SHAPES = [
@@ -41,7 +41,33 @@ SHAPES = [
 def test_unpacking_restores_the_masters(seed: int) -> None:
     rng = np.random.default_rng(seed)
     weights = rng.integers(-128, 128, (int(rng.integers(1, 30)), int(rng.integers(1, 70)))).astype(np.int8)
-    np.testing.assert_array_equal(mve.unpack(mve.pack(weights), *weights.shape), weights)
+    np.testing.assert_array_equal(mve_planes.unpack(mve_planes.pack(weights), *weights.shape), weights)
+    nibbles = mve_dense.pack_nibbles(weights)
+    np.testing.assert_array_equal(mve_dense.unpack_nibbles(nibbles, *weights.shape), weights)
+    stored = mve_dense.pack_bytes(weights).a.view(np.uint8)
+    for channel, row in enumerate(weights):
+        for k, weight in enumerate(row):
+            block = channel // 4 * -(-len(row) // 16) + k // 16
+            assert stored[64 * block + 16 * (channel % 4) + k % 16] == int(weight) + 128
+
+
+@pytest.mark.parametrize(
+    ("candidates", "kernel"),
+    [
+        (((8, 8),), "dense_bytes_mve"),
+        (((8, 8), (8, 3)), "dense_bytes_mve"),
+        (((8, 8), (2, 4)), "dense_mve"),
+        (((4, 4),), "dense_mve"),
+        (((2, 8), (2, 4)), "dense_planes_mve"),
+    ],
+)
+def test_dense_weights_are_stored_as_all_candidates_together_want(candidates, kernel: str) -> None:
+    graph = cases("dense", 5, (1, 1, 20), 1)
+    layer = replace(graph.layers[0], candidates=candidates)
+    plan = make_plan(replace(graph, layers=(layer,)), load_board("qemu-m55"))
+    assert plan.layers[0].kernel == kernel
+    stored = {constant.name.rsplit("_", 1)[-1] for constant in plan.constants if "plane" in constant.name}
+    assert stored == ({"a", "l"} if kernel == "dense_mve" and candidates[0][0] == 8 else {"a"})
 
 
 CALL = "        layer->run(layer, tensors, tensors, candidate); /* scratch lies at the start of the arena */\n"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from dqt_edge.graph import Graph, Layer, Pair, Shape, Tensor, interpreter
+from dqt_edge.graph import Conv2D, Dense, DepthwiseConv2D, Graph, Layer, Pair, Shape, Tensor, interpreter
 
 INPUTS = 4
 SIZES = (*range(1, 10), 31, 32, 33)
@@ -76,3 +76,16 @@ def finish(
     operands = tuple(live[name].reshape(INPUTS, -1) for name in layer.inputs)
     expected = np.array([checksums(outputs) for outputs in runs], np.uint32)
     return Case((graph,), layer.name, operands, in_place, pairs or ((8, 8),), expected)
+
+
+def one_a_pair(case: Case) -> Case:
+    """The same with a graph for each pair, whose layer has no other candidate."""
+    (graph,) = case.graphs
+    layer = graph.layer(case.name)
+    assert isinstance(layer, Conv2D | DepthwiseConv2D | Dense)
+    graphs = []
+    for i, pair in enumerate(case.pairs):
+        biases = None if layer.bias_by_width is None else layer.bias_by_width[i : i + 1]
+        alone = replace(layer, candidates=(pair,), bias_by_width=biases)
+        graphs.append(replace(graph, layers=tuple(alone if each is layer else each for each in graph.layers)))
+    return replace(case, graphs=tuple(graphs))
