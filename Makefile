@@ -4,7 +4,7 @@
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
-C_FILES = $(shell git ls-files 'firmware/*.c' 'firmware/*.h' 'benchmarks/*.c' 'benchmarks/*.h' 'tests/*.c' 'tests/*.h' 'templates/*.h')
+C_FILES = $(shell git ls-files 'dqt_edge/*.c' 'firmware/*.c' 'firmware/*.h' 'benchmarks/*.c' 'benchmarks/*.h' 'tests/*.c' 'tests/*.h' 'templates/*.h')
 SEEDS ?= 200
 CASES ?= 10000
 

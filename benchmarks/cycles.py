@@ -23,10 +23,10 @@ from dqt_edge.graph.checkpoint import load
 from dqt_edge.graph.policy import Policy, parse_policy
 from dqt_edge.system.files import write_atomically
 
-from .measuring import Facts, measure
+from .measuring import FLASHES, SIBLINGS, Facts, measure
 
 FOLDER = Path("build/bench/cycles")
-CORES = ("m0", "m3", "m4", "m7", "m33", "m55")
+CORES = ("m0", "m3", "m4", "m7", "m33", "m55", *SIBLINGS, *FLASHES)
 WIDTH = 120
 """Columns of the tables."""
 

@@ -21,6 +21,7 @@ from dqt_edge.errors import DoesNotFitError, DqtError
 from dqt_edge.graph import Graph
 from dqt_edge.graph.policy import Policy
 from dqt_edge.lowering.plan import make_plan
+from dqt_edge.measure.counting import CountedDevice
 from dqt_edge.measure.cycles.histogram import Histogram
 from dqt_edge.measure.cycles.model import model_of, why_none
 from dqt_edge.project.footprint import predict
@@ -28,9 +29,8 @@ from dqt_edge.project.manifest import find_project
 from dqt_edge.system.files import write_atomically
 from tests.support.topologies import CANDIDATES, TOPOLOGIES
 
-from .counting import CountedDevice
 from .cycles import show_layer_costs
-from .measuring import ROOMY, machine, measure, sample_codes
+from .measuring import FLASHES, ROOMY, SIBLINGS, machine, measure, sample_codes
 from .profile import show_listing, show_profile
 
 FOLDER = Path("build/bench")
@@ -52,7 +52,7 @@ Facts = dict[str, dict[str, dict[str, Any]]]
 def main() -> None:
     """Measure what was asked for, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cores", nargs="+", default=CORES, choices=CORES)
+    parser.add_argument("--cores", nargs="+", default=CORES, choices=[*CORES, *SIBLINGS, *FLASHES])
     parser.add_argument("--networks", nargs="+", default=list(TOPOLOGIES), choices=list(TOPOLOGIES))
     parser.add_argument(
         "--check", action="store_true", help="compare with benchmarks/baseline.json; exit code 5 if worse"
@@ -121,10 +121,9 @@ def growth(now: dict[str, int], baseline: dict[str, int]) -> list[str]:
 def misfits(cores: Iterable[str], networks: Iterable[str]) -> Iterator[str]:
     """Lines on networks that were given more memory than the board has, and do not fit without."""
     for core in cores:
-        board = load_board(f"qemu-{core}")
         for name in networks if core in ROOMY else ():
             try:
-                predict([make_plan(TOPOLOGIES[name](), board)])
+                predict([make_plan(TOPOLOGIES[name](), load_board(f"qemu-{core}"))])
             except DoesNotFitError as error:
                 yield f"{name} on {core}: measured with more memory, because {error.what} ({error.where})"
 

@@ -22,6 +22,7 @@ from rich.table import Table
 
 from dqt_edge.boards import load_board
 from dqt_edge.errors import DqtError, MismatchError, ToolchainError
+from dqt_edge.measure.counting import CountFile
 from dqt_edge.system import elf
 from dqt_edge.system.files import write_atomically
 from dqt_edge.system.resources import data_folder
@@ -29,7 +30,6 @@ from dqt_edge.system.tools import ARM_GCC, find_tool, run
 from tests.support.rig.kernel_rig import firmware_headers
 from tests.support.topologies import TOPOLOGIES
 
-from .counting import CountFile
 from .measuring import measure as measure_ours
 from .networks import FOLDER, PAIRS, POLICIES, WIDTH
 from .peer_models import PeerModel

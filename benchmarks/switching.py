@@ -41,12 +41,12 @@ from dqt_edge.graph import (
     nested,
     pair_text,
 )
+from dqt_edge.measure.counting import CountedDevice
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
 from dqt_edge.system.files import write_atomically
 from tests.support.topologies import TOPOLOGIES
 
-from .counting import CountedDevice
 from .measuring import machine, sample_codes
 from .networks import CORES, FOLDER, TOLERANCE, WIDTH
 

@@ -25,7 +25,8 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "naks": device.naks,
     "timeouts": device.timeouts,
     **{f"board-{cls.__name__.lower()}": device.board_keys(cls) for cls in (
-        boards.Board, boards.Cpu, boards.Memory, boards.Runner, boards.Serial, boards.Counter, boards.Qemu)},
+        boards.Board, boards.Cpu, boards.Memory, boards.Runner, boards.Serial, boards.Counter, boards.Qemu,
+        boards.Flash)},
     "shipped-boards": device.shipped_boards,
     "port-contract": device.port_contract,
     "margins": device.margins,

@@ -33,6 +33,9 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 ICOUNT_SHIFT_MAX = 10
 """Of QEMU."""
 
+WAIT_STATES_MAX, LINE_MAX, CACHE_MAX = 64, 256, 1 << 16
+"""Of a board's flash; beyond them a number is a mistake."""
+
 _FLAG = re.compile(r"-[A-Za-z0-9][A-Za-z0-9=.,+_-]*")
 
 
@@ -82,6 +85,24 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Flash:
+    """How long code and constants in flash keep the core waiting; what modelled cycles take of it.
+
+    Attributes:
+        wait_states: Cycles that a read of a line takes beyond the first.
+        line: Bytes of a read, a power of two.
+        prefetch: Whether the line behind the last one of code is read ahead.
+        code_cache, data_cache: Bytes of lines that are kept, of instructions and of constants.
+    """
+
+    wait_states: int
+    line: int
+    prefetch: bool = False
+    code_cache: int = 0
+    data_cache: int = 0
+
+
+@dataclass(frozen=True)
 class Runner:
     """A flash runner and its settings, all text."""
 
@@ -121,6 +142,7 @@ class Board:
     """One board, as its TOML file states it.
 
     Attributes:
+        flash: Its wait states; None: modelled cycles are those of a core that flash never keeps waiting.
         port: A shipped port's name; or, with a slash in it, a folder of the user's own, relative to the file.
         provenance: Where each number comes from, by key.
         port_folder: The folder with the port's sources: clock, UART, counter.
@@ -139,6 +161,7 @@ class Board:
     memory: tuple[Memory, ...] = ()
     runners: tuple[Runner, ...] = ()
     qemu: Qemu | None = None
+    flash: Flash | None = None
     port_folder: Path = field(default=Path(), metadata=NOT_IN_FILE)
     file: Path = field(default=Path(), compare=False, metadata=NOT_IN_FILE)
 
@@ -245,6 +268,8 @@ def _check(board: Board) -> None:
     if board.qemu is not None and not 0 <= board.qemu.icount_shift <= ICOUNT_SHIFT_MAX:
         raise ValueError(f"qemu.icount_shift must be 0 to {ICOUNT_SHIFT_MAX}")
     _check_memory(board)
+    if board.flash is not None:
+        _check_flash(board.flash)
     if not board.provenance:
         raise ValueError("provenance is empty: state the source of every number")
 
@@ -271,6 +296,17 @@ def _check_cpu(cpu: Cpu) -> None:
             raise ValueError(f"cpu.{key} must be {str(not stated).lower()} for {cpu.core} with -mcpu={models[0]}")
     if not (cpu.fpu or cpu.mve) and {"-mfloat-abi=hard", "-mfloat-abi=softfp"} & set(cpu.flags):
         raise ValueError("cpu.flags ask for floating-point registers, but cpu.fpu is false")
+
+
+def _check_flash(flash: Flash) -> None:
+    if not 0 <= flash.wait_states <= WAIT_STATES_MAX:
+        raise ValueError(f"flash.wait_states must be 0 to {WAIT_STATES_MAX}")
+    if not (4 <= flash.line <= LINE_MAX and flash.line & (flash.line - 1) == 0):
+        raise ValueError(f"flash.line must be a power of two, 4 to {LINE_MAX} bytes")
+    for key in ("code_cache", "data_cache"):
+        size = getattr(flash, key)
+        if not 0 <= size <= CACHE_MAX or size % flash.line:
+            raise ValueError(f"flash.{key} must be whole lines, 0 to {CACHE_MAX} bytes")
 
 
 def _check_memory(board: Board) -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from benchmarks import profile
-from benchmarks.counting import CountedDevice, CountFile, build_plugin
 from dqt_edge.boards import load_board
 from dqt_edge.errors import MismatchError, ToolchainError
 from dqt_edge.graph import Graph
+from dqt_edge.measure.counting import CountedDevice, CountFile, build_plugin
 from dqt_edge.measure.cycles.histogram import Histogram
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dqt_edge.boards import Flash
 from dqt_edge.errors import BadFileError, ToolchainError, UsageError
 from dqt_edge.measure.cycles import mca, model
-from dqt_edge.measure.cycles.disassembly import Instruction, parse
+from dqt_edge.measure.cycles.disassembly import Instruction, disassemble, parse
 from dqt_edge.measure.cycles.histogram import Histogram
 from dqt_edge.measure.cycles.timings import TIMINGS
 from dqt_edge.measure.cycles.trm import TableModel, kind_of
@@ -103,6 +104,61 @@ def cost(core: str, body: str, folder: Path, called: str = "bx lr") -> float:
     return cycles - EMPTY[core]
 
 
+APART = "b 1f\n .balign 64, 0\n .space 64\n1:\n"
+"""To the start of a line that nothing has read yet, and that is not the next one."""
+STRAIGHT = APART + "nop.w\n" * 16
+TWICE = "movs r0, #2\n" + APART + "nop.w\n" * 15 + " subs r0, #1\n bne 1b"
+"""Two turns of a loop of 64 bytes."""
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    ("body", "flash", "waits"),
+    [
+        (STRAIGHT, Flash(0, 16), 0),
+        (STRAIGHT, Flash(3, 16), 4 * 3),
+        (STRAIGHT, Flash(5, 32), 2 * 5),
+        # Four instructions pass while the next line is read: of its 5 + 1 cycles two are left, of 2 + 1 none.
+        (STRAIGHT, Flash(5, 16, prefetch=True), 5 + 3 * 2),
+        (STRAIGHT, Flash(2, 16, prefetch=True), 2),
+        (TWICE, Flash(5, 32), 4 * 5),
+        (TWICE, Flash(5, 32, code_cache=128), 2 * 5),
+        (TWICE, Flash(5, 32, code_cache=32), 4 * 5),
+    ],
+)
+def test_waits_for_code(body: str, flash: Flash, waits: int, tmp_path: Path) -> None:
+    """Of 64 bytes of instructions, most of four bytes."""
+    image = assemble("cortex-m4", body, tmp_path)
+    histogram = count("cortex-m4", image, flash)
+    code = disassemble(image)
+    start = max(address for address, i in code.items() if i.mnemonic == "nop.w" and address % 64 == 0)
+    assert sum(histogram.waits.get(address, 0) for address in range(start, start + 64)) == waits
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    ("body", "flash", "waits"),
+    [
+        ("ldr r1, [r7]\n ldr r1, [r7, #4]\n ldr r1, [r7, #8]\n ldr r1, [r7, #12]", Flash(4, 8), 2 * 4),
+        ("ldr r1, [r7]\n ldr r1, [r7, #8]\n ldr r1, [r7]\n ldr r1, [r7, #8]", Flash(4, 8), 4 * 4),
+        ("ldr r1, [r7]\n ldr r1, [r7, #8]\n ldr r1, [r7]\n ldr r1, [r7, #8]", Flash(4, 8, data_cache=64), 2 * 4),
+        ("ldmia r7, {r3-r6}", Flash(4, 8), 2 * 4),
+        ("ldrd r4, r5, [r7]", Flash(4, 8), 4),
+    ],
+)
+def test_waits_for_constants(body: str, flash: Flash, waits: int, tmp_path: Path) -> None:
+    """Constants begin a line; the same code that reads RAM waits for itself alone. A wait is a modelled cycle."""
+    found = []
+    for base in ("r2", "sp"):
+        image = assemble("cortex-m4", f"sub sp, #16\n mov r7, {base}\n{body}", tmp_path)
+        histograms = [count("cortex-m4", image, flash), count("cortex-m4", image)]
+        found.append(sum(histograms[0].waits.values()))
+        costs = model.model_of("cortex-m4", image).cycles(histograms)
+        assert costs[0] - costs[1] == found[-1]
+        disassemble.cache_clear()
+    assert found[0] - found[1] == waits
+
+
 ALU = {"cortex-m7": 4, "cortex-m33": 8, "cortex-m55": 8}
 """Cycles of eight additions that do not wait for each other: two at a time where a core issues two."""
 
@@ -166,7 +222,8 @@ def test_an_address_without_an_instruction(tmp_path: Path) -> None:
 def test_names_say_core_model_and_wait_states(tmp_path: Path) -> None:
     found = model.model_of("cortex-m4", assemble("cortex-m4", "nop", tmp_path))
     assert isinstance(found, TableModel)
-    assert model.title(found) == "modelled cycles (cortex-m4, trm-1, 0 wait states)"
+    assert model.title(found, None) == "modelled cycles (cortex-m4, trm-1, 0 wait states)"
+    assert model.title(found, Flash(5, 8)) == "modelled cycles (cortex-m4, trm-1, 5 wait states)"
 
 
 def test_tables_have_their_source() -> None:

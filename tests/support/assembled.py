@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from benchmarks.counting import CountFile
+from dqt_edge.boards import Flash, Memory
+from dqt_edge.measure.counting import CountFile
 from dqt_edge.measure.cycles.histogram import Histogram
 
 MACHINES = {
@@ -45,7 +46,7 @@ reset:
     .thumb_func
 called:
 {called}
-    .balign 4
+    .balign 32
 pointer:
     .word pointer, pointer, pointer, pointer
 """
@@ -74,9 +75,9 @@ def assemble(core: str, body: str, folder: Path, called: str = "    bx lr") -> P
     return image
 
 
-def count(core: str, image: Path) -> Histogram:
+def count(core: str, image: Path, flash: Flash | None = None) -> Histogram:
     """What an image of :func:`assemble` did between the marks: with the first one's return and the second's call."""
-    counts = CountFile(image, ["mark"], histogram=True)
+    counts = CountFile(image, ["mark"], histogram=True, flash=flash, regions=[Memory("flash", "flash", 0, 0x10000)])
     command = ["qemu-system-arm", "-M", MACHINES[core], "-nographic", "-monitor", "none", "-serial", "none"]
     command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(image), *counts.options]
     subprocess.run(command, timeout=60, check=True, stdin=subprocess.DEVNULL)

@@ -15,22 +15,26 @@ class Histogram:
         executed: How often the instruction executed, whether or not its condition held.
         taken: How often another address than the next one executed behind it.
         accesses: How many words, half-words or bytes it read and wrote, all its executions together.
+        waits: Cycles that flash made it wait, all its executions together; empty where flash is taken to need none.
     """
 
     executed: dict[int, int] = field(default_factory=dict)
     taken: dict[int, int] = field(default_factory=dict)
     accesses: dict[int, int] = field(default_factory=dict)
+    waits: dict[int, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, groups: Iterable[tuple[int, int, int, int]]) -> Histogram:
-        """Of groups (address, executed, taken, accesses)."""
+    def of(cls, groups: Iterable[tuple[int, int, int, int, int]]) -> Histogram:
+        """Of groups (address, executed, taken, accesses, waits)."""
         found = cls()
-        for address, executed, taken, accesses in groups:
+        for address, executed, taken, accesses, waits in groups:
             found.executed[address] = executed
             if taken:
                 found.taken[address] = taken
             if accesses:
                 found.accesses[address] = accesses
+            if waits:
+                found.waits[address] = waits
         return found
 
     @classmethod
@@ -39,8 +43,10 @@ class Histogram:
         executed: Counter[int] = Counter()
         taken: Counter[int] = Counter()
         accesses: Counter[int] = Counter()
+        waits: Counter[int] = Counter()
         for one in histograms:
             executed.update(one.executed)
             taken.update(one.taken)
             accesses.update(one.accesses)
-        return cls(dict(executed), dict(taken), dict(accesses))
+            waits.update(one.waits)
+        return cls(dict(executed), dict(taken), dict(accesses), dict(waits))

@@ -93,6 +93,7 @@ class McaModel:
         costs = self._blocks(blocks)
         return [
             sum(cost * histogram.executed.get(block.start, 0) for block, cost in zip(blocks, costs, strict=True))
+            + sum(histogram.waits.values())
             for histogram in histograms
         ]
 
@@ -102,7 +103,8 @@ class McaModel:
         found = {}
         for block, cost in zip(blocks, self._blocks(blocks), strict=True):
             for instruction in block.instructions:
-                found[instruction.address] = cost * histogram.executed[block.start] / len(block.instructions)
+                share = cost * histogram.executed[block.start] / len(block.instructions)
+                found[instruction.address] = share + histogram.waits.get(instruction.address, 0)
         return found
 
     def _blocks(self, blocks: Sequence[Block]) -> list[float]:

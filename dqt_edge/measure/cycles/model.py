@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from ...boards import Flash
 from ...errors import UsageError
 from .histogram import Histogram
 from .mca import PACKAGE, TARGETS, McaModel, has_mca
@@ -61,6 +62,11 @@ def why_none(core: str) -> str | None:
     return None if has_mca() else f"cycles of {core} need llvm-mca, which is not installed (Debian: {PACKAGE})"
 
 
-def title(model: CycleModel) -> str:
-    """What to write above a column: ``modelled cycles (cortex-m4, trm-1, 0 wait states)``."""
-    return f"modelled cycles ({model.core}, {model.name}, 0 wait states)"
+def title(model: CycleModel, flash: Flash | None) -> str:
+    """What to write above a column: ``modelled cycles (cortex-m4, trm-1, 0 wait states)``.
+
+    Args:
+        model: Of the core.
+        flash: What the histograms' waits are of; None: flash needs none.
+    """
+    return f"modelled cycles ({model.core}, {model.name}, {0 if flash is None else flash.wait_states} wait states)"

@@ -44,7 +44,10 @@ class TableModel:
 
     def by_address(self, histogram: Histogram) -> dict[int, int]:
         """Cycles of all executions of each address."""
-        return {address: self._cost(address, count, histogram) for address, count in histogram.executed.items()}
+        return {
+            address: self._cost(address, count, histogram) + histogram.waits.get(address, 0)
+            for address, count in histogram.executed.items()
+        }
 
     def _cost(self, address: int, count: int, histogram: Histogram) -> int:
         instruction = self._code.get(address)

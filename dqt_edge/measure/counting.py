@@ -1,4 +1,4 @@
-"""Exact instruction counts of an emulated device, by a QEMU plugin of our own; see docs/benchmarks.md.
+"""Exact instruction counts of an emulated device, by address too, by a QEMU plugin of our own.
 
 The plugin notes how many instructions have executed whenever an instruction at a marked address is about to. In our own
 images that is the start of ``dqt_port_counter``, which the runtime calls before the first and behind every layer. So
@@ -16,22 +16,22 @@ from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
-from dqt_edge.boards import Board
-from dqt_edge.device.client import Client
-from dqt_edge.device.qemu import QemuTransport
-from dqt_edge.device.replies import Inference, in_units
-from dqt_edge.errors import MismatchError, ToolchainError
-from dqt_edge.measure.cycles.histogram import Histogram
-from dqt_edge.project.manifest import Project
-from dqt_edge.system import elf
-from dqt_edge.system.tools import find_tool, run
+from ..boards import Board, Flash, Memory
+from ..device.client import Client
+from ..device.qemu import QemuTransport
+from ..device.replies import Inference, in_units
+from ..errors import MismatchError, ToolchainError
+from ..project.manifest import Project
+from ..system import elf
+from ..system.tools import find_tool, run
+from .cycles.histogram import Histogram
 
 SOURCE = Path(__file__).parent / "native" / "count_plugin.c"
-PLUGIN = Path("build/bench/count_plugin.so")
+PLUGIN = "count_plugin.so"
 FLAGS = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 MARK = "dqt_port_counter"
 _HEAD = struct.Struct("<QQQ")
-_GROUP = struct.Struct("<QQQQ")
+_GROUP = struct.Struct("<QQQQQ")
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ class Counts:
         return tuple(histogram.executed for histogram in self.histograms)
 
 
-def build_plugin(folder: Path | None = None) -> Path:
-    """Compile the plugin if it is older than its source; returns its absolute path.
+def build_plugin(folder: Path) -> Path:
+    """Compile the plugin into a folder unless it is there and newer than its source; returns its absolute path.
 
     Raises:
         ToolchainError: No C compiler, or it failed.
     """
-    target = (folder / PLUGIN.name if folder else PLUGIN).resolve()
+    target = (folder / PLUGIN).resolve()
     if target.exists() and target.stat().st_mtime > SOURCE.stat().st_mtime:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -99,11 +99,30 @@ def address_of(image: Path, name: str) -> int:
 
 
 class CountFile:
-    """The file that the plugin writes; each reading returns what is new."""
+    """The file that the plugin writes; each reading returns what is new.
 
-    def __init__(self, image: Path, marks: Sequence[str], *, histogram: bool = False) -> None:
+    Args:
+        image: The ELF file that will run; the plugin is compiled into its folder.
+        marks: Functions whose calls are visits.
+        histogram: Count every address too.
+        flash: Also count the cycles that flash keeps the core waiting, with ``histogram``.
+        regions: Where flash lies.
+
+    Raises:
+        ToolchainError: No C compiler, or no such function in the image.
+    """
+
+    def __init__(
+        self,
+        image: Path,
+        marks: Sequence[str],
+        *,
+        histogram: bool = False,
+        flash: Flash | None = None,
+        regions: Sequence[Memory] = (),
+    ) -> None:
         self.addresses = {mark: address_of(image, mark) for mark in marks}
-        plugin = [str(build_plugin())]
+        plugin = [str(build_plugin(image.parent))]
         descriptor, name = tempfile.mkstemp(prefix="dqt-count-")
         self._file = os.fdopen(descriptor, "rb")
         self._path = Path(name)
@@ -112,6 +131,10 @@ class CountFile:
             parts = elf.load_parts(image)
             low, high = min(a for a, _ in parts), max(a + len(c) for a, c in parts if a < 0x2000_0000)
             plugin += [f"low={low:#x}", f"high={high:#x}"]
+            if flash is not None and flash.wait_states:
+                plugin += [f"wait={flash.wait_states}", f"line={flash.line}", f"prefetch={int(flash.prefetch)}"]
+                plugin += [f"code={flash.code_cache}", f"data={flash.data_cache}"]
+                plugin += [f"flash={min(r.start for r in regions):#x}", f"flash_end={max(r.end for r in regions):#x}"]
         self.options = ["-plugin", ",".join(text.replace(",", ",,") for text in plugin)]
         """Arguments of QEMU."""
 
@@ -145,7 +168,9 @@ class CountedDevice:
 
     def __init__(self, made: Project, *, histogram: bool = False, options: Sequence[str] = ()) -> None:
         self._board: Board = made.board
-        self._file = CountFile(made.elf, [MARK], histogram=histogram)
+        self._file = CountFile(
+            made.elf, [MARK], histogram=histogram, flash=made.board.flash, regions=made.board.regions("flash")
+        )
         self.counts: Counts | None = None
         self.history: list[Counts] = []
         """Counts of every inference; whoever reads it clears it."""
