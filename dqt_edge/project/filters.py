@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -32,16 +34,25 @@ def number_text(value: float) -> str:
     return repr(float(value))
 
 
+def c_literal(value: int, c_type: str) -> str:
+    """A literal as an element of an array: words, which are packed, in hexadecimal."""
+    return f"0x{int(value):08x}u" if c_type == "uint32_t" else c_integer(value, c_type)
+
+
 def c_list(values: Iterable[Any], c_type: str, indent: int = 4) -> str:
     """Comma-separated literals, wrapped."""
-    lines, line = [], " " * indent
-    for value in values:
-        text = f"0x{int(value):08x}u" if c_type == "uint32_t" else c_integer(value, c_type)
-        if len(line) + len(text) + 2 > LINE:
-            lines.append(line.rstrip())
-            line = " " * indent
-        line += f"{text}, "
-    lines.append(line.rstrip())
+    return _wrapped([c_literal(value, c_type) for value in values], indent)
+
+
+def _wrapped(texts: Sequence[str], indent: int) -> str:
+    """Texts with commas behind them, as many in a line as it holds; there may be millions."""
+    ends = list(accumulate(len(text) + 2 for text in texts))
+    lines, start = [], 0
+    while start < len(texts):
+        before = ends[start - 1] if start else 0
+        stop = max(bisect_right(ends, before + LINE - indent, start), start + 1)
+        lines.append(" " * indent + ", ".join(texts[start:stop]) + ",")
+        start = stop
     return "\n".join(lines)
 
 
@@ -53,7 +64,11 @@ def c_length(constant: Constant) -> int:
 
 def c_values(constant: Constant) -> str:
     """The elements of a constant array."""
-    return c_list(constant.values.tolist(), constant.c_type, indent=8)
+    if constant.values.itemsize > 1 or constant.values.dtype.kind not in "iu":
+        return c_list(constant.values.tolist(), constant.c_type, indent=8)
+    values = constant.values.astype(np.int64)
+    known = {value: c_literal(value, constant.c_type) for value in np.unique(values).tolist()}
+    return _wrapped([known[value] for value in values.tolist()], 8)
 
 
 def c_bytes(content: bytes) -> str:

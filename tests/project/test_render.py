@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import jinja2
@@ -100,6 +101,21 @@ def test_filters_refuse_floats_and_write_every_int32() -> None:
     constant = Constant("dqt_x", np.arange(3, dtype=np.int8), "three")
     assert (c_length(constant), c_values(constant)) == (4, "        0, 1, 2,")
     assert (c_address("dqt_x", "net"), c_address(None, "net")) == ("net_weights.dqt_x", "NULL")
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int32, np.uint32])
+def test_an_array_is_written_whole_and_its_lines_are_full(kind: type[np.integer]) -> None:
+    limits = np.iinfo(kind)
+    values = np.random.default_rng(1).integers(limits.min, limits.max, 1001, dtype=kind, endpoint=True)
+    values[:2] = limits.min, limits.max
+    lines = c_values(Constant("dqt_x", values, "many")).split("\n")
+    texts = [text.strip() for line in lines for text in line.rstrip(",").split(",")]
+    words = {"(-2147483647 - 1)": -(2**31)}
+    found = [words[text] if text in words else int(text.rstrip("u"), 0) for text in texts]
+    assert found == values.tolist()
+    assert max(map(len, lines)) <= 112
+    for line, following in pairwise(lines):
+        assert len(line) + 1 + len(following.split(",")[0].strip()) + 2 > 112, "the next one has no room"
 
 
 def test_text_becomes_the_same_text_in_c(tmp_path: Path) -> None:
