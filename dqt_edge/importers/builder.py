@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..graph import WINDOW_MAX, Shape, Window
-from .builder_elementwise import Elementwise
+from .builder_windows import Windows
 from .network import Activation, Network
 from .passes import simplify
 from .problems import Unfit
@@ -26,7 +26,7 @@ Sides = tuple[int, int, int, int]
 """Padding (top, left, bottom, right)."""
 
 
-class Builder(Elementwise):
+class Builder(Windows):
     """Makes a Network of a model's operators, one call each.
 
     Layers with weights are here, the other operators in the classes below. Every method raises :class:`Unfit` where it

@@ -31,6 +31,13 @@ class Quant:
             raise Unfit(f"its zero point is code {self.zero_point}", "a zero point within the tensor's type")
 
 
+def covering(low: float, high: float) -> Quant:
+    """Scale and zero point of codes that reach from ``low`` to ``high``, and hold zero."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    scale = max((high - low) / nested.CODE_MAX, 1e-12)
+    return Quant(scale, min(max(round(-low / scale), 0), nested.CODE_MAX))
+
+
 @dataclass(frozen=True)
 class Value:
     """A tensor while a model is read.

@@ -194,6 +194,25 @@ def test_reductions_over_any_axes(kind: Any, shape: tuple[int, ...], axes: tuple
     close(y, getattr(np, kind)(x, axis=tuple(axis + 1 for axis in axes), keepdims=keep))
 
 
+@pytest.mark.parametrize("kind", ["mean", "sum", "max", "min"])
+@pytest.mark.parametrize(
+    ("shape", "axes"), [((257, 3), (0,)), ((2, 521, 3), (1,)), ((19, 67), (0, 1)), ((3, 263), (1,))]
+)
+def test_a_number_of_elements_that_fills_no_window(kind: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+    """A prime beyond 255, or a product of one."""
+    x, y, _ = values_of(shape, lambda b, v: b.reduce("r", kind, v, axes, False))
+    close(y, getattr(np, kind)(x, axis=tuple(axis + 1 for axis in axes)))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_constants_are_joined_along_every_axis(shape: tuple[int, ...]) -> None:
+    one, other = weights(*shape), weights(*shape) + 2
+    for axis in range(len(shape)):
+        x, y, _ = values_of(shape, lambda b, v, axis=axis: b.concat("c", [one, v, other], axis))
+        first, last = (np.broadcast_to(part, x.shape) for part in (one, other))
+        close(y, np.concatenate([first, x, last], axis=axis + 1))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_concatenation_along_every_axis(shape: tuple[int, ...]) -> None:
     for axis in range(len(shape)):

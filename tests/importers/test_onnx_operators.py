@@ -255,6 +255,12 @@ CASES = (
     Case("CastLike", op("CastLike", 1.0)),
     Case("Concat", lambda m, x: m.add("Concat", x, m.conv(x, 4, 2, (1, 1)), axis=1)),
     Case("Concat of columns", lambda m, x: m.add("Concat", x, m.conv(x, 4, 4, (1, 1)), axis=3)),
+    Case(
+        "Concat of a constant",
+        lambda m, x: m.add("Concat", m.random(1, 2, 6, 8), x, m.random(1, 1, 6, 8), axis=1),
+        moves=True,
+    ),
+    Case("Concat of constant columns", lambda m, x: m.add("Concat", x, m.random(1, 4, 6, 2), axis=3), moves=True),
     Case("Concat of flat maps", two_flat_maps),
     Case("Split", halves_swapped, moves=True),
     Case("Slice", op("Slice", [1, 6], [100, 0], [2, 3], [2, -2]), moves=True),

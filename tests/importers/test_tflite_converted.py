@@ -70,3 +70,23 @@ def test_one_whose_output_has_no_scale_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError) as caught:
         read_network(left_in_reals(tmp_path / "left.tflite", quantised=False))
     assert "it computes in floating point between layers of integers" in caught.value.what
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("kind", ["MEAN", "REDUCE_MAX"])
+@pytest.mark.parametrize("zero", [-128, 10, 127])
+def test_over_a_prime_number_of_elements(kind: str, zero: int, tmp_path: Path) -> None:
+    """No window has 257 places: the mean is over 258, one of them zero; the largest over one of them twice."""
+    m = ModelFile()
+    x = m.tensor((1, 257, 3), "INT8", 0.05, zero)
+    axes = m.tensor((1,), "INT32", data=[1])
+    m.op(kind, [x, axes], m.tensor((1, 3), "INT8", 0.01 if kind == "MEAN" else 0.05, 20 if kind == "MEAN" else zero))
+    path = m.write(tmp_path / "prime.tflite")
+    graph = assemble(read_network(path))
+    codes = np.random.default_rng(2).integers(0, 256, (20, *sample_shape(graph)), dtype=np.uint8)
+    codes[0], codes[1] = 0, 255
+    found = interpreter.run(graph, codes, "8x8").outputs.reshape(20, 3)
+    rows = codes.reshape(20, 257, 3).astype(float)
+    exact = np.clip((rows.mean(axis=1) - 128 - zero) * 5 + 148, 0, 255) if kind == "MEAN" else rows.max(axis=1)
+    assert np.abs(found - exact).max() <= 0.51
+    assert compare(graph, path, codes).largest_alone <= 1

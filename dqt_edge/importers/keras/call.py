@@ -69,6 +69,16 @@ class Call:
         return list(values(self.args)) + list(values(self.kwargs))
 
     @property
+    def parts(self) -> list[Operand]:
+        """What the first argument lists: tensors and constants, all of one rank."""
+        listed = self.args[0] if self.args else next(iter(self.kwargs.values()))
+        rank = len(self.inputs[0].shape)
+        found = [operand(value, rank) for value in listed]
+        if any(len(part.shape) != rank for part in found):
+            raise Unfit("a constant among what it joins has fewer axes", "constants with the axes of the tensors")
+        return found
+
+    @property
     def x(self) -> Value:
         """The only tensor among the arguments."""
         found = self.inputs

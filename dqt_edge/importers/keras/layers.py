@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from ..builder import Value
-from ..builder_elementwise import Binary, Reduction
+from ..builder_elementwise import Binary
+from ..builder_windows import Reduction
 from ..problems import Unfit
 from .activations import ACTIVATION_LAYERS
 from .call import Call, Reads, Translation, floats, one, pair, reads
@@ -42,9 +43,9 @@ def _average(call: Call) -> Value:
 
 
 def _concatenate(call: Call) -> Value:
-    found = call.inputs
-    axis = call.axis(int(call.layer.axis), len(found[0].shape))
-    return call.builder.concat(call.name, list(found), axis, source=call.source)
+    parts = call.parts
+    axis = call.axis(int(call.layer.axis), len(call.inputs[0].shape))
+    return call.builder.concat(call.name, parts, axis, source=call.source)
 
 
 # --- Normalisation and scaling --------------------------------------------------------------------------------
@@ -243,7 +244,7 @@ _JOINTS: dict[str, Reads] = {
     **reads(_joint("maximum"), "Maximum", supported=_WAYS),
     **reads(_joint("minimum"), "Minimum", supported=_WAYS),
     **reads(_average, "Average", supported=_WAYS),
-    **reads(_concatenate, "Concatenate", supported="along any axis"),
+    **reads(_concatenate, "Concatenate", supported="along any axis; of tensors and constants"),
 }
 
 _SCALINGS: dict[str, Reads] = {

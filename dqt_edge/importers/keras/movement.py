@@ -59,16 +59,15 @@ def _reordered(call: Call, order: list[int]) -> Value:
 
 
 def _concatenate(call: Call) -> Value:
-    found = call.inputs
-    axis = call.axis(int(call.layer.axis), len(found[0].shape))
-    return call.builder.concat(call.name, list(found), axis, source=call.source)
+    axis = call.axis(int(call.layer.axis), len(call.inputs[0].shape))
+    return call.builder.concat(call.name, call.parts, axis, source=call.source)
 
 
 def _stack(call: Call) -> Value:
     axis = call.axis(int(call.layer.axis), len(call.shape))
     wide = (*call.shape[:axis], 1, *call.shape[axis + 1 :])
-    rows = [call.builder.reshape(value, wide) for value in call.inputs]
-    return call.builder.concat(call.name, list(rows), axis, source=call.source)
+    rows = [call.builder.reshape(v, wide) if isinstance(v, Value) else v.reshape(wide) for v in call.parts]
+    return call.builder.concat(call.name, rows, axis, source=call.source)
 
 
 def _split(call: Call) -> list[Value]:

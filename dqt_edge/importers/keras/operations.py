@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from ..builder import Operand, Value, Weights
-from ..builder_elementwise import Binary, Reduction
+from ..builder_elementwise import Binary
+from ..builder_windows import Reduction
 from ..problems import Unfit
 from .activations import activation, rectified
 from .call import Call, Reads, Translation, constant, operand, pair, reads, values

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..problems import Unfit
+from ..values import Operand
 from .chains import JOINED
 from .context import Context
 from .file import FLOATS, RawNode
@@ -108,20 +109,34 @@ def axis_of(view: View, axis: int) -> int:
 
 def concat(context: Context, node: RawNode) -> None:
     """Tensors side by side, in the order in which the largest of them lies."""
-    views = [context.view(node, i) for i in range(len(node.inputs))]
+    fixed = {i: context.reals(node, i, "a part") for i, name in enumerate(node.inputs) if context.is_constant(name)}
+    views = [context.view(node, i) for i in range(len(node.inputs)) if i not in fixed]
     axis = axis_of(views[0], int(node.attributes.get("axis", 1)))
     require_one_sample(context, views[0], axis)
     rank = len(views[0].shape)
-    if any(len(view.shape) != rank for view in views):
-        raise Unfit(f"it joins shapes {[view.shape for view in views]}", "tensors of one rank")
-    if rank == 2 and axis == 1 and any(not view.plain for view in views) and _only_dense(context, node.outputs[0]):
+    shapes = [*(view.shape for view in views), *(array.shape for array in fixed.values())]
+    if any(len(shape) != rank for shape in shapes):
+        raise Unfit(f"it joins shapes {shapes}", "tensors of one rank")
+    if (
+        not fixed
+        and rank == 2
+        and axis == 1
+        and any(not view.plain for view in views)
+        and _only_dense(context, node.outputs[0])
+    ):
         _concat_as_it_lies(context, node, views)
         return
     shape = list(views[0].shape)
-    shape[axis] = sum(view.shape[axis] for view in views)
+    shape[axis] = sum(part[axis] for part in shapes)
     largest = max(views, key=lambda view: (prod(view.shape), view.together))
     axes = with_axis(largest, axis)
-    values = [context.as_axes(view, axes, context.name(node)) for view in views]
+    values: list[Operand] = [context.as_axes(view, axes, context.name(node)) for view in views]
+    for i, array in fixed.items():
+        gone = [a for a in range(rank) if a not in axes]
+        turned = array.transpose(*gone, *axes)
+        if any(n != 1 for n in turned.shape[: len(gone)]):
+            raise Unfit(f"it joins a constant of shape {array.shape}, which is another for each sample", "one for all")
+        values.insert(i, turned.reshape(turned.shape[len(gone) :]))
     target = context.target(node, fuse=True)
     value = context.builder.concat(
         context.name(node),
@@ -329,7 +344,7 @@ SHAPES = {
     "Reshape": Operator(reshape, _SAME_DATA),
     "Flatten": Operator(flatten, _SAME_DATA),
     **dict.fromkeys(("Squeeze", "Unsqueeze"), Operator(squeeze, _SAME_DATA)),
-    "Concat": Operator(concat, "along any axis"),
+    "Concat": Operator(concat, "along any axis; of tensors and constants"),
     "Split": Operator(split, "along any axis"),
     "Slice": Operator(slice_, "constant bounds, any steps"),
     "Gather": Operator(gather, "constant places, which make up to 32 slices"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any, Literal
 
+from ..builder_windows import Reduction
 from ..problems import Unfit
 from ..values import Quant
 from .context import Context
@@ -14,7 +15,6 @@ from .movement import require_one_sample
 from .operators import Operator
 from .windows import window_of
 
-Reduction = Literal["mean", "sum", "max", "min"]
 KINDS: dict[str, Reduction] = {"ReduceMean": "mean", "ReduceSum": "sum", "ReduceMax": "max", "ReduceMin": "min"}
 PROBABILITY = Quant(1 / 256, 0)
 SOFTMAX_AXIS = 13

@@ -7,7 +7,6 @@ from itertools import pairwise
 from math import prod
 
 import numpy as np
-import numpy.typing as npt
 
 from ..builder import Operand, Value
 from ..builder_moves import PadMode
@@ -231,16 +230,14 @@ def concat(r: Operands, op: RawOperator) -> None:
         raise Unfit(f"it joins shapes {shapes} along axis {axis}", "shapes that differ along that axis alone")
     shape = (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
     drop = 1 if axis and shape[0] == 1 else 0
-    computed = next((i for i, one in enumerate(known) if one.data is None), 0)
-    like = r.sample(r.source(op, computed))
+    if all(one.data is not None for one in known):
+        r.source(op)
     operands: list[Operand] = []
     for i, (one, own) in enumerate(zip(known, shapes, strict=True)):
         if one.data is None:
             operands.append(r.shaped(r.sample(r.source(op, i)), own[drop:]))
         else:
-            operands.append(
-                _constant(r, f"{r.name(op, 'constant')}_{i}", like, r.real(op, i, "its constant"), own[drop:])
-            )
+            operands.append(r.real(op, i, "its constant").reshape(own[drop:]))
     ranges = [r.range_of(op, i) for i in range(len(known))] if r.integer else []
     quant = r.quant(op.outputs[0], lambda: (min(a for a, _ in ranges), max(b for _, b in ranges)))
     if len(operands) == 1:
@@ -250,14 +247,6 @@ def concat(r: Operands, op: RawOperator) -> None:
         r.name(op, "concat"), operands, axis - drop, activation=fused(op), quant=quant, source=op.outputs[0]
     )
     r.put(op, shape, value, quant)
-
-
-def _constant(r: Operands, name: str, like: Value, values: npt.NDArray[np.float64], shape: tuple[int, ...]) -> Value:
-    """A layer that makes a constant, whatever its input is."""
-    first = part(r, f"{name}_input", like, [(0, 1, 1) for _ in like.shape])
-    x = r.builder.broadcast(f"{name}_shape", r.shaped(first, (1,) * len(shape)), shape)
-    quant = r.quant_covering(float(values.min()), float(values.max()))
-    return r.builder.affine(name, x, np.zeros(shape), values.reshape(shape), quant=quant)
 
 
 @reads("PAD", "PADV2", supported="of any axes, with any value")

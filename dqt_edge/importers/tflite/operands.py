@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..builder import Builder, Operand, Quant, Value, Weights
 from ..channels import masters_of
 from ..problems import Unfit
+from ..values import covering
 from .chains import Chain, grid_of
 from .file import SIZE_MAX, RawGraph, RawOperator, RawTensor
 from .folding import MOVING, real_values
@@ -357,10 +358,3 @@ class Operands:
 def sample_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     """A shape without its leading 1: that of one sample."""
     return shape[1:] if shape and shape[0] == 1 else shape
-
-
-def covering(low: float, high: float) -> Quant:
-    """Scale and zero point of codes that reach from ``low`` to ``high``, and hold zero."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    scale = max((high - low) / 255, 1e-12)
-    return Quant(scale, min(max(round(-low / scale), 0), 255))
