@@ -169,6 +169,17 @@ class Dilated(Record):
 
 
 @dataclass(frozen=True)
+class Winograd(Record):
+    """Convolution of which a kernel computes the pair 8x8 in a way of its own: block and strip of that."""
+
+    c_type = "dqt_winograd"
+    mac: Mac
+    block: U8
+    strip: U8
+    reserved: Annotated[int, Member("uint8_t", 2)] = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Operands(Record):
     """Two inputs that may broadcast, as three loops."""
 
@@ -319,6 +330,7 @@ RECORDS: tuple[type[Record], ...] = (
     Requantize,
     Mac,
     Dilated,
+    Winograd,
     Pool,
     Sum,
     Operands,

@@ -103,6 +103,14 @@ typedef struct {
     uint16_t pad_top, pad_left;
 } dqt_dilated;
 
+/* Convolution of which a kernel computes the pair 8x8 in a way of its own: `block` and `strip` of that, as in dqt_mac,
+ * where they are for all other pairs. */
+typedef struct {
+    dqt_mac mac;
+    uint8_t block, strip;
+    uint8_t reserved[2];
+} dqt_winograd;
+
 /* Average and maximum pooling. Average: entry i serves the windows with counts[i] elements. */
 typedef struct {
     dqt_window window;
@@ -215,6 +223,7 @@ _Static_assert(sizeof(dqt_sum) == 32u, "dqt_sum");
 _Static_assert(sizeof(dqt_part) == 20u, "dqt_part");
 _Static_assert(sizeof(dqt_concatenation) == 16u, "dqt_concatenation");
 _Static_assert(sizeof(dqt_dilated) == 84u, "dqt_dilated");
+_Static_assert(sizeof(dqt_winograd) == 80u, "dqt_winograd");
 _Static_assert(sizeof(dqt_operands) == 48u, "dqt_operands");
 _Static_assert(sizeof(dqt_broadcast_sum) == 64u, "dqt_broadcast_sum");
 _Static_assert(sizeof(dqt_multiplication) == 64u, "dqt_multiplication");

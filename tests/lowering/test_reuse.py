@@ -72,6 +72,9 @@ def layers(draw, kernel: str):
         size, stride, padding, shape = (1, 1), (1, 1), (0, 0, 0, 0), (shape[0], shape[1], 4 * draw(st.integers(1, 40)))
     elif kernel in ("conv2d_dsp", "conv2d_scalar") and draw(st.booleans()):
         shape = (*shape[:2], 4 * draw(st.integers(1, 2)))
+    elif kernel == "conv2d_winograd_dsp":
+        size, stride, shape = (size[0], 3), (stride[0], 1), (shape[0], shape[1] + 2, 4 * draw(st.integers(1, 2)))
+        padding = tuple(min(p, size[i % 2] - 1) for i, p in enumerate(padding))
     apart = (1, 1)
     if kernel.startswith("dilated"):
         apart = tuple(draw(st.integers(1, 3)) for _ in range(2))

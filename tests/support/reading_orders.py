@@ -193,6 +193,7 @@ ORDERS = {
     "conv2d_residual": by_pixel,
     "conv2d_scalar": conv2d_scalar,
     "conv2d_dsp": conv2d_dsp,
+    "conv2d_winograd_dsp": by_row,
     "conv2d_mve": by_pair,
     "dilated_conv2d": by_pixel,
     "dilated_conv2d_residual": by_pixel,

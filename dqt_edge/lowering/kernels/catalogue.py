@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ...boards import Cpu
 from ...errors import UnsupportedError
 from ...graph import Layer
-from . import dsp, dsp_conv, dsp_dense, mve, plain, scalar
+from . import dsp, dsp_conv, dsp_dense, dsp_winograd, mve, plain, scalar
 from .kernel import Choice, Kernel, Limit, Source, Tensors, closure
 
 FAMILIES: dict[str, tuple[Kernel, ...]] = {
@@ -28,7 +28,7 @@ _LIMITS: dict[str, tuple[Limit, ...]] = {
 LIMITS: dict[str, int] = {limit.name: limit.value for family in _LIMITS.values() for limit in family}
 """Macro of ``dqt_limits.h`` -> value, of all families."""
 
-OFFSETS: dict[str, dict[str, int]] = {**dsp_conv.OFFSETS, **dsp_dense.OFFSETS}
+OFFSETS: dict[str, dict[str, int]] = {**dsp_conv.OFFSETS, **dsp_dense.OFFSETS, **dsp_winograd.OFFSETS}
 """Structure -> byte offset of each field that assembly addresses by number."""
 
 _BY_NAME = {kernel.name: kernel for family in FAMILIES.values() for kernel in family}
@@ -71,7 +71,7 @@ def choices(layer: Layer, tensors: Tensors, cpu: Cpu) -> tuple[Choice, ...]:
 
 
 def ranked(able: Sequence[Kernel], cycles: Mapping[str, float | None]) -> list[Kernel]:
-    """Kernels that may compute a layer, the fastest first.
+    """Kernels that may compute a layer, the fastest first; then fallbacks of the best one's family, and plain ones.
 
     Args:
         able: All that can, in the catalogue's order.
@@ -79,7 +79,9 @@ def ranked(able: Sequence[Kernel], cycles: Mapping[str, float | None]) -> list[K
     """
     known = [(estimate, i) for i, k in enumerate(able) if (estimate := cycles[k.name]) is not None]
     order = [able[i] for _, i in sorted(known)] if cycles[able[0].name] is not None else [able[0]]
-    return [*order, *(kernel for kernel in able if kernel.fallback and kernel not in order)]
+    families = (order[0].family, "plain")
+    leaner = [kernel for kernel in able if kernel.fallback and kernel.family in families]
+    return [*order, *(kernel for kernel in leaner if kernel not in order)]
 
 
 def sources(names: Collection[str], cpu: Cpu) -> tuple[Source, ...]:

@@ -125,6 +125,14 @@ def dilated(layer: Conv2D | DepthwiseConv2D, way: Way, planes: Planes | None, co
     return replace(made, record=records.Dilated(made.record, *layer.window.dilation, *layer.window.padding[:2]))
 
 
+def winograd(layer: Conv2D, way: Way, planes: Planes | None, context: Context) -> Described:
+    """A convolution of which the pair 8x8 has a block and a strip of its own."""
+    block, strip = way.others
+    made = mac(layer, replace(way, block=block, strip=strip), planes, context)
+    assert isinstance(made.record, records.Mac)
+    return replace(made, record=records.Winograd(made.record, way.block, way.strip))
+
+
 def addition(layer: Add, _way: Way, _planes: Planes | None, context: Context) -> Described:
     """An addition of two stored tensors."""
     first, second = (context.offsets[name] for name in layer.inputs)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ...graph import AveragePool2D
-from . import descriptors, dsp_conv, dsp_dense, dsp_depthwise, packing
+from . import descriptors, dsp_conv, dsp_dense, dsp_depthwise, dsp_winograd, packing
 from .kernel import Kernel, Source
 from .orders import by_element, sliding
 
 LIMITS = (*dsp_conv.LIMITS, *dsp_depthwise.LIMITS)
 
 KERNELS = (
+    *dsp_winograd.KERNELS,
     *dsp_conv.KERNELS,
     *dsp_depthwise.KERNELS,
     *dsp_dense.KERNELS,

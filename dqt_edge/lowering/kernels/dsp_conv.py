@@ -171,8 +171,8 @@ def most_tiles(layer: Conv2D) -> int:
     return max(2, OPERANDS // (4 * packing.padded(layer.by_channel.shape[1])))
 
 
-def _conv2d_ways(layer: Conv2D, tensors: Tensors) -> list[Way]:
-    """The fastest way first. Narrower strips come next, because they cost little; then smaller blocks."""
+def conv2d_ways(layer: Conv2D, tensors: Tensors) -> list[Way]:
+    """Ways of conv2d_dsp, the fastest first. Narrower strips come next: they cost little; then smaller blocks."""
     source, output = tensors[layer.input], tensors[layer.output]
     tiles = packing.padded(layer.channels) // packing.TILE
     # Some width pairs compute two tiles at a time, and a single one costs as much: so even sizes, or 1.
@@ -211,14 +211,17 @@ _PIXELS = _unit("dsp_conv_pixels", _MULTIPLY)
 _ROWS = _unit("dsp_conv_rows", _EXPAND)
 _WINDOWS = _unit("dsp_conv_windows", _EXPAND, _unit("dsp_expand_rest"))
 
+CONV2D = _unit("conv2d_dsp", _EXPAND, _MULTIPLY, _OPERANDS, _PIXELS, _ROWS, _WINDOWS)
+
 KERNELS = (
     Kernel(
-        Source("dsp", "conv2d_dsp", needs=(_EXPAND, _MULTIPLY, _OPERANDS, _PIXELS, _ROWS, _WINDOWS)),
+        CONV2D,
         (Conv2D,),
         descriptors.mac,
-        ways=_conv2d_ways,
+        ways=conv2d_ways,
         order=sliding(_conv2d_order),
         pack=lambda layer: packing.pack(window_order(layer)),
         proof=proof,
+        fallback=True,
     ),
 )

@@ -97,6 +97,7 @@ class Way:
         block: Weight tiles that a convolution decodes at a time; of a depthwise kernel for the DSP extension, 1 where
             its rows are the map's columns; else 0.
         strip: Pairs of pixels whose operands a convolution for the DSP extension keeps in scratch at a time, else 0.
+        others: Block and strip for the pairs that a convolution in Winograd's form leaves to the ordinary one.
         rereads: Whether some input is read twice, because neighbouring strips of a row share columns.
         cheap: Whether it costs hardly more time than the way before it.
     """
@@ -104,6 +105,7 @@ class Way:
     scratch: int = 0
     block: int = 0
     strip: int = 0
+    others: tuple[int, int] = (0, 0)
     rereads: bool = False
     cheap: bool = False
 

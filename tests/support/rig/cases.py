@@ -76,6 +76,8 @@ WITHOUT_PAIRS = ("add", "max_pool", "average_pool", "concat", *UNWEIGHTED)
 OPERATORS: dict[str, type[Layer]] = {
     "conv": Conv2D,
     "residual": Conv2D,
+    "three": Conv2D,
+    "three_residual": Conv2D,
     "depthwise": DepthwiseConv2D,
     "dense": Dense,
     "dense_bytes": Dense,

@@ -79,7 +79,10 @@ def pairs_of(kind: str, number: int) -> tuple[tuple[Pair, ...], bool]:
     if place == BLOCK - 1:
         return tuple(p for p in pairs if p[1] == 8), True
     order = np.random.default_rng((zlib.crc32(kind.encode()), block, 1)).permutation(len(pairs))
-    return tuple(pairs[i] for i in order[place::4]), False
+    chosen = [pairs[i] for i in order[place::4]]
+    if kind.startswith("three") and (8, 8) not in chosen:  # the pair that has a kernel of its own
+        chosen.append((8, 8))
+    return tuple(chosen), False
 
 
 def _large_bias(
@@ -122,13 +125,37 @@ def _conv_shapes(rng: Rng, window: Callable[[Rng, Shape], Window]) -> tuple[Shap
             return shape, chosen, target
 
 
+def _row_of_three(rng: Rng) -> tuple[Shape, Window, Shape]:
+    """Windows three columns wide at a horizontal stride of 1, and whole groups of four channels."""
+    while True:
+        height, width = (int(n) for n in rng.integers(1, 12, 2))
+        channels, targets = (4 * int(n) for n in rng.integers(1, 10, 2))
+        kernel = (int(rng.integers(1, 6)), 3)
+        padding = tuple(int(n) for n in rng.integers(0, (*kernel, *kernel)))
+        window = Window(kernel, (int(rng.integers(1, 4)), 1), padding)  # type: ignore[arg-type]
+        if rng.random() < 0.5:
+            window = Window((3, 3), (1, 1), (1, 1, 1, 1))
+        if height + sum(padding[::2]) < window.kernel[0] or width + sum(padding[1::2]) < 3:
+            continue
+        target = (*window.output_size(height, width), targets)
+        size = target[0] * target[1] * targets
+        if size and size <= SIZE_MAX and size * window.kernel[0] * 3 * channels <= 8 * MACS_MAX:
+            return (height, width, channels), window, target
+
+
 def _conv(rng: Rng, kind: str, number: int) -> Case:
     pairs, zero = pairs_of(kind, number)
-    shape, window, target = _conv_shapes(rng, _apart if kind.startswith("dilated") else window_of)
+    if kind.startswith("three"):
+        shape, window, target = _row_of_three(rng)
+    else:
+        shape, window, target = _conv_shapes(rng, _apart if kind.startswith("dilated") else window_of)
     source = random_tensor(rng, "input", shape, zero)
     weights = weights_of(rng, (target[2], *window.kernel, shape[2]))
     offset = _offset(rng)
     bias, requantize = spread(rng, weights.astype(np.int16) + offset, source.zero_point)
+    if kind.startswith("three") and rng.random() < 0.9:  # the micro-kernel makes the codes
+        full = np.full(target[2], 32, np.uint8)
+        requantize = Requantize(np.maximum(requantize.multiplier >> 2, 1), full)
     tensors, before = [source, Tensor("y", target, 0.02)], list[Layer]()
     live, residual, multiplier = {"input": random_codes(rng, shape)}, None, None
     if kind.endswith("residual"):
@@ -332,6 +359,8 @@ def _concat(rng: Rng, kind: str, _number: int) -> Case:
 KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
     "conv": _conv,
     "residual": _conv,
+    "three": _conv,
+    "three_residual": _conv,
     "depthwise": _depthwise,
     "dense": _dense,
     "dense_bytes": _dense,
@@ -347,4 +376,4 @@ KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
     **UNWEIGHTED,
 }
 """Kind -> maker. ``accumulate`` is a dense layer that leaves int32 accumulators; those of
-:data:`DENSE_PAIRS` are like ``dense``."""
+:data:`DENSE_PAIRS` are like ``dense``. ``three``: convolutions with windows three columns wide."""

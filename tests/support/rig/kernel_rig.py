@@ -40,6 +40,7 @@ from dqt_edge.lowering.records import (
     RowSoftmax,
     State,
     Sum,
+    Winograd,
 )
 from dqt_edge.project.measure_code import FLAGS as CODE_FLAGS
 from dqt_edge.project.render import kernel_files
@@ -51,7 +52,16 @@ from dqt_edge.system.tools import run as run_project
 from .structures import Address, Structure, read_structures
 
 RIG = Path(__file__).parent
-FLAGS = [*CODE_FLAGS, "-g", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+FLAGS = [
+    *CODE_FLAGS,
+    "-g",
+    "-fno-eliminate-unused-debug-types",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wshadow",
+    "-Werror",
+]
 CODE, RAM, BATCH_OFFSET, BATCH_MAX = 0x8_0000, 0x10_0000, 0x10_0000, 0x10_0000
 TIMEOUT = 600
 SECURE_ALIAS = 1 << 28
@@ -227,7 +237,7 @@ class Rig:
 
 def _placed(record: Record, operands: Sequence[int], output: int) -> Record:
     """The descriptor of a layer with its tensors at other offsets."""
-    if isinstance(record, Dilated):
+    if isinstance(record, Dilated | Winograd):
         return replace(record, mac=_placed(record.mac, operands, output))
     if isinstance(record, BroadcastSum | Multiplication):
         return replace(record, operands=_placed(record.operands, operands, output))
