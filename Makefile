@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format docs fuzz fuzz-kernels fuzz-import operators zoo bench bench-check bench-peer bench-switching code-sizes compile-matrix clean reference-models
+.PHONY: help setup demo test test-all lint format docs fuzz fuzz-kernels fuzz-import operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -64,6 +64,12 @@ bench: setup ## instructions, flash and RAM of the MLPerf Tiny topologies; write
 
 bench-peer: setup ## BakeNN, installed from PyPI below build/bench, beside ours; writes build/bench/peer.json
 	$(PYTHON) -m benchmarks.peer
+
+bench-shapes: setup ## slow: 121 single layers on every core beside CMSIS-NN and BakeNN; writes docs/results/shapes.json
+	$(PYTHON) -m benchmarks.shapes
+
+bench-shapes-check: setup ## the same layers, and fail if a figure grew by more than 1 % over docs/results/shapes.json
+	$(PYTHON) -m benchmarks.shapes --check --no-peer
 
 bench-switching: setup ## widths chosen at run time against static images; switching every inference against never
 	$(PYTHON) -m benchmarks.switching

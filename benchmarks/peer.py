@@ -2,9 +2,9 @@
 
 Run by ``make bench-peer``. Installs BakeNN from PyPI into an environment of its own below ``build/bench``, lets it
 compile the four topologies (random int8 weights; :mod:`benchmarks.peer_models`), checks its output against its own
-integer reference, and counts its instructions with our plugin. On Cortex-M4 and M7 it uses CMSIS-NN where it can; on M3
-and M55, for which it has no target, its portable C. Writes ``build/bench/peer.json``. A network that BakeNN refuses
-has a row that says why, and the exit code is then 4.
+integer reference, and counts its instructions with our plugin. On Cortex-M4, M7 and M33 it uses CMSIS-NN where it can;
+on M0, M3 and M55, for which it has no target, its portable C. Writes ``build/bench/peer.json``. A network that BakeNN
+refuses has a row that says why, and the exit code is then 4.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from dqt_edge.system import elf
 from dqt_edge.system.files import write_atomically
 from dqt_edge.system.resources import data_folder
 from dqt_edge.system.tools import ARM_GCC, find_tool, run
-from tests.support.rig.kernel_rig import firmware_headers
+from tests.support.rig.kernel_rig import RIG, firmware_headers
 from tests.support.topologies import TOPOLOGIES
 
 from .measuring import measure as measure_ours
@@ -36,12 +36,16 @@ from .peer_models import PeerModel
 
 REQUIREMENT = "bakenn[tflite]==1.0.0"
 ENVIRONMENT = FOLDER / "bakenn-venv"
-KERNELS = {"m3": "portable", "m4": "overlay", "m7": "overlay", "m55": "portable"}
+KERNELS = {"m0": "portable", "m3": "portable", "m4": "overlay", "m7": "overlay", "m33": "overlay", "m55": "portable"}
+MACHINES = {"m0": "mps2-an385"}
+"""Machines with more memory than the core's board has."""
 SOFT = "-mfloat-abi=soft"
 FLAGS = {
+    "m0": ["-mcpu=cortex-m0", "-mthumb", SOFT],
     "m3": ["-mcpu=cortex-m3", "-mthumb", SOFT],
     "m4": ["-mcpu=cortex-m4", "-mthumb", SOFT],
     "m7": ["-mcpu=cortex-m7", "-mthumb", SOFT],
+    "m33": ["-mcpu=cortex-m33", "-mthumb", SOFT],
     "m55": ["-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard"],
 }
 TIMEOUT = 300
@@ -58,7 +62,7 @@ int memcmp(const void *a, const void *b, size_t size);
 """What CMSIS-NN asks of a C library; the functions are those of our firmware, so no C library is needed."""
 LINK = """ENTRY(reset)
 SECTIONS {{
-    .text 0 : {{ KEEP(*(.vectors)) *(.text*) *(.rodata*) }}
+    .text {code:#x} : {{ KEEP(*(.vectors)) *(.text*) *(.rodata*) }}
     .ARM.exidx : {{ *(.ARM.exidx*) }}
     __data_load = ALIGN(4);
     .data {ram:#x} : AT(__data_load) {{ __data_start = .; *(.data*) . = ALIGN(4); __data_end = .; }}
@@ -131,7 +135,15 @@ def measure(python: Path, name: str, model: bytes, core: str) -> dict[str, Any]:
     counts = CountFile(image, ["begin_region", "end_region"])
     board = load_board(f"qemu-{core}")
     assert board.qemu is not None
-    command = ["qemu-system-arm", "-M", board.qemu.machine, "-kernel", str(image), "-display", "none"]
+    command = [
+        "qemu-system-arm",
+        "-M",
+        MACHINES.get(core, board.qemu.machine),
+        "-kernel",
+        str(image),
+        "-display",
+        "none",
+    ]
     command += ["-monitor", "none", "-serial", "none", "-semihosting-config", "enable=on,target=native"]
     done = subprocess.run(
         [*command, *counts.options],
@@ -162,7 +174,8 @@ def compile_image(folder: Path, name: str, core: str) -> Path:
     (build / "headers").mkdir(parents=True, exist_ok=True)
     for header, text in HEADERS.items():
         (build / "headers" / header).write_text(text, encoding="utf-8")
-    script.write_text(LINK.format(ram=0x2100_0000 if core == "m55" else 0x2000_0000), encoding="utf-8")
+    code, ram = (load_board(f"qemu-{core}").regions(kind)[0].start for kind in ("flash", "ram"))
+    script.write_text(LINK.format(code=code, ram=ram), encoding="utf-8")
     prefix = f"BKNN_{name.upper()}_"
     defines = {
         "PEER_HEADER": f'"bknn_{name}.h"',
@@ -172,7 +185,7 @@ def compile_image(folder: Path, name: str, core: str) -> Path:
         "PEER_ARENA": f"{prefix}ARENA_SIZE",
     }
     sources = [str(path) for path in sorted(folder.rglob("*.c"))]
-    headers = (folder, build / "headers", *sorted(folder.rglob("Include")), *firmware_headers())
+    headers = (folder, build / "headers", RIG, *sorted(folder.rglob("Include")), *firmware_headers())
     includes = [f"-I{path}" for path in headers]
     flags = [*FLAGS[core], "-std=c11", "-O3", "-ffunction-sections", "-fdata-sections", "-w"]
     linking = ["-Wl,--gc-sections", f"-T{script}", "-nostdlib", "-lgcc", "-o", str(image)]

@@ -10,10 +10,20 @@ import math
 
 import numpy as np
 
-from dqt_edge.graph import AveragePool2D, Conv2D, Dense, DepthwiseConv2D, Graph, Layer
+from dqt_edge.graph import AveragePool2D, Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MaxPool2D, Shape, Window
 from tests.support.tflite_models import DILATION, WINDOW, ModelFile
 
 SCALE, ZERO, RELU = 0.02, -128, 1
+
+
+SAME, VALID = 0, 1
+
+
+def padding(window: Window, shape: Shape) -> int | None:
+    """TFLite's word for the padding of a window on an input; None if it has none."""
+    if window.padding == (0, 0, 0, 0):
+        return VALID
+    return SAME if window == Window.same(shape[:2], window.kernel, window.stride) else None
 
 
 class PeerModel:
@@ -47,6 +57,11 @@ class PeerModel:
         zeros = np.zeros(channels, np.int32)
         return [weights, self.file.tensor((channels,), "INT32", scale=biases, data=zeros)]
 
+    def _padding(self, layer: Conv2D | DepthwiseConv2D | AveragePool2D | MaxPool2D) -> int:
+        found = padding(layer.window, self.graph.tensor(layer.input).shape)
+        assert found is not None, layer.name
+        return found
+
     def _add(self, layer: Layer) -> None:
         m, source = self.file, self.tensors[layer.inputs[0]]
         if isinstance(layer, (Conv2D, DepthwiseConv2D)):
@@ -56,7 +71,8 @@ class PeerModel:
                 kind, values, axis = "DEPTHWISE_CONV_2D", layer.weights.transpose(1, 2, 0)[None], 3
                 extra = {"DepthMultiplier": 1}
             operands = [source, *self._weights(values, axis, layer.by_channel.shape[1], layer.channels)]
-            stride = {"StrideH": layer.window.stride[0], "StrideW": layer.window.stride[1]}
+            height, width = layer.window.stride
+            stride = {"StrideH": height, "StrideW": width, "Padding": self._padding(layer)}
             residual = layer.residual if isinstance(layer, Conv2D) else None
             options = WINDOW | DILATION | stride | extra
             if residual is None:
@@ -65,12 +81,12 @@ class PeerModel:
             inner = m.op(kind, operands, m.tensor(shape, scale=SCALE, zero=ZERO), **options)
             operands = [inner, self.tensors[residual]]
             m.op("ADD", operands, self._edge(layer.output, shape), FusedActivationFunction=RELU)
-        elif isinstance(layer, AveragePool2D):
-            height, width = layer.window.kernel
-            options = {"FilterHeight": height, "FilterWidth": width, "StrideH": height, "StrideW": width, "Padding": 1}
-            m.op(
-                "AVERAGE_POOL_2D", [source], self._edge(layer.output, (1, 1, 1, self.shapes[layer.input][3])), **options
-            )
+        elif isinstance(layer, AveragePool2D | MaxPool2D):
+            options = dict(zip(("FilterHeight", "FilterWidth"), layer.window.kernel, strict=True))
+            options |= dict(zip(("StrideH", "StrideW"), layer.window.stride, strict=True))
+            kind = "MAX_POOL_2D" if isinstance(layer, MaxPool2D) else "AVERAGE_POOL_2D"
+            target = self._edge(layer.output, (1, *self.graph.tensor(layer.output).shape))
+            m.op(kind, [source], target, **options, Padding=self._padding(layer))
         else:
             assert isinstance(layer, Dense)
             if len(self.shapes[layer.input]) == 4:

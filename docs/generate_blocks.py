@@ -7,6 +7,7 @@ from collections.abc import Callable
 import generate_device as device
 import generate_house as house
 import generate_importing as importing
+import generate_shapes as shapes
 import generate_use as use
 from generate_table import HAND, Table, constant, number
 
@@ -30,6 +31,9 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "shipped-boards": device.shipped_boards,
     "port-contract": device.port_contract,
     "margins": device.margins,
+    "shape-means": shapes.means,
+    "shapes-slower": shapes.slower,
+    **{f"shapes-{core}": shapes.layers(core) for core in shapes.CORES},
     "commands": use.commands,
     "exit-codes": use.exit_codes,
     "train-options": use.train_options,
