@@ -5,7 +5,7 @@ Every output is compared with the interpreter's, and every count with the device
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ from dqt_edge.boards import Board, Flash, Memory, load_board
 from dqt_edge.errors import MismatchError
 from dqt_edge.graph import Graph
 from dqt_edge.graph.policy import Policy
-from dqt_edge.measure.counting import CountedDevice, Counts
-from dqt_edge.measure.cycles.model import CycleModel, model_of, title, why_none
+from dqt_edge.measure.counting import CountedDevice
+from dqt_edge.measure.cycles.model import model_of, title, why_none
+from dqt_edge.measure.modelled import mean_cycles
 from dqt_edge.measure.session import Codes, run_session
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
@@ -132,9 +133,3 @@ def measure(
             }
         stack = device.client.stats().stack_used
     return {name: {**values, "stack": stack} for name, values in facts.items()}
-
-
-def mean_cycles(model: CycleModel, inferences: Sequence[Counts]) -> list[float]:
-    """Modelled cycles of each layer, the mean over some inferences."""
-    found = np.array([model.cycles(counts.histograms) for counts in inferences])
-    return [float(mean) for mean in found.mean(axis=0)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..data.choose import SEED
 from ..errors import MismatchError
 from ..graph.policy import Policy, dial_policies, parse_policy
+from ..measure.modelled import Modelled, modelled_cycles
 from ..measure.session import Session, run_session
 from ..project.manifest import Project
 from ..report import page
@@ -76,6 +77,7 @@ class ProfileResult(Shown):
             ("policy", first.policy),
             *((figure.title, figure.full_text) for figure in (first.score.figures if first.score else ())),
             (first.unit, "-" if first.count is None else f"{first.count:,.0f} for an inference"),
+            *(() if first.cycles is None else ((str(first.cycles_model), f"{first.cycles:,.0f} for an inference"),)),
             ("BitOPs", f"{first.bitops_ratio:.3f} of 8x8"),
             ("width vectors", f"{len(first.width_vectors):,}"),
         )
@@ -95,6 +97,9 @@ def profile(
     progress: Progress = silent,
 ) -> ProfileResult:
     """Run samples on a device: how good it is, counts by layer, widths; every answer compared with the interpreter.
+
+    Where this starts QEMU itself, modelled cycles of each layer stand beside its instructions; docs/benchmarks.md says
+    what they do not model.
 
     Args:
         device: What ``connect`` returned; or a built project or its folder, which is connected for this; or None for
@@ -148,21 +153,29 @@ def profile(
 
     try:
         for one in chosen:
-            sessions.append(
-                run_session(
-                    opened.client,
-                    graph,
-                    project.board,
-                    samples.codes,
-                    samples.labels,
-                    one,
-                    real=samples.real,
-                    counted=opened.client.counted,
-                    progress=advance,
-                )
+            session = run_session(
+                opened.client,
+                graph,
+                project.board,
+                samples.codes,
+                samples.labels,
+                one,
+                real=samples.real,
+                counted=opened.client.counted,
+                progress=advance,
             )
+            if given is None and port is None and project.board.qemu is not None:
+                digest = project.model(model).digest
+                session = _with_cycles(session, modelled_cycles(project, graph, digest, samples.codes, one))
+            sessions.append(session)
     finally:
         if given is None:
             opened.close()
     written = () if report is None else tuple(page.write(sessions, Path(report), dial=dial))
     return ProfileResult(tuple(sessions), dial, written)
+
+
+def _with_cycles(session: Session, modelled: Modelled) -> Session:
+    cycles = modelled.layers or [None] * len(session.layers)
+    layers = tuple(replace(layer, cycles=count) for layer, count in zip(session.layers, cycles, strict=True))
+    return replace(session, layers=layers, cycles=modelled.total, cycles_model=modelled.title)

@@ -130,6 +130,7 @@ def search(
     candidates: str | Sequence[Pair] | None = None,
     budget: Budget | None = None,
     instructions: Budget | None = None,
+    cycles: Budget | None = None,
     board: Board | FilePath | None = None,
     loss: Literal["kl", "mse"] | None = None,
     trials: int = 24,
@@ -157,7 +158,8 @@ def search(
         candidates: Width pairs offered to every layer; None is the model's own.
         budget: Parts of the 8x8 BitOPs, such as ``0.5`` or ``(0.8, 0.5)``; None is 0.8, 0.6, 0.5, 0.4 and 0.3.
         instructions: Budgets in counts of ``board`` instead, or in parts of those at 8x8.
-        board: Board whose counts are the budget, such as ``"qemu-m4"``.
+        cycles: Budgets in modelled cycles of ``board``, a QEMU board, instead, or in parts of those at 8x8.
+        board: Board whose counts or cycles are the budget, such as ``"qemu-m4"``.
         loss: ``"kl"`` for class scores, ``"mse"`` for other outputs; None is what the model's task asks for.
         trials: Neighbours tried for each budget.
         biases: Give a width a bias of its own where that helps.
@@ -183,7 +185,7 @@ def search(
     path = None if out is None else checkpoint_path(out)
     if report is not None:
         make_folder(Path(report))
-    work = _Work(model, candidates, budget, instructions, board, progress, seed, first)
+    work = _Work(model, candidates, (budget, instructions, cycles), board, progress, seed, first)
     try:
         work.run(data, calibration, samples=samples, count=count, loss=loss, trials=trials, biases=biases)
     except KeyboardInterrupt:
@@ -206,8 +208,7 @@ class _Work:
         self,
         model: Model,
         candidates: str | Sequence[Pair] | None,
-        budget: Budget | None,
-        instructions: Budget | None,
+        budgets: tuple[Budget | None, Budget | None, Budget | None],
         board: Board | FilePath | None,
         progress: Progress,
         seed: int,
@@ -217,7 +218,8 @@ class _Work:
         pairs = None if candidates is None else given_pairs(candidates, "`candidates`")
         self.graph = widths.without_controller(graph) if pairs is None else widths.offer(graph, pairs)
         widths.require_choice(self.graph)
-        self.budgets = _budgets(budget, instructions, board)
+        self.budgets = _budgets(*budgets, board)
+        self.cycles = budgets[2] is not None
         self.board = None if board is None else board_of(board)
         self.source = graph.name if isinstance(model, Graph) else Path(model).name
         self.progress = progress
@@ -339,18 +341,24 @@ class _Work:
         name = Path(self.source).stem
         folder = default_folder(Path(f"{name}-search.safetensors"), self.board)
         step = self._steps(f"counts on {self.board.id}", layer_counts.runs(self.graph))
-        return layer_counts.measure(self.graph, self.board, folder, calibration, step)
+        return layer_counts.measure(self.graph, self.board, folder, calibration, step, cycles=self.cycles)
 
 
-def _budgets(budget: Budget | None, counted: Budget | None, board: Board | FilePath | None) -> list[float]:
+def _budgets(
+    budget: Budget | None, instructions: Budget | None, cycles: Budget | None, board: Board | FilePath | None
+) -> list[float]:
     """Budgets, the first of which decides what is written."""
-    if budget is not None and counted is not None:
-        raise UsageError("two kinds of budget", where="`budget`, `instructions`", next_step="give one of them")
+    kinds = {"budget": budget, "instructions": instructions, "cycles": cycles}
+    several = [f"`{name}`" for name, value in kinds.items() if value is not None]
+    if len(several) > 1:
+        raise UsageError("two kinds of budget", where=", ".join(several), next_step="give one of them")
+    counted = cycles if instructions is None else instructions
+    named = "instructions" if cycles is None else "cycles"
     if (counted is None) != (board is None):
         raise UsageError(
-            "a budget in instructions needs a board, and the other way round",
-            where="`instructions`, `board`",
-            next_step="give both, such as 0.8 of the instructions on board qemu-m4",
+            f"a budget in {named} needs a board, and the other way round",
+            where=f"`{named}`, `board`",
+            next_step=f"give both, such as 0.8 of the {named} on board qemu-m4",
         )
     given = counted if counted is not None else BUDGETS if budget is None else budget
     parts = given.split(",") if isinstance(given, str) else [given] if isinstance(given, float | int) else list(given)
@@ -363,7 +371,7 @@ def _budgets(budget: Budget | None, counted: Budget | None, board: Board | FileP
         if not 0 < value < math.inf or (counted is None and value > 1):
             raise UsageError(
                 f"{str(part)!r} is no budget",
-                where="parameter `budget`" if counted is None else "parameter `instructions`",
+                where=f"parameter `{'budget' if counted is None else named}`",
                 next_step="give numbers such as 0.8,0.5" + ("" if counted is None else ", or counts such as 9000000"),
             )
         found.append(value)

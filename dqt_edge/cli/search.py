@@ -26,7 +26,10 @@ from .sampling import sampling
 @click.option(
     "--instructions", metavar="LIST", help="Budgets in counts of --board instead, or in parts of those at 8x8."
 )
-@click.option("--board", help="Board whose counts are the budget: an id such as qemu-m4, or a board file (.toml).")
+@click.option(
+    "--cycles", metavar="LIST", help="Budgets in modelled cycles of --board, a QEMU board, or in parts of those at 8x8."
+)
+@click.option("--board", help="Board of these budgets: an id such as qemu-m4, or a board file (.toml).")
 @click.option(
     "--loss",
     type=click.Choice(["kl", "mse"]),
@@ -50,6 +53,7 @@ def search(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401
     Examples:
       dqt-edge search resnet8.safetensors --data test.npz --candidates 8x8,4x8,4x4 --budget 0.5 --out half.safetensors
       dqt-edge search resnet8.safetensors --data test.npz --candidates 8x8,4x4 --board qemu-m4 --instructions 0.9,0.8
+      dqt-edge search kws.safetensors --data kws.npz --candidates 8x8,4x4,2x4 --board qemu-m4 --cycles 0.9,3.4e6
       dqt-edge search kws.safetensors --data kws.npz --budget 0.8,0.6,0.4,0.3 --report build/kws
     """
     from rich.console import Console

@@ -161,12 +161,20 @@ class CountedDevice:
         made: A built project for a QEMU board.
         histogram: Count every address too.
         options: Further arguments of QEMU.
+        model_hash: Of the model to run; None is the project's first.
 
     Raises:
         WrongModelError: The image runs another model; or any error of QEMU and compiler.
     """
 
-    def __init__(self, made: Project, *, histogram: bool = False, options: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        made: Project,
+        *,
+        histogram: bool = False,
+        options: Sequence[str] = (),
+        model_hash: bytes | None = None,
+    ) -> None:
         self._board: Board = made.board
         self._file = CountFile(
             made.elf, [MARK], histogram=histogram, flash=made.board.flash, regions=made.board.regions("flash")
@@ -176,7 +184,7 @@ class CountedDevice:
         """Counts of every inference; whoever reads it clears it."""
         try:
             self.client = Client(QemuTransport(made.board, made.elf, [*self._file.options, *options]))
-            self.client.expect(made.model_hash, made.board.id)
+            self.client.expect(made.model_hash if model_hash is None else model_hash, made.board.id)
         except BaseException:
             self.close()
             raise

@@ -11,13 +11,16 @@ import numpy.typing as npt
 from ..boards import Board
 from ..device.connect import open_client
 from ..device.replies import in_units
-from ..errors import MismatchError, UsageError
+from ..errors import MismatchError, ToolchainError, UsageError
 from ..graph import Graph, Pair, interpreter
 from ..precision.candidates import widest
 from ..precision.counts import Counts
 from ..project.build import build
 from ..project.export import export
 from ..tasks import every_output
+from .counting import CountedDevice
+from .cycles.model import model_of, title
+from .modelled import mean_cycles, why_not
 
 SAMPLES = 2
 """Counts depend on the data a little, where a kernel branches on it."""
@@ -29,6 +32,8 @@ def measure(
     folder: Path,
     codes: npt.NDArray[np.uint8],
     progress: Callable[[], None] = lambda: None,
+    *,
+    cycles: bool = False,
 ) -> Counts:
     """Export, build and run a graph with all its candidates.
 
@@ -38,9 +43,10 @@ def measure(
         folder: The project's folder.
         codes: Inputs; the first two are used.
         progress: Called after each run; there are as many as the most candidates of a layer.
+        cycles: Modelled cycles of a QEMU board instead of what its counter counts.
 
     Raises:
-        UsageError: The board counts nothing.
+        UsageError: The board counts nothing; or cycles of one that is not QEMU's.
         DoesNotFitError, ToolchainError, PortError: As export, build and device say.
         MismatchError: An answer differs from the interpreter's.
     """
@@ -50,15 +56,24 @@ def measure(
             where=f"`board` {board.id}",
             next_step="choose a QEMU board, such as qemu-m4",
         )
+    if cycles and board.qemu is None:
+        raise UsageError(
+            "cycles are modelled of code that runs in QEMU",
+            where=f"`board` {board.id}",
+            next_step=f"choose a QEMU board with a {board.cpu.core}, or budgets in its own counts with `instructions`",
+        )
     made, plan, _ = export(graph, board, folder)
     build(made.folder, cross=True)
+    if cycles and (reason := why_not(board, made.elf.parent)) is not None:
+        raise ToolchainError(reason, where=f"`board` {board.id}", next_step="install it, or give `instructions`")
+    model = model_of(board.cpu.core, made.elf) if cycles else None
     counts: dict[tuple[str, Pair], float] = {}
     fixed = 0.0
-    with open_client(board, made.elf, made.model_hash) as client:
+    with CountedDevice(made, histogram=True) if model else open_client(board, made.elf, made.model_hash) as client:
         for k in range(runs(graph)):
             vector = tuple(x.candidates[k] if k < len(x.candidates) else widest(x) for x in graph.adaptive)
             want = interpreter.run(graph, codes[:SAMPLES], vector)
-            rows = []
+            rows: list[list[float]] = []
             for i, sample in enumerate(codes[:SAMPLES]):
                 choices = tuple(int(c) for c in want.choices[i])
                 answer = client.infer(sample.tobytes(), choices, counts=True, start=i == 0)
@@ -68,14 +83,18 @@ def measure(
                         where=f"board {board.id!r}, model {graph.name!r}",
                         next_step="report it with the model file",
                     )
-                rows.append([in_units(ticks, board.counter) for ticks in answer.counts or ()])
+                if model is None:
+                    rows.append([in_units(ticks, board.counter) for ticks in answer.counts or ()])
+                else:
+                    assert isinstance(client, CountedDevice)
+                    rows.append(mean_cycles(model, client.history[-1:]))
             mean = np.array(rows, np.float64).mean(axis=0)
             by_name = {layer.name: float(count) for layer, count in zip(plan.layers, mean, strict=True)}
             for layer, pair in zip(graph.adaptive, vector, strict=True):
                 counts[layer.name, pair] = by_name.pop(layer.name)
             fixed = sum(by_name.values())
             progress()
-    return Counts(board.counter.unit, fixed, counts)
+    return Counts(title(model, board.flash) if model else board.counter.unit, fixed, counts)
 
 
 def runs(graph: Graph) -> int:

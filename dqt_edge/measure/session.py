@@ -60,7 +60,12 @@ class Device(Protocol):
 
 @dataclass(frozen=True)
 class LayerFact:
-    """One executed layer. ``count``: mean counter units for each inference, None where nothing is counted."""
+    """One executed layer.
+
+    Attributes:
+        count: Mean counter units for each inference, None where nothing is counted.
+        cycles: Mean modelled cycles, None where none are modelled.
+    """
 
     name: str
     kernel: str
@@ -68,6 +73,7 @@ class LayerFact:
     count: float | None
     mean_weight_bits: float | None
     mean_activation_bits: float | None
+    cycles: float | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,8 @@ class Session:
         score: How good the device's answers are; None where there is nothing to judge by.
         interpreter_score: The same of the interpreter's answers.
         controller_share: Part of the counts that the controller's layers took.
+        cycles: Mean modelled cycles of an inference, over the first samples; None where none are modelled.
+        cycles_model: What they are, or why there are none; None where a device counts cycles itself, or time.
     """
 
     board: str
@@ -101,6 +109,8 @@ class Session:
     bitops_ratio: float
     width_vectors: dict[str, int]
     layers: tuple[LayerFact, ...]
+    cycles: float | None = None
+    cycles_model: str | None = None
 
     @property
     def accuracy(self) -> float | None:

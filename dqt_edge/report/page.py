@@ -51,6 +51,15 @@ def score_facts(session: Session) -> list[tuple[str, str]]:
     return [*rows, (f"interpreter's {session.score.main.title}", session.interpreter_score.main.text)]
 
 
+def cycle_facts(session: Session) -> list[tuple[str, str]]:
+    """Modelled cycles, or why there are none; nothing where a device counts cycles itself, or time."""
+    if session.cycles_model is None:
+        return []
+    if session.cycles is None:
+        return [("modelled cycles", session.cycles_model)]
+    return [(f"{session.cycles_model} for an inference", number(session.cycles))]
+
+
 def facts(session: Session) -> list[tuple[str, str]]:
     """Headline facts as (name, text)."""
     least_most = "" if session.count is None else f" ({number(session.count_least)} to {number(session.count_most)})"
@@ -59,6 +68,7 @@ def facts(session: Session) -> list[tuple[str, str]]:
         *score_facts(session),
         ("answers that differ from the interpreter's", f"{session.mismatches:,}"),
         (f"{session.unit} for an inference", f"{number(session.count)}{least_most}"),
+        *cycle_facts(session),
         ("BitOPs, of all layers at 8x8", f"{session.bitops_ratio:.3f}"),
     ]
     if session.controller_share is not None and session.decided:
@@ -75,10 +85,12 @@ def print_session(session: Session, console: Console) -> None:
         head.add_row(name, text)
     console.print(head)
     layers = Table()
-    for column in ("layer", "kind", "MAC", session.unit, "mean widths"):
+    modelled = session.cycles is not None
+    for column in ("layer", "kind", "MAC", session.unit, *(("cycles",) if modelled else ()), "mean widths"):
         layers.add_column(column, overflow="fold")
     for layer in session.layers:
-        layers.add_row(layer.name, layer.kernel, number(layer.macs), number(layer.count), widths(layer))
+        counted = (number(layer.count), *((number(layer.cycles),) if modelled else ()))
+        layers.add_row(layer.name, layer.kernel, number(layer.macs), *counted, widths(layer))
     console.print(layers)
     vectors = Table("width vector (weights x activations)", "inferences")
     for vector, count in session.width_vectors.items():
@@ -94,18 +106,23 @@ def print_dial(sessions: Sequence[Session], console: Console) -> None:
     table = Table(title=f"{first.model} on {first.board}, {first.samples:,} samples at each point of its dial")
     table.add_column("policy", no_wrap=True)
     title = first.score.main.title if first.score is not None else headline(first.task)
-    for column in ("BitOPs, of 8x8", first.unit, title, "width vectors", "differ"):
+    modelled = first.cycles is not None
+    counted = (first.unit, "modelled cycles") if modelled else (first.unit,)
+    for column in ("BitOPs, of 8x8", *counted, title, "width vectors", "differ"):
         table.add_column(column, justify="right")
     for session in sessions:
         table.add_row(
             session.policy,
             f"{session.bitops_ratio:.3f}",
             number(session.count),
+            *((number(session.cycles),) if modelled else ()),
             "-" if session.score is None else session.score.main.text,
             f"{len(session.width_vectors):,}",
             f"{session.mismatches:,}",
         )
     console.print(table)
+    if first.cycles_model is not None:
+        console.print(first.cycles_model, highlight=False)
 
 
 def make_folder(folder: Path) -> None:
