@@ -10,13 +10,12 @@ import numpy as np
 
 from ..boards import Board
 from ..errors import ToolchainError
-from ..graph import Graph, interpreter
-from ..graph.dial import Dynamic
-from ..graph.policy import Policy, parse_policy
+from ..graph import Graph
+from ..graph.policy import Policy
 from ..project.manifest import Project
 from .counting import CountedDevice, Counts, build_plugin
 from .cycles.model import CycleModel, model_of, title, why_none
-from .session import Codes
+from .session import Codes, run_session
 
 SAMPLES = 4
 """Inferences whose mean is taken: cycles of a layer hardly depend on the data, but a controller's choices do."""
@@ -29,12 +28,10 @@ class Modelled:
     Attributes:
         title: What they are, as in ``modelled cycles (cortex-m4, trm-1, 0 wait states)``; or why there are none.
         layers: Of each layer, the controller's included, the mean over some inferences; None: not modelled.
-        samples: How many inferences.
     """
 
     title: str
     layers: tuple[float, ...] | None
-    samples: int
 
     @property
     def total(self) -> float | None:
@@ -74,18 +71,12 @@ def modelled_cycles(made: Project, graph: Graph, model_hash: bytes, codes: Codes
     """
     reason = why_not(made.board, made.elf.parent)
     if reason is not None:
-        return Modelled(reason, None, 0)
-    settled = parse_policy(policy, graph)
-    codes = codes[:SAMPLES]
-    bias = settled.bias if isinstance(settled, Dynamic) else None
-    expected = interpreter.run(graph, codes, settled)
+        return Modelled(reason, None)
     model = model_of(made.board.cpu.core, made.elf)
     with CountedDevice(made, histogram=True, model_hash=model_hash) as device:
-        for i, sample in enumerate(codes):
-            choices = tuple(int(c) for c in expected.choices[i]) if isinstance(settled, tuple) else None
-            device.infer(sample.tobytes(), choices, bias=bias, counts=True, start=i == 0)
+        run_session(device, graph, made.board, codes[:SAMPLES], None, policy)
         layers = tuple(mean_cycles(model, device.history))
-    return Modelled(title(model, made.board.flash), layers, len(codes))
+    return Modelled(title(model, made.board.flash), layers)
 
 
 def mean_cycles(model: CycleModel, inferences: Sequence[Counts]) -> list[float]:
