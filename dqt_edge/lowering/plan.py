@@ -14,6 +14,7 @@ from ..graph.checkpoint import model_hash
 from ..tasks import least_yes
 from . import records
 from .arena import aligned
+from .constant_channels import settled
 from .constants import Constant, Constants, c_name
 from .kernels.descriptors import output_shape
 from .kernels.kernel import Choice, Context
@@ -198,7 +199,7 @@ def make_plan(graph: Graph, board: Board) -> Plan:
     Raises:
         UnsupportedError: A dimension that the kernels' descriptors cannot hold.
     """
-    given, graph = graph, along_rows(graph)
+    given, graph = graph, settled(along_rows(graph))
     shapes = {tensor.name: tensor.shape for tensor in given.tensors}
     memory, constants = plan_memory(graph, board), Constants()
     context = Context({t.name: t for t in graph.tensors}, memory.placement.offsets, constants)
