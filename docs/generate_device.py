@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import sys
 import typing
 from collections.abc import Callable
 from typing import Any
 
+from generate_table import HAND, Cell, Table, code, header_text, listed, number
+
 from dqt_edge import boards
 from dqt_edge.device import client, messages
 from dqt_edge.project import code_table
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
-from generate_table import HAND, Cell, Table, code, header_text, listed, number
 
 # --- Protocol -------------------------------------------------------------------------------------------------
 

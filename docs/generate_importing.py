@@ -6,6 +6,7 @@ import re
 import sys
 
 from generate_results import FORMATS, ZOO_FORMATS, operator_rows, zoo_rows
+from generate_table import Table, code
 
 from dqt_edge.importers.keras.layers import LAYERS
 from dqt_edge.importers.keras.operations import OPERATIONS
@@ -15,12 +16,6 @@ from dqt_edge.importers.onnx.reader import OPERATORS as ONNX_OPERATORS
 from dqt_edge.importers.onnx.refusals import FAMILIES, REASONS
 from dqt_edge.importers.tflite.operators import OPERATORS, REFUSED
 from dqt_edge.importers.tflite.reader import read_network
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
-from generate_table import Table, code
 
 
 def tflite_operators() -> Table:

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
-
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "dqt_edge"

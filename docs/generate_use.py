@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
+from generate_table import HAND, PACKAGE, Cell, Table, code, constant, number
 
 from dqt_edge import errors, graph
 from dqt_edge.architectures.models import MODELS
@@ -16,12 +16,6 @@ from dqt_edge.cli import COMMANDS
 from dqt_edge.cli.train import train
 from dqt_edge.graph import checkpoint, dial, layers, policy, values
 from dqt_edge.training.options import Options
-
-if sys.version_info >= (3, 11):
-    pass
-else:
-    pass
-from generate_table import HAND, PACKAGE, Cell, Table, code, constant, number
 
 # --- Commands -------------------------------------------------------------------------------------------------
 

@@ -125,6 +125,10 @@ class RefusedError(DeviceError):
     """The device answered with a typed NAK; its state is unchanged."""
 
 
+class DamagedImageError(DeviceError):
+    """What is in the device's flash is not what was built; it refuses to run."""
+
+
 class LostStreamError(DeviceError):
     """In the middle of a stream, the device lost the states of its model."""
 

@@ -37,6 +37,8 @@ def messages_header() -> str:
         f"#define DQT_RUN_CHECKSUMS 0x{messages.RUN_CHECKSUMS:02X}u",
         f"#define DQT_FEATURE_CONTROLLER 0x{messages.FEATURE_CONTROLLER:02X}u",
         f"#define DQT_FEATURE_STATES 0x{messages.FEATURE_STATES:02X}u",
+        f"#define DQT_FEATURE_CHECKED 0x{messages.FEATURE_CHECKED:02X}u",
+        f"#define DQT_FEATURE_DAMAGED 0x{messages.FEATURE_DAMAGED:02X}u",
         f"#define DQT_RUN_START 0x{messages.RUN_START:02X}u",
     ]
     for record in (_FRAME, *messages.RECORDS):

@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..errors import DeviceError, LostStreamError, ProtocolError, SilentDeviceError, UsageError, WrongModelError
+from ..errors import (
+    DamagedImageError,
+    DeviceError,
+    LostStreamError,
+    ProtocolError,
+    SilentDeviceError,
+    UsageError,
+    WrongModelError,
+)
 from .link import Link, Patience
 from .messages import RUN, RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, Nak, RunPolicy, Type
 from .replies import BadReply, DeviceInfo, Inference, Refusal, Stats, parse_hello, parse_result, parse_stats
@@ -93,13 +101,14 @@ class Client:
 
         Raises:
             WrongModelError: It is not the device, or not the model, that answered the first time.
+            DamagedImageError: What is in its flash is not what was built.
         """
         if self._info is None:
             self._link.start()
         info = self._ask(Type.HELLO, self._timeouts.hello, self._retries.hello, parse_hello)
         if self._info is not None and info != self._info:  # a restarted device serves its first model: select again
             info = self._select(self._info.board, self._info.model_hash, info)
-        self._info = info
+        self._info = self._sound(info)
         return info
 
     def expect(self, model_hash: bytes, board: str) -> DeviceInfo:
@@ -121,7 +130,7 @@ class Client:
                     Type.SELECT, self._timeouts.hello, self._retries.hello, parse_hello, SELECT.pack(model=index)
                 )
                 if found.model_hash == model_hash:
-                    return found
+                    return self._sound(found)
         raise self._wrong(board, model_hash, info)
 
     def load(self, codes: bytes) -> None:
@@ -259,6 +268,16 @@ class Client:
             where=self._transport.name,
             next_step="run the samples again from the first; check the board's power supply and cable",
         )
+
+    def _sound(self, info: DeviceInfo) -> DeviceInfo:
+        if info.damaged:
+            part = "image" if info.checked else "model's weights"
+            raise DamagedImageError(
+                f"in the device's flash, the CRC of the {part} is not what it was built with",
+                where=self._transport.name,
+                next_step="flash the project again; if that does not help, the flash memory is worn out",
+            )
+        return info
 
     def _wrong(self, board: str, model_hash: bytes, info: DeviceInfo) -> WrongModelError:
         return WrongModelError(

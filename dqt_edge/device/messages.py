@@ -51,6 +51,7 @@ class Nak(IntEnum):
     NO_MODEL = 9
     FAILED = 10
     NO_STREAM = 11
+    DAMAGED = 12
 
 
 class RunPolicy(IntEnum):
@@ -95,6 +96,10 @@ FEATURE_CONTROLLER = 0x01
 """Feature of a model: it can choose its widths itself."""
 FEATURE_STATES = 0x02
 """Feature of a model: it keeps states from one inference to the next."""
+FEATURE_CHECKED = 0x04
+"""The device knows a CRC of its whole image, and has just compared it."""
+FEATURE_DAMAGED = 0x08
+"""The image, or the weights of the model that is served, are not what was built. It refuses every RUN."""
 
 HELLO_REPLY = Record(
     "hello_reply",

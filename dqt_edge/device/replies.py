@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from ..boards import Counter
 from .messages import (
+    FEATURE_CHECKED,
     FEATURE_CONTROLLER,
+    FEATURE_DAMAGED,
     FEATURE_STATES,
     HELLO_REPLY,
     LOAD,
@@ -33,7 +35,8 @@ class DeviceInfo:
     """What HELLO says: limits of the link, sizes of the model that is served, and who the device is.
 
     ``input_size`` and ``output_size`` are bytes of all inputs and of all outputs. ``models`` is how many models its
-    image holds; see :meth:`Client.expect`.
+    image holds; see :meth:`Client.expect`. ``checked``: the device compared the CRC of its whole image, else
+    that of the weights. ``damaged``: it differs, and every RUN is refused.
     """
 
     board: str
@@ -48,6 +51,8 @@ class DeviceInfo:
     output_size: int
     models: int = 1
     has_states: bool = False
+    checked: bool = False
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +134,8 @@ def parse_hello(payload: bytes) -> DeviceInfo:
         output_size=found["output_size"],
         models=max(1, found["models"]),
         has_states=bool(found["features"] & FEATURE_STATES),
+        checked=bool(found["features"] & FEATURE_CHECKED),
+        damaged=bool(found["features"] & FEATURE_DAMAGED),
     )
 
 

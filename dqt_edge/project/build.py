@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,7 @@ def build(folder: Path, *, cross: bool, definitions: Sequence[str] = ()) -> Imag
     configure = [cmake, "-S", ".", "-B", "build", "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
     if cross:
         find_tool(ARM_GCC, "gcc-arm-none-eabi")
+        configure.append(f"-DDQT_PYTHON={sys.executable}")
     else:
         find_tool("cc", "gcc")
     configure += [f"-D{definition}" for definition in definitions]

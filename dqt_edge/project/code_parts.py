@@ -19,7 +19,7 @@ from ..errors import ToolchainError
 FOLDER = Path(__file__).with_name("code_sizes")
 """The shipped tables, a file for each core, float ABI and compiler version."""
 
-GENERATED = re.compile(r"dqt_app|__(stack|data|bss)_[a-z]+")
+GENERATED = re.compile(r"dqt_app|__(stack|image|data|bss)_[a-z]+")
 """Symbols of the generated sources, whose size follows from the plan, and of the linker script."""
 
 

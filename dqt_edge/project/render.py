@@ -154,7 +154,7 @@ def render(plans: Sequence[Plan], buffers: Buffers, footprint: Footprint | None)
     }
     names_of = ["CMakeLists.txt", "CMakePresets.json", "README.md"]
     if footprint is not None:
-        names_of += ["toolchain.cmake", "link.ld", ".vscode/launch.json"]
+        names_of += ["toolchain.cmake", "link.ld", "seal.py", ".vscode/launch.json"]
         facts["linking"] = Linking(
             footprint.flash_region.start,
             footprint.flash_region.size,

@@ -30,6 +30,15 @@ extern const uint64_t dqt_port_counter_mask;
 /* Sends what is still in the UART, then restarts the device; does not return. */
 void dqt_port_reset(void) __attribute__((noreturn));
 
+typedef enum {
+    DQT_IMAGE_WHOLE,
+    DQT_IMAGE_DAMAGED,
+    DQT_IMAGE_UNSEALED, /* not known: the build wrote no CRC, or there is no flash */
+} dqt_image_state;
+
+/* Whether the program in flash is undamaged. Takes about 10 instructions a byte of it. */
+dqt_image_state dqt_port_check_image(void);
+
 /* Bytes of stack ever used, by the paint that start-up left; 0 where it is not known (native). */
 uint32_t dqt_port_stack_used(void);
 

@@ -27,6 +27,7 @@ static struct {
     uint32_t input_size;   /* bytes of all inputs of the model, which lie one behind another in LOADs */
     uint32_t output_size;  /* the same of its outputs, in a RESULT */
     uint32_t received;     /* bytes of the inputs received without a gap */
+    uint32_t features;     /* what HELLO says of model and image, a sum of DQT_FEATURE_... */
     uint32_t streaming;    /* the states in the arena are those of a stream that a RUN has begun */
     uint32_t runs;
     uint32_t bad_frames;
@@ -154,9 +155,21 @@ static uint32_t bytes_of(const dqt_place *places, uint32_t count) {
     return bytes;
 }
 
+/* Says whether what is in flash is what was built: by the CRC of the whole image, or where the build wrote none, by
+ * that of the weights of the model that is served. */
+static void inspect(void) {
+    const dqt_model *model = server.model;
+    const dqt_image_state image = dqt_port_check_image();
+    const uint32_t whole = image == DQT_IMAGE_UNSEALED ? dqt_check_weights(model) == DQT_OK : image == DQT_IMAGE_WHOLE;
+    server.features =
+        (dqt_has_controller(model) ? DQT_FEATURE_CONTROLLER : 0u) | (model->states != NULL ? DQT_FEATURE_STATES : 0u) |
+        (image != DQT_IMAGE_UNSEALED ? DQT_FEATURE_CHECKED : 0u) | (whole != 0u ? 0u : DQT_FEATURE_DAMAGED);
+}
+
 /* The models share one arena, so a loaded input and the states are forgotten. */
 static void serve(const dqt_model *model) {
     server.model = model;
+    inspect();
     server.input_size = bytes_of(model->inputs, model->input_count);
     server.output_size = bytes_of(model->outputs, model->output_count);
     server.received = 0;
@@ -175,8 +188,7 @@ static outcome hello(uint8_t *out) {
     out[DQT_HELLO_REPLY_CANDIDATES_OFFSET] = model->candidate_max;
     out[DQT_HELLO_REPLY_WINDOW_OFFSET] = (uint8_t)dqt_app.load_window;
     put16(out + DQT_HELLO_REPLY_MAX_PAYLOAD_OFFSET, dqt_app.receive_max);
-    out[DQT_HELLO_REPLY_FEATURES_OFFSET] = (uint8_t)((dqt_has_controller(model) ? DQT_FEATURE_CONTROLLER : 0u) |
-                                                     (model->states != NULL ? DQT_FEATURE_STATES : 0u));
+    out[DQT_HELLO_REPLY_FEATURES_OFFSET] = (uint8_t)server.features;
     out[DQT_HELLO_REPLY_MODELS_OFFSET] = (uint8_t)dqt_app.model_count;
     put32(out + DQT_HELLO_REPLY_INPUT_SIZE_OFFSET, server.input_size);
     put32(out + DQT_HELLO_REPLY_OUTPUT_SIZE_OFFSET, server.output_size);
@@ -237,6 +249,9 @@ static outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
 /* Checks a RUN completely before anything is executed. */
 static outcome check_run(const uint8_t *payload, uint32_t size) {
     const dqt_model *model = server.model;
+    if ((server.features & DQT_FEATURE_DAMAGED) != 0u) {
+        return refused(DQT_NAK_DAMAGED, 0);
+    }
     if (size < DQT_RUN_SIZE) {
         return refused(DQT_NAK_BAD_LENGTH, DQT_RUN_SIZE);
     }
@@ -360,6 +375,7 @@ static outcome execute(uint32_t type, const uint8_t *payload, uint32_t size, uin
         return refused(DQT_NAK_BAD_LENGTH, 0);
     }
     if (type == DQT_TYPE_HELLO) {
+        inspect();
         return hello(out);
     }
     return type == DQT_TYPE_STATS ? statistics(out) : answered(0);

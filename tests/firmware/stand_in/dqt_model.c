@@ -92,10 +92,9 @@ static const dqt_place inputs[] = {{0, INPUT_SIZE}}, outputs[] = {{INPUT_SIZE + 
 /* MODEL_B differs in its hash only, so that a test can tell which of the two is served. */
 #define MODEL(first)                                                                                                   \
     {                                                                                                                  \
-        .layers = layers, .weights = (const uint8_t *)widths, .weights_size = sizeof widths, .arena_size = 744,        \
-        .inputs = inputs, .outputs = outputs, .input_count = 1, .output_count = 1, .choices = CHOICES,                 \
-        .decide_at = STAND_IN_DECIDE_AT, .logits = LOGITS, .layer_count = 4, .adaptive_count = 2, .candidate_max = 3,  \
-        .hash = {                                                                                                      \
+        .layers = layers, .weights = (const uint8_t *)widths, .weights_size = 0, .arena_size = 744, .inputs = inputs,  \
+        .outputs = outputs, .input_count = 1, .output_count = 1, .choices = CHOICES, .decide_at = STAND_IN_DECIDE_AT,  \
+        .logits = LOGITS, .layer_count = 4, .adaptive_count = 2, .candidate_max = 3, .hash = {                         \
             first,                                                                                                     \
             0xA1,                                                                                                      \
             0xA2,                                                                                                      \
