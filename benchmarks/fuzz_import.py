@@ -108,7 +108,7 @@ def try_import(seed: int) -> tuple[dict[str, Any], tuple[Graph, Codes] | None]:
         found["layers"] = dict(Counter(type(layer).__name__ for layer in graph.layers))
         found["largest"] = beside.largest_alone
         found["beyond"] = [layer.name for layer in beside.beyond]
-        found["exact"] = {layer.name: layer.note for layer in beside.layers if layer.alone > 1 and layer.right}
+        found["exact"] = {layer.name: layer.note for layer in beside.layers if layer.explained}
         found["mixed"] = any(not layer.comparable for layer in beside.layers)
     found["devices"] = {}
     return found, (graph, codes[:ON_DEVICE])

@@ -138,7 +138,7 @@ def read(case: OperatorCase, kind: str) -> tuple[Row, tuple[Graph, Codes] | None
         codes = nested.quantize(typical.reshape(-1, *source.shape), source.scale, source.zero_point)
         if kind == "tflite":
             try:
-                cell["agrees"] = compare(graph, path, codes[:COMPARED]).largest_alone
+                cell["agrees"] = compare(graph, path, codes[:COMPARED]).largest_off
             except BadFileError as error:  # the file is one that TFLite itself cannot run
                 return {"unwritten": error.what[:160]}, None
         else:

@@ -100,6 +100,11 @@ class Comparison(Shown):
         return max((layer.alone for layer in self.layers if layer.comparable), default=0)
 
     @property
+    def largest_off(self) -> int:
+        """The same without layers where ours is the exact result and the runtime the less exact one."""
+        return max((layer.alone for layer in self.layers if layer.comparable and not layer.explained), default=0)
+
+    @property
     def beyond(self) -> tuple[LayerDifference, ...]:
         """Layers that are more than one code off, given equal inputs, where the runtime is not the less exact one."""
         return tuple(layer for layer in self.layers if layer.beyond)

@@ -42,6 +42,11 @@ class LayerDifference:
     right: bool = True
 
     @property
+    def explained(self) -> bool:
+        """Whether it is more than one code from the runtime's because the runtime's is off."""
+        return self.alone > 1 and self.right
+
+    @property
     def beyond(self) -> bool:
         """Whether it is more than one code from the runtime's, and the runtime's is not the one that is off."""
         return self.comparable and self.alone > 1 and not self.right

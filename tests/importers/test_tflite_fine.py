@@ -128,7 +128,7 @@ def test_compare_says_that_tflite_is_the_less_exact_one(tmp_path: Path) -> None:
     assert wrong > 100, "otherwise this runtime multiplies right, and shows nothing"
     result = compare(graph, path, near())
     (layer,) = (layer for layer in result.layers if layer.alone > 1)
-    assert (layer.alone, layer.right, result.beyond) == (255, True, ())
+    assert (layer.alone, layer.explained, result.beyond, result.largest_off <= 1) == (255, True, (), True)
     assert layer.note.startswith(f"{wrong} codes are more than one apart: ours are the exact result, ")
     assert layer.note.endswith("is the less exact one")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,73 +17,27 @@ Padding = tuple[int, int, int, int] | Literal["same", "valid"]
 
 
 def _conv(call: Call) -> Value:
-    layer, x = call.layer, image(call)
-    kernel = _two_dimensional(floats(layer.kernel))
-    return call.builder.reshape(
-        activated(
-            call,
-            lambda fused: call.builder.conv(
-                call.name,
-                x,
-                weights_of(layer, kernel.transpose(3, 0, 1, 2)),
-                stride=pair(layer.strides),
-                padding=_padding(call, kernel),
-                dilation=pair(layer.dilation_rate),
-                groups=int(layer.groups),
-                activation=fused,
-                source=call.source,
-            ),
-        ),
-        call.shape,
+    kernel = _two_dimensional(floats(call.layer.kernel))
+    weights = weights_of(call.layer, kernel.transpose(3, 0, 1, 2))
+    groups = int(call.layer.groups)
+    return _finished(
+        call, partial(call.builder.conv, call.name, image(call), weights, groups=groups, **_steps(call, kernel))
     )
 
 
 def _depthwise(call: Call) -> Value:
-    layer, x = call.layer, image(call)
-    kernel = _two_dimensional(floats(layer.kernel))
-    return call.builder.reshape(
-        activated(
-            call,
-            lambda fused: call.builder.depthwise(
-                call.name,
-                x,
-                weights_of(layer, kernel.transpose(2, 3, 0, 1)),
-                stride=pair(layer.strides),
-                padding=_padding(call, kernel),
-                dilation=pair(layer.dilation_rate),
-                activation=fused,
-                source=call.source,
-            ),
-        ),
-        call.shape,
-    )
+    kernel = _two_dimensional(floats(call.layer.kernel))
+    weights = weights_of(call.layer, kernel.transpose(2, 3, 0, 1))
+    return _finished(call, partial(call.builder.depthwise, call.name, image(call), weights, **_steps(call, kernel)))
 
 
 def _separable(call: Call) -> Value:
-    layer, x = call.layer, image(call)
-    depthwise = _two_dimensional(floats(layer.depthwise_kernel))
-    pointwise = _two_dimensional(floats(layer.pointwise_kernel))
-    between = call.builder.depthwise(
-        f"{call.name}_depthwise",
-        x,
-        Weights(np.ascontiguousarray(depthwise.transpose(2, 3, 0, 1)), None, None),
-        stride=pair(layer.strides),
-        padding=_padding(call, depthwise),
-        dilation=pair(layer.dilation_rate),
-    )
-    return call.builder.reshape(
-        activated(
-            call,
-            lambda fused: call.builder.conv(
-                call.name,
-                between,
-                weights_of(layer, pointwise.transpose(3, 0, 1, 2)),
-                activation=fused,
-                source=call.source,
-            ),
-        ),
-        call.shape,
-    )
+    depthwise = _two_dimensional(floats(call.layer.depthwise_kernel))
+    pointwise = _two_dimensional(floats(call.layer.pointwise_kernel))
+    taps = Weights(np.ascontiguousarray(depthwise.transpose(2, 3, 0, 1)), None, None)
+    between = call.builder.depthwise(f"{call.name}_depthwise", image(call), taps, **_steps(call, depthwise))
+    weights = weights_of(call.layer, pointwise.transpose(3, 0, 1, 2))
+    return _finished(call, partial(call.builder.conv, call.name, between, weights))
 
 
 def _transposed(call: Call) -> Value:
@@ -96,31 +52,31 @@ def _transposed(call: Call) -> Value:
         max((n - 1) * step + k - out, 0) // 2 if layer.padding == "same" else 0
         for n, step, k, out in zip(x.shape, stride, kernel.shape, size, strict=False)
     ]
-    return call.builder.reshape(
-        activated(
-            call,
-            lambda fused: call.builder.transposed_conv(
-                call.name,
-                x,
-                weights_of(layer, kernel.transpose(2, 0, 1, 3)),
-                stride=stride,
-                padding=(hidden[0], hidden[1]),
-                size=(size[0], size[1]),
-                activation=fused,
-                source=call.source,
-            ),
-        ),
-        call.shape,
+    weights = weights_of(layer, kernel.transpose(2, 0, 1, 3))
+    padding, whole = (hidden[0], hidden[1]), (size[0], size[1])
+    return _finished(
+        call,
+        partial(call.builder.transposed_conv, call.name, x, weights, stride=stride, padding=padding, size=whole),
     )
 
 
+def _finished(call: Call, layer: Callable[..., Value]) -> Value:
+    """A layer with its activation, in Keras' shape: a series is no image."""
+    made = activated(call, lambda fused: layer(activation=fused, source=call.source))
+    return call.builder.reshape(made, call.shape)
+
+
+def _steps(call: Call, kernel: Floats) -> dict[str, Any]:
+    """How a kernel goes over its input."""
+    layer = call.layer
+    stride, dilation = pair(layer.strides), pair(layer.dilation_rate)
+    return {"stride": stride, "padding": _padding(call, kernel), "dilation": dilation}
+
+
 def _dense(call: Call) -> Value:
-    kernel = floats(call.layer.kernel)
+    weights = weights_of(call.layer, floats(call.layer.kernel).T)
     return activated(
-        call,
-        lambda fused: call.builder.dense(
-            call.name, call.x, weights_of(call.layer, kernel.T), activation=fused, source=call.source
-        ),
+        call, lambda fused: call.builder.dense(call.name, call.x, weights, activation=fused, source=call.source)
     )
 
 
