@@ -262,6 +262,7 @@ CASES = (
     ),
     Case("Concat of constant columns", lambda m, x: m.add("Concat", x, m.random(1, 4, 6, 2), axis=3), moves=True),
     Case("Concat of flat maps", two_flat_maps),
+    Case("Softmax of one element", lambda m, x: m.add("Mul", x, m.add("Softmax", m.conv(x, 4, 1, (1, 1)), axis=1))),
     Case("Split", halves_swapped, moves=True),
     Case("Slice", op("Slice", [1, 6], [100, 0], [2, 3], [2, -2]), moves=True),
     Case("Slice before version 10", op("Slice", starts=[1], ends=[3], axes=[1]), opset=9, moves=True),

@@ -75,6 +75,10 @@ OPERATORS: dict[str, tuple[Callable[[Maker, str], Any], str]] = {
         lambda m, x: m.add("Fancy", x, domain="com.example"),
         "no operator of ONNX itself",
     ),
+    "what tf2onnx does not know": (
+        lambda m, x: m.add("StatefulPartitionedCall", x),
+        "left as it is; nearest supported form: the model as .keras or .tflite",
+    ),
     "augmentation that an exporter kept": (
         lambda m, x: m.add("Mul", x, m.add("RandomUniformLike", x)),
         "random numbers, which only training needs; nearest supported form: the model exported for inference",

@@ -117,9 +117,8 @@ def softmax(context: Context, node: RawNode) -> None:
     rank = len(view.shape)
     old = context.raw.opset < SOFTMAX_AXIS
     axis = int(node.attributes.get("axis", 1 if old else -1)) % max(rank, 1)
-    axes = [a for a in (range(axis, rank) if old else [axis]) if view.shape[a] > 1]
-    if not axes:
-        raise Unfit(f"it works along an axis of one element of {view.shape}", "two channels or more")
+    over = list(range(axis, rank) if old else [axis])
+    axes = [a for a in over if view.shape[a] > 1] or over[-1:]  # of one element it is 1, whatever that is
     before = [a for a in view.lying() if a not in axes]
     target = context.target(node, bounded=PROBABILITY)
     x = context.as_axes(view, [*before, *axes], context.name(node))

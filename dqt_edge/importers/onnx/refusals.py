@@ -61,6 +61,10 @@ FAMILIES: dict[str, tuple[str, str]] = {
         ),
     ),
     **dict.fromkeys(
+        ("StatefulPartitionedCall", "PartitionedCall"),
+        ("it is a function of TensorFlow that the exporter left as it is", "the model as .keras or .tflite"),
+    ),
+    **dict.fromkeys(
         ("Random", "StatelessRandom", "Bernoulli", "Multinomial"),
         ("it makes random numbers, which only training needs", _INFERENCE),
     ),
