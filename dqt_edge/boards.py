@@ -56,7 +56,7 @@ class Cpu:
         if self.core == "host":
             return ("plain",)
         own = [name for name, has in (("mve", self.mve), ("dsp", self.dsp)) if has]
-        return (*(own or ["scalar"]), "plain")
+        return (*(own or ["scalar"]), "words", "plain")
 
     @property
     def thumb1(self) -> bool:

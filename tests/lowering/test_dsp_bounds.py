@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from dqt_edge.graph import AveragePool2D, Conv2D, Graph, Pair, Requantize, Tensor, Window, interpreter
+from dqt_edge.graph import Conv2D, Graph, Pair, Tensor, Window, interpreter
 from dqt_edge.lowering.records import Proof
 from tests.support.kernel_cases import full_scale
-from tests.support.rig import cases, kernel_rig
-from tests.support.rig.cases import CORES, make_rig, plan_case
+from tests.support.rig import cases
+from tests.support.rig.cases import make_rig, plan_case
 from tests.support.rig.kernel_layers import Case
 from tests.support.rig.kernel_rig import Job
 
@@ -70,7 +68,7 @@ def job_of(pair: Pair, weight: int, count: int, rest: int, geometry: str) -> Job
     return planned(layer, graph, shape, count)
 
 
-def planned(layer: Conv2D | AveragePool2D, graph: Graph, shape: tuple[int, int, int], seed: int) -> Job:
+def planned(layer: Conv2D, graph: Graph, shape: tuple[int, int, int], seed: int) -> Job:
     """A layer on codes that are all 255, and on some that are 0 or 255 by chance."""
     codes = np.full((2, *shape), 255, np.uint8)
     codes[1] = np.random.default_rng(seed).choice(np.array([0, 255], np.uint8), shape)
@@ -91,34 +89,3 @@ def test_at_the_bound_of_a_form_and_one_past_it(pair: Pair, weight: int, most: i
     kept = [dataclasses.replace(job, layer=dataclasses.replace(job.layer, proofs=(Proof(proved),))) for job in past]
     _, failures = make_rig("m4").run(kept)
     assert {(failure.kind, failure.job) for failure in failures} == {("differs", i) for i in range(len(kept))}
-
-
-def pool_of(kernel: tuple[int, int], beside: int) -> Job:
-    """The mean of a window in an input with as many rows, and ``beside`` columns more: if 0, its rows are one run."""
-    shape, window = (kernel[0], kernel[1] + beside, 7), Window(kernel)
-    elements = kernel[0] * kernel[1]
-    requantize = Requantize(np.array([2**31 // elements], np.int32), np.array([32], np.uint8))
-    layer = AveragePool2D("l", "x", "y", window, (elements,), np.zeros(1, np.int32), requantize)
-    target = (*window.output_size(*shape[:2]), 7)
-    graph = Graph("pools", (Tensor("x", shape, 0.02), Tensor("y", target, 0.02)), (layer,), "x", "y")
-    return planned(layer, graph, shape, elements)
-
-
-def test_average_pooling_folds_before_16_bits_are_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They hold 257 codes of 255, and the kernel folds after 256. One that folds after 258 is wrong from 258 on."""
-    kernels = [(2, 3), (1, 255), (16, 16), (2, 129), (129, 2), (31, 25), (32, 32), (64, 64)]
-    jobs = [pool_of(kernel, beside) for kernel in kernels for beside in (0, 1)]
-    assert all(job.layer.kernel == "average_pool2d_dsp" for job in jobs)
-    count, failures = make_rig("m4").run(jobs)
-    assert (count, failures) == (2 * len(jobs), [])
-    files = kernel_rig.kernel_files
-
-    def late(*arguments: Any) -> dict[str, str]:
-        return {
-            path: text.replace("#define MOST 256u", "#define MOST 258u") for path, text in files(*arguments).items()
-        }
-
-    monkeypatch.setattr(kernel_rig, "kernel_files", late)
-    chosen = CORES["m4"]
-    _, failures = kernel_rig.Rig(chosen.board, chosen.planned_for, tmp_path).run(jobs)
-    assert {failure.job for failure in failures} == set(range(6, len(jobs)))

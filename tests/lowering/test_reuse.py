@@ -94,7 +94,7 @@ def layers(draw, kernel: str):
     if "depthwise" in kernel:
         weights = np.zeros((channels, *size), np.int8)
         return DepthwiseConv2D("l", "x", "y", weights, bias, rq(channels), window=window), tensors
-    if kernel == "max_pool2d":
+    if kernel.startswith("max_pool2d"):
         return MaxPool2D("l", "x", "y", window), tensors
     return AveragePool2D("l", "x", "y", window, (1,), np.zeros(1, np.int32), rq(1)), tensors
 

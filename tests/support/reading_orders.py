@@ -156,6 +156,12 @@ def by_row(r: Reader):
         yield r.bytes[new].ravel(), list(r.out[y])
 
 
+def by_rows(r: Reader):
+    """All rows under a row of windows, those again that the row before had."""
+    for y in range(r.target[0]):
+        yield r.bytes[r.rows(y)].ravel(), list(r.out[y])
+
+
 def conv2d_scalar(r: Reader):
     flat = scalar.is_flat(r.source, r.target, r.layer.window)
     return by_segment(r, 2 * scalar.segment_pairs(r.source[2])) if flat else by_row(r)
@@ -205,5 +211,7 @@ ORDERS = {
     "depthwise_conv2d_mve": depthwise_mve,
     "max_pool2d": by_element,
     "average_pool2d": by_element,
-    "average_pool2d_dsp": lambda r: by_element(r, 4),
+    "max_pool2d_words": by_rows,
+    "average_pool2d_words": lambda r: by_element(r, 4 if r.target[2] >= 4 else 1),
+    "average_pool2d_mve": lambda r: by_element(r, 8),
 }

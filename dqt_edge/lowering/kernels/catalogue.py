@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from ...boards import Cpu
 from ...errors import UnsupportedError
 from ...graph import Layer
-from . import dsp, dsp_conv, dsp_dense, dsp_winograd, mve, plain, scalar
+from . import dsp, dsp_conv, dsp_dense, dsp_winograd, mve, plain, scalar, words
 from .kernel import Choice, Kernel, Limit, Source, Tensors, closure
 
 FAMILIES: dict[str, tuple[Kernel, ...]] = {
     "plain": plain.KERNELS,
+    "words": words.KERNELS,
     "scalar": scalar.KERNELS,
     "dsp": dsp.KERNELS,
     "mve": mve.KERNELS,
@@ -20,6 +21,7 @@ FAMILIES: dict[str, tuple[Kernel, ...]] = {
 
 _LIMITS: dict[str, tuple[Limit, ...]] = {
     "plain": plain.LIMITS,
+    "words": (),
     "scalar": scalar.LIMITS,
     "dsp": dsp.LIMITS,
     "mve": mve.LIMITS,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...graph import Add, Conv2D, DepthwiseConv2D, Tensor, Window
+from ...graph import Conv2D, DepthwiseConv2D, Tensor, Window
 from ..arena import Overlap
-from . import descriptors, mve_dense, mve_planes, packing
+from . import descriptors, mve_dense, mve_planes, mve_unweighted, packing
 from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
 from .mve_planes import LANES, padded
-from .orders import NEVER, Geometry, by_segment, distance, same_shapes, side_by_side, sliding
+from .orders import NEVER, Geometry, by_segment, distance, sliding
 
 DECODED = 16384
 """Bytes of decoded weights beyond which a larger block gains under 3 %: windows are gathered once for each block."""
@@ -113,6 +113,6 @@ KERNELS = (
         ways=lambda layer, tensors: [Way(depthwise_scratch(layer, tensors[layer.output]))],
         order=sliding(_depthwise_order),
     ),
-    Kernel(Source("mve", "add_mve"), (Add,), descriptors.addition, serves=same_shapes, order=side_by_side),
+    *mve_unweighted.KERNELS,
     *mve_dense.KERNELS,
 )

@@ -118,6 +118,11 @@ def new_rows(g: Geometry) -> Ints:
     return np.where(begin < last, begin * g.row, NEVER)
 
 
+def by_rows(g: Geometry) -> Overlap:
+    """A turn is an output row: reads all input rows under its windows, then writes the row."""
+    return Overlap(distance(g.top.clip(0) * g.row, ends(g.target[0], g.target[1] * g.target[2])))
+
+
 def by_segment(g: Geometry, pixels: int) -> Overlap:
     """A turn is a segment of ``pixels``, across the ends of rows: reads their windows, writes all their channels."""
     starts = np.arange(0, g.target[0] * g.target[1], pixels, dtype=np.int64)

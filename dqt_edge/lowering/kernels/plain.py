@@ -127,7 +127,13 @@ KERNELS = (
     Kernel(Source("plain", "pad"), (Pad,), unweighted.padding, order=moved(padded)),
     Kernel(Source("plain", "resize"), (Resize,), unweighted.resizing, order=moved(resized)),
     Kernel(Source("plain", "concat"), (Concat,), descriptors.concatenation, order=concatenated),
-    Kernel(Source("plain", "max_pool2d", "pool2d", "max"), (MaxPool2D,), descriptors.pool, order=sliding(by_element)),
+    Kernel(
+        Source("plain", "max_pool2d", "pool2d", "max"),
+        (MaxPool2D,),
+        descriptors.pool,
+        order=sliding(by_element),
+        fallback=True,
+    ),
     Kernel(
         Source("plain", "average_pool2d", "pool2d", "average"),
         (AveragePool2D,),

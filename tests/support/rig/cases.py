@@ -107,9 +107,10 @@ Key = tuple[str, str, str]
 
 
 def own_kernels(kind: str, core: str) -> set[str]:
-    """Kernels of a core's family for a kind's operator."""
-    family = catalogue.FAMILIES[CORES[core].family]
-    return {kernel.name for kernel in family if OPERATORS[kind] in kernel.operators}
+    """Kernels for a kind's operator of a core's own family, and of those that take four codes as a word."""
+    families = {CORES[core].family, "words"} & set(load_board(CORES[core].planned_for).cpu.families)
+    kernels = (kernel for family in families for kernel in catalogue.FAMILIES[family])
+    return {kernel.name for kernel in kernels if OPERATORS[kind] in kernel.operators}
 
 
 def runs_on(kind: str, core: str) -> bool:

@@ -1,0 +1,28 @@
+"""Kernels for MVE of layers without weights: which of them they take."""
+
+from __future__ import annotations
+
+from ...graph import Add, AveragePool2D
+from . import descriptors
+from .kernel import Kernel, Source, Tensors
+from .orders import by_element, same_shapes, side_by_side, sliding
+
+LANES, CHANNELS_MIN = 8, 3
+"""Channels that average_pool2d_mve adds up at a time, and fewest that are worth a vector."""
+
+
+def _takes_average(layer: AveragePool2D, tensors: Tensors) -> bool:
+    """From three channels on, and every shift is 32: then a product's high word is the whole requantisation."""
+    return tensors[layer.output].shape[2] >= CHANNELS_MIN and bool((layer.requantize.shift == 32).all())
+
+
+KERNELS = (
+    Kernel(Source("mve", "add_mve"), (Add,), descriptors.addition, serves=same_shapes, order=side_by_side),
+    Kernel(
+        Source("mve", "average_pool2d_mve"),
+        (AveragePool2D,),
+        descriptors.pool,
+        serves=_takes_average,
+        order=sliding(lambda g: by_element(g, LANES)),
+    ),
+)
