@@ -5,10 +5,53 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ...graph import LOOPS_MAX, Add, Lookup, Maximum, Minimum, Multiply, Pad, Rearrange, Resize, Shape, Softmax
+from ...graph import (
+    LOOPS_MAX,
+    Add,
+    AveragePool2D,
+    Concat,
+    Lookup,
+    Maximum,
+    Minimum,
+    Multiply,
+    Pad,
+    Rearrange,
+    Requantize,
+    Resize,
+    Shape,
+    Softmax,
+    nested,
+)
 from .. import records
-from .kernel import Context, Described, Way
+from .kernel import Context, Described, Tensors, Way
 from .packing import Planes
+
+
+def one_product(rq: Requantize, most: npt.NDArray[np.int64]) -> bool:
+    """Whether accumulators of each channel, at most ``most`` in magnitude, are requantised by one product's high word.
+
+    They are if the right shift is 32, or less and an accumulator can be shifted left by the difference.
+    """
+    shift = rq.shift.astype(np.int64)
+    return bool((shift <= 32).all() and (most << (32 - shift).clip(0) <= nested.INT32_MAX).all())
+
+
+def scales_mean(layer: AveragePool2D, _tensors: Tensors) -> bool:
+    """See :func:`one_product`."""
+    return one_product(layer.requantize, 2 * 255 * np.array(layer.counts) + np.abs(layer.bias_twice.astype(np.int64)))
+
+
+def scales_product(layer: Multiply, _tensors: Tensors) -> bool:
+    """See :func:`one_product`."""
+    return one_product(layer.requantize, np.array([layer.bound]))
+
+
+def scales_parts(layer: Concat, tensors: Tensors) -> bool:
+    """See :func:`one_product`; of the parts that are not copied."""
+    zero = np.array([tensors[name].zero_point for name in layer.inputs])
+    most = 2 * 255 + np.abs(layer.bias_twice.astype(np.int64) - 2 * zero)
+    kept = [layer.keeps(i, int(z)) for i, z in enumerate(zero)]
+    return one_product(layer.requantize, np.where(kept, 0, most))
 
 
 def broadcast_loops(first: Shape, second: Shape) -> list[tuple[int, int, int]]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...graph import AveragePool2D, MaxPool2D
+from ...graph import Add, AveragePool2D, Concat, Maximum, MaxPool2D, Minimum, Multiply
 from ..arena import Overlap
-from . import descriptors, packing
+from . import descriptors, packing, unweighted
 from .kernel import Kernel, Source, Tensors, Way
-from .orders import Geometry, by_element, by_rows, sliding
+from .orders import Geometry, by_element, by_rows, concatenated, same_shapes, side_by_side, sliding
 
 
 def _columns(layer: MaxPool2D, tensors: Tensors) -> Sequence[Way]:
@@ -24,6 +24,10 @@ def _columns(layer: MaxPool2D, tensors: Tensors) -> Sequence[Way]:
 def _four_channels(g: Geometry) -> Overlap:
     """A turn is four channels of a pixel, or one where there are fewer than four."""
     return by_element(g, packing.TILE if g.target[2] >= packing.TILE else 1)
+
+
+def _operands(name: str, variant: str) -> Source:
+    return Source("words", name, "operands_words", variant)
 
 
 KERNELS = (
@@ -38,6 +42,27 @@ KERNELS = (
         Source("words", "average_pool2d_words"),
         (AveragePool2D,),
         descriptors.pool,
+        serves=unweighted.scales_mean,
         order=sliding(_four_channels),
+    ),
+    Kernel(
+        _operands("add_words", "same"), (Add,), descriptors.addition, serves=same_shapes, order=side_by_side
+    ),
+    Kernel(_operands("add_broadcast_words", "add"), (Add,), unweighted.broadcast_sum, order=side_by_side),
+    Kernel(
+        _operands("multiply_words", "multiply"),
+        (Multiply,),
+        unweighted.product,
+        serves=unweighted.scales_product,
+        order=side_by_side,
+    ),
+    Kernel(_operands("maximum_words", "maximum"), (Maximum,), unweighted.extreme, order=side_by_side),
+    Kernel(_operands("minimum_words", "minimum"), (Minimum,), unweighted.extreme, order=side_by_side),
+    Kernel(
+        Source("words", "concat_words"),
+        (Concat,),
+        descriptors.concatenation,
+        serves=unweighted.scales_parts,
+        order=concatenated,
     ),
 )

@@ -91,6 +91,24 @@ static inline uint32_t dqt_word_smaller(uint32_t a, uint32_t b) {
 #endif
 }
 
+/* The nearest code of each byte within a byte of `low` and of `high`, which hold one code four times. */
+static inline uint32_t dqt_word_clamp(uint32_t codes, uint32_t low, uint32_t high) {
+#if !DQT_WORD_BYTES
+    if (low == 0u && high == UINT32_MAX) {
+        return codes;
+    }
+#endif
+    return dqt_word_smaller(dqt_word_larger(codes, low), high);
+}
+
+/* The same of a single value, which may be no code. */
+static inline uint8_t dqt_word_clamp_one(int32_t value, uint32_t low, uint32_t high) {
+    const int32_t least = (int32_t)(low & 0xFFu);
+    const int32_t most = (int32_t)(high & 0xFFu);
+    value = value < least ? least : value;
+    return (uint8_t)(value > most ? most : value);
+}
+
 /* Bytes 0 and 2 of a word added to the halves of `sums`, and bytes 1 and 3. */
 static inline uint32_t dqt_word_add_even(uint32_t sums, uint32_t word) {
 #if DQT_WORD_BYTES
@@ -138,14 +156,17 @@ static inline uint32_t dqt_word_saturate(int32_t value) {
 #endif
 }
 
-/* Requantisation in one product: of accumulators of at most `most`, by a right shift of up to 32. */
-static inline bool dqt_word_scales(uint32_t most, uint32_t shift) {
-    return shift <= 32u && most <= (uint32_t)INT32_MAX >> (32u - shift);
+/* Requantisation in one product, before the clamp. left: 32 less the right shift; the exporter has proved that an
+ * accumulator shifted by it fits int32. */
+static inline int32_t dqt_word_value(int32_t twice, int32_t multiplier, uint32_t left) {
+    return dqt_word_scale(dqt_shift_left(twice, left), multiplier);
 }
 
-/* Code of a twice-accumulator, before the clamp to anything but 0..255. left: 32 less the right shift. */
-static inline uint32_t dqt_word_code(int32_t twice, int32_t multiplier, uint32_t left) {
-    return dqt_word_saturate(dqt_word_scale(dqt_shift_left(twice, left), multiplier));
+/* Four values as codes. */
+static inline uint32_t dqt_word_codes(int32_t a, int32_t b, int32_t c, int32_t d) {
+    const uint32_t even = dqt_word_saturate(a) | dqt_word_saturate(c) << 16;
+    const uint32_t odd = dqt_word_saturate(b) | dqt_word_saturate(d) << 16;
+    return even | odd << 8;
 }
 
 #endif
