@@ -45,9 +45,7 @@ KERNELS = (
         serves=unweighted.scales_mean,
         order=sliding(_four_channels),
     ),
-    Kernel(
-        _operands("add_words", "same"), (Add,), descriptors.addition, serves=same_shapes, order=side_by_side
-    ),
+    Kernel(_operands("add_words", "same"), (Add,), descriptors.addition, serves=same_shapes, order=side_by_side),
     Kernel(_operands("add_broadcast_words", "add"), (Add,), unweighted.broadcast_sum, order=side_by_side),
     Kernel(
         _operands("multiply_words", "multiply"),
