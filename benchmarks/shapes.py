@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from dqt_edge.boards import Board
 from dqt_edge.errors import DqtError, MismatchError
 from dqt_edge.graph import FULL, Graph, Pair, interpreter, pair_text
 from dqt_edge.lowering.plan import make_plan
@@ -37,6 +38,7 @@ from tests.support.rig.kernel_rig import Batch, Job, Rig
 from tests.support.rig.layer_case import checksums
 
 from .counting import CountFile
+from .measuring import machine
 from .networks import CORES, FOLDER, TOLERANCE, WIDTH
 from .shape_layers import NAME, SHAPES, LayerShape
 from .shape_peers import Bakenn, cmsis_nn
@@ -128,7 +130,7 @@ def measured(core: str, names: Iterable[str], state: Working) -> Iterator[tuple[
         MismatchError: An output differs from the interpreter's.
         ToolchainError: Compiler, QEMU or the model's program failed.
     """
-    rig = make_rig(core)
+    rig, board = make_rig(core), machine(core)[0]
     code = hashlib.sha256(repr(elf.load_parts(rig.image)).encode())
     missing = why_none(rig.board.cpu.core)
     model = None if missing else model_of(rig.board.cpu.core, rig.image)
@@ -136,7 +138,7 @@ def measured(core: str, names: Iterable[str], state: Working) -> Iterator[tuple[
     for name in names:
         shape = SHAPES[name]
         graphs = [shape.graph, shape.fixed()] if shape.adaptive else [shape.graph]
-        jobs = [job_of(rig, shape, graph) for graph in graphs]
+        jobs = [job_of(shape, graph, board) for graph in graphs]
         digest = code.copy()
         for job in jobs:
             batch = Batch(rig)
@@ -150,9 +152,9 @@ def measured(core: str, names: Iterable[str], state: Working) -> Iterator[tuple[
         yield name, row
 
 
-def job_of(rig: Rig, shape: LayerShape, graph: Graph) -> Job:
+def job_of(shape: LayerShape, graph: Graph, board: Board) -> Job:
     """The layer as the planner sees it, with all its operands in the arena."""
-    plan = make_plan(graph, rig.planned_for)
+    plan = make_plan(graph, board)
     planned = next(layer for layer in plan.layers if layer.name == NAME)
     codes = inputs_of(shape)
     operands = tuple(codes[name].reshape(INPUTS, -1) for name in shape.layer.inputs)

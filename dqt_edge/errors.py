@@ -27,6 +27,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 NAMES_SHOWN = 20
 """Of the names that could have been meant."""
@@ -48,6 +50,10 @@ class DqtError(Exception):
         self.what = what
         self.where = where
         self.next_step = next_step
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it reaches another process: its arguments go by name."""
+        return partial(type(self), where=self.where, next_step=self.next_step), (self.what,)
 
     def __str__(self) -> str:
         return f"error: {self.what}\n  where: {self.where}\n  next:  {self.next_step}"
