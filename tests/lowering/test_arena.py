@@ -98,7 +98,7 @@ def test_plans_of_random_networks_stay_near_the_lower_bound(seed: int) -> None:
     assert plan.memory_lower_bound <= plan.memory_size <= 1.3 * plan.memory_lower_bound
 
 
-@pytest.mark.parametrize(("name", "most"), [("resnet8", 39_144), ("dscnn", 14_760), ("vww", 38_544), ("ad", 1_920)])
+@pytest.mark.parametrize(("name", "most"), [("resnet8", 41_680), ("dscnn", 14_760), ("vww", 38_544), ("ad", 1_920)])
 def test_networks_of_mlperf_tiny_take_hardly_more_than_the_least_that_is_possible(name: str, most: int) -> None:
     plan = make_plan(TOPOLOGIES[name](), load_board("qemu-m4"))
     assert plan.memory_lower_bound <= plan.memory_size <= min(most, 1.008 * plan.memory_lower_bound)
