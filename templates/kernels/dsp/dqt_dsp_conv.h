@@ -33,7 +33,7 @@ typedef struct {
 typedef struct {
     int32_t bias_twice; /* with the zero point of the residual folded in */
     int32_t multiplier;
-    int32_t residual_multiplier;
+    int32_t residual_multiplier; /* dqt_dsp_shifted: see there */
 } dqt_dsp_channel;
 
 /* What a call of the micro-kernel computes: some tiles of four channels at some pairs of pixels. The micro-kernel
@@ -53,7 +53,7 @@ typedef struct {
     uint32_t centring;    /* 2^(8 - bits of weight) - 1 - 2 * weight_zero */
     dqt_dsp_run *runs;    /* advanced by one pair less than there are */
     uintptr_t rest;       /* where the first run goes on after its first two K */
-    uintptr_t outputs;    /* dqt_dsp_codes, dqt_dsp_fused, or dqt_dsp_raw */
+    uintptr_t outputs;    /* dqt_dsp_codes, dqt_dsp_fused, dqt_dsp_shifted, or dqt_dsp_raw */
     uintptr_t again;      /* dqt_dsp_tile */
     uint32_t pairs;       /* 1 or more */
     uint32_t output_step; /* bytes from the outputs behind the last tile to those of the next pair of pixels */
@@ -67,8 +67,9 @@ _Static_assert(sizeof(void *) != 4 ||
 
 /* The micro-kernel (dqt_dsp_multiply.S), and labels in it. */
 void dqt_dsp_multiply(dqt_dsp_job *job);
-extern const uint8_t dqt_dsp_tile[], dqt_dsp_skip[];                  /* start of a tile; step of the program */
-extern const uint8_t dqt_dsp_codes[], dqt_dsp_fused[], dqt_dsp_raw[]; /* codes; with a residual; raw: see docs */
+extern const uint8_t dqt_dsp_tile[], dqt_dsp_skip[];   /* start of a tile; step of the program */
+extern const uint8_t dqt_dsp_codes[], dqt_dsp_fused[]; /* codes; with a residual */
+extern const uint8_t dqt_dsp_shifted[], dqt_dsp_raw[]; /* codes of any shifts; int32: see docs */
 extern const uint8_t dqt_dsp_wide_first[], dqt_dsp_wide_loop[], dqt_dsp_wide_end[];
 extern const uint8_t dqt_dsp_packed_first[], dqt_dsp_packed_loop[], dqt_dsp_packed_end[];
 extern const uint8_t dqt_dsp_long_first[], dqt_dsp_long_loop[], dqt_dsp_long_end[];
@@ -91,6 +92,8 @@ typedef struct {
     uint32_t row;      /* words of operands of a row */
     uint32_t step;     /* words between two pairs of pixels */
     uint32_t plain;    /* 1: the micro-kernel requantises */
+    uint32_t shifted;  /* 1: with shifts of their own */
+    uintptr_t outputs; /* of the micro-kernel, if plain */
     dqt_dsp_job job;
     dqt_dsp_run *runs;
     dqt_dsp_channel *channels;
