@@ -112,7 +112,7 @@ class Elementwise(Moves):
             fields = {
                 "weights": (FULL_WEIGHT * np.sign(by_channel[0])).astype(np.int64)[:, None, None],
                 "weight_scales": scales,
-                "bias": np.floor(by_channel[1] / (scale * scales) + 0.5).astype(np.int64),
+                "bias": by_channel[1] / (scale * scales),
             }
         fields |= {"window": Window((1, 1)), "activation": activation, "affine": True}
         output = self.node(name, "depthwise", (edge,), shape, quant, source, **fields)

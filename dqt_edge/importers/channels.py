@@ -69,7 +69,7 @@ def mac_fields(node: Node, source: Tensor, result: Tensor, candidates: tuple[Pai
     multipliers, shifts, biases = [], [], []
     for i in range(len(weights)):
         multiplier = source.scale * float(node.weight_scales[i]) / result.scale
-        row, twice, pair = _Channel(weights[i], offset, int(node.bias[i]), multiplier).integers(
+        row, twice, pair = _Channel(weights[i], offset, float(node.bias[i]), multiplier).integers(
             source, result, candidates
         )
         weights[i] = row
@@ -106,7 +106,7 @@ class _Channel:
 
     weights: npt.NDArray[np.int8]
     offset: int
-    bias: int
+    bias: float
     multiplier: float
 
     def integers(
@@ -132,14 +132,17 @@ class _Channel:
         shift = 2 * result.zero_point / multiplier
         if shift + abs(2 * bias) < room:
             try:
-                return self.weights, 2 * bias + math.floor(shift + 0.5), _pair(multiplier)
+                whole = math.floor(2 * bias)
+                return self.weights, whole + math.floor(2 * bias - whole + shift + 0.5), _pair(multiplier)
             except ValueError as error:
                 raise Unfit(str(error), "scales that are closer to each other") from error
         # A dead channel: BatchNorm made its weights so small, or its bias so large, that only the bias is left.
         span = int(np.abs(real).sum()) * 255 * multiplier
         constant = result.zero_point + bias * multiplier
         if span >= 0.5 and constant + span > -1 and constant - span < 256:
-            raise Unfit(f"a channel's bias of {bias} does not fit its accumulator", "biases below 2^29 weight steps")
+            raise Unfit(
+                f"a channel's bias of {bias:.0f} does not fit its accumulator", "biases below 2^29 weight steps"
+            )
         return self.constant(constant)
 
     def constant(self, code: float) -> tuple[npt.NDArray[np.int8], int, tuple[int, int]]:

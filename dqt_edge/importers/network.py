@@ -93,7 +93,8 @@ class Node:
         weights: conv [out, kh, kw, in], depthwise [channels, kh, kw], dense [out, in]; int64 or float64. Integers may
             reach beyond int8 by the offset that a uint8 zero point leaves.
         weight_scales: float64 [out]; None in a floating-point network.
-        bias: int64 or float64 [out].
+        bias: int64 or float64 [out]; in an integer network in steps of the sums, of which a constant of the file need
+            not be a whole number.
         activation: Applied to the result.
         residual: Edge that a convolution adds before its one requantisation.
         axis: Of a concatenation: 0 height, 1 width, 2 channels, 3 all inputs flattened.

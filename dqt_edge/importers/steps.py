@@ -11,13 +11,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from ..graph import Tensor
+from ..graph import Tensor, nested
 from .functions import Function
 from .network import Node
 
+Reals = npt.NDArray[np.float64]
 FINE = 2.0
 """Codes of a step from which the zero point's rounding costs more than half a code."""
 
@@ -29,6 +32,7 @@ def counted(node: Node, source: Tensor, result: Tensor) -> tuple[Node, Tensor, F
     residual has a scale of its own, and stays as it is.
     """
     assert node.weight_scales is not None
+    assert node.bias is not None
     codes = source.scale * node.weight_scales / result.scale
     if codes.max() <= FINE or node.residual is not None:
         return None
@@ -36,9 +40,26 @@ def counted(node: Node, source: Tensor, result: Tensor) -> tuple[Node, Tensor, F
     scale = float(steps.max()) * result.scale
     # One step is one code of the new tensor, or as many as it was where a step is less than a code.
     scales = np.minimum(codes, 1.0) * scale / source.scale
-    between = _between(node, result, scale)
-    made = dataclasses.replace(node, weight_scales=scales, activation="none")
-    return made, between, Function("linear", {"factor": steps / steps.max()})
+    bias, rest, zero = _whole(node.bias, codes, result.zero_point)
+    made = dataclasses.replace(node, weight_scales=scales, bias=bias, activation="none")
+    function = Function("linear", {"factor": steps / steps.max(), "summand": rest * steps * result.scale})
+    return made, dataclasses.replace(_between(node, result, scale), zero_point=zero), function
+
+
+def _whole(bias: npt.NDArray[Any], codes: Reals, zero: int) -> tuple[Reals, Reals, int]:
+    """Biases in whole steps, what is left of each for the table to add, and the zero point of the steps.
+
+    A constant of the file need not be a whole number of steps. The least and the largest count of steps must still
+    saturate: where the zero point is the least code itself, or the largest, one more step finds room if all channels
+    have steps; if not, the rest is rounded away.
+    """
+    near = np.where(codes > 1, np.floor(bias + 0.5), bias)
+    rest = np.asarray(bias - near, np.float64)
+    if zero in (0, nested.CODE_MAX) and rest.any():
+        if codes.min() < FINE:
+            return near, np.zeros_like(rest), zero
+        zero = min(max(zero, 1), nested.CODE_MAX - 1)
+    return near, rest, zero
 
 
 def summed(node: Node, scale: float, counts: Sequence[int], result: Tensor) -> Tensor | None:

@@ -123,7 +123,7 @@ class _Maker:
     def framed(self, x: Any) -> Any:
         sides = tuple(tuple(int(n) for n in row) for row in self.rng.integers(0, 3, (2, 2)))
         x = self.layers.ZeroPadding2D(sides)(x)
-        if self.chance(0.4):
+        if self.chance(0.4) and min(x.shape[1:3]) > 1:
             x = self.layers.Cropping2D(((1, 0), (0, 1)))(x)
         return self.layers.Conv2D(self.channels(), self.pick(1, 3))(x) if min(x.shape[1:3]) >= 3 else x
 
