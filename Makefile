@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format docs fuzz fuzz-kernels fuzz-import operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes compile-matrix clean reference-models
+.PHONY: help setup demo test test-all lint format docs fuzz fuzz-kernels fuzz-import operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -82,6 +82,9 @@ compile-matrix: setup ## slower: every kernel of every core with every compiler 
 
 reference-models: setup ## slower: MLPerf Tiny's four models beside TFLite and on QEMU; DATA=folder, see the file's head
 	$(PYTHON) -m benchmarks.reference_models --models $(or $(MODELS),$(DATA)/models) --data $(DATA)
+
+kernel-cycles: setup ## slow: cycles of every kernel on single layers, from which the planner estimates; after a change of kernels
+	$(PYTHON) -m benchmarks.kernel_cycles
 
 code-sizes: setup ## measure the code of every board again, after a change of firmware or kernels
 	$(PYTHON) -m dqt_edge.project.measure_code

@@ -37,13 +37,18 @@ class Region:
     size: int
 
 
-def plan_memory(graph: Graph, board: Board) -> MemoryPlan:
+def plan_memory(graph: Graph, board: Board, kernels: Mapping[str, str] | None = None) -> MemoryPlan:
     """Plan the arena: every layer in its fastest way first, then leaner ways for the layers that fill it most.
 
     As long as the board's RAM suffices, only ways that cost hardly any time are taken; beyond it, any.
+
+    Args:
+        graph: The network.
+        board: Where it runs.
+        kernels: Kernels to take, by the layers' names, whatever they cost.
     """
-    tensors = {t.name: t for t in graph.tensors}
-    ways = {layer.name: choices(layer, tensors, board.cpu) for layer in graph.all_layers}
+    tensors, given = {t.name: t for t in graph.tensors}, kernels or {}
+    ways = {x.name: choices(x, tensors, board.cpu, given.get(x.name)) for x in graph.all_layers}
     room = max((region.size for region in board.regions("ram")), default=0) - RESERVE
     taken = dict.fromkeys(ways, 0)
     best = _place(graph, ways, taken)

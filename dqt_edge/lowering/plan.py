@@ -193,15 +193,20 @@ class Plan:
         return tuple(sorted({layer.kernel for layer in self.layers}))
 
 
-def make_plan(graph: Graph, board: Board) -> Plan:
+def make_plan(graph: Graph, board: Board, kernels: Mapping[str, str] | None = None) -> Plan:
     """Lower a graph for a board.
+
+    Args:
+        graph: The network.
+        board: Where it runs.
+        kernels: Kernels to take, by the layers' names, whatever they cost; the planner's choice for the others.
 
     Raises:
         UnsupportedError: A dimension that the kernels' descriptors cannot hold.
     """
     given, graph = graph, settled(along_rows(graph))
     shapes = {tensor.name: tensor.shape for tensor in given.tensors}
-    memory, constants = plan_memory(graph, board), Constants()
+    memory, constants = plan_memory(graph, board, kernels), Constants()
     context = Context({t.name: t for t in graph.tensors}, memory.placement.offsets, constants)
     controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     adaptive = {layer.name for layer in graph.adaptive}

@@ -102,6 +102,7 @@ def test_estimated_cycles_decide_and_the_order_where_there_are_none() -> None:
     assert order(None, 5, 3, None) == ["first", "last"]
     assert order(7, 5, None, None) == ["second", "first", "last"]
     assert order(5, 5, 3, 4) == ["third", "last", "first", "second"]
+    assert order(5, 4.8, None, None)[0] == "first", "within the error of an estimate the order decides"
 
 
 def test_the_fastest_kernel_takes_a_layer_and_a_leaner_one_where_memory_is_short(

@@ -19,6 +19,9 @@ FAMILIES: dict[str, tuple[Kernel, ...]] = {
 }
 """Kernels of each family; a core's families are named by its ``Cpu``."""
 
+TIE = 1.05
+"""How much fewer estimated cycles a kernel must have, to come before the first of the catalogue."""
+
 _LIMITS: dict[str, tuple[Limit, ...]] = {
     "plain": plain.LIMITS,
     "words": (),
@@ -46,17 +49,23 @@ def kernels_of(cpu: Cpu) -> tuple[Kernel, ...]:
     return tuple(kernel for family in cpu.families for kernel in FAMILIES[family])
 
 
-def choices(layer: Layer, tensors: Tensors, cpu: Cpu) -> tuple[Choice, ...]:
+def choices(layer: Layer, tensors: Tensors, cpu: Cpu, only: str | None = None) -> tuple[Choice, ...]:
     """Ways to compute a layer on a core, the fastest first, each slower than the one before; at least one.
 
     The fastest kernel is that of the fewest estimated cycles, the mean over the layer's candidates, among kernels with
     an estimate; of equal ones, and where the first of the catalogue has none, the first. Behind it come those that
     need less scratch: slower ones with an estimate, then fallbacks.
 
+    Args:
+        layer: The layer.
+        tensors: The graph's tensors.
+        cpu: The core.
+        only: The kernel to take, by its name, whatever it costs.
+
     Raises:
         UnsupportedError: No kernel of the core serves the layer.
     """
-    able = [kernel for kernel in kernels_of(cpu) if kernel.takes(layer, tensors)]
+    able = [k for k in kernels_of(cpu) if k.takes(layer, tensors) and only in (None, k.name)]
     if not able:
         raise UnsupportedError(
             f"layer {layer.name!r}: no kernel for {cpu.core} computes a {type(layer).__name__} of this shape",
@@ -79,8 +88,11 @@ def ranked(able: Sequence[Kernel], cycles: Mapping[str, float | None]) -> list[K
         able: All that can, in the catalogue's order.
         cycles: Estimate of each by name, or None.
     """
-    known = [(estimate, i) for i, k in enumerate(able) if (estimate := cycles[k.name]) is not None]
-    order = [able[i] for _, i in sorted(known)] if cycles[able[0].name] is not None else [able[0]]
+    order, first = [able[0]], cycles[able[0].name]
+    if first is not None:
+        # An estimate is off by some per cent: the first of the catalogue stays first unless another is clearly faster.
+        known = [(estimate, i) for i, k in enumerate(able) if i and (estimate := cycles[k.name]) is not None]
+        order = [able[i] for _, i in sorted([(first / TIE, 0), *known])]
     families = (order[0].family, "plain")
     leaner = [kernel for kernel in able if kernel.fallback and kernel.family in families]
     return [*order, *(kernel for kernel in leaner if kernel not in order)]

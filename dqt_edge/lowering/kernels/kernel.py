@@ -12,6 +12,7 @@ from ..arena import Overlap
 from ..constants import Constants
 from ..record import Record
 from ..records import Proof
+from . import estimates
 from .packing import Planes
 
 FULL: Pair = (8, 8)
@@ -156,8 +157,8 @@ class Kernel:
         order: Its order of reading and writing; None: the output may not take over memory of an input.
         pack: Lays out the weights as planes; None: the kernel reads master bytes, or has no weights.
         proof: What is proved of the weights at a width; None: the kernel needs no proof.
-        cycles: Estimates what a layer takes on a core, by which the planner chooses among kernels that have one; None,
-            or an estimate of None: the order of the catalogue decides.
+        cycles: Estimates what a layer takes on a core, by which the planner chooses among kernels that have one. None:
+            by the numbers of ``cycles/``, if it is there. An estimate of None: the order of the catalogue decides.
         fallback: Whether it may also compute layers that a faster kernel serves, where the RAM is short.
         dilated: Whether it computes windows whose taps are apart, and only those.
     """
@@ -194,10 +195,13 @@ class Kernel:
 
     def estimate(self, layer: Layer, way: Way, tensors: Tensors, core: str) -> float | None:
         """Estimated cycles of a layer in one of the kernel's ways, the mean over its candidates; None: not known."""
-        if self.cycles is None:
-            return None
         pairs = layer.candidates if isinstance(layer, MacLayer) else (FULL,)
-        found = [self.cycles(layer, way, tensors, core, pair) for pair in pairs]
+        found = [
+            estimates.estimate(self.name, layer, tensors, core, pair)
+            if self.cycles is None
+            else self.cycles(layer, way, tensors, core, pair)
+            for pair in pairs
+        ]
         known = [cycles for cycles in found if cycles is not None]
         return sum(known) / len(known) if len(known) == len(found) else None
 
