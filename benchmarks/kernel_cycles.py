@@ -21,11 +21,10 @@ import numpy as np
 from scipy.optimize import nnls
 
 from dqt_edge.errors import DqtError
-from dqt_edge.graph import MacLayer, Pair, pair_text
+from dqt_edge.graph import Graph, Layer, MacLayer, Pair, pair_text
 from dqt_edge.lowering.kernels.catalogue import kernels_of
 from dqt_edge.lowering.kernels.estimates import form, sizes
-from dqt_edge.lowering.orient import along_rows
-from dqt_edge.lowering.plan import make_plan
+from dqt_edge.lowering.plan import as_lowered, make_plan
 from dqt_edge.measure.counting import CountFile
 from dqt_edge.measure.cycles.model import model_of, title
 from dqt_edge.system.files import write_atomically
@@ -38,11 +37,13 @@ FOLDER = Path("dqt_edge/lowering/kernels/cycles")
 CORES = ("m0", "m3", "m4", "m7", "m33", "m55")
 SIBLINGS = {"m0": ("cortex-m0plus",)}
 """Cores that run the same code, whose cycles are of the same counts."""
-PAIRS: tuple[Pair, ...] = ((8, 8), (4, 8), (4, 4), (2, 4))
+OFFERED: tuple[tuple[Pair, ...], ...] = (((8, 8), (4, 8), (4, 4), (2, 4)), ((8, 8), (4, 4), (2, 4)), ((8, 8),))
+"""Candidates of a layer: with which a kernel is measured first that takes it at all."""
+
 LEAST_LAYERS = 2
-RANDOM = 220
-"""How many random layers."""
-MOST, MOST_PLAIN = 400_000, 30_000
+RANDOM, RESIDUALS = 180, 0.15
+"""How many random layers, and how many convolutions of these have a residual."""
+MOST, MOST_PLAIN = 2_500_000, 30_000
 """MACs of the largest layers, and of those that are run in plain C where the core has a kernel of its own."""
 MARKS = ("begin_region", "end_region")
 BATCH = 8
@@ -115,10 +116,13 @@ def random_shapes() -> dict[str, LayerShape]:
         elif kind == "dw":
             names.append(f"dw_{window}_{source}_{size}")
         elif kind == "conv":
-            names.append(f"conv_{window}_{source}_{target}_{size}")
+            names.append(f"conv_{window}_{source}_{target}_{size}" + "_residual" * (rng.random() < RESIDUALS))
         else:
             names.append(f"{kind}_{window}_{source}_{size}")
-    shapes = [pool(name) if name[:3] in ("max", "avg") else mac(name) for name in dict.fromkeys(names)]
+    shapes = [
+        pool(name) if name[:3] in ("max", "avg") else mac(name, residual="residual" in name)
+        for name in dict.fromkeys(names)
+    ]
     return {shape.name: shape for shape in shapes}
 
 
@@ -136,18 +140,27 @@ def cases_of(rig: Rig, shape: LayerShape) -> Iterator[Case]:
 
     What they compute is not compared: the tests of kernels do that.
     """
-    graph = along_rows(shape.graph)
-    layer = next(layer for layer in graph.layers if layer.name == NAME)
-    if shape.adaptive:
-        assert isinstance(layer, MacLayer)
-        layer = replace(layer, candidates=PAIRS)
-        graph = replace(graph, layers=tuple(layer if x.name == NAME else x for x in graph.layers))
+    seen: set[str] = set()
+    for pairs in OFFERED if shape.adaptive else (None,):
+        graph = as_lowered(shape.graph)
+        layer = next(layer for layer in graph.layers if layer.name == NAME)
+        if pairs is not None:
+            assert isinstance(layer, MacLayer)
+            layer = replace(layer, candidates=pairs)
+            graph = replace(graph, layers=tuple(layer if x.name == NAME else x for x in graph.layers))
+        yield from _in_each_kernel(rig, shape, graph, layer, seen)
+
+
+def _in_each_kernel(rig: Rig, shape: LayerShape, graph: Graph, layer: Layer, seen: set[str]) -> Iterator[Case]:
+    """Cases of a layer in the kernels that are not ``seen`` yet."""
     tensors = {t.name: t for t in graph.tensors}
     kernels = [k for k in kernels_of(rig.planned_for.cpu) if k.takes(layer, tensors)]
     operands = tuple(shape.codes(1)[name].reshape(1, -1) for name in layer.inputs)
     for kernel in kernels:
-        if shape.macs > (MOST_PLAIN if kernel.family == "plain" and kernel is not kernels[0] else MOST):
+        large = shape.macs > (MOST_PLAIN if kernel.family == "plain" and kernel is not kernels[0] else MOST)
+        if large or kernel.name in seen:
             continue
+        seen.add(kernel.name)
         plan = make_plan(graph, rig.planned_for, {NAME: kernel.name})
         planned = next(layer for layer in plan.layers if layer.name == NAME)
         sums = np.zeros((len(planned.widths), 1), np.uint32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from ..boards import Board
 from ..graph import Graph
@@ -14,7 +15,12 @@ from .given import FilePath, Model, board_of, graphs_of
 
 
 def export(
-    model: Model | Sequence[Model], board: Board | FilePath, folder: FilePath | None = None, *, force: bool = False
+    model: Model | Sequence[Model],
+    board: Board | FilePath,
+    folder: FilePath | None = None,
+    *,
+    force: bool = False,
+    optimize: Literal["speed", "flash", "ram"] = "speed",
 ) -> Project:
     """Write a self-contained C project: library, weights, kernels, serial server, build files, examples, manifest.
 
@@ -25,6 +31,7 @@ def export(
         board: Id of a board, or a Board.
         folder: Where to; ``build/<name>-<board>``, by the first model, if None.
         force: Replace files that were changed since the last export; nothing else is.
+        optimize: What is weighed most, as in ``plan``.
 
     Returns:
         The project, for ``build``, ``flash``, ``connect`` and ``profile``.
@@ -51,4 +58,4 @@ def export(
     graphs = graphs_of(model)
     name = graphs[0].name if first is None or isinstance(first, Graph) else Path(first).stem
     where = default_folder(Path(name).with_suffix(".safetensors"), target) if folder is None else Path(folder)
-    return export_together(graphs, target, where, force=force).project
+    return export_together(graphs, target, where, force=force, optimize=optimize).project

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ..boards import Board
 from ..errors import UsageError
-from ..lowering.plan import Plan, make_plan
+from ..lowering.kernels import estimates
+from ..lowering.plan import Plan
 from ..project.footprint import Footprint, footprint_facts, predict, require_fit
+from ..project.optimize import plans_for
 from ..system.show import Facts, Shown
 from .given import FilePath, Model, board_of, graphs_of
 
@@ -52,13 +54,29 @@ class FitReport(Shown):
         return min(self.spare.values()) >= 0
 
     @property
+    def estimate(self) -> str:
+        """Estimated cycles of an inference of the first model, and what they are; or why there are none."""
+        core, plan = self.board.cpu.core, self.plans[0]
+        basis = estimates.basis(core)
+        if basis is None:
+            return f"cycles of {core} are not estimated"
+        widest, narrowest = plan.estimated_cycles(0), plan.estimated_cycles(plan.candidate_max - 1)
+        unknown = [layer.name for layer in plan.layers if None in layer.cycles]
+        without = f"; without {', '.join(unknown)}, of which nothing is known" if unknown else ""
+        narrow = f" at the first widths of every layer, {narrowest:,.0f} at the last" if plan.candidate_max > 1 else ""
+        return f"about {widest:,.0f} cycles{narrow}: {basis}{without}"
+
+    @property
     def predicted(self) -> dict[str, Any]:
         """The footprint, part by part, as the project's manifest has it."""
         return footprint_facts(self.plans, self.footprint)
 
     @property
     def layers(self) -> tuple[dict[str, Any], ...]:
-        """Each layer of each model: name, kernel, shape, macs; flash, ram, scratch in bytes; candidates, bound."""
+        """Each layer of each model: name, kernel, shape, macs; flash, ram, scratch in bytes; candidates, bound.
+
+        ``estimated_cycles``: at each candidate, None where they are not known.
+        """
         return tuple(
             {
                 "name": layer.name,
@@ -69,6 +87,7 @@ class FitReport(Shown):
                 "ram": layer.output_size,
                 "scratch": layer.scratch,
                 "candidates": [f"{w}x{a}" for w, a in layer.widths],
+                "estimated_cycles": [None if cycles is None else round(cycles) for cycles in layer.cycles],
                 "bound": layer.bound,
             }
             for plan in self.plans
@@ -82,6 +101,7 @@ class FitReport(Shown):
             "predicted": self.predicted,
             "spare": self.spare,
             "dial": self.dial,
+            "estimate": self.estimate,
             "models": [
                 {
                     "name": plan.name,
@@ -106,17 +126,22 @@ class FitReport(Shown):
             ("flash", f"{self.flash:,} of {parts.flash_region.size:,} bytes, {spare['flash']:,} to spare"),
             ("RAM", f"{self.ram:,} of {parts.ram_region.size:,} bytes, {spare['ram']:,} to spare"),
             ("weights", f"{parts.weights:,} bytes"),
+            ("cycles", self.estimate),
             ("arena, stack", f"{parts.buffers.arena:,} and {parts.stack:,} bytes"),
             ("dial", f"{self.dial[0]:.3f} to {self.dial[-1]:.3f}" if self.dial else "none"),
         )
 
 
-def plan(model: Model | Sequence[Model], board: Board | FilePath) -> FitReport:
+def plan(
+    model: Model | Sequence[Model], board: Board | FilePath, *, optimize: Literal["speed", "flash", "ram"] = "speed"
+) -> FitReport:
     """Say whether a model, or several in one image, fit a board, before anything is compiled.
 
     Args:
         model: A graph, or the path of its checkpoint; or several, which share kernels and, by turns, the arena.
         board: Id of a board, such as ``"stm32h7"``, or a Board.
+        optimize: ``"speed"``: the fastest kernel for each layer that the RAM allows. ``"flash"``: fewer and smaller
+            kernels, at up to 1.25 of the estimated cycles. ``"ram"``: the smallest arena, whatever it costs in time.
 
     Returns:
         Flash and RAM to the byte, layer by layer. A model that does not fit is no error here: ask ``fits``, or call
@@ -144,5 +169,5 @@ def plan(model: Model | Sequence[Model], board: Board | FilePath) -> FitReport:
             "the host has no flash and RAM limits to check", where="`board` host", next_step="choose another board"
         )
     graphs = graphs_of(model)
-    plans = tuple(make_plan(graph, target) for graph in graphs)
+    plans = plans_for(graphs, target, optimize)
     return FitReport(target, plans, predict(plans, check=False), graphs[0].dial_targets)

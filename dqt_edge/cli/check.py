@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -16,17 +16,27 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--board", required=True, help="Board id, or a board file (.toml); 'dqt-edge boards' lists ids.")
+@click.option(
+    "--optimize",
+    type=click.Choice(["speed", "flash", "ram"]),
+    default="speed",
+    show_default=True,
+    help="speed: the fastest kernels that the RAM allows. flash: fewer and smaller ones, at up to 1.25 of the "
+    "estimated cycles. ram: the smallest arena.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(checkpoint: Path, board: str, as_json: bool) -> None:
+def check(checkpoint: Path, board: str, optimize: Literal["speed", "flash", "ram"], as_json: bool) -> None:
     """Say whether a checkpoint fits a board, before anything is compiled. Exit code 3 if it does not.
 
     Sizes are predictions to the byte for the whole image, code and stack included. "bound" is the largest value an
-    accumulator of the layer can reach on any input, as a share of what int32 holds.
+    accumulator of the layer can reach on any input, as a share of what int32 holds. "cycles" are estimated, at the
+    first of the layer's widths; 'dqt-edge profile' models them from a run.
 
     \b
     Examples:
       dqt-edge check digits.safetensors --board stm32h7
       dqt-edge check digits.safetensors --board qemu-m4 --json
+      dqt-edge check digits.safetensors --board qemu-m4 --optimize flash
     """
     import json
 
@@ -36,14 +46,14 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
 
     from ..api.planning import plan as make_report
 
-    report = make_report(checkpoint, board)
+    report = make_report(checkpoint, board, optimize=optimize)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
         report.require_fit()
         return
     plan, footprint, facts, spare = report.plans[0], report.footprint, report.predicted, report.spare
     table = Table(title=plan.name, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for column in ("layer", "output", "MAC", "flash", "RAM out", "scratch", "widths", "bound"):
+    for column in ("layer", "output", "MAC", "cycles", "flash", "RAM out", "scratch", "widths", "bound"):
         # In a narrow terminal lists of widths break; names of layers and numbers stay whole.
         table.add_column(column, overflow="fold", no_wrap=column != "widths")
     for layer in plan.layers:
@@ -51,6 +61,7 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
             layer.name,
             "x".join(map(str, layer.shape)),
             f"{layer.macs:,}",
+            "-" if layer.cycles[0] is None else f"{layer.cycles[0]:,.0f}",
             f"{layer.weight_bytes:,}",
             f"{layer.output_size:,}",
             f"{layer.scratch:,}",
@@ -83,6 +94,7 @@ def check(checkpoint: Path, board: str, as_json: bool) -> None:
     console.print(_memory_map(plan))
     if report.dial:
         click.echo(f"dial: {len(report.dial)} points, {report.dial[0]:.3f} to {report.dial[-1]:.3f} of the 8x8 BitOPs")
+    click.echo(report.estimate)
     click.echo(f"code sizes: {footprint.basis}")
     report.require_fit()
     click.echo(f"{plan.name} fits {report.board.id}")

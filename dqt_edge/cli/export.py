@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -11,8 +12,17 @@ import click
 @click.argument("checkpoints", metavar="CHECKPOINT...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--board", required=True, help="Board id, or a board file (.toml); 'dqt-edge boards' lists ids.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write. Default: build/<checkpoint>-<board>.")
+@click.option(
+    "--optimize",
+    type=click.Choice(["speed", "flash", "ram"]),
+    default="speed",
+    show_default=True,
+    help="What is weighed most; 'dqt-edge check' takes it too, and shows what it gives.",
+)
 @click.option("--force", is_flag=True, help="Replace files that were changed since the last export.")
-def export(checkpoints: tuple[Path, ...], board: str, out: Path | None, force: bool) -> None:
+def export(
+    checkpoints: tuple[Path, ...], board: str, out: Path | None, optimize: Literal["speed", "flash", "ram"], force: bool
+) -> None:
     """Write a self-contained C project: library, weights, kernels, serial server, CMakeLists, examples, manifest.
 
     Several checkpoints become one project whose models share kernels. The folder becomes the default of 'build',
@@ -22,13 +32,14 @@ def export(checkpoints: tuple[Path, ...], board: str, out: Path | None, force: b
     Examples:
       dqt-edge export digits.safetensors --board stm32h7
       dqt-edge export digits.safetensors --board qemu-m4 --out firmware-m4
+      dqt-edge export digits.safetensors --board qemu-m4 --optimize flash
       dqt-edge export digits.safetensors keywords.safetensors --board qemu-m4 --out both
       dqt-edge export digits.safetensors --board boards/mine.toml
     """
     from ..api.exporting import export as run
     from ..project.manifest import remember
 
-    project = run(checkpoints, board, out, force=force)
+    project = run(checkpoints, board, out, force=force, optimize=optimize)
     remember(project)
     names = ", ".join(model.name for model in project.models)
     kernels = sorted({layer["kernel"] for model in project.models for layer in model.facts["layers"]})

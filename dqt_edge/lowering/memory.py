@@ -37,7 +37,9 @@ class Region:
     size: int
 
 
-def plan_memory(graph: Graph, board: Board, kernels: Mapping[str, str] | None = None) -> MemoryPlan:
+def plan_memory(
+    graph: Graph, board: Board, kernels: Mapping[str, str] | None = None, *, arena_first: bool = False
+) -> MemoryPlan:
     """Plan the arena: every layer in its fastest way first, then leaner ways for the layers that fill it most.
 
     As long as the board's RAM suffices, only ways that cost hardly any time are taken; beyond it, any.
@@ -46,13 +48,19 @@ def plan_memory(graph: Graph, board: Board, kernels: Mapping[str, str] | None = 
         graph: The network.
         board: Where it runs.
         kernels: Kernels to take, by the layers' names, whatever they cost.
+        arena_first: Take any way that makes the arena smaller, though the RAM would suffice.
     """
     tensors, given = {t.name: t for t in graph.tensors}, kernels or {}
     ways = {x.name: choices(x, tensors, board.cpu, given.get(x.name)) for x in graph.all_layers}
     room = max((region.size for region in board.regions("ram")), default=0) - RESERVE
     taken = dict.fromkeys(ways, 0)
     best = _place(graph, ways, taken)
-    while leaner := _leaner(graph, ways, taken, best, cheap=best.placement.size <= room):
+    while True:
+        leaner = _leaner(graph, ways, taken, best, cheap=arena_first or best.placement.size <= room)
+        if leaner is None and arena_first:
+            leaner = _leaner(graph, ways, taken, best, cheap=False)
+        if leaner is None:
+            break
         taken, best = leaner
     return best
 

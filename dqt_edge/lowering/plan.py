@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..boards import Board
+from ..boards import Board, Cpu
 from ..graph import Dense, Graph, Layer, MacLayer, Pair, Shape, State
 from ..graph.checkpoint import model_hash
 from ..tasks import least_yes
@@ -16,6 +16,7 @@ from . import records
 from .arena import aligned
 from .constant_channels import settled
 from .constants import Constant, Constants, c_name
+from .kernels.catalogue import estimated
 from .kernels.descriptors import output_shape
 from .kernels.kernel import Choice, Context
 from .memory import Region, fullest, plan_memory
@@ -39,6 +40,7 @@ class PlannedLayer:
         proofs: For each candidate, what is proved of the weights at its width.
         scratch: Bytes of scratch that the kernel clobbers.
         bound: Largest accumulator magnitude, 0 for layers without one.
+        cycles: Estimated for each candidate on the board's core; None where they are not known.
     """
 
     name: str
@@ -55,6 +57,7 @@ class PlannedLayer:
     scratch: int
     bound: int
     weight_bytes: int
+    cycles: tuple[float | None, ...] = ()
 
     @property
     def symbol(self) -> str:
@@ -187,26 +190,47 @@ class Plan:
         states = len(self.states) * records.State.byte_size()
         return widths + places + states + sum(layer.table_size for layer in self.layers)
 
+    def estimated_cycles(self, candidate: int | None = None) -> float:
+        """Estimated cycles of an inference, the controller included, without layers of which they are not known.
+
+        Args:
+            candidate: Of every layer, the last one of a layer that has fewer; None is the mean over the candidates.
+        """
+        total = 0.0
+        for layer in self.layers:
+            known = [cycles for cycles in layer.cycles if cycles is not None]
+            if known:
+                total += sum(known) / len(known) if candidate is None else known[min(candidate, len(known) - 1)]
+        return total
+
     @property
     def kernels(self) -> tuple[str, ...]:
         """Kernels that the model uses, sorted."""
         return tuple(sorted({layer.kernel for layer in self.layers}))
 
 
-def make_plan(graph: Graph, board: Board, kernels: Mapping[str, str] | None = None) -> Plan:
+def as_lowered(graph: Graph) -> Graph:
+    """The graph whose layers kernels compute: the same function, written anew where a faster kernel then takes it."""
+    return settled(along_rows(graph))
+
+
+def make_plan(
+    graph: Graph, board: Board, kernels: Mapping[str, str] | None = None, *, arena_first: bool = False
+) -> Plan:
     """Lower a graph for a board.
 
     Args:
         graph: The network.
         board: Where it runs.
         kernels: Kernels to take, by the layers' names, whatever they cost; the planner's choice for the others.
+        arena_first: Make the arena as small as can be, whatever it costs in time.
 
     Raises:
         UnsupportedError: A dimension that the kernels' descriptors cannot hold.
     """
-    given, graph = graph, settled(along_rows(graph))
+    given, graph = graph, as_lowered(graph)
     shapes = {tensor.name: tensor.shape for tensor in given.tensors}
-    memory, constants = plan_memory(graph, board, kernels), Constants()
+    memory, constants = plan_memory(graph, board, kernels, arena_first=arena_first), Constants()
     context = Context({t.name: t for t in graph.tensors}, memory.placement.offsets, constants)
     controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     adaptive = {layer.name for layer in graph.adaptive}
@@ -221,6 +245,7 @@ def make_plan(graph: Graph, board: Board, kernels: Mapping[str, str] | None = No
                 adaptive=layer.name in adaptive,
                 controller=layer.name in controller,
                 macs=graph.macs(layer),
+                cpu=board.cpu,
             )
         )
     decide_at, logits = None, 0
@@ -269,7 +294,15 @@ def _state(state: State, size: int, offsets: Mapping[str, int]) -> records.State
 
 
 def _planned(
-    layer: Layer, choice: Choice, context: Context, *, shape: Shape, adaptive: bool, controller: bool, macs: int
+    layer: Layer,
+    choice: Choice,
+    context: Context,
+    *,
+    shape: Shape,
+    adaptive: bool,
+    controller: bool,
+    macs: int,
+    cpu: Cpu,
 ) -> PlannedLayer:
     first = len(context.constants.found)
     described = choice.describe(layer, context)
@@ -294,4 +327,5 @@ def _planned(
         scratch=choice.scratch,
         bound=described.bound,
         weight_bytes=sum(constant.values.nbytes for constant in context.constants.found[first:]),
+        cycles=estimated(choice, layer, context.tensors, cpu),
     )

@@ -16,10 +16,11 @@ from ..boards import Board
 from ..errors import BadFileError, DoesNotFitError, UsageError
 from ..graph import Graph
 from ..graph.checkpoint import save
-from ..lowering.plan import Plan, make_plan
+from ..lowering.plan import Plan
 from .board_record import BOARD, board_text
 from .footprint import Footprint, footprint_facts, make_buffers, predict
 from .manifest import FORMAT, MANIFEST, Project, files_of_older_export, read_manifest
+from .optimize import Optimize, plans_for
 from .render import ModelNames, render
 
 HOST_RAM_MAX = 1 << 30
@@ -52,7 +53,9 @@ def export(graph: Graph, board: Board, folder: Path, *, force: bool = False) -> 
     return Exported(project, plans[0], footprint)
 
 
-def export_together(graphs: Sequence[Graph], board: Board, folder: Path, *, force: bool = False) -> ExportedTogether:
+def export_together(
+    graphs: Sequence[Graph], board: Board, folder: Path, *, force: bool = False, optimize: Optimize = "speed"
+) -> ExportedTogether:
     """Write one C project with these models for a board; an earlier export in the same folder is replaced.
 
     The models share kernels and, in the serial app, one arena.
@@ -62,13 +65,14 @@ def export_together(graphs: Sequence[Graph], board: Board, folder: Path, *, forc
         board: Where they run.
         folder: The project's.
         force: Replace files that were changed since the export.
+        optimize: What is weighed most; see :mod:`.optimize`.
 
     Raises:
         DoesNotFitError, UnsupportedError: The models cannot run on the board; nothing is written.
         UsageError: The folder holds something else than an export, or changed files; or two models share a name.
         BadFileError: The disk is full or not writable; nothing is left behind.
     """
-    plans = tuple(make_plan(graph, board) for graph in graphs)
+    plans = plans_for(graphs, board, optimize)
     names = [ModelNames.of(plan) for plan in plans]
     _require_distinct(names)
     buffers = make_buffers(plans)

@@ -81,6 +81,11 @@ def choices(layer: Layer, tensors: Tensors, cpu: Cpu, only: str | None = None) -
     return tuple(kept)
 
 
+def estimated(choice: Choice, layer: Layer, tensors: Tensors, cpu: Cpu) -> tuple[float | None, ...]:
+    """Estimated cycles of a layer on a core at each of its candidates; None where they are not known."""
+    return choice.kernel.estimates(layer, choice.way, tensors, cpu.core)
+
+
 def ranked(able: Sequence[Kernel], cycles: Mapping[str, float | None]) -> list[Kernel]:
     """Kernels that may compute a layer, the fastest first; then fallbacks of the best one's family, and plain ones.
 

@@ -31,11 +31,10 @@ def sizes(layer: Layer, tensors: Tensors) -> tuple[float, ...]:
 
     Channels and windows are padded to whole tiles, pixels of a convolution to pairs.
     """
-    target = tensors[layer.output].shape
     if isinstance(layer, Dense):
         depth, channels = (float(padded(n)) for n in reversed(layer.by_channel.shape))
         return 1, depth, channels, depth * channels, channels * _irregular(layer)
-    height, width, channels = (float(n) for n in target)
+    height, width, channels = (float(n) for n in tensors[layer.output].shape)
     if isinstance(layer, Conv2D):
         pixels, taps, tiles = height * 2 * -(-width // 2), layer.by_channel.shape[1], padded(int(channels))
         depth = padded(taps)
@@ -86,6 +85,19 @@ def fitted(core: str) -> Mapping[str, Mapping[str, tuple[float, ...]]]:
         return {}
     kernels = json.loads(file.read_text(encoding="utf-8"))["kernels"]
     return {name: {pair: tuple(numbers) for pair, numbers in facts["pairs"].items()} for name, facts in kernels.items()}
+
+
+@lru_cache(maxsize=16)
+def basis(core: str) -> str | None:
+    """What the estimates of a core are, and how far they are off; None for a core that was not measured."""
+    file = resources.files(__package__) / "cycles" / f"{core}.json"
+    if not file.is_file():
+        return None
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    kernels = facts["kernels"].values()
+    layers = sum(kernel["layers"] for kernel in kernels)
+    mean = sum(kernel["layers"] * kernel["mean"] for kernel in kernels) / layers
+    return f"estimated {facts['model']}, a layer off by {mean:.0%} on average"
 
 
 def estimate(kernel: str, layer: Layer, tensors: Tensors, core: str, pair: Pair) -> float | None:

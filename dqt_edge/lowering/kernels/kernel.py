@@ -195,15 +195,19 @@ class Kernel:
 
     def estimate(self, layer: Layer, way: Way, tensors: Tensors, core: str) -> float | None:
         """Estimated cycles of a layer in one of the kernel's ways, the mean over its candidates; None: not known."""
+        found = self.estimates(layer, way, tensors, core)
+        known = [cycles for cycles in found if cycles is not None]
+        return sum(known) / len(known) if len(known) == len(found) else None
+
+    def estimates(self, layer: Layer, way: Way, tensors: Tensors, core: str) -> tuple[float | None, ...]:
+        """The same for each of the layer's candidates."""
         pairs = layer.candidates if isinstance(layer, MacLayer) else (FULL,)
-        found = [
+        return tuple(
             estimates.estimate(self.name, layer, tensors, core, pair)
             if self.cycles is None
             else self.cycles(layer, way, tensors, core, pair)
             for pair in pairs
-        ]
-        known = [cycles for cycles in found if cycles is not None]
-        return sum(known) / len(known) if len(known) == len(found) else None
+        )
 
     def choices(self, layer: Layer, tensors: Tensors) -> tuple[Choice, ...]:
         """Its ways to compute a layer that it takes, the fastest first."""
