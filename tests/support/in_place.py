@@ -110,10 +110,10 @@ def distances(graph: Graph, memory: MemoryPlan) -> dict[str, tuple[Overlap, int]
     return found
 
 
-def overlapping(shift: Callable[[Overlap], int]) -> Callable[[Graph, Board], MemoryPlan]:
+def overlapping(shift: Callable[[Overlap], int]) -> Callable[..., MemoryPlan]:
     """A planner that puts each output the least distance, less ``shift`` of the rule, before the end of the scratch."""
 
-    def plan(graph: Graph, board: Board) -> MemoryPlan:
+    def plan(graph: Graph, board: Board, *_: object, **__: object) -> MemoryPlan:
         memory = plan_memory(graph, board)
         least = distances(graph, memory)
         scratch = aligned(max(choice.scratch for choice in memory.choices.values()))
