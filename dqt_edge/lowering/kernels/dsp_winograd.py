@@ -20,6 +20,7 @@ _FIELDS = (
     "group",
     "groups",
     "runs",
+    "runs_end",
     "weights",
     "first",
     "end",
@@ -63,7 +64,7 @@ def scratch(layer: Conv2D, source: Tensor, block: int, strip: int) -> int:
     groups = -(-2 * strip // PIXELS)
     ring = POSITIONS * groups * layer.window.kernel[0] * row
     beside = COLUMNS * source.shape[2] + 2 * PIXELS * channels
-    return 3 * RUN + channels * CHANNEL + block * tile_bytes(layer) + ring + beside
+    return 2 * RUN + channels * CHANNEL + block * tile_bytes(layer) + ring + beside
 
 
 def _ways(layer: Conv2D, tensors: Tensors) -> list[Way]:
@@ -94,7 +95,7 @@ def _ways(layer: Conv2D, tensors: Tensors) -> list[Way]:
     return ways
 
 
-_MICRO = tuple(Source("dsp", name) for name in ("dsp_winograd", "dsp_winograd_operands"))
+_MICRO = tuple(Source("dsp", name) for name in ("dsp_winograd", "dsp_winograd_codes", "dsp_winograd_operands"))
 
 KERNELS = (
     Kernel(

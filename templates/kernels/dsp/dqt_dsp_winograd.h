@@ -33,7 +33,8 @@ typedef struct {
     uint32_t group;           /* and to the next group */
     uint32_t groups;          /* 1 or more */
     const dqt_dsp_run *runs;  /* for each position: offsets of operands, code, bytes of weights to pass over before */
-    const uint32_t *weights;  /* of the first tile; positions follow one another, and tiles */
+    const dqt_dsp_run *runs_end; /* behind the last one; there is one at least */
+    uintptr_t weights; /* where the first run begins to pass over them; positions follow one another, and tiles */
     const dqt_dsp_channel *first; /* of its channels */
     const dqt_dsp_channel *end;
     uint8_t *output;      /* of the first channel at the first pixel */
@@ -45,7 +46,7 @@ typedef struct {
 
 /* The micro-kernel (dqt_dsp_winograd.S), and labels in it. In a run, `step` is the bytes of weights to pass over. */
 void dqt_dsp_winograd(const dqt_dsp_winograd_job *job);
-extern const uint8_t dqt_dsp_winograd_loop[], dqt_dsp_winograd_end[];
+extern const uint8_t dqt_dsp_winograd_loop[];
 extern const uint8_t dqt_dsp_winograd_codes[], dqt_dsp_winograd_fused[];
 
 /* Operands of a row of codes: for each group of four pixels and four channels, the words of channels 0|2 of both pairs,
