@@ -123,12 +123,7 @@ def measure(python: Path, name: str, model: bytes, core: str) -> dict[str, Any]:
         ToolchainError: Compiler or QEMU failed.
     """
     folder = (FOLDER / f"bakenn-{name}-{KERNELS[core]}").resolve()
-    file = folder.with_suffix(".tflite")
-    file.write_bytes(model)
-    shutil.rmtree(folder, ignore_errors=True)
-    script = str(Path(__file__).with_name("peer_bakenn.py"))
-    said = run([str(python), script, str(file), str(folder), name, KERNELS[core]])
-    facts: dict[str, Any] = json.loads(said.splitlines()[-1])
+    facts = generate(python, name, model, folder, KERNELS[core])
     if "error" in facts:
         return facts
     image = compile_image(folder, name, core)
@@ -165,6 +160,20 @@ def measure(python: Path, name: str, model: bytes, core: str) -> dict[str, Any]:
     empty, first, second = (b - a for a, b in zip(visits[::2], visits[1::2], strict=True))
     flash, _ = elf.occupied(image)
     return {"instructions": second - empty, "first": first - empty, "flash": flash, "arena": facts["arena"]}
+
+
+def generate(python: Path, name: str, model: bytes, folder: Path, kernels: str) -> dict[str, Any]:
+    """BakeNN's C of a model, and what it says of it; what is there already is left as it is."""
+    file, told = folder.with_suffix(".tflite"), folder.with_suffix(".json")
+    if not (told.exists() and file.exists() and file.read_bytes() == model):
+        told.unlink(missing_ok=True)
+        file.write_bytes(model)
+        shutil.rmtree(folder, ignore_errors=True)
+        script = str(Path(__file__).with_name("peer_bakenn.py"))
+        said = run([str(python), script, str(file), str(folder), name, kernels])
+        write_atomically(told, said.splitlines()[-1].encode())
+    facts: dict[str, Any] = json.loads(told.read_text(encoding="utf-8"))
+    return facts
 
 
 def compile_image(folder: Path, name: str, core: str) -> Path:

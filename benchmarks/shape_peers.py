@@ -24,6 +24,10 @@ retired instructions, and modelled cycles by the timing table of the manual (M4)
 input offset 128; on M55 the kernel sums of dense layers are computed before."""
 
 
+WITH_TARGET = tuple(core for core, kernels in peer.KERNELS.items() if kernels == "overlay")
+"""Cores that BakeNN has a target for; on others it has portable C only."""
+
+
 @functools.cache
 def _cmsis_nn() -> dict[str, dict[str, str]]:
     with FILE.open(encoding="utf-8", newline="") as handle:

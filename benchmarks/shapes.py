@@ -41,7 +41,7 @@ from .counting import CountFile
 from .measuring import machine
 from .networks import CORES, FOLDER, TOLERANCE, WIDTH
 from .shape_layers import NAME, SHAPES, LayerShape
-from .shape_peers import Bakenn, cmsis_nn
+from .shape_peers import WITH_TARGET, Bakenn, cmsis_nn
 from .shape_tables import ALONE, BAKENN, CMSIS_NN, OURS, Figure, Found, Row, show, slower, text
 
 WORKING = FOLDER / "shapes.json"
@@ -215,7 +215,7 @@ def add_peer(console: Console, cores: Sequence[str], found: Found, state: Workin
     for name, rows in found.items():
         if (model := peer.model(SHAPES[name])) is None:
             continue
-        for core in cores:
+        for core in (core for core in cores if core in WITH_TARGET):
             key, digest = f"bakenn/{core}/{name}", hashlib.sha256(model).hexdigest()
             facts = state.get(key, digest)
             if facts is None:
