@@ -158,7 +158,7 @@ class Sum(Record):
 
 @dataclass(frozen=True)
 class Dilated(Record):
-    """Convolution, depthwise or not, whose taps lie apart."""
+    """Convolution, depthwise or not, whose taps may lie apart."""
 
     c_type = "dqt_dilated"
     mac: Mac

@@ -91,12 +91,14 @@ typedef struct {
     uint32_t bias_stride; /* 0: one row for all candidates; else out_channels */
     dqt_requantize requantize;
     uint8_t residual_zero;
-    uint8_t block;      /* convolutions: weight tiles decoded at a time, 1..255; depthwise_dsp: 1 by column; else 0 */
-    uint8_t strip;      /* conv2d_dsp: pairs of pixels whose operands lie in scratch at a time, 1..255 */
+    uint8_t block;      /* convolutions: weight tiles decoded at a time, 1..255; depthwise: how, by kernel; else 0 */
+    uint8_t strip;      /* conv2d_dsp: pairs of pixels whose operands lie in scratch at a time, depthwise of any window:
+                           turns of the micro-kernel in a part of a row, 1..255 */
     int8_t weight_zero; /* what every weight is less than its master; of most layers 0 */
 } dqt_mac;
 
-/* Convolution, depthwise or not, whose taps lie apart. The padding above and left of it is here, not in the window. */
+/* Convolution, depthwise or not, whose taps may lie apart. The padding above and left of it is here, not in the window.
+ */
 typedef struct {
     dqt_mac mac;
     uint16_t apart_y, apart_x; /* rows and columns from one tap to the next, 1..32768 */

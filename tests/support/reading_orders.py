@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -34,8 +35,9 @@ NONE = np.zeros(0, np.int64)
 class Reader:
     """Input and output of a layer with a window as arrays of byte numbers."""
 
-    def __init__(self, layer, source: Tensor, target: Tensor, block: int) -> None:
+    def __init__(self, layer, source: Tensor, target: Tensor, block: int, strip: int) -> None:
         self.block, self.layer, self.source, self.target = block, layer, source.shape, target.shape
+        self.strip = strip
         self.bytes = np.arange(source.size).reshape(source.shape)
         self.out = np.arange(target.size).reshape(target.shape)
 
@@ -80,7 +82,7 @@ def turns(layer, choice: Choice, tensors: dict[str, Tensor]) -> Iterator[Turn]:
                     yield {name: np.array([row * size + i])}, np.array([written])
                     written += 1
         return
-    reader = Reader(layer, tensors[layer.input], tensors[layer.output], choice.way.block)
+    reader = Reader(layer, tensors[layer.input], tensors[layer.output], choice.way.block, choice.way.strip)
     order = ORDERS[choice.kernel.name]
     passes = [slice(None)]
     if isinstance(layer, Conv2D):
@@ -186,6 +188,23 @@ def depthwise_ring(r: Reader):
             yield read.ravel(), [r.out[..., first : first + 4].take(i, axis=axis).ravel()]
 
 
+TAPS = {"depthwise_conv2d_taps_dsp": (6, 4), "depthwise_conv2d_taps_mve": (2, 16)}
+"""Depthwise kernels of any window: outputs of a turn, and channels at a time."""
+
+
+def depthwise_taps(r: Reader, outputs: int, channels: int):
+    """Parts of rows, or of columns; of each, a few channels at a time, row by row, as if no row were kept in a ring."""
+    axis = r.block & 1
+    rows, row = r.target[axis], r.target[1 - axis]
+    for start in range(0, row, outputs * r.strip):
+        part = range(start, min(start + outputs * r.strip, row))
+        for first in range(0, r.target[2], channels):
+            for i in range(rows):
+                pixels = [(i, k) if axis == 0 else (k, i) for k in part]
+                read = [r.window(y, x)[..., first : first + channels].ravel() for y, x in pixels]
+                yield np.concatenate(read), [r.out[y, x, first : first + channels] for y, x in pixels]
+
+
 def depthwise_mve(r: Reader):
     rows = 2 if r.layer.window.stride == (1, 1) else 1
     for first in range(0, r.target[2], 16):
@@ -208,6 +227,7 @@ ORDERS = {
     "depthwise_conv2d_scalar": depthwise_ring,
     "depthwise_conv2d_dsp": depthwise_ring,
     "depthwise_conv2d_raw_dsp": depthwise_ring,
+    **{name: partial(depthwise_taps, outputs=n, channels=c) for name, (n, c) in TAPS.items()},
     "depthwise_conv2d_mve": depthwise_mve,
     "max_pool2d": by_element,
     "average_pool2d": by_element,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import product
+from math import gcd
+
 from ...graph import DepthwiseConv2D, Tensor
 from ..arena import Overlap
 from . import descriptors, packing
 from .dsp_conv import plain_codes
 from .kernel import Kernel, Limit, Source, Tensors, Way
 from .orders import Geometry, depthwise_by_row, sliding
+from .taps import SCRATCH, Taps, order
 
 ROW_COST = 220
 """Instructions of depthwise_conv2d_dsp for a row, besides those for each word of it."""
@@ -15,7 +20,20 @@ ROW_COST = 220
 DEPTHWISE_CHANNEL = 48
 """Bytes of dqt_dsp_depthwise_channel."""
 
-LIMITS = (Limit("DQT_DSP_DEPTHWISE_CHANNEL_SIZE", DEPTHWISE_CHANNEL, "Bytes of dqt_dsp_depthwise_channel."),)
+TAPS_OUTPUTS = 6
+"""Outputs that the micro-kernel of depthwise_conv2d_taps_dsp makes at a time."""
+
+PAIRS_ALONG = 2
+"""Bit of ``block``: the two taps of a pair are neighbours along a row."""
+
+TAPS_SPAN = 28
+"""Bytes of dqt_dsp_taps_span."""
+
+LIMITS = (
+    Limit("DQT_DSP_DEPTHWISE_CHANNEL_SIZE", DEPTHWISE_CHANNEL, "Bytes of dqt_dsp_depthwise_channel."),
+    Limit("DQT_DSP_TAPS_SPAN_SIZE", TAPS_SPAN, "Bytes of dqt_dsp_taps_span."),
+    Limit("DQT_DSP_TAPS_OUTPUTS", TAPS_OUTPUTS, "Outputs that dqt_dsp_taps_multiply makes at a time, or half of them."),
+)
 
 
 def takes_depthwise(layer: DepthwiseConv2D) -> bool:
@@ -62,6 +80,83 @@ def _depthwise_order(g: Geometry) -> Overlap | None:
     return Overlap(-g.source[0] * g.row, g.row) if g.target[1] == g.source[1] and g.window.stride[1] == 1 else None
 
 
+@dataclass(frozen=True)
+class Pairs(Taps):
+    """How depthwise_conv2d_taps_dsp lays out a layer: dqt_dsp_depthwise_taps.h in numbers.
+
+    Attributes:
+        along: The two taps of a pair are neighbours along its rows, not across.
+    """
+
+    at_a_time = TAPS_OUTPUTS
+    along: bool = False
+
+    @property
+    def taps(self) -> tuple[int, int]:
+        """Pairs of a row, and rows of pairs."""
+        along, across = super().taps
+        return (-(-along // 2), across) if self.along else (along, -(-across // 2))
+
+    @property
+    def unit(self) -> int:
+        """Rows from a pair to the next."""
+        return super().unit * (1 if self.along else 2)
+
+    @property
+    def _stride(self) -> int:
+        return self.axis(self.layer.window.stride)[0]
+
+    @property
+    def _apart(self) -> int:
+        """Columns from a pair to the next."""
+        return self.axis(self.layer.window.dilation)[0] * (2 if self.along else 1)
+
+    @property
+    def sorts(self) -> int:
+        """Remainders of columns after division by the stride that windows have."""
+        return min(self.taps[0], self._stride // gcd(self._apart, self._stride))
+
+    @property
+    def plane(self) -> int:
+        """Words of a row of a channel."""
+        return self.sorts * (self._filled + (self.taps[0] - 1) * self._apart // self._stride)
+
+    @property
+    def _filled(self) -> int:
+        """Outputs of a part of a row, with those that fill up the last turn of the micro-kernel."""
+        half = TAPS_OUTPUTS // 2
+        return -(-self.part // half) * half
+
+    @property
+    def block(self) -> int:
+        """The layer's ``block``."""
+        return super().block | PAIRS_ALONG * self.along
+
+    @property
+    def scratch(self) -> int:
+        """Bytes of scratch: four channels' records, offsets, spans, the rings and what they have, accumulators."""
+        row, rows = self.taps
+        records = packing.TILE * (2 + (2 * rows - 1) * row)
+        sums = 0 if self.plain_shifts else packing.TILE * self._filled
+        places = self.places * (1 + packing.TILE * self.plane)
+        return 4 * (records + row * rows + 1 + places + sums) + TAPS_SPAN * self.sorts
+
+    @property
+    def cost(self) -> int:
+        """Instructions for four channels, about."""
+        row, rows = self.taps
+        sixes, rest = divmod(self.row, TAPS_OUTPUTS)
+        turns = (sixes + (rest > 3)) * (13 * row * rows + 45) + (0 < rest <= 3) * (9 * row * rows + 32)
+        return self.expanded * (17 * self.plane + 140) + self.rows * (packing.TILE * (turns + 28) + 90 + 25 * rows)
+
+
+def taps_ways(layer: DepthwiseConv2D, output: Tensor) -> list[Pairs]:
+    """The ways of depthwise_conv2d_taps_dsp, the fastest first."""
+    both = (False, True)
+    found = (Pairs(layer, output, columns, along=along) for columns, along in product(both, repeat=2))
+    return min(found, key=lambda pairs: pairs.cost).ways()
+
+
 def _unit(name: str, *needs: Source) -> Source:
     return Source("dsp", name, needs=needs)
 
@@ -84,5 +179,16 @@ KERNELS = (
         serves=lambda layer, _: takes_depthwise(layer) and not plain_codes(layer),
         ways=_depthwise_ways,
         order=sliding(_depthwise_order),
+    ),
+    Kernel(
+        Source(
+            "dsp", "depthwise_conv2d_taps_dsp", needs=(_unit("dsp_depthwise_taps"), _unit("dsp_depthwise_taps_rows"))
+        ),
+        (DepthwiseConv2D,),
+        descriptors.dilated,
+        serves=lambda layer, tensors: taps_ways(layer, tensors[layer.output])[-1].scratch <= SCRATCH,
+        ways=lambda layer, tensors: [found.way for found in taps_ways(layer, tensors[layer.output])],
+        order=order(TAPS_OUTPUTS),
+        dilated=None,
     ),
 )

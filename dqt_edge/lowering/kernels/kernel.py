@@ -95,9 +95,10 @@ class Way:
 
     Attributes:
         scratch: Bytes of scratch that it clobbers.
-        block: Weight tiles that a convolution decodes at a time; of a depthwise kernel for the DSP extension, 1 where
-            its rows are the map's columns; else 0.
-        strip: Pairs of pixels whose operands a convolution for the DSP extension keeps in scratch at a time, else 0.
+        block: Weight tiles that a convolution decodes at a time; of a depthwise kernel, bits that say how it goes over
+            the map, of which 1 is by columns; else 0.
+        strip: Pairs of pixels whose operands a convolution for the DSP extension keeps in scratch at a time; of a
+            depthwise kernel for any window, turns of its micro-kernel in a part of a row; else 0.
         others: Block and strip for the pairs that a convolution in Winograd's form leaves to the ordinary one.
         rereads: Whether some input is read twice, because neighbouring strips of a row share columns.
         cheap: Whether it costs hardly more time than the way before it.
@@ -160,7 +161,7 @@ class Kernel:
         cycles: Estimates what a layer takes on a core, by which the planner chooses among kernels that have one. None:
             by the numbers of ``cycles/``, if it is there. An estimate of None: the order of the catalogue decides.
         fallback: Whether it may also compute layers that a faster kernel serves, where the RAM is short.
-        dilated: Whether it computes windows whose taps are apart, and only those.
+        dilated: Whether it computes windows whose taps are apart, and only those; None: these and others.
     """
 
     source: Source
@@ -173,7 +174,7 @@ class Kernel:
     proof: Callable[[Any, Pair], Proof] | None = field(default=None, repr=False)
     cycles: Cycles | None = field(default=None, repr=False)
     fallback: bool = False
-    dilated: bool = False
+    dilated: bool | None = False
 
     @property
     def name(self) -> str:
@@ -191,7 +192,7 @@ class Kernel:
             return False
         window = getattr(layer, "window", None)
         dilated = window is not None and window.dilated
-        return dilated == self.dilated and self.serves(layer, tensors)
+        return self.dilated in (None, dilated) and self.serves(layer, tensors)
 
     def estimate(self, layer: Layer, way: Way, tensors: Tensors, core: str) -> float | None:
         """Estimated cycles of a layer in one of the kernel's ways, the mean over its candidates; None: not known."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...graph import Conv2D, DepthwiseConv2D, Tensor, Window
 from ..arena import Overlap
-from . import descriptors, mve_dense, mve_planes, mve_unweighted, packing
+from . import descriptors, mve_dense, mve_depthwise, mve_planes, mve_unweighted, packing
 from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
 from .mve_planes import LANES, padded
 from .orders import NEVER, Geometry, by_segment, distance, sliding
@@ -26,6 +26,7 @@ LIMITS = (
     Limit("DQT_MVE_COLUMN", COLUMN, "Bytes of a column of a depthwise patch: sixteen channels, four rows;"),
     Limit("DQT_MVE_TABLE", TABLE_COLUMNS * COLUMN, "and of a table of weights."),
     Limit("DQT_MVE_MAP_END", OFFSET_MAX, "The greatest entry of a table of lanes."),
+    *mve_depthwise.LIMITS,
 )
 
 
@@ -113,6 +114,7 @@ KERNELS = (
         ways=lambda layer, tensors: [Way(depthwise_scratch(layer, tensors[layer.output]))],
         order=sliding(_depthwise_order),
     ),
+    *mve_depthwise.KERNELS,
     *mve_unweighted.KERNELS,
     *mve_dense.KERNELS,
 )

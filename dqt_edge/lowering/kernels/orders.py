@@ -140,6 +140,12 @@ def depthwise_by_row(g: Geometry) -> Overlap:
     return Overlap(distance(new_rows(g), ends(g.target[0], g.target[1] * g.target[2])), g.target[2])
 
 
+def windows_by_row(g: Geometry) -> Overlap:
+    """A turn is an output row of some channels: reads all rows from the first under its windows on, writes the row."""
+    first = np.where(g.top < g.source[0], g.top.clip(0) * g.row, NEVER)
+    return Overlap(distance(first, ends(g.target[0], g.target[1] * g.target[2])), g.target[2])
+
+
 WindowOrder = Callable[[Geometry], Overlap | None]
 """Order of reading and writing of a kernel with a sliding window; None: no overlap is safe."""
 

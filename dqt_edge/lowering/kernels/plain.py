@@ -90,12 +90,19 @@ KERNELS = (
         pack=_pack,
         dilated=True,
     ),
-    Kernel(Source("plain", "depthwise_conv2d"), (DepthwiseConv2D,), descriptors.mac, order=sliding(by_element)),
+    Kernel(
+        Source("plain", "depthwise_conv2d"),
+        (DepthwiseConv2D,),
+        descriptors.mac,
+        order=sliding(by_element),
+        fallback=True,
+    ),
     Kernel(
         Source("plain", "dilated_depthwise_conv2d", "depthwise_conv2d", "dilated"),
         (DepthwiseConv2D,),
         descriptors.dilated,
         order=sliding(by_element),
+        fallback=True,
         dilated=True,
     ),
     Kernel(

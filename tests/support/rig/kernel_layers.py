@@ -223,6 +223,18 @@ def _window_of_nine(rng: Rng, shape: Shape) -> Window:
             return window
 
 
+def _large_window(rng: Rng, shape: Shape) -> Window:
+    """A window along one dimension, or of many taps, with any stride up to 3 and any padding."""
+    while True:
+        long, short = int(rng.integers(3, 28)), int(rng.integers(1, 3))
+        kernel = ((short, long), (long, short), (7, 7), (5, 5))[int(rng.integers(4))]
+        stride = tuple(int(s) for s in rng.integers(1, 4, 2))
+        top, left, bottom, right = (int(rng.integers(0, n)) for n in kernel * 2)
+        window = Window(kernel, stride, (top, left, bottom, right))  # type: ignore[arg-type]
+        if min(window.output_size(*shape[:2])) > 0:
+            return window
+
+
 def _depthwise(rng: Rng, kind: str, number: int) -> Case:
     pairs, zero = pairs_of(kind, number)
     while True:
@@ -230,7 +242,8 @@ def _depthwise(rng: Rng, kind: str, number: int) -> Case:
         if kind == "dilated_depthwise":
             window = _apart(rng, shape)
         else:
-            window = window_of(rng, shape) if rng.random() < 0.4 else _window_of_nine(rng, shape)
+            makers = (window_of, _large_window, _window_of_nine, _window_of_nine)
+            window = makers[int(rng.integers(len(makers)))](rng, shape)
         target = (*window.output_size(*shape[:2]), shape[2])
         size = target[0] * target[1] * target[2]
         if size <= SIZE_MAX and size * window.kernel[0] * window.kernel[1] <= MACS_MAX:
