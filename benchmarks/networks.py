@@ -31,7 +31,9 @@ from tests.support.topologies import CANDIDATES, TOPOLOGIES
 
 from .cycles import show_layer_costs
 from .measuring import FLASHES, ROOMY, SIBLINGS, machine, measure, sample_codes
+from .peer_figures import rivals
 from .profile import show_listing, show_profile
+from .reference_models import by_candidate, reference_graph
 
 FOLDER = Path("build/bench")
 BASELINE = Path(__file__).with_name("baseline.json")
@@ -43,6 +45,8 @@ WIDTH = 100
 """Columns of the tables."""
 PAIRS = {f"{w}x{a}": (w, a) for w, a in CANDIDATES}
 POLICIES: dict[str, Policy] = {name: [pair] for name, pair in PAIRS.items()}
+REAL = "-real"
+"""Ends the name of a network with the weights of its reference model."""
 RIVALS = {"cmsis_nn_s8_O3": "CMSIS-NN", "best_s8_kernel_per_layer_any_peer": "best peer, by layer"}
 
 Facts = dict[str, dict[str, dict[str, Any]]]
@@ -57,6 +61,7 @@ def main() -> None:
     parser.add_argument(
         "--check", action="store_true", help="compare with benchmarks/baseline.json; exit code 5 if worse"
     )
+    parser.add_argument("--models", type=Path, help="folder of mlcommons/tiny's int8 .tflite files: measure these too")
     parser.add_argument("--write-baseline", action="store_true", help="make this run the baseline")
     parser.add_argument("--layers", action="store_true", help="print the counts of each layer too")
     parser.add_argument("--profile", action="store_true", help="print what the instructions are spent on")
@@ -73,6 +78,10 @@ def main() -> None:
                 console.print(f"{name} on {core}")
                 graph, folder = TOPOLOGIES[name](), FOLDER / f"{name}-{core}"
                 found[core][name] = measure(graph, core, folder, POLICIES)
+                if options.models:
+                    real = reference_graph(options.models, name)
+                    folder = folder.with_name(f"{name}{REAL}-{core}")
+                    found[core][name + REAL] = measure(real, core, folder, by_candidate(real))
                 if options.profile or options.listing:
                     profile(console, graph, core, folder, options)
     except DqtError as error:
@@ -97,6 +106,7 @@ def totals(found: dict[str, Facts]) -> dict[str, int]:
         f"{core}/{network}/{pair}/{quantity}": int(facts[quantity])
         for core, networks in found.items()
         for network, pairs in networks.items()
+        if core in CORES and network in TOPOLOGIES
         for pair, facts in pairs.items()
         for quantity in QUANTITIES
         if facts[quantity] is not None
@@ -159,11 +169,14 @@ def show(console: Console, found: dict[str, Facts]) -> None:
         add_totals(table, core, facts, "instructions")
         for key, title in RIVALS.items():
             if core in peers[key]:
-                table.add_row(core, title, *(f"{peers[key][core][name] / 1e6:.3f}" for name in networks), style="dim")
+                row = [peers[key][core][name.removesuffix(REAL)] / 1e6 for name in networks]
+                table.add_row(core, title, *(f"{count:.3f}" for count in row), style="dim")
     console.print(table)
     table = Table("core", "", *networks, title="Modelled cycles for an inference, millions")
     for core, facts in found.items():
         add_totals(table, core, facts, "cycles")
+        for title, costs in rivals(core, peers):
+            table.add_row(core, title, *(f"{costs[name.removesuffix(REAL)]:.3f}" for name in networks), style="dim")
     console.print(table)
     for core, facts in found.items():
         console.print(f"{core}: {facts[networks[0]]['8x8']['cycles_model']}", highlight=False)

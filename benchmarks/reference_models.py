@@ -13,7 +13,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +27,27 @@ from dqt_edge.boards import load_board
 from dqt_edge.data.load import codes, load_data
 from dqt_edge.device.connect import open_client
 from dqt_edge.errors import DqtError, UsageError
-from dqt_edge.graph import Graph, checkpoint
+from dqt_edge.graph import Graph, Layer, MacLayer, Pair, checkpoint
+from dqt_edge.graph.policy import Policy
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.comparison import compare
 from dqt_edge.importers.files import read_model
 from dqt_edge.measure.session import Session, run_session
+from dqt_edge.precision.candidates import offer
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
 from dqt_edge.system.files import write_atomically
 from dqt_edge.tasks import with_task
 from dqt_edge.tasks.score import main_text
+from tests.support.topologies import CANDIDATES, FIXED
 
 FOLDER = Path("build/reference")
 BOARDS = ("qemu-m4", "qemu-m7", "qemu-m55")
 UNLABELLED = 2000
 """Samples on the host of a model without data."""
+
+WIDE: tuple[Pair, ...] = tuple((w, 8) for w, _ in CANDIDATES)
+"""What is offered to a layer that must read all 8 bits of its input."""
 
 Codes = npt.NDArray[np.uint8]
 
@@ -122,6 +128,40 @@ def run(model: Model, options: argparse.Namespace, bar: Progress) -> dict[str, A
             for kind, (samples, labels) in sets.items()
         }
     return facts
+
+
+def reference_graph(folder: Path, name: str) -> Graph:
+    """A reference model with the candidates of ``make bench``: stem and classifier at 8x8, except in the autoencoder.
+
+    A layer whose input has a zero point keeps activations of 8 bits, at the same widths of weights.
+
+    Raises:
+        UsageError: The folder has no such file.
+    """
+    path = folder / MODELS[name].file
+    if not path.is_file():
+        raise UsageError(
+            "the model does not exist", where=str(path), next_step="take the int8 .tflite files of mlcommons/tiny"
+        )
+    graph = assemble(read_model(path))
+    narrow, wide = offer(graph, CANDIDATES), {layer.name: layer for layer in offer(graph, WIDE).layers}
+    weighted = [layer.name for layer in graph.layers if isinstance(layer, MacLayer)]
+    ends = {weighted[0], weighted[-1]} if name != "ad" else set()
+    layers = list[Layer]()
+    for layer in narrow.layers:
+        if isinstance(layer, MacLayer) and layer.name in ends:
+            layers.append(replace(layer, candidates=FIXED))
+        elif isinstance(layer, MacLayer) and layer.candidates == FIXED:
+            layers.append(wide[layer.name])
+        else:
+            layers.append(layer)
+    return replace(narrow, layers=tuple(layers))
+
+
+def by_candidate(graph: Graph) -> dict[str, Policy]:
+    """By the names of ``make bench``, every layer at its first candidate, at its second, and at its third."""
+    vectors = [[x.candidates[min(k, len(x.candidates) - 1)] for x in graph.adaptive] for k in range(len(CANDIDATES))]
+    return {f"{w}x{a}": vector for (w, a), vector in zip(CANDIDATES, vectors, strict=True)}
 
 
 def _made(path: Path) -> Path:
