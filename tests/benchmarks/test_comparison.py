@@ -36,4 +36,4 @@ def test_every_peer_has_a_source_and_every_network() -> None:
 def test_the_flash_of_a_chip_is_beside_that_cores_silicon() -> None:
     on_silicon = [title for title, _ in rivals("m4", PEER_FIGURES) if "silicon" in title]
     assert [title for title, _ in rivals("m4-l4r5", PEER_FIGURES)] == on_silicon
-    assert [title for title, _ in rivals("m33", PEER_FIGURES)][0].startswith("X-CUBE-AI 10.2")
+    assert next(title for title, _ in rivals("m33", PEER_FIGURES)).startswith("X-CUBE-AI 10.2")
