@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "extending.md"
+GENERATED = "dqt_edge/lowering/kernels/cycles/"
+"""What ``make kernel-cycles`` writes."""
 CODE = (".py", ".j2", ".c", ".h", ".S", ".toml", ".json")
 
 
@@ -26,8 +28,8 @@ def naming(word: str, *places: str) -> set[str]:
     for place in places:
         root = ROOT / place
         for path in [root] if root.is_file() else sorted(root.rglob("*")):
-            if path.suffix in CODE or root.is_file():
-                name = path.relative_to(ROOT).as_posix()
+            name = path.relative_to(ROOT).as_posix()
+            if (path.suffix in CODE or root.is_file()) and not name.startswith(GENERATED):
                 text = f"{path.name}\n{path.read_text(encoding='utf-8')}"
                 if re.search(rf"(?<!\w){word}(?!\w)", text):
                     found.add(name)

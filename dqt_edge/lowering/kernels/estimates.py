@@ -12,8 +12,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-from ...graph import Conv2D, Dense, DepthwiseConv2D, Layer, MaxPool2D, Pair, pair_text
-from ...graph.layers import AveragePool2D
+from ...graph import Conv2D, Dense, DepthwiseConv2D, Layer, Pair, pair_text
 from .packing import TILE, padded
 
 Tensors = Mapping[str, Any]
@@ -41,9 +40,10 @@ def sizes(layer: Layer, tensors: Tensors) -> tuple[float, ...]:
         added = 0 if layer.residual is None else height * width * channels
         left = pixels * tiles * _irregular(layer)
         return 1, tiles * depth, height, pixels * taps, pixels * tiles, pixels * tiles * depth, added, left
-    if isinstance(layer, DepthwiseConv2D | MaxPool2D | AveragePool2D):
+    slides = getattr(layer, "window", None)
+    if slides is not None:
         pixels, outputs = height * width, height * width * channels
-        window = float(layer.window.kernel[0] * layer.window.kernel[1])
+        window = float(slides.kernel[0] * slides.kernel[1])
         if not isinstance(layer, DepthwiseConv2D):
             return 1, pixels, outputs, outputs * window
         source = float(tensors[layer.input].size)
