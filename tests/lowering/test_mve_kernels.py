@@ -13,7 +13,7 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.graph import DepthwiseConv2D, Graph, MaxPool2D, Tensor, Window
-from dqt_edge.lowering.kernels import mve_dense, mve_planes
+from dqt_edge.lowering.kernels import mve_planes
 from dqt_edge.lowering.plan import Plan, make_plan
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
@@ -41,14 +41,10 @@ SHAPES = [
 def test_unpacking_restores_the_masters(seed: int) -> None:
     rng = np.random.default_rng(seed)
     weights = rng.integers(-128, 128, (int(rng.integers(1, 30)), int(rng.integers(1, 70)))).astype(np.int8)
-    np.testing.assert_array_equal(mve_planes.unpack(mve_planes.pack(weights), *weights.shape), weights)
-    nibbles = mve_dense.pack_nibbles(weights)
-    np.testing.assert_array_equal(mve_dense.unpack_nibbles(nibbles, *weights.shape), weights)
-    stored = mve_dense.pack_bytes(weights).a.view(np.uint8)
-    for channel, row in enumerate(weights):
-        for k, weight in enumerate(row):
-            block = channel // 4 * -(-len(row) // 16) + k // 16
-            assert stored[64 * block + 16 * (channel % 4) + k % 16] == int(weight) + 128
+    for form, kept in (("bytes", 0xFF), ("nibbles", 0xFF), ("two_bits", 0xC0)):
+        stored = mve_planes.pack(weights, form, ahead=form != "two_bits")
+        found = mve_planes.unpack(stored, form, *weights.shape)
+        np.testing.assert_array_equal(found, ((weights.astype(np.int64) + 128) & kept) - 128)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +54,7 @@ def test_unpacking_restores_the_masters(seed: int) -> None:
         (((8, 8), (8, 3)), "dense_bytes_mve"),
         (((8, 8), (2, 4)), "dense_mve"),
         (((4, 4),), "dense_mve"),
-        (((2, 8), (2, 4)), "dense_planes_mve"),
+        (((2, 8), (2, 4)), "dense_two_bits_mve"),
     ],
 )
 def test_dense_weights_are_stored_as_all_candidates_together_want(candidates, kernel: str) -> None:

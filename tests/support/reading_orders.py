@@ -23,7 +23,7 @@ from dqt_edge.graph import (
     Softmax,
     Tensor,
 )
-from dqt_edge.lowering.kernels import dsp_conv, scalar
+from dqt_edge.lowering.kernels import dsp_conv, mve_conv, scalar
 from dqt_edge.lowering.kernels.kernel import Choice
 
 Turn = tuple[dict[str, np.ndarray], np.ndarray]
@@ -137,11 +137,15 @@ def by_element(r: Reader, at_a_time: int = 1):
             yield r.window(y, x)[..., c : c + at_a_time].ravel(), [r.out[y, x, c : c + at_a_time]]
 
 
-def by_pair(r: Reader):
-    """The pixels of a pair follow each other in the output, whatever their rows."""
-    pixels = r.pixels()
-    for i in range(0, len(pixels), 2):
-        yield r.groups(pixels[i : i + 2])
+def conv2d_mve(r: Reader):
+    """Pixels follow each other in the output, whatever their rows; those of a strip are read for every four channels,
+    gathered ones are read once."""
+    gathered = r.strip >= mve_conv.GATHERED
+    pairs = mve_conv.column_pairs(r.layer, r.strip % mve_conv.GATHERED) if gathered else r.strip
+    for read, written in by_segment(r, 2 * pairs):
+        yield read, written
+        if not gathered:
+            yield read, []
 
 
 def by_segment(r: Reader, count: int):
@@ -219,7 +223,9 @@ ORDERS = {
     "conv2d_scalar": conv2d_scalar,
     "conv2d_dsp": conv2d_dsp,
     "conv2d_winograd_dsp": by_row,
-    "conv2d_mve": by_pair,
+    "conv2d_mve": conv2d_mve,
+    "conv2d_bytes_mve": conv2d_mve,
+    "conv2d_two_bits_mve": conv2d_mve,
     "dilated_conv2d": by_pixel,
     "dilated_conv2d_residual": by_pixel,
     "depthwise_conv2d": by_element,

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...graph import Conv2D, DepthwiseConv2D, Tensor, Window
+from ...graph import DepthwiseConv2D, Tensor, Window
 from ..arena import Overlap
-from . import descriptors, mve_dense, mve_depthwise, mve_planes, mve_unweighted, packing
-from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
-from .mve_planes import LANES, padded
-from .orders import NEVER, Geometry, by_segment, distance, sliding
-
-DECODED = 16384
-"""Bytes of decoded weights beyond which a larger block gains under 3 %: windows are gathered once for each block."""
+from . import descriptors, mve_conv, mve_dense, mve_depthwise, mve_unweighted, packing
+from .kernel import Kernel, Limit, Source, Way
+from .mve_planes import LANES
+from .orders import NEVER, Geometry, distance, sliding
 
 OFFSET_MAX = 65535
 """Largest entry, an offset plus 1, in a table of depthwise_conv2d_mve."""
@@ -25,20 +22,10 @@ LIMITS = (
     Limit("DQT_MVE_BLOCK", LANES * packing.TILE, ""),
     Limit("DQT_MVE_COLUMN", COLUMN, "Bytes of a column of a depthwise patch: sixteen channels, four rows;"),
     Limit("DQT_MVE_TABLE", TABLE_COLUMNS * COLUMN, "and of a table of weights."),
+    *mve_conv.LIMITS,
     Limit("DQT_MVE_MAP_END", OFFSET_MAX, "The greatest entry of a table of lanes."),
     *mve_depthwise.LIMITS,
 )
-
-
-def scratch(layer: Conv2D, block: int) -> int:
-    """Bytes of scratch of conv2d_mve with ``block`` tiles of decoded weights."""
-    depth = padded(layer.by_channel.shape[1])
-    return 8 * packing.TILE * block + depth * (packing.TILE * block + 2)
-
-
-def most_tiles(layer: Conv2D) -> int:
-    """Largest block in tiles; a larger one would gain too little."""
-    return max(1, DECODED // (packing.TILE * padded(layer.by_channel.shape[1])))
 
 
 def takes_depthwise(layer: DepthwiseConv2D, source: Tensor, output: Tensor) -> bool:
@@ -69,11 +56,6 @@ def depthwise_scratch(layer: DepthwiseConv2D, output: Tensor) -> int:
     return COLUMN * (2 * TABLE_COLUMNS + columns) + LANES
 
 
-def _conv2d_ways(layer: Conv2D, _tensors: Tensors) -> list[Way]:
-    tiles = packing.padded(layer.channels) // packing.TILE
-    return [Way(scratch(layer, block), block) for block in block_sizes(tiles, most_tiles(layer))]
-
-
 def _depthwise_order(g: Geometry) -> Overlap:
     """A turn is a strip: reads all its input rows, those again that the strip before it read, and writes its rows."""
     height, width, channels = g.target
@@ -83,29 +65,15 @@ def _depthwise_order(g: Geometry) -> Overlap:
     return Overlap(distance(first, ends), channels)
 
 
-def _pack(layer: Conv2D) -> packing.Planes:
-    return mve_planes.pack(layer.by_channel)
-
-
 def _unit(name: str, *needs: Source) -> Source:
     return Source("mve", name, needs=needs)
 
 
-_PLANES = _unit("mve_planes")
-_OPERANDS = _unit("mve_operands", _PLANES)
-_FINISH = _unit("mve_finish")
 _MAPS = _unit("mve_depthwise_maps", _unit("mve_map"), _unit("mve_map_tables"))
 _WINDOWS = _unit("mve_depthwise_windows", _unit("mve_depthwise"))
 
 KERNELS = (
-    Kernel(
-        Source("mve", "conv2d_mve", needs=(_unit("mve_multiply"), _OPERANDS, _FINISH, _unit("mve_windows"))),
-        (Conv2D,),
-        descriptors.mac,
-        ways=_conv2d_ways,
-        order=sliding(lambda g: by_segment(g, 2)),
-        pack=_pack,
-    ),
+    *mve_conv.KERNELS,
     Kernel(
         Source("mve", "depthwise_conv2d_mve", needs=(_MAPS, _WINDOWS)),
         (DepthwiseConv2D,),

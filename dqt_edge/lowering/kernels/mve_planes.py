@@ -1,20 +1,34 @@
-"""Weights for MVE: blocks of four channels by sixteen K, and the planes of convolutions.
+"""Weights for MVE: how convolutions and dense layers store them.
 
-The planes are those of ``packing``: A the top two bits of each weight, B the next two, L the low four. Only the order
-differs, so that vector registers decode sixteen K of a channel at a time. Byte k of a block's 16 bytes of A (and B) has
-the field of channel c in bits 2c+1 and 2c. L has 32 bytes for a block: byte k holds channel 3 (high nibble) and 1
-(low), byte 16 + k channel 2 and 0. All channels are offset-binary, and what pads a block is zero bytes.
+A block is four channels by sixteen K, so that a vector register holds sixteen K of a channel. All channels are
+offset-binary, and what pads a block is zero bytes, which are weights of no effect. A layer stores its weights as its
+candidates together want it:
+
+- *bytes*, where none is narrower than 8 bits: sixteen of each channel;
+- *two bits*, where none is wider: byte k of 16 has the top two bits of channel c in bits 2c+1 and 2c;
+- *nibbles* else: a plane of high and one of low nibbles, 32 bytes a block each: byte k holds channel 1 (high nibble)
+  and 0 (low), byte 16 + k channel 3 and 2. A shift that inserts makes whole bytes of both.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
+from ...graph import Conv2D, Dense
 from . import packing
 
 LANES = 16
 """K of a block: bytes of a vector register."""
+
+AHEAD = 16
+"""Bytes behind a plane that micro-kernels read ahead and do not use."""
+
+Form = Literal["bytes", "nibbles", "two_bits"]
+Bytes = npt.NDArray[np.uint8]
+_NOTHING = np.zeros(0, np.uint32)
 
 
 def padded(n: int) -> int:
@@ -22,7 +36,13 @@ def padded(n: int) -> int:
     return -(-n // LANES) * LANES
 
 
-def blocks(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+def form(layer: Conv2D | Dense) -> Form:
+    """How a layer stores its weights."""
+    widths = {bits for bits, _ in layer.candidates}
+    return "bytes" if widths == {8} else "two_bits" if widths == {2} else "nibbles"
+
+
+def blocks(weights: npt.NDArray[np.int8]) -> Bytes:
     """Offset-binary bytes [channel in tile, tile, block, lane] of weights [channels, K], padded with zero bytes."""
     channels, depth = weights.shape
     full = np.zeros((packing.padded(channels), padded(depth)), np.uint8)
@@ -30,27 +50,39 @@ def blocks(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
     return full.reshape(-1, packing.TILE, full.shape[1] // LANES, LANES).transpose(1, 0, 2, 3)
 
 
-def pack(weights: npt.NDArray[np.int8]) -> packing.Planes:
-    """Planes of weights [channels, K]; K is padded to multiples of sixteen, channels to four."""
-    found = blocks(weights)
-    a, b = (
-        np.bitwise_or.reduce([((found[c] >> shift) & 3) << (2 * c) for c in range(packing.TILE)], axis=0)
-        for shift in (6, 4)
-    )
-    nibbles = found & 15
-    low = np.stack([nibbles[3] << 4 | nibbles[1], nibbles[2] << 4 | nibbles[0]], axis=2)
-    return packing.Planes(*(np.ascontiguousarray(plane, np.uint8).ravel().view("<u4") for plane in (a, b, low)))
+def _words(values: Bytes, ahead: bool) -> packing.Words:
+    more = np.zeros(AHEAD if ahead else 0, np.uint8)
+    return np.append(np.ascontiguousarray(values).ravel(), more).view("<u4")
 
 
-def unpack(planes: packing.Planes, channels: int, depth: int) -> npt.NDArray[np.int64]:
-    """Masters [channels, K]: the inverse of :func:`pack`."""
-    shape = (packing.padded(channels) // packing.TILE, padded(depth) // LANES)
-    a = planes.a.view(np.uint8).reshape(*shape, LANES).astype(np.int64)
-    b = planes.b.view(np.uint8).reshape(*shape, LANES).astype(np.int64)
-    low = planes.low.view(np.uint8).reshape(*shape, 2, LANES).astype(np.int64)
-    rows = []
-    for c in range(packing.TILE):
-        nibble = (low[:, :, 1 - c % 2] >> (4 * (c // 2))) & 15
-        rows.append(((a >> (2 * c)) & 3) << 6 | ((b >> (2 * c)) & 3) << 4 | nibble)
-    full = np.stack(rows, axis=1).reshape(packing.TILE * shape[0], LANES * shape[1])
+def pack(weights: npt.NDArray[np.int8], stored: Form, *, ahead: bool = False) -> packing.Planes:
+    """Weights [channels, K] in a form; ``ahead``: with the bytes behind a plane that are read ahead."""
+    full = blocks(weights)
+    if stored == "bytes":
+        return packing.Planes(_words(full.transpose(1, 2, 0, 3), ahead), _NOTHING, _NOTHING)
+    if stored == "two_bits":
+        fields = [(full[c] >> 6) << (2 * c) for c in range(packing.TILE)]
+        return packing.Planes(_words(np.bitwise_or.reduce(fields), ahead), _NOTHING, _NOTHING)
+    pairs = [np.stack([part[1] << 4 | part[0], part[3] << 4 | part[2]], axis=2) for part in (full >> 4, full & 15)]
+    return packing.Planes(_words(pairs[0], ahead), _NOTHING, _words(pairs[1], ahead))
+
+
+def unpack(planes: packing.Planes, stored: Form, channels: int, depth: int) -> npt.NDArray[np.int64]:
+    """Masters [channels, K], of two bits the masters' top ones: the inverse of :func:`pack`."""
+    tiles, count = packing.padded(channels) // packing.TILE, padded(depth) // LANES
+    words = {"bytes": 4, "two_bits": 1, "nibbles": 2}[stored] * LANES // 4 * tiles * count
+
+    def plane(values: packing.Words) -> npt.NDArray[np.int64]:
+        return values[:words].view(np.uint8).reshape(tiles, count, -1, LANES).astype(np.int64)
+
+    a = plane(planes.a)
+    if stored == "bytes":
+        rows = [a[:, :, c] for c in range(packing.TILE)]
+    elif stored == "two_bits":
+        rows = [(a[:, :, 0] >> (2 * c) & 3) << 6 for c in range(packing.TILE)]
+    else:
+        low = plane(planes.low)
+        halves = [[(part[:, :, c // 2] >> (4 * (c % 2))) & 15 for part in (a, low)] for c in range(packing.TILE)]
+        rows = [high << 4 | below for high, below in halves]
+    full = np.stack(rows, axis=1).reshape(packing.TILE * tiles, LANES * count)
     return full[:channels, :depth] - 128

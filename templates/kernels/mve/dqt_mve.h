@@ -80,57 +80,6 @@ static inline void dqt_mve_fill(uint8_t *to, uint32_t value, uint32_t count) {
                      : "q0", "lr", "memory");
 }
 
-/* One call of the convolution's micro-kernel: `tiles` tiles of four channels at two pixels. */
-typedef struct {
-    const uint8_t *weights;    /* decoded blocks of the first tile; advanced */
-    uint32_t tile_bytes;       /* DQT_MVE_BLOCK for each block, at least one block */
-    const uint8_t *column[2];  /* activation views of each pixel, whole blocks; any alignment */
-    const int32_t *bias_twice; /* four a tile; advanced */
-    const int32_t *multiplier; /* four a tile; advanced */
-    uint8_t *output[2];        /* four elements a tile for each pixel; advanced */
-    int32_t centre[2];         /* by pixel: centring * sum of the views */
-    uint32_t tiles;            /* 1 or more; counted down to 0 */
-    uint32_t raw; /* 0: outputs are codes, 0..255 after shift 32; 1: int32 twice-accumulators without the bias */
-} dqt_mve_job;
-
-_Static_assert(__builtin_offsetof(dqt_mve_job, column) == 8 && __builtin_offsetof(dqt_mve_job, bias_twice) == 16 &&
-                   __builtin_offsetof(dqt_mve_job, output) == 24 && __builtin_offsetof(dqt_mve_job, centre) == 32 &&
-                   __builtin_offsetof(dqt_mve_job, tiles) == 40,
-               "the micro-kernel addresses the job by number");
-
-void dqt_mve_multiply(dqt_mve_job *job);
-
-/* The input of a convolution, and how its windows lie in it. */
-typedef struct {
-    const dqt_window *window;
-    const uint8_t *input;
-    dqt_mve_pair pair;
-    uint32_t width; /* bytes of an input row */
-    uint32_t run;   /* bytes of a window's row */
-    uint32_t whole; /* first columns, from 0 on, of windows without padding at the sides */
-    uint32_t flat;  /* 1: windows are single pixels, one after the other */
-} dqt_mve_windows;
-
-dqt_mve_windows dqt_mve_windows_of(const dqt_window *window, const uint8_t *input, dqt_mve_pair pair);
-
-/* Gather the views under the window at output element (y, x), the `pixel`th; returns their sum. Padding is the input's
- * zero point, which is 0 unless activations have 8 bits. Bytes beyond K stay as they are: their weights are zero
- * bytes. */
-uint32_t dqt_mve_gather(const dqt_mve_windows *windows, uint32_t pixel, uint32_t y, uint32_t x, uint8_t *to);
-
-/* Decode `blocks` consecutive blocks (64 bytes each) from block `first` of a layer: [block][channel][lane]. */
-void dqt_mve_decode(const dqt_mac *mac, uint32_t first, uint32_t blocks, const dqt_mve_pair *pair, uint8_t *to);
-
-/* The planes of a layer, from a block on; those that a width does not read are not looked at. */
-typedef struct {
-    const uint32_t *a, *b, *l;
-} dqt_mve_planes;
-
-/* The same by how many planes a width reads (dqt_mve_planes.S). blocks: 1 or more; keep: mask of the weight view. */
-void dqt_mve_decode_1(const dqt_mve_planes *planes, uint32_t blocks, uint32_t keep, uint8_t *to);
-void dqt_mve_decode_2(const dqt_mve_planes *planes, uint32_t blocks, uint32_t keep, uint8_t *to);
-void dqt_mve_decode_3(const dqt_mve_planes *planes, uint32_t blocks, uint32_t keep, uint8_t *to);
-
 /* Residual, bias, requantisation, clamp and store of `count` accumulators that the micro-kernel left.
  * channel: of the first; place: index of its output element. Reads and writes exactly `count` elements. */
 void dqt_mve_finish(const dqt_mac *mac, const int32_t *bias_twice, uint8_t *arena, const int32_t *raw, uint32_t channel,

@@ -151,6 +151,7 @@ def _row_of_three(rng: Rng) -> tuple[Shape, Window, Shape]:
 
 
 def _conv(rng: Rng, kind: str, number: int) -> Case:
+    """Half of the layers are one graph a pair: see _dense."""
     pairs, zero = pairs_of(kind, number)
     if kind.startswith("three"):
         shape, window, target = _row_of_three(rng)
@@ -192,7 +193,8 @@ def _conv(rng: Rng, kind: str, number: int) -> Case:
         **more,
     )
     graph = Graph(kind, tuple(tensors), (*before, layer), "input", "y")
-    return finish(layer, graph, live, pairs, in_place=residual == "z")
+    case = finish(layer, graph, live, pairs, in_place=residual == "z")
+    return one_a_pair(case) if number // 2 % 2 else case
 
 
 def _apart(rng: Rng, shape: Shape) -> Window:
