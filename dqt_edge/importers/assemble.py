@@ -272,11 +272,13 @@ def _add(node: Node, sources: list[Tensor], result: Tensor) -> Add:
     scales = first.scale * node.signs[0], second.scale * node.signs[1]
     zeros = first.zero_point, second.zero_point
     # Of a result whose scale is so fine that any difference saturates, a coarser one saturates as well.
-    target = max(result.scale, ADD_RATIO_MIN * max(map(abs, scales)))
+    least = ADD_RATIO_MIN * max(map(abs, scales))
+    target = max(result.scale, least)
     try:
         m1, m2, offset, shift = nested.add_parameters(scales, zeros, target, result.zero_point)
-    except ValueError as error:
-        raise Unfit(str(error), "operands whose scales are closer to the result's") from error
+    except ValueError:
+        # Both operands near the limit, or a far zero point: a step is still over 16 times all codes.
+        m1, m2, offset, shift = nested.add_parameters(scales, zeros, 4 * least, result.zero_point)
     limits = code_limits(result, node.activation)
     return Add(node.name, (first.name, second.name), result.name, (m1, m2), offset, shift, *limits)
 

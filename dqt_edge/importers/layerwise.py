@@ -44,7 +44,7 @@ class LayerDifference:
     @property
     def explained(self) -> bool:
         """Whether it is more than one code from the runtime's because the runtime's is off."""
-        return self.alone > 1 and self.right
+        return self.comparable and self.alone > 1 and self.right
 
     @property
     def beyond(self) -> bool:

@@ -37,8 +37,8 @@ def test_a_dilation_that_is_longer_than_its_series(length: int, keras: Any, tmp_
     assert result.layers[-1].network <= 2
 
 
-def left_in_reals(path: Path, *, quantised: bool) -> Path:
-    """A convolution between DEQUANTIZE and, if ``quantised``, QUANTIZE."""
+def left_in_reals(path: Path, *, quantised: bool, least: bool = False) -> Path:
+    """A convolution between DEQUANTIZE and, if ``quantised``, QUANTIZE; ``least``: behind the smaller of two."""
     rng = np.random.default_rng(1)
     m = ModelFile()
     x = m.tensor((1, 5, 5, 3), "INT8", 0.05, -10)
@@ -46,6 +46,9 @@ def left_in_reals(path: Path, *, quantised: bool) -> Path:
     weights = m.tensor((4, 3, 3, 3), "FLOAT32", data=rng.normal(0, 1, (4, 3, 3, 3)))
     bias = m.tensor((4,), "FLOAT32", data=rng.normal(0, 1, 4))
     made = m.op("CONV_2D", [real, weights, bias], m.tensor((1, 5, 5, 4), "FLOAT32"), **WINDOW | DILATION)
+    if least:
+        other = m.op("CONV_2D", [real, weights], m.tensor((1, 5, 5, 4), "FLOAT32"), **WINDOW | DILATION)
+        made = m.op("MINIMUM", [made, other], m.tensor((1, 5, 5, 4), "FLOAT32"))
     if quantised:
         made = m.op("QUANTIZE", [made], m.tensor((1, 5, 5, 4), "INT8", 0.2, 5))
         m.op("RELU", [made], m.tensor((1, 5, 5, 4), "INT8", 0.2, 5))
@@ -64,6 +67,27 @@ def test_a_convolution_left_in_real_numbers_gets_weights_of_8_bits(tmp_path: Pat
     assert found[conv.name].note == "real numbers in the file, codes in ours, are its weights"
     assert found[conv.name].alone <= 3, "of 27 weights, each rounded to 8 bits"
     assert interpreter.run(graph, codes, "8x8").outputs.std() > 5
+
+
+def test_two_of_which_the_smaller_is_taken_have_its_scale(tmp_path: Path) -> None:
+    graph = assemble(read_network(left_in_reals(tmp_path / "left.tflite", quantised=True, least=True)))
+    convs = [layer for layer in graph.layers if isinstance(layer, Conv2D)]
+    assert [graph.tensor(conv.output).scale for conv in convs] == [pytest.approx(0.2)] * 2
+
+
+def test_operands_far_above_the_scale_of_their_sum(tmp_path: Path) -> None:
+    """Any difference saturates; the shift of the sum must still hold both."""
+    m = ModelFile()
+    x = m.tensor((1, 4, 4, 3), "INT8", 0.0038, -128)
+    y = m.op("ABS", [x], m.tensor((1, 4, 4, 3), "INT8", 0.0057, 127))
+    m.op("ADD", [x, y], m.tensor((1, 4, 4, 3), "INT8", 3.45e-7, 100))
+    graph = assemble(read_network(m.write(tmp_path / "far.tflite")), fuse=False)
+    codes = np.random.default_rng(2).integers(0, 3, (30, 4, 4, 3), dtype=np.uint8)
+    found = interpreter.run(graph, codes, "8x8", keep_tensors=True).tensors
+    first, second = (found[name].astype(float) for name in graph.layers[-1].inputs)
+    exact = np.clip((first * 0.0038 + (second - 255) * 0.0057) / 3.45e-7 + 228, 0, 255)
+    np.testing.assert_array_equal(found[graph.output], np.floor(exact + 0.5))
+    assert set(np.unique(found[graph.output])) >= {228, 255}
 
 
 def test_one_whose_output_has_no_scale_is_refused(tmp_path: Path) -> None:

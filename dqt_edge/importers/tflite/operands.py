@@ -28,6 +28,7 @@ INTEGERS = ("INT8", "UINT8")
 RANK_MAX = 6
 COMPUTING = ("QUANTIZE", "DEQUANTIZE", "MEAN", "SUM")
 """Operators that follow a change of scale even where they only move data: MEAN and SUM over axes of one element."""
+EXTREMES = ("MAXIMUM", "MINIMUM")
 FLOATING = Unfit(
     "it computes in floating point between layers of integers",
     "a model that is quantised throughout, or not at all",
@@ -235,13 +236,18 @@ class Operands:
         return covering(low, high) if self.integer else None
 
     def quantised_later(self, index: int) -> Quant | None:
-        """Scale of the first QUANTIZE behind a floating tensor, with nothing that computes between."""
+        """Scale of the first QUANTIZE behind a floating tensor, with nothing that computes between.
+
+        The larger or smaller of a tensor and another, if nothing else reads it, may be limited before as well as after.
+        """
         seen, ahead = {index}, [index]
         while ahead:
-            for op in self.readers[ahead.pop()]:
+            readers = self.readers[ahead.pop()]
+            for op in readers:
                 if op.type == "QUANTIZE":
                     return self.quant(op.outputs[0])
-                fresh = set(op.outputs) - seen if op.type in MOVING else set()
+                passes = op.type in MOVING or (op.type in EXTREMES and len(readers) == 1)
+                fresh = set(op.outputs) - seen if passes else set()
                 seen |= fresh
                 ahead += fresh
         return None
