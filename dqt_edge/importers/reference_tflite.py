@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ..errors import BadFileError, ToolchainError
 from ..system.tensorflow import start_tensorflow
+from .tflite.file import read_file
 
 Array = npt.NDArray[Any]
 RUNTIMES = ("tflite_runtime.interpreter", "ai_edge_litert.interpreter", "tensorflow.lite")
@@ -47,6 +48,28 @@ def find_runtime() -> tuple[Any, Any, str]:
     )
 
 
+SUM_BITS = 20
+"""TFLite shifts the operands of sums by as much, and aborts where a code of the result is less than a step of these."""
+
+
+def _fatal_sum(path: Path) -> str | None:
+    """An addition or subtraction whose check ends the whole process, if the package that reads the file is there."""
+    try:
+        graph = read_file(path).graphs[0]
+    except ToolchainError:
+        return None
+    for op in graph.operators:
+        if op.type not in ("ADD", "SUB") or graph.tensors[op.outputs[0]].type not in ("INT8", "UINT8"):
+            continue
+        scales = [graph.tensors[i].scales for i in (*op.inputs[:2], op.outputs[0]) if i >= 0]
+        if any(len(scale) != 1 for scale in scales):
+            continue
+        *operands, result = (float(scale[0]) for scale in scales)
+        if result <= 0 or 2 * max(operands) >= result * 2**SUM_BITS:
+            return f"{op.type} {op.index}"
+    return None
+
+
 class TfliteReference:
     """A model opened in TFLite's interpreter.
 
@@ -59,6 +82,8 @@ class TfliteReference:
     def __init__(self, path: Path, batch: int) -> None:
         self._kind, resolvers, self.package = find_runtime()
         self._path = path
+        if fatal := _fatal_sum(path):
+            raise self._bad(RuntimeError(f"{fatal} ends the process: its result has too fine a scale"))
         self._resolver = resolvers.BUILTIN_REF
         try:
             if not self._has_reference_kernels():

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("tflite", reason="the package tflite is not installed")
 
-from dqt_edge.errors import UnsupportedError
+from dqt_edge.errors import BadFileError, UnsupportedError
 from dqt_edge.graph import Conv2D, interpreter
 from dqt_edge.graph.samples import sample_shape
 from dqt_edge.importers.assemble import assemble
@@ -88,6 +88,25 @@ def test_operands_far_above_the_scale_of_their_sum(tmp_path: Path) -> None:
     exact = np.clip((first * 0.0038 + (second - 255) * 0.0057) / 3.45e-7 + 228, 0, 255)
     np.testing.assert_array_equal(found[graph.output], np.floor(exact + 0.5))
     assert set(np.unique(found[graph.output])) >= {228, 255}
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("kind", ["ADD", "SUB"])
+def test_a_sum_that_would_end_the_process_is_told(kind: str, tmp_path: Path) -> None:
+    """TFLite checks the scales of a sum by abort()."""
+    for scale, fatal in ((7.8e-9, True), (2.3e-8, False)):
+        m = ModelFile()
+        x = m.tensor((1, 4, 4, 3), "INT8", 0.0119, 0)
+        y = m.op("ABS", [x], m.tensor((1, 4, 4, 3), "INT8", 0.0119, -128))
+        m.op(kind, [x, y], m.tensor((1, 4, 4, 3), "INT8", scale, 0))
+        path = m.write(tmp_path / "fine.tflite")
+        graph = assemble(read_network(path))
+        codes = np.random.default_rng(2).integers(0, 256, (4, 4, 4, 3), dtype=np.uint8)
+        if fatal:
+            with pytest.raises(BadFileError, match=f"{kind} 1 ends the process: its result has too fine a scale"):
+                compare(graph, path, codes)
+        else:
+            assert compare(graph, path, codes).beyond == ()
 
 
 def test_one_whose_output_has_no_scale_is_refused(tmp_path: Path) -> None:
