@@ -73,6 +73,9 @@ CORES = {name: core for name, core in CORES.items() if core.board in board_ids()
 WITHOUT_PAIRS = ("add", "max_pool", "average_pool", "concat", *UNWEIGHTED)
 """Kinds of layers without weights."""
 
+MOVED = ("rearrange", "pad")
+"""Kinds whose codes are copied and not computed."""
+
 OPERATORS: dict[str, type[Layer]] = {
     "conv": Conv2D,
     "residual": Conv2D,
@@ -107,17 +110,21 @@ Key = tuple[str, str, str]
 
 
 def own_kernels(kind: str, core: str) -> set[str]:
-    """Kernels for a kind's operator of a core's own family, and of those that take four codes as a word."""
-    families = {CORES[core].family, "words"} & set(load_board(CORES[core].planned_for).cpu.families)
+    """Kernels for a kind's operator of a core's own family, and of those that take four codes as a word.
+
+    Plain ones too for kinds that are moved: their copies go by what the core has.
+    """
+    families = {CORES[core].family, "words", *(("plain",) if kind in MOVED else ())}
+    families &= set(load_board(CORES[core].planned_for).cpu.families)
     kernels = (kernel for family in families for kernel in catalogue.FAMILIES[family])
     return {kernel.name for kernel in kernels if OPERATORS[kind] in kernel.operators}
 
 
 def runs_on(kind: str, core: str) -> bool:
-    """Whether a core has kernels of its own for a kind: plain ones run once, on the plain core."""
+    """Whether a core has kernels of its own for a kind, or moves its codes: other plain ones run on the plain core."""
     best = [family for family in load_board(CORES[core].planned_for).cpu.families if family != "plain"]
     kernels = (kernel for family in best or ["plain"] for kernel in catalogue.FAMILIES[family])
-    return any(OPERATORS[kind] in kernel.operators for kernel in kernels)
+    return kind in MOVED or any(OPERATORS[kind] in kernel.operators for kernel in kernels)
 
 
 _rigs: dict[str, Rig] = {}
