@@ -21,15 +21,15 @@ from tests.support.random_graphs import ALL_PAIRS
 
 PACKED = tuple(pair for pair in ALL_PAIRS if dsp_dense.is_packed("nibbles", pair))
 BYTES = tuple(pair for pair in ALL_PAIRS if pair[0] == 8)
-KERNELS = {"bytes": BYTES, "nibbles": BYTES + PACKED, "masked": ALL_PAIRS, "planes": ALL_PAIRS}
+KERNELS = {"pairs": BYTES, "bytes": BYTES, "nibbles": BYTES + PACKED, "masked": ALL_PAIRS, "planes": ALL_PAIRS}
 """Kernel, without what all names have in common -> the pairs that it computes."""
 
 
 @pytest.mark.parametrize(
     ("candidates", "kernel"),
     [
-        (((8, 8),), "bytes"),
-        (((8, 8), (8, 4)), "bytes"),
+        (((8, 8),), "pairs"),
+        (((8, 8), (8, 4)), "pairs"),
         (((8, 8), (4, 4), (2, 4)), "nibbles"),
         (((8, 8), (6, 8), (4, 4)), "masked"),
         (((4, 8),), "masked"),
@@ -42,6 +42,25 @@ def test_layers_get_the_planes_that_their_candidates_gain_from(candidates, kerne
     layer = cases("dense", 1, (1, 1, 8), 1).layers[0]
     assert isinstance(layer, Dense)
     layer = replace(layer, candidates=candidates)
+    taken = [k.name for k in catalogue.FAMILIES["dsp"] if k.takes(layer, {})]
+    assert taken == [f"dense_{kernel}_dsp"]
+
+
+@pytest.mark.parametrize(
+    ("channels", "depth", "kernel"),
+    [
+        (1, 4000, "pairs"),
+        (2, 4000, "pairs"),
+        (3, 4000, "bytes"),
+        (16, 256, "pairs"),
+        (16, 257, "bytes"),
+        (17, 9, "bytes"),
+    ],
+)
+def test_few_outputs_and_small_layers_take_channels_two_by_two(channels: int, depth: int, kernel: str) -> None:
+    weights, bias = np.zeros((channels, depth), np.int8), np.zeros(channels, np.int32)
+    one = Requantize(np.full(channels, 1 << 20, np.int32), np.full(channels, 32, np.uint8))
+    layer = Dense("d", "input", "y", weights, bias, one, ((8, 8),))
     taken = [k.name for k in catalogue.FAMILIES["dsp"] if k.takes(layer, {})]
     assert taken == [f"dense_{kernel}_dsp"]
 
@@ -67,9 +86,10 @@ def _layers(rng: np.random.Generator, k: int, pairs: tuple[Pair, ...], mixed: bo
 
 def _differing(kernel: str, k: int, folder: Path, monkeypatch: pytest.MonkeyPatch, mixed: bool = False) -> list[str]:
     """What differs from the interpreter on Cortex-M4, of a kernel that takes all its pairs."""
-    kind = "nibbles" if kernel == "masked" else kernel
+    kind = {"masked": "nibbles", "pairs": "bytes"}.get(kernel, kernel)
     monkeypatch.setattr(dsp_dense, "dense_kind", lambda layer: kind)
     monkeypatch.setattr(dsp_dense, "takes_masked", lambda layer: kernel == "masked")
+    monkeypatch.setattr(dsp_dense, "takes_pairs", lambda layer: kernel == "pairs")
     layers = _layers(np.random.default_rng(k), k, KERNELS[kernel], mixed)
     tensors = (Tensor("input", (1, 1, k), 0.02), *(Tensor(layer.output, (1, 1, 9), 0.02) for layer in layers))
     graph = Graph(f"bounds{k}", tensors, tuple(layers), "input", tensors[-1].name)
@@ -95,7 +115,7 @@ def test_a_channel_of_another_shift_agrees(kernel: str, tmp_path: Path, monkeypa
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize(("kernel", "most"), [("bytes", 257), ("nibbles", 257)])
+@pytest.mark.parametrize(("kernel", "most"), [("pairs", 257), ("bytes", 257), ("nibbles", 257)])
 def test_the_bound_of_a_run_is_needed(kernel: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one run, sums are right at the bound, and wrong one past it."""
     kernels = tuple(replace(k, proof=lambda *_: Proof.TOP) for k in catalogue.FAMILIES["dsp"])

@@ -64,22 +64,31 @@ def test_one_mask_and_rotate_yields_four_two_bit_weights_of_two_channels() -> No
     assert len(seen) == 16
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (3, 7), (9, 33)])
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (3, 7), (9, 33), (6, 10)])
 def test_bytes_in_pairs_hold_every_weight(shape) -> None:
-    """A half is channel 0 over 2, or 1 over 3; halves of a word are two K apart; padding is zero weights."""
+    """A half is channel 0 over 2, or 1 over 3; halves of a word are two K apart; padding is zero weights.
+
+    One or two channels that are left over are one over the other.
+    """
+    channels, depth = shape
     weights = np.random.default_rng(shape).integers(-128, 128, shape).astype(np.int8)
     planes = dsp_dense.pack_bytes(weights)
-    padded = (packing.padded(shape[0]), packing.padded(shape[1]))
-    assert planes.a.nbytes == padded[0] * padded[1]
     assert planes.b.size == planes.low.size == 0
-    full = np.zeros(padded, np.int64)
-    full[: shape[0], : shape[1]] = weights
-    words = planes.a.reshape(padded[0] // 4, padded[1] // 4, 4)
-    for c in range(padded[0]):
-        for k in range(padded[1]):
-            word = int(words[c // 4, k // 4, 2 * (k % 2) + c % 2])
-            byte = word >> (16 * (k % 4 // 2) + (8 if c % 4 < 2 else 0)) & 0xFF
-            assert byte == (full[c, k] & 0xFF if c % 4 < 2 else full[c, k] + 128)
+    groups, last = packing.padded(depth) // 4, channels % 4
+    half = channels // 4 if last in (1, 2) else -1
+    assert planes.a.size == groups * (4 * -(-channels // 4) - 2 * (half >= 0))
+
+    def byte_of(tile: int, top: bool, pair: int, k: int) -> int:
+        words = 2 if tile == half else 4
+        at = 4 * groups * tile + words * (k // 4) + words // 2 * (k % 2) + pair
+        return int(planes.a[at]) >> (16 * (k % 4 // 2) + 8 * top) & 0xFF
+
+    for c in range(packing.padded(channels) if half < 0 else 4 * half + 2):
+        tile, within = divmod(c, 4)
+        top, pair = (within == 0, 0) if tile == half else (within < 2, within % 2)
+        for k in range(4 * groups):
+            weight = int(weights[c, k]) if c < channels and k < depth else 0
+            assert byte_of(tile, top, pair, k) == (weight & 0xFF if top else weight + 128)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (4, 4), (3, 7), (9, 33)])

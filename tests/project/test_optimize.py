@@ -28,7 +28,7 @@ def test_each_word_is_best_at_what_it_names(name: str) -> None:
     graph = TOPOLOGIES[name]()
     found = {word: dqt.plan(graph, "qemu-m4", optimize=word) for word in OPTIMIZE}
     cycles = {word: report.plans[0].estimated_cycles() for word, report in found.items()}
-    assert found["flash"].flash < found["speed"].flash
+    assert found["flash"].flash == min(r.flash for r in found.values())  # DS-CNN's fastest kernels are its smallest
     assert found["ram"].predicted["arena"] == min(r.predicted["arena"] for r in found.values())
     assert cycles["speed"] <= min(cycles.values()) * 1.05
     assert cycles["flash"] <= SLOWDOWN * cycles["speed"]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
 from ...graph import Dense, Pair
+from ..arena import Overlap
 from ..records import Proof
 from . import descriptors, packing
 from .kernel import Kernel, Source, Tensors, Way
 from .orders import copied_first
+
+_Pack = Callable[[npt.NDArray[np.int8]], packing.Planes]
+
+PAIRS, PAIRS_WEIGHTS = 16, 4096
+"""Most outputs and weights of a layer that dense_pairs_dsp takes though it has more than two outputs."""
 
 OFFSETS = {
     "dqt_dsp_dense_job": {
@@ -28,6 +36,10 @@ OFFSETS = {
         "bias": 68,
         "multiplier": 72,
         "output": 76,
+        "sum": 80,
+        "weights": 84,
+        "bytes": 88,
+        "centring": 92,
     },
 }
 """Structure -> byte offset of each field, which the assembly addresses by number."""
@@ -43,6 +55,12 @@ def dense_kind(layer: Dense) -> str:
         return "bytes"
     cost = {kind: sum(dense_cost(kind, pair) for pair in layer.candidates) for kind in ("nibbles", "planes")}
     return min(cost, key=lambda kind: cost[kind])
+
+
+def takes_pairs(layer: Dense) -> bool:
+    """Whether a layer is so small, or has so few outputs, that expanding its activations would not pay."""
+    weights: int = layer.by_channel.size
+    return layer.channels <= 2 or (layer.channels <= PAIRS and weights <= PAIRS_WEIGHTS)
 
 
 def is_packed(kind: str, pair: Pair) -> bool:
@@ -88,9 +106,13 @@ def proof(layer: Dense, pair: Pair) -> Proof:
     return Proof.TOP if most < limit and least <= limit else Proof.NONE
 
 
-def dense_scratch(layer: Dense) -> int:
-    """Bytes of scratch of dense_dsp: the activations' operands."""
-    return 2 * packing.padded(layer.by_channel.shape[1])
+def dense_scratch(layer: Dense, pairs: bool = False) -> int:
+    """Bytes of scratch of dense_dsp: the activations' operands; of dense_pairs_dsp the views, if they are no codes."""
+    depth = layer.by_channel.shape[1]
+    if pairs:
+        as_they_are = depth % packing.TILE == 0 and all(bits == 8 for _, bits in layer.candidates)
+        return 0 if as_they_are else packing.padded(depth)
+    return 2 * packing.padded(depth)
 
 
 def pack_bytes(weights: npt.NDArray[np.int8]) -> packing.Planes:
@@ -98,19 +120,36 @@ def pack_bytes(weights: npt.NDArray[np.int8]) -> packing.Planes:
 
     The halves of the first word are channel 0 over channel 2 at k = 0 and k = 2, those of the second channel 1 over 3;
     the third and fourth are the same at k = 1 and 3. Channels 0 and 1 are two's complement, 2 and 3 offset-binary.
+    Where one or two channels are left over, they are as :func:`pack_pairs` has them.
     """
-    channels, depth = weights.shape
-    full = np.zeros((packing.padded(channels), packing.padded(depth)), np.int64)
-    full[:channels, :depth] = weights
-    # [tile, channel's half, channel, group, k's half, k] -> a byte, the lowest first
-    tiles = full.reshape(-1, 2, 2, full.shape[1] // packing.TILE, 2, 2)
-    tiles[:, 1] += 128
-    words = tiles.transpose(0, 3, 5, 2, 4, 1)[..., ::-1]
-    return packing.Planes((words & 0xFF).astype(np.uint8).ravel().view("<u4").astype(np.uint32), *_no_planes())
+    whole = len(weights) // packing.TILE * packing.TILE
+    if len(weights) - whole == packing.TILE - 1:
+        whole += packing.TILE
+    tiles = [_pair_words(weights, [(c, c + 2), (c + 1, c + 3)]) for c in range(0, whole, packing.TILE)]
+    return _only_a([*tiles, pack_pairs(weights[whole:]).a])
 
 
-def _no_planes() -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    return np.zeros(0, np.uint32), np.zeros(0, np.uint32)
+def pack_pairs(weights: npt.NDArray[np.int8]) -> packing.Planes:
+    """Bytes in pairs, all of them plane ``a``: two words a group for each two channels, one over the next."""
+    return _only_a([_pair_words(weights, [(c, c + 1)]) for c in range(0, len(weights), 2)])
+
+
+def _pair_words(weights: npt.NDArray[np.int8], pairs: list[tuple[int, int]]) -> npt.NDArray[np.uint32]:
+    """For each group of four K: the words of each pair (top, low) at k = 0 and 2, then those at 1 and 3."""
+    depth = weights.shape[1]
+    full = np.zeros((2 * len(pairs), packing.padded(depth)), np.int64)
+    for row, channel in enumerate(c for pair in pairs for c in pair):
+        if channel < len(weights):
+            full[row, :depth] = weights[channel]
+    full[1::2] += 128
+    # [pair, field, group, k's half, k] -> a byte, the lowest first
+    words = full.reshape(len(pairs), 2, -1, 2, 2).transpose(2, 4, 0, 3, 1)[..., ::-1]
+    return (words & 0xFF).astype(np.uint8).ravel().view("<u4").astype(np.uint32)
+
+
+def _only_a(parts: list[npt.NDArray[np.uint32]]) -> packing.Planes:
+    nothing = np.zeros(0, np.uint32)
+    return packing.Planes(np.concatenate([nothing, *parts]), nothing, nothing)
 
 
 def pack_nibbles(weights: npt.NDArray[np.int8]) -> packing.Planes:
@@ -143,71 +182,50 @@ def nibble_place(channel: int, k: int) -> tuple[int, int, int]:
     return k % 2, 8 * ((byte - 1) % 4), 8 * byte
 
 
-def _dense_ways(layer: Dense, _tensors: Tensors) -> list[Way]:
-    return [Way(dense_scratch(layer))]
-
-
-def _pack_bytes(layer: Dense) -> packing.Planes:
-    return pack_bytes(layer.by_channel)
-
-
-def _pack_nibbles(layer: Dense) -> packing.Planes:
-    return pack_nibbles(layer.by_channel)
-
-
 def _unit(name: str, *needs: Source) -> Source:
     return Source("dsp", name, needs=needs)
 
 
 _LAYER = _unit("dsp_dense_layer")
-_NIBBLES = _unit("dsp_dense_nibbles")
-_MASKED = _unit("dsp_dense_nibbles_masked")
-_PLANES = _unit("dsp_dense_planes", _unit("dsp_dense_planes_wide"))
+_TILES = (_LAYER, _unit("dsp_dense_tiles"))
+_PAIRS = (_LAYER, _unit("dsp_dense_pairs"), _unit("dsp_dense_two"))
+_BYTES = (*_TILES, *_PAIRS, _unit("dsp_dense_bytes"))
+_NIBBLES = (*_TILES, _unit("dsp_dense_nibbles"))
+_MASKED = (*_NIBBLES, _unit("dsp_dense_nibbles_masked"))
+_PLANES = (*_TILES, _unit("dsp_dense_planes", _unit("dsp_dense_planes_wide")))
+
+
+def _read_again(_layer: Dense, _way: Way, _tensors: Tensors) -> dict[str, Overlap]:
+    """Every two channels read the whole input: it must stay."""
+    return {}
+
+
+def _kernel(variant: str, needs: tuple[Source, ...], serves: Callable[[Dense], bool], pack: _Pack) -> Kernel:
+    """dense_pairs_dsp writes outputs while it still reads inputs; the others read them all before."""
+    return Kernel(
+        Source("dsp", f"dense_{variant}_dsp", "dense_dsp", variant, needs=needs),
+        (Dense,),
+        descriptors.mac,
+        serves=lambda layer, _: serves(layer),
+        ways=lambda layer, _: [Way(dense_scratch(layer, variant == "pairs"))],
+        order=_read_again if variant == "pairs" else copied_first,
+        pack=lambda layer: pack(layer.by_channel),
+        proof=None if variant == "planes" else proof,
+    )
+
+
+def _on_bytes(pairs: bool) -> Callable[[Dense], bool]:
+    return lambda layer: dense_kind(layer) == "bytes" and takes_pairs(layer) == pairs
+
+
+def _on_nibbles(masked: bool) -> Callable[[Dense], bool]:
+    return lambda layer: dense_kind(layer) == "nibbles" and takes_masked(layer) == masked
+
 
 KERNELS = (
-    Kernel(
-        Source("dsp", "dense_bytes_dsp", "dense_dsp", "bytes", needs=(_LAYER, _unit("dsp_dense_bytes"))),
-        (Dense,),
-        descriptors.mac,
-        serves=lambda layer, _: dense_kind(layer) == "bytes",
-        ways=_dense_ways,
-        order=copied_first,
-        pack=_pack_bytes,
-        proof=proof,
-    ),
-    Kernel(
-        Source("dsp", "dense_nibbles_dsp", "dense_dsp", "nibbles", needs=(_LAYER, _NIBBLES)),
-        (Dense,),
-        descriptors.mac,
-        serves=lambda layer, _: dense_kind(layer) == "nibbles" and not takes_masked(layer),
-        ways=_dense_ways,
-        order=copied_first,
-        pack=_pack_nibbles,
-        proof=proof,
-    ),
-    Kernel(
-        Source(
-            "dsp",
-            "dense_masked_dsp",
-            "dense_dsp",
-            "masked",
-            needs=(_LAYER, _NIBBLES, _MASKED),
-        ),
-        (Dense,),
-        descriptors.mac,
-        serves=lambda layer, _: dense_kind(layer) == "nibbles" and takes_masked(layer),
-        ways=_dense_ways,
-        order=copied_first,
-        pack=_pack_nibbles,
-        proof=proof,
-    ),
-    Kernel(
-        Source("dsp", "dense_planes_dsp", "dense_dsp", "planes", needs=(_LAYER, _PLANES)),
-        (Dense,),
-        descriptors.mac,
-        serves=lambda layer, _: dense_kind(layer) == "planes",
-        ways=_dense_ways,
-        order=copied_first,
-        pack=lambda layer: packing.pack(layer.by_channel),
-    ),
+    _kernel("pairs", _PAIRS, _on_bytes(pairs=True), pack_pairs),
+    _kernel("bytes", _BYTES, _on_bytes(pairs=False), pack_bytes),
+    _kernel("nibbles", _NIBBLES, _on_nibbles(masked=False), pack_nibbles),
+    _kernel("masked", _MASKED, _on_nibbles(masked=True), pack_nibbles),
+    _kernel("planes", _PLANES, lambda layer: dense_kind(layer) == "planes", packing.pack),
 )

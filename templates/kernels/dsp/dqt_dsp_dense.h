@@ -46,14 +46,27 @@ typedef struct dqt_dsp_dense_job {
     const int32_t *bias;       /* with tiles: of each of their channels; these three advance */
     const int32_t *multiplier; /* the same */
     uint8_t *output;
-    const dqt_requantize *requantize; /* the rest is none of a micro-kernel's business */
-    uint32_t first, left;             /* the channel that is next, and how many there are from it on */
+    uint32_t sum;                    /* half a tile to `sums`: the sum of the codes; out */
+    const uint32_t *weights, *bytes; /* half tiles: their weights, which advance, and codes of whole groups */
+    uint32_t centring;               /* half tiles to requantise: what the sum of codes counts, of a top field */
+    const dqt_mac *mac;              /* the rest is none of a micro-kernel's business */
+    const int32_t *bias_row;
+    const uint8_t *codes;
+    uint8_t *outputs;
+    uint32_t *scratch;
+    dqt_width bits;
+    uint32_t rounding, keep; /* of four codes: half a step of the view, and its bits */
     dqt_dsp_dense_form form;
-    uint32_t waiting; /* 1: the sums of a tile are there, and to be finished */
+    uint32_t first, end; /* channels that are not done */
+    uint32_t waiting;    /* 1: the sums of a tile are there, and to be finished */
 } dqt_dsp_dense_job;
 
 /* Bytes. Weights of 8 bits. */
 dqt_dsp_dense_sum dqt_dsp_dense_bytes;
+
+/* Half tiles of bytes, channel 0 over 2, of codes as they are. `tiles` of them to codes, two channels each; or one to
+ * sums[0], sums[2] and the sum of the codes. */
+dqt_dsp_dense_sum dqt_dsp_dense_two;
 
 /* Planes of nibbles. wide_8: 8-bit weights; masked: 2..8 bits by mask; packed: 2..4 bits by mask, period 4 or 16.
  * Activations of packed form are views times 2^(bits of the weights). No plane is read whose bits the mask leaves out.
@@ -64,9 +77,34 @@ dqt_dsp_dense_sum dqt_dsp_nibbles_wide_8, dqt_dsp_nibbles_masked, dqt_dsp_nibble
  * DQT_DSP_DENSE_RUN, packed_4 of 4. */
 dqt_dsp_dense_sum dqt_dsp_planes_wide_8, dqt_dsp_planes_wide, dqt_dsp_planes_packed_2, dqt_dsp_planes_packed_4;
 
-/* Expands the activations to scratch, and fills in the job. */
+/* Fills in the job. */
 void dqt_dsp_dense_start(const dqt_layer *layer, uint8_t *arena, uint8_t *scratch, uint32_t candidate,
                          const dqt_dsp_dense_form *form, dqt_dsp_dense_job *job);
+
+/* Views of four codes from k on, at the place of the master's bits; beyond the last input 0. */
+static inline uint32_t dqt_dsp_dense_views(const dqt_dsp_dense_job *job, uint32_t k, uint32_t count) {
+    uint32_t word = 0;
+    if (k + 4u <= count) {
+        __builtin_memcpy(&word, job->codes + k, 4);
+    } else {
+        for (uint32_t i = 0; k + i < count; ++i) {
+            word |= (uint32_t)job->codes[k + i] << (8u * i);
+        }
+    }
+    return __uqadd8(word, job->rounding) & job->keep;
+}
+
+/* Where half tiles find the codes; scratch takes them if they are no whole groups of 8 bits. */
+void dqt_dsp_dense_take(dqt_dsp_dense_job *job);
+
+/* What does not depend on the channel. sum: of the views, each at the scale of a master code. */
+void dqt_dsp_dense_centre(dqt_dsp_dense_job *job, uint32_t sum);
+
+/* Codes or accumulators of a tile from channel `first` on that a micro-kernel left as sums; step 2: of half a tile. */
+void dqt_dsp_dense_finish(const dqt_dsp_dense_job *job, uint32_t first, uint32_t step);
+
+/* Expands the activations to scratch. */
+void dqt_dsp_dense_expand(dqt_dsp_dense_job *job);
 
 /* Finishes what the micro-kernel left, and prepares its next call; 0: the layer is done. */
 uint32_t dqt_dsp_dense_next(dqt_dsp_dense_job *job);
