@@ -111,8 +111,9 @@ def test_the_distance_is_safe_and_the_least_one(kernel: str, data) -> None:
     if kernel in TAPS:
         strip, (rows, row) = data.draw(st.integers(1, 4)), tensors["y"].shape[:2]
         way = Way(block=4, strip=strip, rereads=TAPS[kernel][0] * strip < row and rows > 1)
-    if kernel.startswith("conv2d") and kernel.endswith("_mve"):
-        way = Way(block=block, strip=data.draw(st.sampled_from([1, 3, 129, 133])))
+    if "conv2d" in kernel and "depthwise" not in kernel and kernel.endswith("_mve"):
+        strips = [129, 133] if kernel.startswith("dilated") else [1, 3, 129, 133]
+        way = Way(block=255, strip=data.draw(st.sampled_from(strips)))
     choice = Choice(catalogue.kernel(kernel), way)
     rule = choice.overlaps(layer, tensors).get("x")
     if rule is None and kernel in TAPS:

@@ -226,6 +226,8 @@ ORDERS = {
     "conv2d_mve": conv2d_mve,
     "conv2d_bytes_mve": conv2d_mve,
     "conv2d_two_bits_mve": conv2d_mve,
+    "dilated_conv2d_mve": conv2d_mve,
+    "dilated_conv2d_bytes_mve": conv2d_mve,
     "dilated_conv2d": by_pixel,
     "dilated_conv2d_residual": by_pixel,
     "depthwise_conv2d": by_element,

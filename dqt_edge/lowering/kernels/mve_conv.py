@@ -55,8 +55,8 @@ def by_rows(layer: Conv2D) -> bool:
 
     A turn of the micro-kernel is a block, 16 cycles; the rest was counted on Cortex-M55 (llvm-mca 19).
     """
-    if all(bits < 8 for _, bits in layer.candidates):
-        return False  # all windows are gathered, for views are not what lies in memory
+    if layer.window.dilated or all(bits < 8 for _, bits in layer.candidates):
+        return False  # all windows are gathered; views are not what lies in memory
     rows, run = _rows(layer)
     tiles = packing.padded(layer.channels) // packing.TILE
     blocks = padded(run) // LANES
@@ -80,8 +80,8 @@ def pack(layer: Conv2D) -> packing.Planes:
         full = np.full((layer.channels, rows, padded(run)), -128, np.int8)
         full[:, :, :run] = weights.reshape(layer.channels, rows, run)
         weights = full.reshape(layer.channels, -1)
-    stored = form(layer)
-    return mve_planes.pack(weights, stored, ahead=stored == "bytes")
+    kind = stored(layer)
+    return mve_planes.pack(weights, kind, ahead=kind == "bytes")
 
 
 def column_pairs(layer: Conv2D, pairs: int) -> int:
@@ -106,6 +106,12 @@ def most_tiles(layer: Conv2D) -> int:
 def any_shift(requantize: Requantize) -> bool:
     """Whether saturation of what is shifted left cannot change an output."""
     return bool((requantize.multiplier[requantize.shift <= 32] >= SHORT).all())
+
+
+def stored(layer: Conv2D) -> Form:
+    """How a layer stores its weights; with taps apart two bits are nibbles, for they have no kernel of their own."""
+    found = form(layer)
+    return "nibbles" if layer.window.dilated and found == "two_bits" else found
 
 
 def _strip_cycles(layer: Conv2D, strip: int) -> float:
@@ -183,20 +189,25 @@ def _unit(name: str) -> Source:
 _PIXELS = Source("mve", "mve_conv_pixels", needs=(_unit("mve_multiply"), _unit("mve_place"), _unit("mve_windows")))
 
 
-def _kernel(name: str, stored: Form, *needs: Source) -> Kernel:
+def _kernel(name: str, kind: Form, *needs: Source, apart: bool = False) -> Kernel:
     return Kernel(
-        Source("mve", name, "conv2d_mve", stored, needs=(_PIXELS, *needs)),
+        Source("mve", name, "conv2d_mve", f"{kind} apart" if apart else kind, needs=(_PIXELS, *needs)),
         (Conv2D,),
-        descriptors.mac,
-        serves=lambda layer, _: form(layer) == stored and any_shift(layer.requantize),
+        descriptors.dilated if apart else descriptors.mac,
+        serves=lambda layer, _: stored(layer) == kind and any_shift(layer.requantize),
         ways=_ways,
         order=_order,
         pack=pack,
+        dilated=apart,
     )
 
 
+_DECODE, _APART = _unit("mve_decode_nibbles"), _unit("mve_windows_apart")
+
 KERNELS = (
-    _kernel("conv2d_mve", "nibbles", _unit("mve_decode_nibbles")),
+    _kernel("conv2d_mve", "nibbles", _DECODE),
     _kernel("conv2d_bytes_mve", "bytes"),
     _kernel("conv2d_two_bits_mve", "two_bits", _unit("mve_decode_two_bits")),
+    _kernel("dilated_conv2d_mve", "nibbles", _DECODE, _APART, apart=True),
+    _kernel("dilated_conv2d_bytes_mve", "bytes", _APART, apart=True),
 )

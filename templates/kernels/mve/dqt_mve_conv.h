@@ -92,12 +92,18 @@ uint32_t dqt_mve_whole(const dqt_mve_windows *windows, uint32_t y);
  * bytes. */
 uint32_t dqt_mve_gather(const dqt_mve_windows *windows, uint32_t y, uint32_t x, uint8_t *to);
 
+/* The same of a window whose taps lie apart: windows->window is that of a dqt_dilated. K lie without a gap. */
+uint32_t dqt_mve_gather_apart(const dqt_mve_windows *windows, uint32_t y, uint32_t x, uint8_t *to);
+
+typedef uint32_t dqt_mve_gatherer(const dqt_mve_windows *windows, uint32_t y, uint32_t x, uint8_t *to);
+
 /* The same of a window without padding that begins at `from`. */
 uint32_t dqt_mve_gather_whole(const dqt_mve_windows *windows, const uint8_t *from, uint8_t *to);
 
 /* Where everything is for one run of the layer, and what waits to be computed. The exporter counts its sizes. */
 typedef struct {
     const dqt_mac *mac;
+    dqt_mve_gatherer *gather;
     const int32_t *bias; /* of all channels, */
     uint8_t *output;     /* and their output element 0 */
     uint32_t blocks;     /* of a tile */
@@ -118,9 +124,10 @@ typedef struct {
     uint32_t most;           /* pixels of a strip */
 } dqt_mve_convolution;
 
-/* scratch: the exporter counts it; its first `block` tiles are for decoded weights. */
+/* layer: its parameters begin with a dqt_mac. scratch: the exporter counts it; its first `block` tiles are for decoded
+ * weights. */
 dqt_mve_convolution dqt_mve_conv_begin(const dqt_layer *layer, uint8_t *arena, uint8_t *scratch, uint32_t candidate,
-                                       uint32_t block);
+                                       uint32_t block, dqt_mve_gatherer *gather);
 
 /* Compute `channels` channels from `channel` on, a multiple of four, of all pixels. */
 void dqt_mve_conv_block(dqt_mve_convolution *convolution, const uint8_t *weights, uint32_t channel, uint32_t channels);
