@@ -13,7 +13,7 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.graph import DepthwiseConv2D, Graph, MaxPool2D, Tensor, Window
-from dqt_edge.lowering.kernels import mve_planes
+from dqt_edge.lowering.kernels import mve_conv, mve_planes
 from dqt_edge.lowering.plan import Plan, make_plan
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
@@ -64,6 +64,53 @@ def test_dense_weights_are_stored_as_all_candidates_together_want(candidates, ke
     assert plan.layers[0].kernel == kernel
     stored = {constant.name.rsplit("_", 1)[-1] for constant in plan.constants if "plane" in constant.name}
     assert stored == ({"a", "l"} if kernel == "dense_mve" and candidates[0][0] == 8 else {"a"})
+
+
+@pytest.mark.parametrize(
+    ("candidates", "kernel"),
+    [
+        (((8, 8), (8, 4)), "conv2d_bytes_mve"),
+        (((8, 8), (4, 4)), "conv2d_mve"),
+        (((2, 8), (2, 4)), "conv2d_two_bits_mve"),
+    ],
+)
+def test_weights_of_a_convolution_are_stored_as_all_candidates_together_want(candidates, kernel: str) -> None:
+    graph = cases("conv", 5, (4, 5, 16), 1)
+    plan = make_plan(replace(graph, layers=(replace(graph.layers[0], candidates=candidates),)), load_board("qemu-m55"))
+    assert plan.layers[0].kernel == kernel
+
+
+def requantized(twice: int, multiplier: int, shift: int) -> int:
+    """The micro-kernel's way to a code: VQSHL, VMULH, VRSHL."""
+    left, right = max(33 - shift, 0), max(shift - 32, 1)
+    shifted = min(max(twice << left, -(2**31)), 2**31 - 1)
+    high = (shifted * multiplier) >> 32
+    return min(max((high + (1 << (right - 1))) >> right, 0), 255)
+
+
+TWICES = [sign * value for value in (0, 1, 2**15 + 1, 2**30 - 1, 2**30, 2**31 - 1) for sign in (1, -1)]
+
+
+@pytest.mark.parametrize("multiplier", [mve_conv.SHORT, mve_conv.SHORT + 1, 2**30, 2**31 - 1])
+def test_any_shift_is_exact_though_it_saturates(multiplier: int) -> None:
+    for shift in range(1, 63):
+        for twice in TWICES:
+            exact = (twice * multiplier + (1 << (shift - 1))) >> shift
+            assert requantized(twice, multiplier, shift) == min(max(exact, 0), 255), (twice, shift)
+
+
+def test_a_multiplier_that_saturation_would_change_takes_another_kernel() -> None:
+    exact = ((2**31 - 1) * 8 + 2**31) >> 32
+    assert requantized(2**31 - 1, 8, 32) != exact, "and so it must not run there"
+    graph = cases("conv", 5, (4, 5, 16), 1)
+    layer = graph.layers[0]
+    for short, kernel in ((mve_conv.SHORT, "conv2d_bytes_mve"), (mve_conv.SHORT - 1, "conv2d_dsp")):
+        multiplier = layer.requantize.multiplier.copy()
+        multiplier[0] = short
+        shifts = np.full(len(multiplier), 32, np.uint8)
+        changed = replace(layer, requantize=replace(layer.requantize, multiplier=multiplier, shift=shifts))
+        plan = make_plan(replace(graph, layers=(replace(changed, candidates=((8, 8),)),)), load_board("qemu-m55"))
+        assert plan.layers[0].kernel == kernel
 
 
 CALL = "        layer->run(layer, tensors, tensors, candidate); /* scratch lies at the start of the arena */\n"
