@@ -87,7 +87,7 @@ def estimated(choice: Choice, layer: Layer, tensors: Tensors, cpu: Cpu) -> tuple
 
 
 def ranked(able: Sequence[Kernel], cycles: Mapping[str, float | None]) -> list[Kernel]:
-    """Kernels that may compute a layer, the fastest first; then fallbacks of the best one's family, and plain ones.
+    """Kernels that may compute a layer, the fastest first; behind it slower ones of its family, and plain ones.
 
     Args:
         able: All that can, in the catalogue's order.
@@ -99,8 +99,8 @@ def ranked(able: Sequence[Kernel], cycles: Mapping[str, float | None]) -> list[K
         known = [(estimate, i) for i, k in enumerate(able) if i and (estimate := cycles[k.name]) is not None]
         order = [able[i] for _, i in sorted([(first / TIE, 0), *known])]
     families = (order[0].family, "plain")
-    leaner = [kernel for kernel in able if kernel.fallback and kernel.family in families]
-    return [*order, *(kernel for kernel in leaner if kernel not in order)]
+    slower = [*order[1:], *(kernel for kernel in able if kernel.fallback and kernel not in order)]
+    return [order[0], *(kernel for kernel in slower if kernel.family in families)]
 
 
 def sources(names: Collection[str], cpu: Cpu) -> tuple[Source, ...]:
