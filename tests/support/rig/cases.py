@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -36,6 +37,7 @@ from dqt_edge.graph import (
     pair_text,
 )
 from dqt_edge.lowering.kernels import catalogue, dsp_dense
+from dqt_edge.lowering.kernels.kernel import Kernel
 from dqt_edge.lowering.plan import Plan, make_plan
 
 from .kernel_layers import DENSE_PAIRS, make_case
@@ -156,11 +158,16 @@ def run_chunk(part: tuple[str, int, int, tuple[str, ...]]) -> tuple[Counter[Key]
 
 
 def plan_case(rig: Rig, number: int, case: Case) -> Iterator[Job]:
-    """Jobs of a layer on a rig: planned for the rig's board, tensors placed at random with red zones between."""
+    """Jobs of a layer on a rig: planned for the rig's board, tensors placed at random with red zones between.
+
+    Three of four layers get the first kernel of the catalogue that serves them, whatever estimates say: random layers
+    are small, and on the smallest a plain kernel is the fastest.
+    """
     rng = np.random.default_rng(number)
     for turn, graph in enumerate(case.graphs):
         planes = number % 2 and graph.name not in DENSE_PAIRS
-        plan = plan_on_planes(graph, rig.planned_for) if planes else make_plan(graph, rig.planned_for)
+        with patch.object(Kernel, "estimate", return_value=None) if number % 4 else nullcontext():
+            plan = plan_on_planes(graph, rig.planned_for) if planes else make_plan(graph, rig.planned_for)
         layer = next(planned for planned in plan.layers if planned.name == case.name)
         sizes = [operand.shape[1] for operand in case.operands]
         shared = case.in_place and rng.random() < 0.5

@@ -151,7 +151,7 @@ def _row_of_three(rng: Rng) -> tuple[Shape, Window, Shape]:
 
 
 def _conv(rng: Rng, kind: str, number: int) -> Case:
-    """Half of the layers are one graph a pair: see _dense."""
+    """Half of the layers are one graph a pair: see _dense. Those of ``three`` keep 8x8 beside the others."""
     pairs, zero = pairs_of(kind, number)
     if kind.startswith("three"):
         shape, window, target = _row_of_three(rng)
@@ -194,7 +194,7 @@ def _conv(rng: Rng, kind: str, number: int) -> Case:
     )
     graph = Graph(kind, tuple(tensors), (*before, layer), "input", "y")
     case = finish(layer, graph, live, pairs, in_place=residual == "z")
-    return one_a_pair(case) if number // 2 % 2 else case
+    return one_a_pair(case) if number // 2 % 2 and not kind.startswith("three") else case
 
 
 def _apart(rng: Rng, shape: Shape) -> Window:
@@ -282,7 +282,7 @@ def _dense(rng: Rng, kind: str, number: int) -> Case:
     layer = Dense("layer", "input", "y", weights, bias, requantize, pairs, **more)
     graph = Graph(kind, (source, Tensor("y", (1, 1, len(weights)), 0.02)), (layer,), "input", "y")
     case = finish(layer, graph, {"input": random_codes(rng, source.shape)}, pairs)
-    return one_a_pair(case) if number // 2 % 2 else case
+    return one_a_pair(case) if number // 2 % 2 and not kind.startswith("three") else case
 
 
 def _accumulate(rng: Rng, kind: str, number: int) -> Case:
