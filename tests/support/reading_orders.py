@@ -192,7 +192,11 @@ def depthwise_ring(r: Reader):
             yield read.ravel(), [r.out[..., first : first + 4].take(i, axis=axis).ravel()]
 
 
-TAPS = {"depthwise_conv2d_taps_dsp": (6, 4), "depthwise_conv2d_taps_mve": (2, 16)}
+TAPS = {
+    "depthwise_conv2d_taps_dsp": (6, 4),
+    "depthwise_conv2d_taps_mve": (2, 16),
+    "depthwise_conv2d_taps_scalar": (4, 1),
+}
 """Depthwise kernels of any window: outputs of a turn, and channels at a time."""
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ...graph import Conv2D, Dense, DepthwiseConv2D, Pair, Shape, Tensor, Window
 from ..arena import Overlap
-from . import descriptors, packing
+from . import descriptors, packing, scalar_depthwise
 from .kernel import Kernel, Limit, Source, Tensors, Way, block_sizes
 from .orders import Geometry, by_row, by_segment, copied_first, depthwise_by_row, sliding
 
@@ -56,6 +56,7 @@ LIMITS = (
     Limit("DQT_SCALAR_DEPTHWISE_CHANNEL_SIZE", CHANNEL, ""),
     Limit("DQT_SCALAR_TABLE", TABLE, "Bytes of the table of activation views."),
     Limit("DQT_SCALAR_OUTPUTS", OUTPUTS, "Outputs of a depthwise convolution that are made at a time."),
+    *scalar_depthwise.LIMITS,
 )
 
 
@@ -218,6 +219,7 @@ KERNELS = (
         ways=_depthwise_ways,
         order=sliding(depthwise_by_row),
     ),
+    *scalar_depthwise.KERNELS,
     Kernel(
         Source("scalar", "dense_scalar", needs=(_DENSE,)),
         (Dense,),
