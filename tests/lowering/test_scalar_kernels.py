@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from dqt_edge.graph import Dense, Requantize
 from dqt_edge.lowering.kernels import scalar
 from tests.support.device_kernels import assert_cases_agree
 from tests.support.random_graphs import ALL_PAIRS
@@ -44,6 +46,24 @@ SHAPES = [
 @pytest.mark.parametrize(("kind", "shape", "count", "zero"), SHAPES)
 def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: int, tmp_path: Path) -> None:
     assert_cases_agree("qemu-m3", KERNELS[kind], kind, shape, count, zero, tmp_path / "p")
+
+
+@pytest.mark.parametrize(
+    ("channels", "depth", "taken"),
+    [(1, 4000, True), (2, 4000, True), (3, 4000, False), (16, 256, True), (16, 257, False), (17, 9, False)],
+)
+def test_few_outputs_and_small_layers_take_channels_two_by_two(channels: int, depth: int, taken: bool) -> None:
+    """A row of signed bytes for each channel, whole words of them and an even number, in zeros."""
+    weights = np.random.default_rng(channels).integers(-128, 128, (channels, depth)).astype(np.int8)
+    one = Requantize(np.full(channels, 1 << 20, np.int32), np.full(channels, 32, np.uint8))
+    layer = Dense("d", "input", "y", weights, np.zeros(channels, np.int32), one, ((8, 8),))
+    assert scalar.takes_pairs(layer) == taken
+    assert not scalar.takes_pairs(replace(layer, candidates=((8, 8), (4, 4))))
+    rows = scalar.pack_rows(layer).a.view(np.int8).reshape(channels + channels % 2, -1)
+    assert rows.shape[1] == -(-depth // 4) * 4
+    np.testing.assert_array_equal(rows[:channels, :depth], weights)
+    assert not rows[channels:].any()
+    assert not rows[:, depth:].any()
 
 
 @pytest.mark.parametrize("seed", range(6))

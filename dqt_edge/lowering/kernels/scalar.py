@@ -44,6 +44,9 @@ OUTPUTS = 6
 CHANNEL = 44
 """Bytes of a channel of depthwise_conv2d_scalar: weights, bias, multiplier."""
 
+PAIRS, PAIRS_WEIGHTS = 16, 4096
+"""Most outputs and weights of a layer that dense_pairs_scalar takes though it has more than two outputs."""
+
 LIMITS = (
     Limit("DQT_SCALAR_PIXELS", PIXELS, "Pixels that a micro-kernel of a convolution computes at a time."),
     Limit("DQT_SCALAR_SEGMENT", SEGMENT, "Operand words to aim for in a segment of a flat convolution;"),
@@ -149,6 +152,27 @@ def dense_scratch(layer: Dense) -> int:
     return 4 * packing.padded(layer.by_channel.shape[1])
 
 
+def takes_pairs(layer: Dense) -> bool:
+    """Whether dense_pairs_scalar computes a layer: 8x8 only, and so few outputs that tiles of four would not pay."""
+    weights: int = layer.by_channel.size
+    few = layer.channels <= 2 or (layer.channels <= PAIRS and weights <= PAIRS_WEIGHTS)
+    return few and layer.candidates == ((8, 8),)
+
+
+def pack_rows(layer: Dense) -> packing.Planes:
+    """Signed bytes, all of them plane ``a``: a row of padded K for each channel, an even number of rows."""
+    channels, depth = layer.by_channel.shape
+    rows = np.zeros((channels + channels % 2, packing.padded(depth)), np.int8)
+    rows[:channels, :depth] = layer.by_channel
+    nothing = np.zeros(0, np.uint32)
+    return packing.Planes(rows.ravel().view("<u4").astype(np.uint32), nothing, nothing)
+
+
+def _read_again(_layer: Dense, _way: Way, _tensors: Tensors) -> dict[str, Overlap]:
+    """Every two channels read the whole input: it must stay."""
+    return {}
+
+
 def operand_bytes(layer: Conv2D) -> int:
     """Bytes of the operands of four channels at one K: two words where every candidate is packed, else three."""
     return 8 if all(is_packed(pair) for pair in layer.candidates) else 12
@@ -221,10 +245,18 @@ KERNELS = (
     ),
     *scalar_depthwise.KERNELS,
     Kernel(
+        Source("scalar", "dense_pairs_scalar"),
+        (Dense,),
+        descriptors.mac,
+        serves=lambda layer, _: takes_pairs(layer),
+        order=_read_again,
+        pack=pack_rows,
+    ),
+    Kernel(
         Source("scalar", "dense_scalar", needs=(_DENSE,)),
         (Dense,),
         descriptors.mac,
-        serves=lambda layer, _: layer.requantize is not None,
+        serves=lambda layer, _: layer.requantize is not None and not takes_pairs(layer),
         ways=_dense_ways,
         order=copied_first,
         pack=_pack,
@@ -233,7 +265,7 @@ KERNELS = (
         Source("scalar", "dense_accumulate_scalar", "dense_scalar", "accumulate", needs=(_DENSE,)),
         (Dense,),
         descriptors.mac,
-        serves=lambda layer, _: layer.requantize is None,
+        serves=lambda layer, _: layer.requantize is None and not takes_pairs(layer),
         ways=_dense_ways,
         order=copied_first,
         pack=_pack,
