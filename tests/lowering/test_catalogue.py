@@ -95,13 +95,17 @@ def test_estimated_cycles_decide_and_the_order_where_there_are_none() -> None:
     names = ("first", "second", "third", "last")
     able = [Kernel(Source("plain", name), (Dense,), descriptors.mac, fallback=name == "last") for name in names]
 
+    errors = dict.fromkeys(names, 0.01)
+
     def order(*cycles: float | None) -> list[str]:
-        return [kernel.name for kernel in ranked(able, dict(zip(names, cycles, strict=True)))]
+        return [kernel.name for kernel in ranked(able, dict(zip(names, cycles, strict=True)), errors)]
 
     assert order(None, None, None, None) == ["first", "last"]
     assert order(None, 5, 3, None) == ["first", "last"]
     assert order(7, 5, None, None) == ["second", "first", "last"]
     assert order(5, 5, 3, 4) == ["third", "last", "first", "second"]
+    errors["second"] = 0.3
+    assert order(7, 5.5, None, None)[0] == "first", "nor where its error is larger than what it gains"
     assert order(5, 4.8, None, None)[0] == "first", "within the error of an estimate the order decides"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from ...boards import Cpu
 from ...errors import UnsupportedError
 from ...graph import Layer
-from . import dsp, dsp_conv, dsp_dense, dsp_winograd, mve, plain, scalar, words
+from . import dsp, dsp_conv, dsp_dense, dsp_winograd, estimates, mve, plain, scalar, words
 from .kernel import Choice, Kernel, Limit, Source, Tensors, closure
 
 FAMILIES: dict[str, tuple[Kernel, ...]] = {
@@ -73,7 +73,9 @@ def choices(layer: Layer, tensors: Tensors, cpu: Cpu, only: str | None = None) -
             next_step="see docs/kernels.md for what each kernel takes",
         )
     found = {kernel.name: kernel.choices(layer, tensors) for kernel in able}
-    taken = ranked(able, {k.name: k.estimate(layer, found[k.name][0].way, tensors, cpu.core) for k in able})
+    cycles = {k.name: k.estimate(layer, found[k.name][0].way, tensors, cpu.core) for k in able}
+    errors = {k.name: estimates.error(k.name, layer, tensors, cpu.core) for k in able}
+    taken = ranked(able, cycles, errors)
     kept = list(found[taken[0].name])
     for kernel in taken[1:]:
         leanest = min(choice.scratch for choice in kept)
@@ -86,18 +88,22 @@ def estimated(choice: Choice, layer: Layer, tensors: Tensors, cpu: Cpu) -> tuple
     return choice.kernel.estimates(layer, choice.way, tensors, cpu.core)
 
 
-def ranked(able: Sequence[Kernel], cycles: Mapping[str, float | None]) -> list[Kernel]:
+def ranked(able: Sequence[Kernel], cycles: Mapping[str, float | None], errors: Mapping[str, float]) -> list[Kernel]:
     """Kernels that may compute a layer, the fastest first; behind it slower ones of its family, and plain ones.
 
     Args:
         able: All that can, in the catalogue's order.
         cycles: Estimate of each by name, or None.
+        errors: Mean relative error of these; the first of the catalogue stays first unless another is faster by more.
     """
     order, first = [able[0]], cycles[able[0].name]
     if first is not None:
-        # An estimate is off by some per cent: the first of the catalogue stays first unless another is clearly faster.
-        known = [(estimate, i) for i, k in enumerate(able) if i and (estimate := cycles[k.name]) is not None]
-        order = [able[i] for _, i in sorted([(first / TIE, 0), *known])]
+        known = [(first, 0)]
+        for i, kernel in enumerate(able[1:], 1):
+            margin = max(TIE, 1 + errors[kernel.name], 1 + errors[able[0].name])
+            if (estimate := cycles[kernel.name]) is not None:
+                known.append((estimate * margin, i))
+        order = [able[i] for _, i in sorted(known)]
     families = (order[0].family, "plain")
     slower = [*order[1:], *(kernel for kernel in able if kernel.fallback and kernel not in order)]
     return [order[0], *(kernel for kernel in slower if kernel.family in families)]

@@ -88,6 +88,18 @@ def fitted(core: str) -> Mapping[str, Mapping[str, tuple[float, ...]]]:
 
 
 @lru_cache(maxsize=16)
+def _errors(core: str) -> Mapping[str, float]:
+    file = resources.files(__package__) / "cycles" / f"{core}.json"
+    kernels = json.loads(file.read_text(encoding="utf-8"))["kernels"] if file.is_file() else {}
+    return {name: float(facts["mean"]) for name, facts in kernels.items()}
+
+
+def error(kernel: str, layer: Layer, tensors: Tensors, core: str) -> float:
+    """Mean relative error of a kernel's estimates for layers like this one; 0 where they are not fitted."""
+    return _errors(core).get(f"{kernel} {form(layer, tensors)}".strip(), 0.0)
+
+
+@lru_cache(maxsize=16)
 def basis(core: str) -> str | None:
     """What the estimates of a core are, and how far they are off; None for a core that was not measured."""
     file = resources.files(__package__) / "cycles" / f"{core}.json"
