@@ -45,7 +45,7 @@ from .shape_peers import WITH_TARGET, Bakenn, cmsis_nn
 from .shape_tables import ALONE, BAKENN, CMSIS_NN, OURS, Figure, Found, Row, show, slower, text
 
 WORKING = FOLDER / "shapes.json"
-RESULTS = Path("docs/results/shapes.json")
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "shapes.json"
 INPUTS = 2
 """Of which the first is counted: uniform codes. The second has only 0 and 255."""
 MARKS = ("begin_region", "end_region")
@@ -148,7 +148,7 @@ def measured(core: str, names: Iterable[str], state: Working) -> Iterator[tuple[
         known = state.get(key, digest.hexdigest())
         row = run(rig, shape, jobs, model) if known is None else {k: Figure(*figure) for k, figure in known.items()}
         if known is None:
-            state.put(key, digest.hexdigest(), row)
+            state.put(key, digest.hexdigest(), dict(row))
         yield name, row
 
 
@@ -237,7 +237,7 @@ def growth(now: Found, before: dict[str, dict[str, dict[str, Sequence[Any]]]]) -
             for key in (key for key in OURS if key in row):
                 told, where = before.get(name, {}).get(core, {}).get(key), f"{core}/{name}/{key}"
                 if told is None:
-                    lines.append(f"{where}: not in {RESULTS}")
+                    lines.append(f"{where}: not in {RESULTS.name}")
                     continue
                 old, new = Figure(*told), row[key]
                 pairs = [("cycles", old.cycles, new.cycles), ("instructions", old.instructions, new.instructions)]

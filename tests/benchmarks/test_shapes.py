@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import shapes
+from benchmarks.networks import CORES
 from benchmarks.shape_layers import COMPARED, SHAPES
 from benchmarks.shape_peers import FILE, cmsis_nn
 from benchmarks.shape_tables import ALONE, BAKENN, CMSIS_NN, OURS, Figure, Found, means, ratios, slower, text
@@ -81,7 +82,7 @@ def test_growth_is_named_but_instructions_may_grow_where_cycles_fall() -> None:
     }
     assert shapes.growth({"max_2x2s2_16_32": {"m4": row}}, before) == [
         "m4/max_2x2s2_16_32/8x8/cycles: 1,011, +1.1% over 1,000",
-        "m4/max_2x2s2_16_32/2x4: not in docs/results/shapes.json",
+        "m4/max_2x2s2_16_32/2x4: not in shapes.json",
         "m4/max_2x2s2_16_32/alone/instructions: 1,011, +1.1% over 1,000",
     ]
 
@@ -125,3 +126,12 @@ def test_figures_of_cmsis_nn() -> None:
     assert cmsis_nn("dense_37_11", "m3") == Figure("", 2141, None)
     assert cmsis_nn("dense_37_11", "m33") is None
     assert cmsis_nn("softmax_10", "m4") is None
+
+
+def test_the_committed_results_hold_every_layer_on_every_core() -> None:
+    layers = json.loads(shapes.RESULTS.read_text(encoding="utf-8"))["layers"]
+    assert list(layers) == list(SHAPES)
+    for name, rows in layers.items():
+        keys = {"8x8", *(OURS if SHAPES[name].adaptive else ())}
+        assert all(keys <= set(rows[core]) for core in CORES), name
+        assert (rows["macs"], rows["outputs"]) == (SHAPES[name].macs, SHAPES[name].outputs)
