@@ -36,9 +36,13 @@ def test_a_block_of_layers_of_each_kind(core: str) -> None:
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if k not in WITHOUT_PAIRS])
 def test_a_block_shares_out_the_pairs(kind: str) -> None:
-    met = [pair for place in range(BLOCK - 1) for pair in pairs_of(kind, BLOCK * 7 + place)[0]]
+    shared = [pairs_of(kind, BLOCK * 7 + place)[0] for place in range(BLOCK - 1)]
     pairs = DENSE_PAIRS.get(kind, ALL_PAIRS)
-    assert sorted(met) == sorted(pairs)
+    if kind.startswith("three"):  # every layer has 8x8 too, which has a kernel of its own
+        assert all((8, 8) in found for found in shared)
+        shared = [tuple(pair for pair in found if pair != (8, 8)) for found in shared]
+        shared.append(((8, 8),))
+    assert sorted(pair for found in shared for pair in found) == sorted(pairs)
     assert pairs_of(kind, BLOCK * 7 + BLOCK - 1) == (tuple(p for p in pairs if p[1] == 8), True)
 
 
