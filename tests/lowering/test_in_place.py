@@ -40,9 +40,9 @@ LOOSE = {
     ("qemu-m55", "gathered"),
     ("qemu-m55", "depthwise"),
 }
-"""Where a step nearer is safe: nothing is written before all is read; the rule is that for pixels one by one; it is that
-of a strip, whose pixels are read again, though these are gathered for their padding; or it is that of rows as they lie,
-though they are copied to scratch ahead of the outputs."""
+"""Where a step nearer is safe: nothing is written before all is read; the rule is that for pixels one by one; it is
+that of a strip, whose pixels are read again, though these are gathered for their padding; or it is that of rows as they
+lie, though they are copied to scratch ahead of the outputs."""
 
 MARKED = {
     case: pytest.param(*case, marks=() if case[0] == "host" else pytest.mark.qemu, id="-".join(case)) for case in CASES
