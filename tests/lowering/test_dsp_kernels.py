@@ -13,6 +13,8 @@ from dqt_edge.lowering.records import Mac
 from tests.support.device_kernels import assert_cases_agree
 from tests.support.kernel_cases import cases
 
+pytestmark = pytest.mark.usefixtures("catalogue_order")
+
 KERNELS = {"conv": "conv2d_dsp", "depthwise": "depthwise_conv2d_dsp", "dense": "dense_masked_dsp"}
 SHAPES = [
     ("conv", (5, 7, 4), 60, 0),
