@@ -20,6 +20,8 @@ from dqt_edge.project.export import export
 from tests.support.device_kernels import assert_cases_agree, differing
 from tests.support.kernel_cases import cases, extreme_codes, spread
 
+pytestmark = pytest.mark.usefixtures("catalogue_order")
+
 KERNELS = {"conv": "conv2d_mve", "depthwise": "depthwise_conv2d_mve", "dense": "dense_mve"}
 SHAPES = [
     ("conv", (9, 6, 3), 60, 0),

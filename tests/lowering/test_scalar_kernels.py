@@ -13,6 +13,8 @@ from dqt_edge.lowering.kernels import scalar
 from tests.support.device_kernels import assert_cases_agree
 from tests.support.random_graphs import ALL_PAIRS
 
+pytestmark = pytest.mark.usefixtures("catalogue_order")
+
 KERNELS = {"conv": "conv2d_scalar", "depthwise": "depthwise_conv2d_scalar", "dense": "dense_scalar"}
 SHAPES = [
     ("conv", (5, 7, 4), 60, 0),
