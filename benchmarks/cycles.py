@@ -59,7 +59,7 @@ def policies_of(graph: Graph, texts: Sequence[str] = ()) -> dict[str, Policy]:
         return {text: parse_policy(text, graph) for text in texts}
     most = max((len(layer.candidates) for layer in graph.adaptive), default=1)
     vectors = [[x.candidates[min(k, len(x.candidates) - 1)] for x in graph.adaptive] for k in range(most)]
-    return {f"candidate {k}": vector or "fixed" for k, vector in enumerate(vectors)}
+    return {f"candidate {k}": vector for k, vector in enumerate(vectors)}
 
 
 def show_layer_costs(console: Console, title: str, by_policy: Mapping[str, Facts]) -> None:

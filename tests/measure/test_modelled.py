@@ -79,7 +79,7 @@ def test_a_search_within_modelled_cycles(graph: Graph, here: Path) -> None:
     """The budget is cycles, and holds; a width vector's cycles are what a profile says."""
     data = load_data("digits")
     samples = (data.x_test[:60], data.y_test[:60])
-    found = dqt.search(graph, samples, cycles=0.8, board="qemu-m4", samples=16, trials=0, biases=False)
+    found = dqt.search(graph, samples, cycles=0.9, board="qemu-m4", samples=16, trials=0, biases=False)
     assert found.found.counts is not None
     assert found.found.counts.unit == MODEL
     best = found.best
