@@ -78,7 +78,7 @@ typedef struct {
 } dqt_mve_windows;
 
 /* by_rows: whether rows of a window begin at whole blocks. */
-dqt_mve_windows dqt_mve_windows_of(const dqt_window *window, const uint8_t *input, dqt_mve_pair pair, bool by_rows);
+dqt_mve_windows dqt_mve_windows_of(const dqt_window *window, dqt_mve_pair pair, const uint8_t *input, bool by_rows);
 
 /* Where the window at output element (y, x) begins, if it has no padding. */
 const uint8_t *dqt_mve_window_at(const dqt_mve_windows *windows, uint32_t y, uint32_t x);
