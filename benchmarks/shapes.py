@@ -30,6 +30,7 @@ from dqt_edge.boards import Board
 from dqt_edge.errors import DqtError, MismatchError
 from dqt_edge.graph import FULL, Graph, Pair, interpreter, pair_text
 from dqt_edge.lowering.plan import make_plan
+from dqt_edge.measure.counting import CountFile
 from dqt_edge.measure.cycles.model import CycleModel, model_of, why_none
 from dqt_edge.system import elf
 from dqt_edge.system.files import write_atomically
@@ -37,7 +38,6 @@ from tests.support.rig.cases import make_rig, place
 from tests.support.rig.kernel_rig import Batch, Job, Rig
 from tests.support.rig.layer_case import checksums
 
-from .counting import CountFile
 from .measuring import machine
 from .networks import CORES, FOLDER, TOLERANCE, WIDTH
 from .shape_layers import NAME, SHAPES, LayerShape
