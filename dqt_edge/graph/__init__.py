@@ -15,6 +15,7 @@ from .layers import (
 )
 from .layers_data import CONCAT_MAX, FLAT, LOOPS_MAX, Concat, Pad, Rearrange, Resize
 from .layers_elementwise import Add, Lookup, Maximum, Minimum, Multiply, Softmax
+from .points import NEVER, DecisionPoint, Setting, TunedPoint
 from .terminals import TERMINALS_MAX, State
 from .values import (
     DIMENSION_MAX,
@@ -35,6 +36,7 @@ __all__ = [
     "FLAT",
     "FULL",
     "LOOPS_MAX",
+    "NEVER",
     "TASKS",
     "TERMINALS_MAX",
     "WEIGHTS_MAX",
@@ -44,6 +46,7 @@ __all__ = [
     "Concat",
     "Controller",
     "Conv2D",
+    "DecisionPoint",
     "Dense",
     "DepthwiseConv2D",
     "DialPoint",
@@ -60,10 +63,12 @@ __all__ = [
     "Rearrange",
     "Requantize",
     "Resize",
+    "Setting",
     "Shape",
     "Softmax",
     "State",
     "Tensor",
+    "TunedPoint",
     "Window",
     "pair_text",
     "vector_text",

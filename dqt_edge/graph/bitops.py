@@ -63,28 +63,44 @@ def graph_costs(graph: Graph) -> tuple[list[list[float]], float]:
     )
 
 
-def bitops(graph: Graph, choices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def bitops(
+    graph: Graph,
+    choices: npt.NDArray[np.int64],
+    runs: npt.NDArray[np.int64] | None = None,
+    passes: npt.NDArray[np.int64] | None = None,
+) -> npt.NDArray[np.float64]:
     """Ratio of each inference; 1 for a network without multiply-accumulates, which has nothing to choose.
 
     Args:
         graph: The network.
-        choices: Candidate index of each adaptive layer, [samples, adaptive layers].
+        choices: Candidate index of each adaptive layer, [samples, adaptive layers]; -1 for one that did not run.
+        runs: How many times each of ``graph.all_layers`` ran, [samples, layers]; None: what ``choices`` says, and no
+            decision point. The heads of points that ran count, at their widths.
+        passes: 1 or 2 of each sample, where ``runs`` is given; a second pass runs at the widest candidates.
     """
-    macs = np.array([graph.macs(layer) for layer in graph.layers], dtype=np.float64)
-    ratio = np.zeros((len(choices), len(graph.layers)))
-    position = 0
-    for column, layer in enumerate(graph.layers):
-        if not isinstance(layer, MacLayer):
-            continue
-        cost = np.array([pair_ratio(pair) for pair in layer.candidates])
-        if len(layer.candidates) > 1:
-            ratio[:, column] = cost[choices[:, position]]
-            position += 1
-        else:
-            ratio[:, column] = cost[0]
-    if not macs.any():
+    layers, beside = graph.all_layers, graph.beside
+    own = () if graph.controller is None else graph.controller.layers
+    apart = {layer.name for layer in own}
+    cost = np.zeros((len(choices), len(layers)))
+    positions = {layer.name: i for i, layer in enumerate(graph.adaptive)}
+    full = sum(graph.macs(layer) for layer in graph.layers)
+    if not full:
         return np.ones(len(choices))
-    return np.asarray(ratio @ macs / macs.sum(), dtype=np.float64)
+    again = np.zeros(len(choices), bool) if passes is None else passes == 2
+    for column, layer in enumerate(layers):
+        if not isinstance(layer, MacLayer) or layer.name in apart:
+            continue
+        pairs = np.array([pair_ratio(pair) for pair in layer.candidates])
+        ran = np.full(len(choices), layer.name not in beside) if runs is None else runs[:, column] > 0
+        if layer.name in positions:
+            chosen = choices[:, positions[layer.name]]
+            cost[:, column] = np.where(ran & (chosen >= 0), pairs[chosen], 0.0)
+        else:
+            cost[:, column] = pairs[0] * ran
+        if runs is not None:
+            cost[:, column] += pairs.max() * (again & (runs[:, column] == 2))
+    macs = np.array([graph.macs(layer) for layer in layers], dtype=np.float64)
+    return np.asarray(cost @ macs / full, dtype=np.float64)
 
 
 def vector_ratio(graph: Graph, pairs: Sequence[Pair]) -> float:

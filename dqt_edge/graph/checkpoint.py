@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,12 +22,14 @@ from .dial import POINTS_MAX, DialPoint
 from .graph import TASKS, Controller, Graph
 from .layers import LATER_LAYERS, LAYER_NAMES, Layer, MacLayer
 from .layers_elementwise import Add
+from .points import DECISION_POINTS_MAX, TUNED_MAX, DecisionPoint, TunedPoint
 from .terminals import TERMINALS_MAX, State
 from .values import Requantize, Tensor, Window, in_layer
 
-FORMATS = (1, 2, 3)
+FORMATS = (1, 2, 3, 4)
 """Format 2 adds the controller's dial; format 3 the task, several inputs and outputs, states, layers without weights
-beside addition and concatenation, broadcasting, dilation, and weight offsets. A graph is written in the least format
+beside addition and concatenation, broadcasting, dilation, and weight offsets; format 4 decision points, tuned points
+and the second pass. A graph is written in the least format
 that holds it: a reader of an earlier one would pass over what it does not know without a word."""
 FILE_MAX = 256 << 20
 MANIFEST_MAX = 8 << 20
@@ -104,6 +106,15 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
     body |= {key: list(names) for key, names in more.items() if names}
     if graph.states:
         body["states"] = [{f.name: getattr(state, f.name) for f in fields(state)} for state in graph.states]
+    if graph.points:
+        body["points"] = [
+            {"name": point.name, "after": point.after, "layers": [layer(item) for item in point.layers]}
+            for point in graph.points
+        ]
+    if graph.tuned:
+        body["tuned"] = [asdict(point) for point in graph.tuned]
+    if graph.second_pass:
+        body["second_pass"] = True
     manifest = {"format": _format(graph), "graph": body, "sha256": _digest(arrays)}
     return arrays, {"dqt_edge": json.dumps(manifest, sort_keys=True)}
 
@@ -116,6 +127,8 @@ def _given(item: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
 
 def _format(graph: Graph) -> int:
     """The least format that holds the graph."""
+    if graph.points or graph.tuned or graph.second_pass:
+        return 4
     if graph.task != TASKS[0] or graph.more_inputs or graph.more_outputs or graph.states:
         return 3
     for layer in graph.all_layers:
@@ -251,6 +264,19 @@ def _controller(body: dict[str, Any], arrays: Arrays) -> Controller:
     )
 
 
+def _point(item: Any, arrays: Arrays) -> DecisionPoint:  # noqa: ANN401 - JSON
+    if not isinstance(item, dict) or set(item) != {"name", "after", "layers"}:
+        raise ValueError("a decision point is no object of name, after and layers")
+    name, after = text(item["name"], "name of a point"), text(item["after"], "after of a point")
+    return DecisionPoint(name, after, _layers(item["layers"], arrays))
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"second_pass is {_shown(value)}, must be true or false")
+    return value
+
+
 def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
     controller = body["controller"]
     tensors = _short_list(body["tensors"], TENSORS_MAX)
@@ -267,6 +293,9 @@ def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
         more_inputs=_names(body.get("more_inputs", [])),
         more_outputs=_names(body.get("more_outputs", [])),
         states=tuple(build(State, item, arrays, "state") for item in _short_list(body.get("states", []))),
+        points=tuple(_point(item, arrays) for item in _short_list(body.get("points", []), DECISION_POINTS_MAX)),
+        tuned=tuple(build(TunedPoint, x, {}, "tuned") for x in _short_list(body.get("tuned", []), TUNED_MAX)),
+        second_pass=_flag(body.get("second_pass", False)),
     )
 
 

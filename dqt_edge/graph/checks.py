@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ..errors import UnsupportedError
@@ -20,6 +21,7 @@ from .layers import (
 )
 from .layers_data import FLAT, Concat, Pad, Rearrange, Resize
 from .layers_elementwise import Add, Lookup, Maximum, Minimum, Multiply, Softmax
+from .points import DECISION_POINTS_MAX, WATCH, DecisionPoint, check_tuned
 from .terminals import check_made, check_terminals
 from .values import Shape, Tensor, pair_text
 
@@ -41,7 +43,11 @@ def check_graph(graph: Graph) -> None:
             f"controller of graph {graph.name!r}",
             f"it reads layer {controller.after!r}, which does not exist",
         )
+    for point in graph.points:
+        if point.after not in {layer.name for layer in graph.layers}:
+            _refuse(f"decision point {point.name!r}", f"it lies behind layer {point.after!r}, which does not exist")
     names = [t.name for t in graph.tensors] + [layer.name for layer in graph.all_layers] + [graph.name]
+    names += [point.name for point in graph.points]
     for name in names:
         if not NAME.fullmatch(name):
             _refuse(
@@ -68,6 +74,8 @@ def check_graph(graph: Graph) -> None:
         _check_shapes(layer, tensors, where)
     check_made(graph, ready)
     _check_controller(graph)
+    _check_points(graph)
+    check_tuned(graph)
 
 
 def _check_classes(graph: Graph, output: Tensor) -> None:
@@ -247,3 +255,53 @@ def _check_controller(graph: Graph) -> None:
         check_dial(controller.dial, candidates, _bound(last, graph.tensor(last.input)))
     if any(isinstance(m, MacLayer) and len(m.candidates) > 1 for m in controller.layers):
         _refuse(where, "the controller itself must have fixed widths")
+
+
+def _check_points(graph: Graph) -> None:
+    """Refuse decision points that cannot answer for the network, or that the network needs."""
+    points, order = graph.points, [layer.name for layer in graph.layers]
+    where = f"graph {graph.name!r}"
+    if len(points) > DECISION_POINTS_MAX:
+        _refuse(where, f"{len(points)} decision points are more than {DECISION_POINTS_MAX}")
+    if (points or graph.second_pass) and (graph.task != "classifier" or len(graph.outputs) > 1 or graph.states):
+        _refuse(where, "only a classifier with one output and no state can have decision points or a second pass")
+    if graph.second_pass and not graph.adaptive:
+        _refuse(where, "a second pass needs a layer with several candidates")
+    if len({point.name for point in points}) < len(points):
+        _refuse(where, "two decision points share a name")
+    places = [order.index(point.after) for point in points]
+    if any(a >= b for a, b in pairwise(places)):
+        _refuse(where, "the decision points are not in the order of the layers, or two lie behind the same one")
+    if places and places[-1] == len(order) - 1:
+        _refuse(where, "a decision point behind the last layer would come too late")
+    for point in points:
+        _check_head(graph, point)
+    beside = {layer.output for layer in graph.all_layers if layer.name in graph.beside}
+    for layer in graph.layers:
+        needed = beside.intersection(layer.inputs)
+        if needed:
+            _refuse(where, f"layer {layer.name!r} reads {sorted(needed)}, which is not made when the widths are given")
+
+
+def _check_head(graph: Graph, point: DecisionPoint) -> None:
+    where = f"decision point {point.name!r} of graph {graph.name!r}"
+    last = point.layers[-1] if point.layers else None
+    if not isinstance(last, Dense) or last.requantize is not None:
+        _refuse(where, "its last layer must be a dense layer that leaves accumulators")
+        return
+    classes = graph.tensor(graph.output).size
+    if last.channels != classes or classes < 2:
+        _refuse(where, f"it has {last.channels} logits for the {classes} classes of the network")
+    bound = _bound(last, graph.tensor(last.input))
+    if 2 * bound >= WATCH:
+        _refuse(where, f"its logits can reach {bound}, so that a margin may not fit 32 bits")
+    known = {graph.layer(point.after).output}
+    for layer in point.layers:
+        if isinstance(layer, MacLayer) and len(layer.candidates) > 1:
+            _refuse(where, f"its layer {layer.name!r} has several candidates")
+        if isinstance(layer, Dense) and layer.requantize is None and layer is not last:
+            _refuse(where, f"its layer {layer.name!r} leaves accumulators, and only the last may")
+        others = [name for name in layer.inputs if name not in known]
+        if others:
+            _refuse(where, f"its layer {layer.name!r} reads {others}, which neither {point.after!r} nor the head makes")
+        known.add(layer.output)

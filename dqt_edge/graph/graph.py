@@ -14,6 +14,7 @@ from . import nested
 from .checks import check_graph
 from .dial import DialPoint
 from .layers import Conv2D, Dense, DepthwiseConv2D, Layer, MacLayer
+from .points import DecisionPoint, TunedPoint
 from .terminals import State
 from .values import Tensor, refuse, vector_text
 
@@ -53,6 +54,10 @@ class Graph(Shown):
         task: What the outputs stand for, one of ``TASKS``. A device computes the same whatever it is.
         more_inputs, more_outputs: Tensor names of all inputs and outputs but the first.
         states: Tensors that the network keeps from one inference to the next.
+        points: Decision points, in the order of the layers that they lie behind.
+        tuned: Settings of the points and widths with their measured cost and agreement, both ascending.
+        second_pass: Whether settings may ask for a second pass, for which some tensors are kept; see
+            :attr:`kept_for_second_pass`.
     """
 
     name: str
@@ -67,6 +72,9 @@ class Graph(Shown):
     more_inputs: tuple[str, ...] = ()
     more_outputs: tuple[str, ...] = ()
     states: tuple[State, ...] = ()
+    points: tuple[DecisionPoint, ...] = ()
+    tuned: tuple[TunedPoint, ...] = ()
+    second_pass: bool = False
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
@@ -119,6 +127,8 @@ class Graph(Shown):
             *([("states", f"{len(self.states)}, {kept} B kept between inferences")] if self.states else []),
             ("widths", f"{vector_text(list(pairs))} in {len(self.adaptive)} layers" if pairs else "fixed"),
             ("controller", controller),
+            *([("points", ", ".join(f"{p.name} after {p.after!r}" for p in self.points))] if self.points else []),
+            *([("tuned", f"{len(self.tuned)} settings, cost from {self.tuned[0].cost:.3f}")] if self.tuned else []),
         )
 
     @property
@@ -133,15 +143,38 @@ class Graph(Shown):
 
     @property
     def all_layers(self) -> tuple[Layer, ...]:
-        """Layers in the order of execution, the controller's behind the layer it reads."""
-        if self.controller is None:
-            return self.layers
-        at = 1 + next(i for i, layer in enumerate(self.layers) if layer.name == self.controller.after)
-        return self.layers[:at] + self.controller.layers + self.layers[at:]
+        """Layers in the order of execution, those of the controller and of points behind the layer that they read."""
+        behind: dict[str, tuple[Layer, ...]] = {}
+        if self.controller is not None:
+            behind[self.controller.after] = self.controller.layers
+        for point in self.points:
+            behind[point.after] = behind.get(point.after, ()) + point.layers
+        return tuple(each for layer in self.layers for each in (layer, *behind.get(layer.name, ())))
+
+    @property
+    def beside(self) -> frozenset[str]:
+        """Names of the layers that are not run where the widths are given: the controller's and the points'."""
+        own = () if self.controller is None else self.controller.layers
+        return frozenset(layer.name for layers in (own, *(p.layers for p in self.points)) for layer in layers)
+
+    @property
+    def second_pass_start(self) -> int:
+        """Index, in ``layers``, of the first that a second pass runs: the first adaptive one."""
+        first = self.adaptive[0]
+        return next(i for i, layer in enumerate(self.layers) if layer is first)
+
+    @property
+    def kept_for_second_pass(self) -> tuple[str, ...]:
+        """Tensors that must outlive an inference for a second pass: what its layers read and do not make."""
+        if not self.second_pass:
+            return ()
+        layers = self.layers[self.second_pass_start :]
+        made = {layer.output for layer in layers}
+        return tuple(dict.fromkeys(name for layer in layers for name in layer.inputs if name not in made))
 
     @property
     def total_macs(self) -> int:
-        """Multiply-accumulates of one inference, the controller's left out."""
+        """Multiply-accumulates of one inference, those of controller and points left out."""
         return sum(map(self.macs, self.layers))
 
     def macs(self, layer: Layer) -> int:

@@ -1,6 +1,9 @@
-"""What decides the widths: the controller, with or without a bias on its logits, or a width vector.
+"""What decides how an input is computed.
 
-As text: ``dynamic``, ``dynamic:0.4`` (a target of the dial), ``4x4`` (for all layers), ``8x8,4x4,2x4``.
+A setting of decision points and widths; or the controller, with or without a bias on its logits; or a width vector.
+
+As text: ``dynamic``, ``dynamic:0.4`` (a cost: the dial's, or the dearest tuned point within it), ``agree:0.995`` (the
+cheapest tuned point that gives the full network's class as often), ``4x4`` (for all layers), ``8x8,4x4,2x4``.
 """
 
 from __future__ import annotations
@@ -14,36 +17,45 @@ import numpy.typing as npt
 
 from ..errors import UsageError
 from .dial import STEPS, DialPoint, Dynamic, bias_at
+from .points import Setting, check_setting, tuned_agreeing, tuned_within
 from .values import FULL, Pair, pair_text, vector_text
 
 if TYPE_CHECKING:
     from .graph import Graph
 
-Policy = Union[str, Dynamic, Sequence[Pair]]  # noqa: UP007 - used at run time on 3.10
-"""Text, ``Dynamic``, or one width pair for each adaptive layer; a single pair stands for all."""
-Settled = Union[Literal["dynamic"], Dynamic, tuple[Pair, ...]]  # noqa: UP007
+Policy = Union[str, Dynamic, Setting, Sequence[Pair]]  # noqa: UP007 - used at run time on 3.10
+"""Text, ``Dynamic``, a ``Setting``, or one width pair for each adaptive layer; a single pair stands for all."""
+Settled = Union[Literal["dynamic"], Dynamic, Setting, tuple[Pair, ...]]  # noqa: UP007
 """A policy that has been checked against a graph, see :func:`parse_policy`: a tuple, or the controller decides."""
 WHERE = "`policy`"
 CANDIDATES_MAX = 16
 
 
 def is_dynamic(policy: Policy) -> bool:
-    """Whether the controller decides."""
-    return isinstance(policy, Dynamic) or (isinstance(policy, str) and policy.partition(":")[0] == "dynamic")
+    """Whether something is decided for each input."""
+    return isinstance(policy, Dynamic | Setting) or (
+        isinstance(policy, str) and policy.partition(":")[0] in ("dynamic", "agree")
+    )
 
 
 def parse_policy(policy: Policy, graph: Graph) -> Settled:
     """The policy as a graph understands it: text parsed, a single pair repeated; empty if all widths are fixed.
 
     Raises:
-        UsageError: Not a policy, or not one that the graph's layers, its controller or its dial have.
+        UsageError: Not a policy, or not one that the graph's layers, its controller, its dial or its tuned points
+            have.
     """
+    if isinstance(policy, Setting):
+        check_setting(graph, policy, UsageError)
+        return policy
     if isinstance(policy, str) and not is_dynamic(policy):
         policy = parse_pairs(policy, WHERE)
+    where = f"{WHERE} {policy}"
+    if isinstance(policy, str) and (graph.tuned or policy.startswith("agree")):
+        return _tuned(policy, graph, where)
     if not isinstance(policy, str | Dynamic):
         choices = fixed_choices(graph, policy)
         return tuple(layer.candidates[k] for layer, k in zip(graph.adaptive, choices, strict=True))
-    where = f"{WHERE} {policy}"
     if isinstance(policy, str) and ":" in policy:
         dial, thousandths = require_dial(graph, where), _thousandths(policy.partition(":")[2], where)
         return Dynamic(bias_at(dial, thousandths, where), thousandths)
@@ -61,6 +73,22 @@ def parse_policy(policy: Policy, graph: Graph) -> Settled:
             next_step="give one integer for each candidate",
         )
     return () if graph.controller is None else policy if isinstance(policy, Dynamic) else "dynamic"
+
+
+def _tuned(policy: str, graph: Graph, where: str) -> Setting:
+    """The tuned point that text names: ``dynamic`` is the last, which keeps most answers."""
+    word, colon, number = policy.partition(":")
+    if word == "agree" and (not graph.tuned or not colon):
+        raise UsageError(
+            f"{policy!r} needs a number, such as agree:0.995" if graph.tuned else "the model has no tuned points",
+            where=where,
+            next_step="run 'dqt-edge tune' on the model; it says which promises it can keep",
+        )
+    if not colon:
+        return graph.tuned[-1].setting
+    wanted = _thousandths(number, where)
+    found = (tuned_within if word == "dynamic" else tuned_agreeing)(graph.tuned, wanted, where)
+    return found.setting
 
 
 def logit_bias(graph: Graph, policy: Literal["dynamic"] | Dynamic) -> npt.NDArray[np.int64]:
@@ -173,7 +201,7 @@ def require_dial(graph: Graph, where: str) -> tuple[DialPoint, ...]:
 
 def policy_text(policy: Policy) -> str:
     """``dynamic``, ``dynamic:0.4``, the width vector, or ``fixed`` for a model without adaptive layers."""
-    return str(policy) if isinstance(policy, str | Dynamic) else vector_text(policy) or "fixed"
+    return str(policy) if isinstance(policy, str | Dynamic | Setting) else vector_text(policy) or "fixed"
 
 
 def _thousandths(text: str, where: str) -> int:

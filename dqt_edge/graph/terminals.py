@@ -65,10 +65,10 @@ def check_made(graph: Graph, ready: set[str]) -> None:
 
     Args:
         graph: The network.
-        ready: Names of all tensors that are there or made; those of a controller are not made at given widths.
+        ready: Names of all tensors that are there or made; those of controller and points are not made at given widths.
     """
-    if graph.controller is not None:
-        ready = ready - {layer.output for layer in graph.controller.layers}
+    beside = graph.beside
+    ready = ready - {layer.output for layer in graph.all_layers if layer.name in beside}
     for name in graph.outputs:
         if name not in ready:
             _refuse(f"graph {graph.name!r}", f"no layer makes the output tensor {name!r}")

@@ -6,10 +6,13 @@ interpreter computes the same integers with NumPy; neither calls the other, and 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from ..errors import UnsupportedError
 from ..graph import (
     AveragePool2D,
     Conv2D,
@@ -21,11 +24,13 @@ from ..graph import (
     MaxPool2D,
     Pair,
     Requantize,
+    Setting,
     Window,
     nested,
 )
+from ..graph.dial import Dynamic
 from ..graph.interpreter import Result
-from ..graph.policy import Policy, Settled, fixed_choices, logit_bias, parse_policy
+from ..graph.policy import Policy, fixed_choices, logit_bias, parse_policy
 from .integer_unweighted import requantize, unweighted_codes
 from .layers import spread
 from .quantizers import Array
@@ -42,6 +47,12 @@ def evaluate(graph: Graph, x: npt.NDArray[np.floating], policy: Policy = "dynami
         policy: See ``graph.policy``.
     """
     settled = parse_policy(policy, graph)
+    if isinstance(settled, Setting):
+        raise UnsupportedError(
+            "the Keras evaluation runs no decision points",
+            where="parameter `policy`",
+            next_step="give a width vector or 'dynamic', or use the interpreter",
+        )
     source = graph.tensor(graph.input)
     codes = nested.quantize(x, source.scale, source.zero_point)
     parts = [_evaluate(graph, codes[i : i + BATCH], settled) for i in range(0, len(codes), BATCH)]
@@ -54,7 +65,9 @@ def evaluate(graph: Graph, x: npt.NDArray[np.floating], policy: Policy = "dynami
     )
 
 
-def _evaluate(graph: Graph, codes: npt.NDArray[np.uint8], policy: Settled) -> Result:
+def _evaluate(
+    graph: Graph, codes: npt.NDArray[np.uint8], policy: tuple[Pair, ...] | Literal["dynamic"] | Dynamic
+) -> Result:
     live: dict[str, Array] = {graph.input: tf.cast(codes, tf.int64)}
     adaptive = [layer.name for layer in graph.adaptive]
     decided = {layer.name for layer in graph.controller.layers} if graph.controller else set()

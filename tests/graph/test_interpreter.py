@@ -18,6 +18,7 @@ from dqt_edge.graph import (
     MaxPool2D,
     interpreter,
     nested,
+    running,
 )
 from dqt_edge.graph.bitops import bitops
 from dqt_edge.graph.dial import Dynamic
@@ -195,7 +196,7 @@ def test_dynamic_without_a_controller_is_refused() -> None:
 
 def test_arithmetic_module_is_what_the_interpreter_uses() -> None:
     """A change of rounding in nested.py must reach the interpreter: no second implementation."""
-    assert interpreter.nested is nested
+    assert running.nested is nested
 
 
 def test_many_samples_are_computed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +220,6 @@ def test_sums_at_the_edge_of_what_float32_holds_are_exact(extreme: int) -> None:
         codes = np.full((1, 1, 1, taps), 255, np.uint8)
         codes[..., 1::3] = 254
         layer = Dense("d", "x", "y", weights, np.zeros(2, np.int32), None)
-        products, sums = interpreter._matrix_products(layer, codes, weights.astype(np.int64), 0)
+        products, sums = running._matrix_products(layer, codes, weights.astype(np.int64), 0)
         assert products.ravel().tolist() == (weights.astype(int) @ codes.ravel().astype(int)).tolist()
         assert sums.item() == int(codes.sum())
