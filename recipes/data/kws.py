@@ -2,9 +2,15 @@
 
     python -m recipes.data.kws --clips speech_commands_test_set_v0.02/ --out kws_test.npz
     python -m recipes.data.kws --packed kws_sc2_test_mfcc.npz --out kws_test.npz
+    python -m recipes.data.kws --packed kws_sc2_test_mfcc.npz --halves 1 --out kws_halves.npz
+    python -m recipes.data.kws --packed kws_sc2_test_mfcc.npz --stream 1 --out kws_stream.npz
 
 The clips are those of http://download.tensorflow.org/data/speech_commands_test_set_v0.02.tar.gz (CC BY 4.0): a folder
 of .wav a class, 16-bit, 16 kHz. ``FEATURES`` says what x_test holds; classes are in the order of MLPerf Tiny's DS-CNN.
+
+The set has no training part. ``--halves SEED`` makes one, for what is added to a finished network: half of the clips
+to learn (x, y) and to choose by (x_val, y_val), half to judge by (x_test, y_test). ``--stream SEED`` is the judging
+half of the same seed as a stream, a clip a second (t_test). ``kws_parts`` says how both are chosen.
 """
 
 from __future__ import annotations
@@ -12,10 +18,12 @@ from __future__ import annotations
 import argparse
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from . import kws_parts
 from .files import arrays_of, fail, report
 
 FEATURES = """\
@@ -72,16 +80,17 @@ def read_clip(path: Path) -> npt.NDArray[np.int16]:
         fail(f"{path}: {error}", "unpack the archive again")
 
 
-def from_clips(folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Features and labels of all clips, by class and name."""
-    found, labels = [], []
+def from_clips(folder: Path) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.str_]]:
+    """Features, labels and file names of all clips, by class and name."""
+    found, labels, names = [], [], []
     for index, name in enumerate(CLASSES):
         files = sorted((folder / (f"_{name}_" if index >= 10 else name)).glob("*.wav"))
         if not files:
             fail(f"{folder}: it has no clips of {name!r}", "give the folder that the archive unpacks to")
         found += [mfcc(read_clip(path)) for path in files]
         labels += [index] * len(files)
-    return np.stack(found), np.array(labels, np.uint8)
+        names += [path.name for path in files]
+    return np.stack(found), np.array(labels, np.uint8), np.array(names)
 
 
 def main() -> None:
@@ -91,15 +100,27 @@ def main() -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--clips", type=Path, help="folder of the unpacked archive")
     source.add_argument("--packed", type=Path, help="packed features, .npz with mfcc and label")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--halves", type=int, metavar="SEED", help="half to learn and choose by, half to judge by")
+    kind.add_argument("--stream", type=int, metavar="SEED", help="the judging half, two thirds of it no keyword")
     parser.add_argument("--out", type=Path, required=True, help="file to write, .npz")
     given = parser.parse_args()
     if given.clips:
-        x, y = from_clips(given.clips)
+        x, y, names = from_clips(given.clips)
     else:
-        arrays = arrays_of(given.packed, ["mfcc", "label"])
-        x, y = arrays["mfcc"], arrays["label"]
-    made = {"classes": np.array(CLASSES), "x_test": x[..., None], "y_test": y}
-    report(given.out, made, SUM if given.packed else None)
+        arrays = arrays_of(given.packed, ["mfcc", "label", "name"])
+        x, y, names = arrays["mfcc"], arrays["label"], arrays["name"].astype(str)
+    whole = given.halves is None and given.stream is None
+    made: dict[str, npt.NDArray[Any]] = {"classes": np.array(CLASSES)}
+    if whole:
+        made |= {"x_test": x[..., None], "y_test": y}
+    elif given.halves is not None:
+        for suffix, part in zip(("", "_val", "_test"), kws_parts.halves(names, given.halves), strict=True):
+            made |= {f"x{suffix}": x[part][..., None], f"y{suffix}": y[part]}
+    else:
+        order = kws_parts.stream(kws_parts.halves(names, given.stream)[2], y < kws_parts.KEYWORDS, given.stream)
+        made |= {"x_test": x[order][..., None], "y_test": y[order], "t_test": np.arange(len(order), dtype=np.float64)}
+    report(given.out, made, SUM if given.packed and whole else None)
 
 
 if __name__ == "__main__":

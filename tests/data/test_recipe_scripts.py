@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recipes.data import cifar10, ecg, files, kws, wfdb
+from recipes.data import cifar10, ecg, files, kws, kws_parts, wfdb
 
 ROOT = Path(__file__).parents[2]
 RNG = np.random.default_rng(19)
@@ -213,3 +213,62 @@ def test_clips_become_a_test_set_by_class_and_name(tmp_path: Path) -> None:
     (tmp_path / "go" / "0_nohash_0.wav").write_bytes(b"RIFF")
     done = run("recipes.data.kws", "--clips", tmp_path, "--out", tmp_path / "k.npz")
     assert "0_nohash_0.wav" in done.stderr
+
+
+def packed_clips(folder: Path) -> Path:
+    """A set of 12 classes: 20 speakers say each word and something unknown; silence has no speaker."""
+    rng = np.random.default_rng(5)
+    names, labels = [], []
+    for label, word in enumerate(kws.CLASSES):
+        for speaker in range(20):
+            said = f"{0xAB000000 + speaker:08x}_nohash_{label % 3}.wav"
+            names.append(
+                {10: f"_silence_/{1000 + speaker}.wav", 11: f"_unknown_/cat_{said}.wav"}.get(label, f"{word}/{said}")
+            )
+            labels.append(label)
+    features = rng.normal(size=(len(names), 49, 10)).astype(np.float32)
+    path = folder / "packed.npz"
+    np.savez(path, mfcc=features, label=np.array(labels, np.uint8), name=np.array(names, "S"))
+    return path
+
+
+def test_halves_share_no_speaker_and_no_clip(tmp_path: Path) -> None:
+    with np.load(packed_clips(tmp_path)) as file:
+        names = file["name"].astype(str)
+        labels = file["label"]
+    parts = kws_parts.halves(names, 1)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(240))
+    assert [len(part) for part in parts] == pytest.approx([80, 40, 120], abs=12)  # a speaker has 11 clips, and silence is divided alone
+    said_by = [{speaker for speaker in kws_parts.speakers(names[part]) if speaker} for part in parts]
+    assert all(said_by)
+    assert len(set.union(*said_by)) == sum(map(len, said_by)) == 20
+    assert all(10 in labels[part] for part in parts)
+    again, other = kws_parts.halves(names, 1), kws_parts.halves(names, 2)
+    assert all((a == b).all() for a, b in zip(parts, again, strict=True))
+    assert set(parts[2].tolist()) != set(other[2].tolist())
+
+
+def test_a_stream_is_the_judging_half_with_rare_keywords(tmp_path: Path) -> None:
+    packed, made = packed_clips(tmp_path), {}
+    for option in ("--halves", "--stream"):
+        done = run("recipes.data.kws", "--packed", packed, option, 3, "--out", tmp_path / "made.npz")
+        assert done.returncode == 0, done.stderr
+        with np.load(tmp_path / "made.npz") as file:
+            made[option] = {name: file[name] for name in file.files}
+    halves, stream = made["--halves"], made["--stream"]
+    assert {"x", "y", "x_val", "y_val", "x_test", "y_test"} < set(halves)
+    judged = {clip.tobytes() for clip in halves["x_test"]}
+    found = {clip.tobytes() for clip in stream["x_test"]}
+    assert found < judged
+    assert len(found) == len(stream["x_test"])
+    keyword = stream["y_test"] < 10
+    assert keyword.sum() * 3 == len(keyword)
+    assert not keyword[0]
+    assert not keyword[-1]
+    assert not (keyword[1:] & keyword[:-1]).any()
+    np.testing.assert_array_equal(stream["t_test"], np.arange(len(keyword)))
+
+
+def test_a_stream_needs_clips_of_both_kinds() -> None:
+    with pytest.raises(SystemExit, match="make no stream"):
+        kws_parts.stream(np.arange(4), np.ones(4, bool), 1)
