@@ -44,6 +44,9 @@ def run_setting(graph: Graph, inputs: dict[str, Codes], setting: Setting) -> Bat
         early=np.full((n, end), -1),
     )
     _Runner(graph, setting, batch).run()
+    for layer in layers:
+        if layer.output not in batch.tensors and (not isinstance(layer, Dense) or layer.requantize is not None):
+            batch.tensors[layer.output] = np.zeros((n, *graph.tensor(layer.output).shape), np.uint8)
     return batch
 
 
@@ -67,6 +70,8 @@ class _Runner:
         graph, controller = self.graph, self.graph.controller
         points = {point.after: point for point in graph.points}
         for layer in graph.layers:
+            if not len(self.going):
+                break
             self._run(layer)
             if controller is not None and controller.after == layer.name and self.setting.widths is None:
                 self._choose()
