@@ -202,10 +202,15 @@ def window_of(node: Conv | Depthwise | MaxPool | AveragePool, source: Shape) -> 
     return Window(kernel, node.stride, (0, 0, 0, 0) if node.padding == "valid" else node.padding, dilation)
 
 
+def field_window(grid: int, source: Shape) -> Window:
+    """Window that makes at most ``grid`` x ``grid`` means of an output of shape ``source``."""
+    height, width = (-(-n // grid) for n in source[:2])
+    return Window.same(source[:2], (height, width), (height, width))
+
+
 def control_window(spec: Spec, source: Shape) -> Window:
     """Window with which the controller pools the output, of shape ``source``, of the node that it runs behind."""
-    height, width = (-(-n // spec.grid) for n in source[:2])
-    return Window.same(source[:2], (height, width), (height, width))
+    return field_window(spec.grid, source)
 
 
 def _broadcast(spec: Spec, node: Sum | Product, first: Shape, second: Shape) -> Shape:

@@ -35,6 +35,7 @@ class Run:
         batch_statistics: BatchNorm learns from the batch (warm-up only).
         calibrate: Set all scales from this float pass.
         settle: Give norms this pass's statistics, and change factors and offsets so that outputs stay.
+        centre: Give the norms of heads, whose weights are random, this pass's statistics.
         follow: Rate at which tensors without PACT follow their ranges: 0 while these are frozen. None in every pass
             but the 8-bit one, the only one that moves ranges.
         choice: Candidate of each adaptive layer, int32 [layers]; None with ``gates``.
@@ -46,6 +47,7 @@ class Run:
     batch_statistics: bool = False
     calibrate: bool = False
     settle: bool = False
+    centre: bool = False
     follow: Array = None
     choice: Array = None
     gates: Array = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -30,7 +29,6 @@ from ..architectures.spec import (
 from ..errors import UnsupportedError
 from ..graph import (
     Add,
-    AveragePool2D,
     Concat,
     Controller,
     Conv2D,
@@ -42,16 +40,14 @@ from ..graph import (
     MaxPool2D,
     Multiply,
     Pad,
-    Requantize,
     Tensor,
-    Window,
     nested,
-    window_counts,
 )
 from ..graph.values import in_layer
 from ..importers.functions import Function
 from ..importers.tables import table_of
-from .layers import MacLayer
+from .head_graph import head_layers
+from .layer_fields import average_pool, mac_fields, refusal, scaled
 from .network import NestedModel
 
 
@@ -111,14 +107,15 @@ class _Lowering:
             if node.name not in absorbed:
                 with in_layer(node.name):
                     layers.append(self._layer(node))
+        controller = self._controller()
         return Graph(
             self.name,
-            (*self.tensors,) if model.controller is None else (*self.tensors, *self._controller_tensors()),
+            tuple(self.tensors),
             tuple(layers),
             INPUT,
             tensor_name(self.spec.nodes[-1].name),
             model.classes,
-            self._controller(),
+            controller,
             self.provenance,
             task=self.model.task,
         )
@@ -182,9 +179,9 @@ class _Lowering:
             function = Function(node.function, {key: np.asarray(value) for key, value in node.parameters})
             return Lookup(node.name, names[0], name, table_of(function, source, result, (0, 255)))
         if isinstance(node, Product):
-            twice, requantize = _scaled(node.name, [scales[0] * scales[1] / scale], zero)
+            twice, requantize = scaled(node.name, [scales[0] * scales[1] / scale], zero)
             return Multiply(node.name, (names[0], names[1]), name, twice, requantize)
-        twice, requantize = _scaled(node.name, [source / scale for source in scales], zero)
+        twice, requantize = scaled(node.name, [source / scale for source in scales], zero)
         return Concat(node.name, names, name, node.axis, twice, requantize)
 
     def _mac(self, node: Conv | Depthwise | Fully) -> Layer:
@@ -214,46 +211,21 @@ class _Lowering:
                 zero,
             )
         except ValueError as error:
-            raise _refuse(node.name, str(error)) from error
+            raise refusal(node.name, str(error)) from error
         names = tensor_name(first), tensor_name(second)
         return Add(node.name, names, self._tensor(node.name), (m1, m2), offset, shift, low=0)
 
     # --- Controller -----------------------------------------------------------------------------------------
-
-    def _controller_tensors(self) -> tuple[Tensor, ...]:
-        controller = self.model.controller
-        assert controller is not None
-        pool, hidden = controller.pool, controller.hidden.output_quantizer
-        units = controller.hidden.kernel.shape[1]
-        return (
-            Tensor("controller_pool_out", controller.hidden.source, _number(pool.scale()), pool.zero_point),
-            Tensor("controller_hidden_out", (1, 1, units), _number(hidden.scale())),
-        )
 
     def _controller(self) -> Controller | None:
         controller = self.model.controller
         if controller is None:
             return None
         assert self.spec.control is not None
-        pooled, hidden = self._controller_tensors()
         stem = self._described(self.spec.control)
-        pool = average_pool("controller_pool", stem, pooled, control_window(self.spec, stem.shape))
-        first = mac_fields(controller.hidden, pooled.scale, hidden.scale, 0)
-        last = mac_fields(controller.logits, hidden.scale, None, 0)
-        layers = (
-            pool,
-            Dense(name="controller_hidden", input=pooled.name, output=hidden.name, **first),
-            Dense(name="controller_logits", input=hidden.name, output="controller_logits_out", **last),
-        )
+        tensors, layers = head_layers(controller, stem, control_window(self.spec, stem.shape))
+        self.tensors += tensors
         return Controller(self.spec.control, layers, tuple(self.model.adaptive))
-
-
-def _refuse(layer: str, reason: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"layer {layer!r}: {reason}",
-        where="export of the trained network",
-        next_step="train again with a lower learning rate or more data, so that no scale runs away",
-    )
 
 
 def head_bias(model: NestedModel, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
@@ -270,61 +242,3 @@ def head_bias(model: NestedModel, steps: npt.NDArray[np.int64]) -> npt.NDArray[n
     real = head.bias.numpy() + (steps * unit).astype(np.float32)
     fields = mac_fields(head, source, None, 0, real)
     return np.asarray(fields["bias_twice"], np.int32)
-
-
-def mac_fields(
-    part: MacLayer, source: float, result: float | None, zero_point: int, bias: npt.NDArray[np.float32] | None = None
-) -> dict[str, Any]:
-    """Weights, biases, multipliers and candidates of a layer.
-
-    Args:
-        part: The trained layer.
-        source: Scale of its input.
-        result: Scale of its output; None leaves accumulators.
-        zero_point: Of its output.
-        bias: Instead of the trained one.
-    """
-    weights, scales, biases = part.folded(source, zero_point * (result or 0.0), bias)
-    master = np.clip(nested.round_half_up(weights / scales), -128, 127).astype(np.int8)
-    units = scales * source
-    multipliers = units if result is None else units / result
-    try:
-        twice = [
-            nested.bias_twice(float(b), float(u), zero_point, float(m))
-            for b, u, m in zip(biases, units, multipliers, strict=True)
-        ]
-        pairs = None if result is None else [nested.quantize_multiplier(float(m)) for m in multipliers]
-    except (ValueError, OverflowError) as error:
-        raise _refuse(part.node.name, str(error)) from error
-    if max(map(abs, twice)) > nested.INT32_MAX:
-        raise _refuse(part.node.name, f"its bias reaches {max(map(abs, twice))}, more than int32 holds")
-    return {
-        "weights": np.ascontiguousarray(np.moveaxis(master, -1, 0)),
-        "bias_twice": np.array(twice, np.int32),
-        "requantize": None if pairs is None else _requantize(pairs),
-        "candidates": part.candidates,
-    }
-
-
-def _requantize(pairs: list[tuple[int, int]]) -> Requantize:
-    multipliers, shifts = zip(*pairs, strict=True)
-    return Requantize(np.array(multipliers, np.int32), np.array(shifts, np.uint8))
-
-
-def average_pool(name: str, source: Tensor, result: Tensor, window: Window) -> AveragePool2D:
-    """Average pooling with one multiplier for every number of elements that a window can hold."""
-    counts = tuple(int(n) for n in np.unique(window_counts(window, *source.shape[:2])))
-    twice, requantize = _scaled(name, [source.scale / (count * result.scale) for count in counts], result.zero_point)
-    return AveragePool2D(name, source.name, result.name, window, counts, twice, requantize)
-
-
-def _scaled(name: str, ratios: list[float], zero_point: int) -> tuple[npt.NDArray[np.int32], Requantize]:
-    """Twice the biases and the requantisation of accumulators that count halves of ``ratio`` codes."""
-    try:
-        pairs = [nested.quantize_multiplier(ratio) for ratio in ratios]
-    except ValueError as error:
-        raise _refuse(name, str(error)) from error
-    twice = [math.floor(2 * zero_point / ratio + 0.5) for ratio in ratios]
-    if max(twice) + 2 * 255 * 255 > nested.INT32_MAX:
-        raise _refuse(name, "its scales are too far apart")
-    return np.array(twice, np.int32), _requantize(pairs)
