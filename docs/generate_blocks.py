@@ -41,6 +41,7 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "log-columns": use.log_columns,
     "method-numbers": use.method_numbers,
     "static-vectors": lambda: number(constant("precision/static.py", "EXHAUSTIVE_MAX")),
+    "stream-paths": lambda: number(constant("measure/modelled.py", "PATHS_MAX")),
     "graph-fields": use.fields_of(graph.Graph),
     "tensor-fields": use.fields_of(graph.Tensor),
     "state-fields": use.fields_of(graph.State),

@@ -21,6 +21,7 @@ from ..graph import Graph, Shape, checkpoint
 from ..graph.samples import same_data, sample_shape
 
 if TYPE_CHECKING:
+    from ..data.recording import Recording
     from ..project.manifest import Project
 
 FilePath = str | os.PathLike[str]
@@ -141,6 +142,36 @@ def samples_of(data: Data, graph: Graph, count: int | None = None, *, seed: int 
     _check_units(x, graph)
     targets = None if y is None else task_of(graph).targets(y)
     return Samples(input_codes(x, graph), targets, None if x.dtype == np.uint8 else x)
+
+
+def stream_samples(data: Data, graph: Graph, count: int | None = None) -> tuple[Samples, Recording]:
+    """Samples of a recorded stream in order, all or the first ones, and when they were.
+
+    Args:
+        data: An ``.npz`` file, or a mapping of arrays; see :func:`~dqt_edge.data.recording.split_recording`.
+        graph: The model.
+        count: How many; None is all.
+
+    Raises:
+        UsageError, BadFileError: The data is no stream, or not of the model's shape.
+    """
+    from ..data.npz import from_arrays, read_npz
+    from ..data.recording import split_recording
+
+    if isinstance(data, str | os.PathLike) and Path(data).suffix == ".npz":
+        where, given = os.fspath(data), read_npz(Path(data))
+    elif isinstance(data, Mapping):
+        where, given = "parameter `data`", {name: np.asarray(array) for name, array in data.items()}
+    else:
+        raise _no_data("it is no recorded stream", "give an .npz file with x, y and t, or a mapping of such arrays")
+    arrays, recording = split_recording(given, where)
+    kept: Data = arrays
+    if "x_test" in arrays:
+        codes = isinstance(data, Mapping) and arrays["x_test"].dtype == np.uint8
+        parts = (arrays["x_test"], *((arrays["y_test"],) if "y_test" in arrays else ()))
+        kept = parts if codes else from_arrays(arrays, Path(where).stem, 0.0, where)
+    samples = samples_of(kept, graph, count, first=True)
+    return samples, recording.head(len(samples.codes))
 
 
 def input_codes(x: Array, graph: Graph) -> npt.NDArray[np.uint8]:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from ..data.choose import SEED
-from ..errors import MismatchError
+from ..errors import MismatchError, UsageError
+from ..graph import Graph
 from ..graph.policy import Policy, dial_policies, parse_policy
-from ..measure.modelled import Modelled, modelled_cycles
+from ..measure.modelled import Modelled, modelled_cycles, modelled_each
 from ..measure.session import Session, run_session
+from ..measure.streaming import Asked, ask, stream_of
 from ..project.manifest import Project
 from ..report import page
 from ..system.show import Facts, Shown
 from ..tasks import Score, main_text
 from .connecting import Device, connect
-from .given import Data, FilePath, Progress, project_of, samples_of, silent
+from .given import Data, FilePath, Progress, project_of, samples_of, silent, stream_samples
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,6 +99,9 @@ def profile(
     first: bool = False,
     port: str | None = None,
     model: str | None = None,
+    stream: bool = False,
+    events: Sequence[str] = (),
+    window: float | None = None,
     report: FilePath | None = None,
     progress: Progress = silent,
 ) -> ProfileResult:
@@ -113,7 +122,15 @@ def profile(
         first: Take the first ``count`` samples instead.
         port: Serial port, or ``"unicorn:"``, where ``device`` is a project.
         model: Name of one of the project's models, where ``device`` is a project; None is the first.
-        report: Folder for report.json, report.html and junit.xml; none are written if None.
+        stream: The data is a recorded stream, an ``.npz`` file or a mapping of arrays with ``t``, seconds, or
+            ``record``, groups in order, beside ``x`` and ``y``; ``t_test`` and ``record_test`` where there is
+            ``x_test``. All of it is run in order, or its first ``count`` samples.
+        events: Of a stream, names or numbers of the classes whose runs of samples are events to be found; none are all
+            but the most frequent.
+        window: Of a stream, length of the windows over which cost is averaged: seconds, or samples where there is no
+            ``t``; None is about a fortieth of the stream.
+        report: Folder for report.json, report.html and junit.xml, of a stream also stream.csv and stream.svg; none are
+            written if None.
         progress: Called with the policy, the samples done and the samples in all.
 
     Returns:
@@ -142,7 +159,13 @@ def profile(
     chosen = dial_policies(graph, "`policy` dial") if dial else (parse_policy(policy, graph),)
     if report is not None:
         page.make_folder(Path(report))
-    samples = samples_of(data, graph, count, seed=seed, first=first)
+    asked = None
+    if stream:
+        samples, recording = stream_samples(data, graph, count)
+        asked = ask(graph, recording, samples.labels, events, window)
+    else:
+        _refuse_stream_options(events, window)
+        samples = samples_of(data, graph, count, seed=seed, first=first)
     total, done, sessions = len(samples.codes) * len(chosen), 0, []
     opened = given if given is not None else connect(project, port, model=model)
 
@@ -164,15 +187,49 @@ def profile(
                 counted=opened.client.counted,
                 progress=advance,
             )
-            if given is None and port is None and project.board.qemu is not None:
-                digest = project.model(model).digest
+            emulated = given is None and port is None and project.board.qemu is not None
+            digest = project.model(model).digest
+            if asked is None and emulated:
                 session = _with_cycles(session, modelled_cycles(project, graph, digest, samples.codes, one))
+            elif asked is not None:
+                session = _as_stream(session, project, graph, digest, samples.codes, one, asked, emulated=emulated)
             sessions.append(session)
     finally:
         if given is None:
             opened.close()
     written = () if report is None else tuple(page.write(sessions, Path(report), dial=dial))
     return ProfileResult(tuple(sessions), dial, written)
+
+
+def _as_stream(
+    session: Session,
+    project: Project,
+    graph: Graph,
+    digest: bytes,
+    codes: npt.NDArray[np.uint8],
+    policy: Policy,
+    asked: Asked,
+    *,
+    emulated: bool,
+) -> Session:
+    """The same session with what it did over time, in modelled cycles too where it ran in QEMU."""
+    cycles = None
+    if emulated and session.each is not None:
+        what, found = modelled_each(project, graph, digest, codes, policy, session.each)
+        layers = None if found is None else tuple(found.mean(axis=0).tolist())
+        session = _with_cycles(session, Modelled(what, layers))
+        cycles = None if found is None else found.sum(axis=1)
+    return replace(session, stream=stream_of(session, graph, project.board, asked, cycles))
+
+
+def _refuse_stream_options(events: Sequence[str], window: float | None) -> None:
+    for name, value in (("events", events), ("window", window)):
+        if value:
+            raise UsageError(
+                "only a recorded stream has it",
+                where=f"parameter `{name}`",
+                next_step="give `stream` too, and data with t or record",
+            )
 
 
 def _with_cycles(session: Session, modelled: Modelled) -> Session:

@@ -23,6 +23,9 @@ from .sampling import sampling
     "or a vector (8x8,2x4,...).",
 )
 @click.option("--model", help="Name of a model, of a project with several. Default: the first.")
+@click.option("--stream", is_flag=True, help="The data is a recording: run it in order, and tell what happened when.")
+@click.option("--events", help="Of a stream, classes to be found: NAME,NAME,... Default: all but the most frequent.")
+@click.option("--window", type=float, help="Of a stream, seconds (samples without t) over which cost is averaged.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.json, report.html and junit.xml.")
 def profile(
     folder: Path | None,
@@ -33,6 +36,9 @@ def profile(
     port: str | None,
     policy: str,
     model: str | None,
+    stream: bool,
+    events: str | None,
+    window: float | None,
     report: Path | None,
 ) -> None:
     """Run held-out samples on the device: how good it is, counts by layer, widths; compared with the interpreter.
@@ -45,11 +51,13 @@ def profile(
       dqt-edge profile build/digits-stm32h7 --data digits --port /dev/ttyACM0 --policy 4x4
       dqt-edge profile --data digits --policy 8x8,4x4,2x4,2x4 --report build/report
       dqt-edge profile --data digits --policy dial --report build/report
+      dqt-edge profile --data day.npz --stream --events yes,no --report build/report
     """
     from rich.console import Console
 
     from ..api.profiling import profile as run
     from ..report import page
+    from ..report import stream as stream_report
     from .bars import bars
 
     with bars() as progress:
@@ -62,6 +70,9 @@ def profile(
             first=first,
             port=port,
             model=model,
+            stream=stream,
+            events=[name.strip() for name in events.split(",")] if events else (),
+            window=window,
             report=report,
             progress=progress,
         )
@@ -69,6 +80,8 @@ def profile(
         page.print_dial(result.sessions, Console(emoji=False))
     else:
         page.print_session(result.session, Console(emoji=False))
+    for session in result.sessions:
+        stream_report.print_stream(session, Console(emoji=False))
     if result.files:
         click.echo(f"wrote {', '.join(map(str, result.files))}")
     result.require_agreement()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from ..boards import Board
 from ..errors import ToolchainError
@@ -15,10 +16,12 @@ from ..graph.policy import Policy
 from ..project.manifest import Project
 from .counting import CountedDevice, Counts, build_plugin
 from .cycles.model import CycleModel, model_of, title, why_none
-from .session import Codes, run_session
+from .session import Codes, Inferences, run_session
 
 SAMPLES = 4
 """Inferences whose mean is taken: cycles of a layer hardly depend on the data, but a controller's choices do."""
+PATHS_MAX = 64
+"""Ways through a network whose cycles are modelled one by one."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,49 @@ def modelled_cycles(made: Project, graph: Graph, model_hash: bytes, codes: Codes
         run_session(device, graph, made.board, codes[:SAMPLES], None, policy)
         layers = tuple(mean_cycles(model, device.history))
     return Modelled(title(model, made.board.flash), layers)
+
+
+def modelled_each(
+    made: Project, graph: Graph, model_hash: bytes, codes: Codes, policy: Policy, each: Inferences
+) -> tuple[str, npt.NDArray[np.float64] | None]:
+    """Modelled cycles of every inference of a session; None: not modelled.
+
+    Inferences of one path, that is with the same widths, the same point and as many passes, take the cycles of the
+    first of them, which is run under the plugin.
+
+    Args:
+        made: A built project.
+        graph: One of its models.
+        model_hash: Of that model.
+        codes: Input codes of all samples.
+        policy: Of the session.
+        each: Its inferences.
+
+    Returns:
+        What they are, or why there are none; and float64 [samples, layers].
+
+    Raises:
+        MismatchError, DeviceError: As :func:`modelled_cycles`.
+    """
+    reason = why_not(made.board, made.elf.parent)
+    if reason is not None:
+        return reason, None
+    paths = path_of(each)
+    _, first, number = np.unique(paths, axis=0, return_index=True, return_inverse=True)
+    if len(first) > PATHS_MAX:
+        return f"the samples take {len(first)} paths through the network, and {PATHS_MAX} at most are modelled", None
+    model = model_of(made.board.cpu.core, made.elf)
+    with CountedDevice(made, histogram=True, model_hash=model_hash) as device:
+        again = run_session(device, graph, made.board, codes[first], None, policy).each
+        found = np.array([model.cycles(counts.histograms) for counts in device.history], np.float64)
+    if again is None or (path_of(again) != paths[first]).any():
+        return "alone, without the samples before them, some take another path through the network", None
+    return title(model, made.board.flash), np.asarray(found[number.reshape(-1)], np.float64)
+
+
+def path_of(each: Inferences) -> npt.NDArray[np.int64]:
+    """What an inference's cycles follow from: its widths, point and passes, int64 [samples, ...]."""
+    return np.column_stack([each.choices, each.points, each.passes])
 
 
 def mean_cycles(model: CycleModel, inferences: Sequence[Counts]) -> list[float]:

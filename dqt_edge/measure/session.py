@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from ..graph.dial import Dynamic
 from ..graph.policy import Policy, Settled, parse_policy, policy_text
 from ..tasks import Score, every_output, inputs_of, reals, score_json, task_of
 from ..tasks.statistics import PerClass
+from .stream import Stream
 
 Codes = npt.NDArray[np.uint8]
 
@@ -76,6 +77,25 @@ class LayerFact:
     cycles: float | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Inferences:
+    """Every inference of a session, in order.
+
+    Attributes:
+        answers: The device's answers as class numbers, int64 [samples]; None for a task without classes.
+        counts: What each took, in the session's unit, float64 [samples]; None where nothing is counted.
+        choices: Candidate of each adaptive layer, int64 [samples, adaptive layers], see ``interpreter.Result``.
+        points: Decision point that answered, int64 [samples]; the number of points for the network's end.
+        passes: 1 or 2, int64 [samples].
+    """
+
+    answers: npt.NDArray[np.int64] | None
+    counts: npt.NDArray[np.float64] | None
+    choices: npt.NDArray[np.int64]
+    points: npt.NDArray[np.int64]
+    passes: npt.NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class Session:
     """What happened. Counts are in ``unit``; ``bitops_ratio`` is the mean over samples of BitOPs against all 8x8.
@@ -90,6 +110,8 @@ class Session:
         controller_share: Part of the counts that the controller's layers took.
         cycles: Mean modelled cycles of an inference, over the first samples; None where none are modelled.
         cycles_model: What they are, or why there are none; None where a device counts cycles itself, or time.
+        each: Every inference.
+        stream: What it did with a recorded stream; None for samples that are none.
     """
 
     board: str
@@ -111,6 +133,8 @@ class Session:
     layers: tuple[LayerFact, ...]
     cycles: float | None = None
     cycles_model: str | None = None
+    each: Inferences | None = field(default=None, compare=False, repr=False)
+    stream: Stream | None = field(default=None, compare=False, repr=False)
 
     @property
     def accuracy(self) -> float | None:
@@ -201,8 +225,13 @@ def run_session(
         units = [[in_units(ticks, board.counter) for ticks in row] for row in counts]
         measured = np.array(units, np.float64)
     task, inputs = task_of(graph), inputs_of(graph, codes, real)
-    scores = [task.score(reals(graph, found), labels, inputs) for found in (np.array(outputs), wanted)]
-    return _summary(graph, board, settled, (scores[0], scores[1]), expected, wrong, first, measured)
+    given = reals(graph, np.array(outputs))
+    scores = [task.score(found, labels, inputs) for found in (given, reals(graph, wanted))]
+    session = _summary(graph, board, settled, (scores[0], scores[1]), expected, wrong, first, measured)
+    total = None if measured is None else measured[:, -1]
+    answers = task.answers(given)
+    single = None if answers is None or answers.ndim > 1 else answers
+    return replace(session, each=Inferences(single, total, expected.choices, expected.points, expected.passes))
 
 
 def _first_difference(
@@ -285,10 +314,14 @@ def as_json(session: Session) -> dict[str, Any]:
     """Plain JSON values. The scores' figures are ``metrics``; ``accuracy`` is there for tasks that have one."""
     from dataclasses import asdict  # noqa: PLC0415
 
-    found = {name: value for name, value in asdict(session).items() if name not in ("score", "interpreter_score")}
+    apart = {"score", "interpreter_score", "each", "stream"}
+    found = {name: value for name, value in vars(session).items() if name not in apart}
+    found["layers"] = [asdict(layer) for layer in session.layers]
     found |= score_json(session.task, session.score)
     if session.interpreter_score is not None:
         found["interpreter_metrics"] = session.interpreter_score.as_json()["metrics"]
         if session.interpreter_accuracy is not None:
             found["interpreter_accuracy"] = session.interpreter_accuracy
+    if session.stream is not None:
+        found["stream"] = session.stream.as_json()
     return found

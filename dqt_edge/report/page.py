@@ -14,6 +14,7 @@ from ..system.files import write_atomically
 from ..system.templates import environment
 from ..tasks import headline, main_text, score_json
 from .charts import dial_chart, layer_chart, overview_chart, vector_chart
+from .stream import class_rows, point_rows, samples_csv, stream_chart, stream_facts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -154,9 +155,24 @@ def write(sessions: Sequence[Session], folder: Path, *, dial: bool = False) -> l
     drawing = dial_chart(sessions) if dial else None
     if drawing is not None:
         contents["dial.svg"] = drawing
+    contents |= _stream_files(sessions)
     for name, text in contents.items():
         write_atomically(folder / name, text.encode())
     return [folder / name for name in contents]
+
+
+def _stream_files(sessions: Sequence[Session]) -> dict[str, str]:
+    """Every inference as CSV, and a drawing; numbered where there are several sessions."""
+    found = {}
+    for i, session in enumerate(sessions):
+        if session.stream is None:
+            continue
+        name = "stream" if len(sessions) == 1 else f"stream{i + 1}"
+        found[f"{name}.csv"] = samples_csv(session.stream)
+        drawing = stream_chart(session)
+        if drawing is not None:
+            found[f"{name}.svg"] = drawing
+    return found
 
 
 def dial_json(sessions: Sequence[Session]) -> dict[str, Any]:
@@ -197,7 +213,17 @@ def html(sessions: Sequence[Session], *, dial: bool = False) -> str:
     env.filters.update(percent=percent, number=number, widths=widths, main_text=main_text, detail=detail)
     return env.get_template("report/report.html.j2").render(
         sessions=[
-            {"session": s, "facts": facts(s), "layers": layer_chart(s), "vectors": vector_chart(s)} for s in sessions
+            {
+                "session": s,
+                "facts": facts(s),
+                "layers": layer_chart(s),
+                "vectors": vector_chart(s),
+                "stream": None if s.stream is None else stream_facts(s),
+                "stream_chart": stream_chart(s),
+                "classes": [] if s.stream is None else class_rows(s.stream),
+                "points": [] if s.stream is None else point_rows(s),
+            }
+            for s in sessions
         ],
         overview=dial_chart(sessions) if dial else overview_chart(sessions),
         dial=dial,

@@ -4,7 +4,9 @@
     python -m recipes.data.ecg --beats ecg_mitbih_beats.npz --out ecg.npz
 
 The records are those of https://physionet.org/content/mitdb/1.0.0/ (ODC-By 1.0): ``*.hea``, ``*.dat`` and ``*.atr``.
-``FEATURES`` says what the channels are, ``TRAINING``, ``VALIDATION`` and ``TEST`` which records go where.
+``FEATURES`` says what the channels are, ``TRAINING``, ``VALIDATION`` and ``TEST`` which records go where. ``record``
+(``_val``, ``_test``) is the record of each beat, ``t_test`` its time: the beats of a patient in order are a stream, for
+``dqt-edge profile --stream``.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ UNITS = 400
 """Two neighbouring samples, of 200 units a mV each, make one of 180 Hz: their sum has 400 units a mV."""
 BEFORE, SAMPLES = 50, 128
 INTERVALS = 10
-SUM = "1ea0e45f2923a25605c8870fff5f1e5bc3a41c0e8d11874df6a4003a6afd414c"
+SUM = "d7a37b288ce119831cf0d11394a35b910886e5d3abed3d2dc35952f324abc744"
 """SHA-256 of the arrays that both sources make, see ``files.report``."""
 
 
@@ -82,6 +84,16 @@ def in_order(record: npt.NDArray[np.int64]) -> list[int]:
     found: list[int] = record[np.flatnonzero(np.diff(record, prepend=-1))].tolist()
     if len(set(found)) != len(found):
         fail("the beats of a record do not follow each other", "sort them by record and time")
+    return found
+
+
+def times(beats: Beats) -> npt.NDArray[np.float64]:
+    """Seconds since the first beat of each beat's record, [n]."""
+    found = np.empty(len(beats.record))
+    for record in in_order(beats.record):
+        places = beats.record == record
+        before = beats.intervals[places, 0]
+        found[places] = (np.cumsum(before) - before[0]) / RATE
     return found
 
 
@@ -152,6 +164,7 @@ def main() -> None:
         beats = from_records(given.mitdb, records) if given.mitdb else from_packed(given.beats, records)
         arrays |= {f"x{suffix}": features(beats), f"y{suffix}": beats.labels.astype(np.uint8)}
         arrays[f"record{suffix}"] = beats.record.astype(np.int16)
+    arrays["t_test"] = times(beats)
     report(given.out, arrays, SUM)
 
 

@@ -128,6 +128,10 @@ def test_packed_beats_make_the_same_file_as_the_records(mitdb: Path, tmp_path: P
     assert set(parts["record"].tolist()) == set(ecg.TRAINING)
     assert set(parts["record_val"].tolist()) == set(ecg.VALIDATION)
     assert set(parts["record_test"].tolist()) == set(ecg.TEST)
+    for number in (100, 234):
+        places = [place for place, symbol in wfdb.read_marks(mitdb / f"{number}.atr") if symbol != "!"]
+        seconds = (np.array(places[1:-1]) - places[1]) / 360
+        np.testing.assert_allclose(parts["t_test"][parts["record_test"] == number], seconds, atol=1e-9)
 
 
 def test_a_damaged_or_missing_record_is_named(mitdb: Path, tmp_path: Path) -> None:
@@ -238,7 +242,7 @@ def test_halves_share_no_speaker_and_no_clip(tmp_path: Path) -> None:
         labels = file["label"]
     parts = kws_parts.halves(names, 1)
     assert sorted(np.concatenate(parts).tolist()) == list(range(240))
-    assert [len(part) for part in parts] == pytest.approx([80, 40, 120], abs=12)  # a speaker has 11 clips, and silence is divided alone
+    assert [len(part) for part in parts] == pytest.approx([80, 40, 120], abs=12)  # a speaker has 11 clips
     said_by = [{speaker for speaker in kws_parts.speakers(names[part]) if speaker} for part in parts]
     assert all(said_by)
     assert len(set.union(*said_by)) == sum(map(len, said_by)) == 20
