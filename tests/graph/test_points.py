@@ -19,7 +19,6 @@ from tests.support.random_graphs import random_codes, random_graph
 from tests.support.random_points import least_choices, pointed_graph, random_setting
 
 SEEDS = range(6)
-DECIDED = range(14)
 
 
 def reference(graph: Graph, codes: Any, setting: Setting) -> tuple[int, int, int, list[int]]:
@@ -55,7 +54,7 @@ def reference(graph: Graph, codes: Any, setting: Setting) -> tuple[int, int, int
 
 def test_every_sample_is_decided_as_the_page_says() -> None:
     passes, points, widened = set(), set(), 0
-    for seed in DECIDED:
+    for seed in SEEDS:
         graph = pointed_graph(seed)
         codes = random_codes(seed, graph, 8)
         least, widest = least_choices(graph), widest_choices(graph)
@@ -146,6 +145,24 @@ def test_a_checkpoint_keeps_points_and_settings(seed: int, tmp_path: Path) -> No
     codes = random_codes(seed, graph, 4)
     assert (interpreter.run(back, codes, setting).outputs == interpreter.run(graph, codes, setting).outputs).all()
     assert model_hash(back) == model_hash(graph) != model_hash(replace(graph, points=(), tuned=(), second_pass=False))
+
+
+def test_a_controller_chooses_until_a_point_widens() -> None:
+    graph = pointed_graph(0, controller=True)
+    codes = random_codes(0, graph, 12)
+    count, bias = len(graph.points), (0,) * len(graph.adaptive[0].candidates)
+    plain = interpreter.run(graph, codes, "dynamic")
+    chosen = Setting(None, (NEVER,) * count, (0,) * count)
+    for setting in (chosen, replace(chosen, bias=bias)):
+        found = interpreter.run(graph, codes, setting)
+        assert (found.outputs == plain.outputs).all()
+        assert (found.choices == plain.choices).all()
+        assert found.logits is not None
+        assert (found.logits == plain.logits).all()
+    wide = interpreter.run(graph, codes, replace(chosen, widen=(NEVER,) * count))
+    order = [layer.name for layer in graph.layers]
+    behind = [order.index(layer.name) > order.index(graph.points[0].after) for layer in graph.adaptive]
+    assert (wide.choices == np.where(behind, widest_choices(graph), plain.choices)).all()
 
 
 def test_policies_name_tuned_points() -> None:
