@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .api.files import load as load
     from .api.files import save as save
     from .api.flashing import flash as flash
+    from .api.heads import train_heads as train_heads
     from .api.importing import import_model as import_model
     from .api.planning import plan as plan
     from .api.profiling import profile as profile
@@ -31,6 +32,7 @@ _MODULES = {
     "save": "files",
     "import_model": "importing",
     "train": "training",
+    "train_heads": "heads",
     "search": "searching",
     "cost": "costing",
     "validate": "validating",
@@ -45,8 +47,8 @@ _MODULES = {
 """Public function -> its module in ``api``, in the order of the work."""
 
 __all__ = [  # noqa: RUF022 - in the order of the work
-    "load", "save", "import_model", "train", "search", "cost", "validate", "compare", "plan", "export", "build",
-    "flash", "connect", "profile",
+    "load", "save", "import_model", "train", "train_heads", "search", "cost", "validate", "compare", "plan", "export",
+    "build", "flash", "connect", "profile",
 ]  # fmt: skip
 
 

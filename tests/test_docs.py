@@ -22,6 +22,7 @@ from dqt_edge import boards, errors, graph
 from dqt_edge.cli import COMMANDS
 from dqt_edge.cli.profile import profile
 from dqt_edge.cli.train import train
+from dqt_edge.cli.train_heads import OWN as HEADS
 from dqt_edge.device import frame, messages, replies
 from dqt_edge.graph import layers, nested
 from dqt_edge.lowering.kernels import packing
@@ -288,7 +289,7 @@ def test_what_people_wrote_in_a_generated_table_stays(checkout: Path) -> None:
 
 def test_training_options_of_the_command_and_of_the_library_agree() -> None:
     defaults = Options()
-    own = {"recipe", "distribute", "save_every", "resume", "out"}
+    own = {"recipe", "distribute", "save_every", "resume", "out", "heads_only", *HEADS}
     fields = {f.name for f in dataclasses.fields(Options)}
     assert fields == {option.name for option in train.params} - own
     with train.make_context("train", ["--out", "x.safetensors"]) as context:

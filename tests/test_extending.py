@@ -44,7 +44,12 @@ def test_a_kernel_is_its_template_and_its_place_in_the_family() -> None:
 
 def test_an_operator_without_a_new_descriptor_is_eight_files_and_its_fast_kernel() -> None:
     places = ("dqt_edge/graph", "dqt_edge/lowering", "dqt_edge/project", "dqt_edge/device", "dqt_edge/measure")
-    beside = ("dqt_edge/training/integer.py", "docs/checkpoint.md", "tests/support/random_graphs.py", "templates")
+    beside = (
+        "dqt_edge/training/integer_layers.py",
+        "docs/checkpoint.md",
+        "tests/support/random_graphs.py",
+        "templates",
+    )
     found = naming("MaxPool2D", *places, *beside, "firmware")
     assert found == listed("An operator")
     assert len(found) <= 9

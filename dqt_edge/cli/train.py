@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .train_heads import OWN, heads, refuse_others, train_heads
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -147,13 +149,17 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
     help="Minutes between savings of the state within an epoch.",
 )
 @click.option("--resume", is_flag=True, help="Go on where a stopped run left off.")
+@heads
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoint to write, .safetensors.")
-def train(out: Path, **options: Any) -> None:  # noqa: ANN401 - handed on by name
+@click.pass_context
+def train(context: click.Context, /, out: Path, heads_only: bool, **options: Any) -> None:  # noqa: ANN401 - handed on
     """Train a model whose precision adapts to each input.
 
     Beside the checkpoint OUT come a log of all epochs and a picture of them (OUT with the suffixes .csv and .svg;
     the picture needs the extra report), and a folder OUT.state, from which --resume goes on after Ctrl-C, a kill or a
     power cut, with the result of a run that was never stopped.
+
+    With --heads-only the network --init stays what it is, and only decision points behind its layers learn.
 
     \b
     Examples:
@@ -162,12 +168,18 @@ def train(out: Path, **options: Any) -> None:  # noqa: ANN401 - handed on by nam
       dqt-edge train --data cifar10 --model resnet8.keras --flip --shift 3 --epochs 16 --out resnet8.safetensors
       dqt-edge train --recipe recipes/ecg.toml --data ecg.npz --out ecg.safetensors
       dqt-edge train --data digits --model tiny --out digits.safetensors --resume
+      dqt-edge train --init digits.safetensors --heads-only --data digits --out early.safetensors
     """
+    refuse_others(context, heads_only)
+    if heads_only:
+        train_heads(context, out, options)
+        return
     from rich.console import Console
 
     from ..api.training import train as run
     from ..training.progress import Progress
 
+    options = {name: value for name, value in options.items() if name not in OWN}
     console = Console(emoji=False)
     with Progress(console, options["epochs"]) as progress:
         trained = run(out=out, on_stage=progress.stage, on_epoch=progress.epoch, **options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..graph import Dense, Layer, Tensor, Window
-from .head import NestedHead
+from .head import DenseHead, NestedHead
 from .layer_fields import average_pool, mac_fields
 
 
@@ -20,20 +20,32 @@ def head_layers(head: NestedHead, source: Tensor, window: Window) -> tuple[tuple
     Raises:
         UnsupportedError: A scale or bias that the integer arithmetic cannot hold, by layer.
     """
-    name = head.name
-    units = int(head.hidden.kernel.shape[1])
-    pooled = Tensor(f"{name}_pool_out", head.hidden.source, _number(head.pool.scale()), head.pool.zero_point)
-    hidden = Tensor(f"{name}_hidden_out", (1, 1, units), _number(head.hidden.output_quantizer.scale()))
-    first = mac_fields(head.hidden, pooled.scale, hidden.scale, 0)
+    pooled = Tensor(f"{head.name}_pool_out", head.hidden.source, number(head.pool.scale()), head.pool.zero_point)
+    hidden, dense = dense_layers(head, pooled.name, pooled.scale)
+    return (pooled, hidden), (average_pool(f"{head.name}_pool", source, pooled, window), *dense)
+
+
+def dense_layers(head: DenseHead, source: str, scale: float) -> tuple[Tensor, tuple[Layer, Layer]]:
+    """The hidden tensor and the dense layers of a head.
+
+    Args:
+        head: The trained head; its scales must be calibrated.
+        source: Name of the tensor that it reads.
+        scale: Real size of one code of that, as the head was trained.
+
+    Raises:
+        UnsupportedError: As :func:`head_layers`.
+    """
+    name, units = head.name, int(head.hidden.kernel.shape[1])
+    hidden = Tensor(f"{name}_hidden_out", (1, 1, units), number(head.hidden.output_quantizer.scale()))
+    first = mac_fields(head.hidden, scale, hidden.scale, 0)
     last = mac_fields(head.logits, hidden.scale, None, 0)
-    layers = (
-        average_pool(f"{name}_pool", source, pooled, window),
-        Dense(name=f"{name}_hidden", input=pooled.name, output=hidden.name, **first),
+    return hidden, (
+        Dense(name=f"{name}_hidden", input=source, output=hidden.name, **first),
         Dense(name=f"{name}_logits", input=hidden.name, output=f"{name}_logits_out", **last),
     )
-    return (pooled, hidden), layers
 
 
-def _number(value: object) -> float:
+def number(value: object) -> float:
     """A scale, a Keras variable or tensor, as the host computes with it."""
     return float(np.asarray(value, np.float64))

@@ -1,16 +1,18 @@
-"""Integers of one layer: from trained weights and scales to a Graph layer's fields."""
+"""Integers of one layer: from trained weights and scales to a Graph layer's fields. Imports without TensorFlow."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import UnsupportedError
 from ..graph import AveragePool2D, Requantize, Tensor, Window, nested, window_counts
-from .layers import MacLayer
+
+if TYPE_CHECKING:
+    from .layers import MacLayer
 
 
 def refusal(layer: str, reason: str) -> UnsupportedError:

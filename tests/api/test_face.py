@@ -67,7 +67,14 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         dqt_edge.deploy  # noqa: B018
 
 
-NEEDS = {"train": ("train",), "import_model": ("train",), "build": (), "flash": ("cross",), "compare": ("train",)}
+NEEDS = {
+    "train": ("train",),
+    "train_heads": ("train",),
+    "import_model": ("train",),
+    "build": (),
+    "flash": ("cross",),
+    "compare": ("train",),
+}
 
 
 def example(name: str) -> Any:

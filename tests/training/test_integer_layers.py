@@ -14,7 +14,7 @@ from tests.support.random_graphs import random_codes, random_graph
 
 @pytest.mark.train
 def test_random_networks_agree_layer_by_layer(tensorflow: Any) -> None:
-    from dqt_edge.training.integer import layer_codes  # noqa: PLC0415 - TensorFlow is large
+    from dqt_edge.training.integer_layers import layer_codes  # noqa: PLC0415 - TensorFlow is large
 
     seen, apart = set(), 0
     for seed in range(40):

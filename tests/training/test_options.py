@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dqt_edge.cli.train import train as command
+from dqt_edge.cli.train_heads import OWN
 from dqt_edge.errors import UsageError
 from dqt_edge.training.options import Options, parse_candidates
 
@@ -57,7 +58,9 @@ def test_values_outside_their_range_are_refused(name: str, value: float) -> None
 
 
 # Those that do not change what is trained, and those whose default depends on others.
-NOT_OPTIONS = ("out", "resume", "shift", "image_size", "distribute", "save_every", "recipe", "init", "warmup")
+NOT_OPTIONS = (
+    "out", "resume", "shift", "image_size", "distribute", "save_every", "recipe", "init", "warmup", "heads_only", *OWN,
+)  # fmt: skip
 
 
 def test_the_commands_defaults_are_the_librarys() -> None:

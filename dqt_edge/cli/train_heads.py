@@ -1,0 +1,148 @@
+"""``dqt-edge train --heads-only``: its options, and what it prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..api.heads import Heads
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+OWN = ("points", "head_grid", "head_hidden", "widths", "labels", "samples")
+"""Options that only a training of heads has."""
+SHARED = ("data", "init", "out", "epochs", "seed", "batch", "learning_rate", "balance", "shift", "flip", "validation")
+"""Options of ``train`` that it takes too; those with another default only where they are given."""
+LINES = 5
+"""Lines for each head's epochs where no terminal shows a bar."""
+
+
+def heads(command: Command) -> Command:
+    """Give ``train`` the options of a training of heads."""
+    for option in reversed(
+        (
+            click.option("--heads-only", is_flag=True, help="Train heads alone: early answers of the network --init."),
+            click.option(
+                "--points",
+                default="2",
+                show_default=True,
+                metavar="NUMBER|LAYERS",
+                help="Of --heads-only: how many decision points, or the layers that they lie behind.",
+            ),
+            click.option(
+                "--head-grid", metavar="RxC", help="Of --heads-only: what a head pools to.  [default: by size]"
+            ),
+            click.option(
+                "--head-hidden", type=int, help="Of --heads-only: hidden units of a head.  [default: by size]"
+            ),
+            click.option(
+                "--widths", metavar="PAIRS", help="Of --heads-only: widths to learn from.  [default: all candidates]"
+            ),
+            click.option(
+                "--labels",
+                type=click.Choice(["given", "none"]),
+                default="given",
+                show_default=True,
+                help="Of --heads-only: none learns from the full network's answers alone.",
+            ),
+            click.option("--samples", type=int, help="Of --heads-only: training samples at most.  [default: all]"),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def refuse_others(context: click.Context, heads_only: bool) -> None:
+    """Raise UsageError for an option that was given and that this kind of training does not have."""
+    from ..errors import UsageError
+
+    foreign = [p.name for p in context.command.params if p.name not in (*OWN, *SHARED, "heads_only", "recipe")]
+    for name in foreign if heads_only else OWN:
+        if given(context, str(name)):
+            raise UsageError(
+                "a training of heads alone does not have it" if heads_only else "only a training of heads has it",
+                where=f"parameter `{name}`",
+                next_step="leave it out" if heads_only else "leave it out, or add `heads_only`",
+            )
+
+
+def given(context: click.Context, name: str) -> bool:
+    """Whether the command line or a recipe gives an option."""
+    return context.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
+
+
+def train_heads(context: click.Context, out: Path, options: Mapping[str, Any]) -> None:
+    """Train heads, and print what each point is worth."""
+    from rich.console import Console
+
+    from ..api.heads import train_heads as run
+    from ..errors import UsageError
+    from .bars import bars
+
+    if options["init"] is None:
+        raise UsageError(
+            "heads need a finished network",
+            where="parameter `init`",
+            next_step="give a checkpoint, or an integer .tflite or .onnx file",
+        )
+    names = [name for name in (*OWN, *SHARED) if name in OWN or given(context, name)]
+    chosen = {name: options[name] for name in names if name not in ("init", "out", "data")}
+    console = Console(emoji=False)
+    from ..training.heads.options import HeadOptions
+
+    epochs = int(chosen.get("epochs", HeadOptions.epochs))
+    every = max(1, epochs // LINES)
+    with bars(console) as progress:
+
+        def on_epoch(row: Mapping[str, Any]) -> None:
+            progress(row["point"], row["epoch"], epochs)
+            if not console.is_terminal and row["epoch"] % every == 0:
+                text = f"{row['phase']}: loss {row['loss']:.3f}, validation {row['val_loss']:.3f}"
+                console.print(f"{row['point']} epoch {row['epoch']}/{epochs} {text}", soft_wrap=True)
+
+        made = run(options["init"], options["data"], out=out, progress=progress, on_epoch=on_epoch, **chosen)
+    show(made, console)
+    click.echo(f"wrote {out}")
+
+
+def show(made: Heads, console: Console) -> None:
+    """Where the points lie and why, and what each answers alone."""
+    from rich.table import Table
+
+    from ..system.show import percent
+    from ..training.heads.figures import AGREEMENTS
+
+    for point in made.points:
+        console.print(
+            f"{point['name']} behind {point['after']}, {percent(point['macs_before'])} of the MACs: {point['why']}; "
+            f"head {point['head']}",
+            soft_wrap=True,
+        )
+    console.print(f"all heads: {percent(made.results['macs_share'])} of the network's MACs", soft_wrap=True)
+    full, results = made.results["full"], made.results
+    table = Table("point", "widths", "accuracy", "recall", "agrees", *(f"{least:.0%}" for least in AGREEMENTS))
+    table.title = f"Each point alone, {results['data']['validation']:,} validation samples, in integers"
+    table.caption = "recall: mean over the classes. 99%: samples that stop, and the margin, where so many answers agree"
+    table.add_row("full network", "widest", percent(full.get("accuracy")), percent(full.get("mean_recall")))
+    for point in made.points:
+        shown: list[Any] = []
+        for pair, found in point["figures"].items():
+            if found in shown:  # no adaptive layer lies before the point
+                continue
+            shown.append(found)
+            stops = {stop["agreement_at_least"]: f"{stop['share']:.1%} ({stop['margin']})" for stop in found["stops"]}
+            table.add_row(
+                point["name"],
+                pair,
+                percent(found.get("accuracy")),
+                percent(found.get("mean_recall")),
+                percent(found["agreement"]),
+                *(stops.get(least, "none") for least in AGREEMENTS),
+            )
+    console.print(table)
