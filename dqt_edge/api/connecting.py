@@ -115,7 +115,7 @@ class Device(Shown):
         return Answer(
             output,
             values,
-            tuple(layer.candidates[k] for layer, k in zip(self.model.adaptive, found.choices, strict=True)),
+            tuple(layer.options[k] for layer, k in zip(self.model.adaptive, found.choices, strict=True)),
             counter.unit,
             in_units(found.total, counter) if counted else None,
             tuple(in_units(ticks, counter) for ticks in found.counts or ()) if counted else None,

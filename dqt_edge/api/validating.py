@@ -110,7 +110,7 @@ def validate(
     score = task.score(reals(graph, np.concatenate(outputs)), samples.labels, real)
     assert score is not None
     vectors = Counter(
-        vector_text([layer.candidates[k] for layer, k in zip(graph.adaptive, row, strict=True)]) or "fixed"
+        vector_text([layer.options[k] for layer, k in zip(graph.adaptive, row, strict=True)]) or "fixed"
         for row in chosen
     )
     return Validation(

@@ -58,8 +58,8 @@ def graph_costs(graph: Graph) -> tuple[list[list[float]], float]:
     layers = [layer for layer in graph.layers if isinstance(layer, MacLayer)]
     return cost_table(
         {layer.name: graph.macs(layer) for layer in layers},
-        {layer.name: layer.candidates for layer in graph.adaptive},
-        {layer.name: layer.candidates[0] for layer in layers if len(layer.candidates) == 1},
+        {layer.name: layer.options for layer in graph.adaptive},
+        {layer.name: layer.candidates[0] for layer in layers if len(layer.options) == 1},
     )
 
 
@@ -82,23 +82,27 @@ def bitops(
     own = () if graph.controller is None else graph.controller.layers
     apart = {layer.name for layer in own}
     cost = np.zeros((len(choices), len(layers)))
-    positions = {layer.name: i for i, layer in enumerate(graph.adaptive)}
+    positions, branches = {layer.name: i for i, layer in enumerate(graph.adaptive)}, graph.skipped_with
     full = sum(graph.macs(layer) for layer in graph.layers)
     if not full:
         return np.ones(len(choices))
     again = np.zeros(len(choices), bool) if passes is None else passes == 2
+    second = {layer.name for layer in graph.layers[graph.second_pass_start :]} if again.any() else set()
     for column, layer in enumerate(layers):
         if not isinstance(layer, MacLayer) or layer.name in apart:
             continue
-        pairs = np.array([pair_ratio(pair) for pair in layer.candidates])
+        pairs = np.array([pair_ratio(pair) for pair in layer.options])
         ran = np.full(len(choices), layer.name not in beside) if runs is None else runs[:, column] > 0
         if layer.name in positions:
             chosen = choices[:, positions[layer.name]]
             cost[:, column] = np.where(ran & (chosen >= 0), pairs[chosen], 0.0)
         else:
             cost[:, column] = pairs[0] * ran
+        if layer.name in branches:
+            last = graph.adaptive[branches[layer.name]]
+            cost[:, column] *= choices[:, branches[layer.name]] != len(last.candidates)
         if runs is not None:
-            cost[:, column] += pairs.max() * (again & (runs[:, column] == 2))
+            cost[:, column] += pairs.max() * (again & (layer.name in second))
     macs = np.array([graph.macs(layer) for layer in layers], dtype=np.float64)
     return np.asarray(cost @ macs / full, dtype=np.float64)
 

@@ -28,8 +28,8 @@ from .values import Requantize, Tensor, Window, in_layer
 
 FORMATS = (1, 2, 3, 4)
 """Format 2 adds the controller's dial; format 3 the task, several inputs and outputs, states, layers without weights
-beside addition and concatenation, broadcasting, dilation, and weight offsets; format 4 decision points, tuned points
-and the second pass. A graph is written in the least format
+beside addition and concatenation, broadcasting, dilation, and weight offsets; format 4 decision points, tuned points,
+the second pass and layers that may be skipped. A graph is written in the least format
 that holds it: a reader of an earlier one would pass over what it does not know without a word."""
 FILE_MAX = 256 << 20
 MANIFEST_MAX = 8 << 20
@@ -39,7 +39,7 @@ CLASSES_MAX = 1 << 15
 Arrays = dict[str, npt.NDArray[Any]]
 
 _LAYERS: dict[str, type[Any]] = {name: cls for cls, name in LAYER_NAMES.items()}
-_OPTIONAL = {"bias_by_width": None, "dilation": (1, 1), "weight_offset": 0}
+_OPTIONAL = {"bias_by_width": None, "skip_bias": None, "dilation": (1, 1), "weight_offset": 0}
 """Fields that are left out at these values, so that a model without them has the bytes it always had."""
 
 
@@ -127,7 +127,8 @@ def _given(item: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
 
 def _format(graph: Graph) -> int:
     """The least format that holds the graph."""
-    if graph.points or graph.tuned or graph.second_pass:
+    skips = any(isinstance(layer, MacLayer) and layer.skip_bias is not None for layer in graph.all_layers)
+    if graph.points or graph.tuned or graph.second_pass or skips:
         return 4
     if graph.task != TASKS[0] or graph.more_inputs or graph.more_outputs or graph.states:
         return 3

@@ -6,6 +6,8 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..errors import UnsupportedError
 from . import nested
 from .dial import check_dial
@@ -23,7 +25,7 @@ from .layers_data import FLAT, Concat, Pad, Rearrange, Resize
 from .layers_elementwise import Add, Lookup, Maximum, Minimum, Multiply, Softmax
 from .points import DECISION_POINTS_MAX, WATCH, DecisionPoint, check_tuned
 from .terminals import check_made, check_terminals
-from .values import Shape, Tensor, pair_text
+from .values import FULL, Shape, Tensor, pair_text
 
 if TYPE_CHECKING:
     from .graph import Graph
@@ -224,9 +226,16 @@ def _bound(layer: Conv2D | DepthwiseConv2D | Dense, source: Tensor) -> int:
         ]
         rows += [row - term for row, term in zip(rows[1:], terms, strict=True)]
     residual = layer.residual_multiplier if isinstance(layer, Conv2D) else None
+    skipped = 0
+    if layer.skip_bias is not None:
+        least = np.zeros_like(layer.weights)
+        skipped = nested.accumulator_bound(least, layer.skip_bias[None], (FULL,), residual)
     return max(
-        nested.accumulator_bound(layer.weights, row[None], layer.candidates, residual, layer.weight_offset)
-        for row in rows
+        skipped,
+        *(
+            nested.accumulator_bound(layer.weights, row[None], layer.candidates, residual, layer.weight_offset)
+            for row in rows
+        ),
     )
 
 
@@ -238,7 +247,7 @@ def _check_controller(graph: Graph) -> None:
     adaptive = {layer.name: layer for layer in graph.adaptive}
     if tuple(adaptive) != controller.decides:
         _refuse(where, f"it decides {controller.decides}, but the adaptive layers are {tuple(adaptive)}")
-    counts = {len(layer.candidates) for layer in graph.adaptive}
+    counts = {len(layer.options) for layer in graph.adaptive}
     if len(counts) != 1:
         _refuse(where, "all decided layers need the same number of candidates")
     order = [layer.name for layer in graph.layers]
@@ -253,7 +262,7 @@ def _check_controller(graph: Graph) -> None:
         _refuse(where, f"it has {last.channels} logits for {len(controller.decides)} layers")
     else:
         check_dial(controller.dial, candidates, _bound(last, graph.tensor(last.input)))
-    if any(isinstance(m, MacLayer) and len(m.candidates) > 1 for m in controller.layers):
+    if any(isinstance(m, MacLayer) and len(m.options) > 1 for m in controller.layers):
         _refuse(where, "the controller itself must have fixed widths")
 
 
@@ -297,7 +306,7 @@ def _check_head(graph: Graph, point: DecisionPoint) -> None:
         _refuse(where, f"its logits can reach {bound}, so that a margin may not fit 32 bits")
     known = {graph.layer(point.after).output}
     for layer in point.layers:
-        if isinstance(layer, MacLayer) and len(layer.candidates) > 1:
+        if isinstance(layer, MacLayer) and len(layer.options) > 1:
             _refuse(where, f"its layer {layer.name!r} has several candidates")
         if isinstance(layer, Dense) and layer.requantize is None and layer is not last:
             _refuse(where, f"its layer {layer.name!r} leaves accumulators, and only the last may")

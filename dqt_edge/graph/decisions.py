@@ -11,7 +11,7 @@ from .graph import Graph
 from .layers import Dense, Layer
 from .nested import CODE_MAX
 from .points import DecisionPoint, Setting, widest_choices
-from .running import Codes, accumulate, run_layer, run_selected
+from .running import Codes, accumulate, is_skipped, run_layer, run_selected
 
 Integers = npt.NDArray[np.int64]
 
@@ -58,6 +58,7 @@ class _Runner:
         self.columns = {layer.name: i for i, layer in enumerate(graph.all_layers)}
         self.positions = {layer.name: i for i, layer in enumerate(graph.adaptive)}
         self.widest = np.array(widest_choices(graph), np.int64)
+        self.branches = dict(graph.skipped_with)
         self.going = np.arange(len(batch.points))
         """Samples without an answer yet."""
         self.wanted = np.zeros((len(self.going), len(self.positions)), np.int64)
@@ -81,6 +82,9 @@ class _Runner:
 
     def _run(self, layer: Layer) -> None:
         """A layer, of the samples that still go on."""
+        if layer.name in self.branches:
+            self._run_unless_skipped(layer)
+            return
         going, live = self.going, self._live(layer)
         position = self.positions.get(layer.name)
         if position is None:
@@ -91,6 +95,21 @@ class _Runner:
             if (self.batch.passes[going] == 1).all():
                 self.batch.choices[going, position] = column
         self._keep(layer, made)
+
+    def _run_unless_skipped(self, layer: Layer) -> None:
+        """A layer of a branch, of the samples that do not skip the branch."""
+        everyone, position = self.going, self.branches.pop(layer.name)
+        self.going = everyone[~is_skipped(self.graph, position, self.wanted[everyone])]
+        if len(self.going):
+            self._run(layer)
+        self.going, self.branches[layer.name] = everyone, position
+        own = self.positions.get(layer.name)
+        if own is not None:  # its choice stands, though it is not run
+            first = everyone[self.batch.passes[everyone] == 1]
+            self.batch.choices[first, own] = self.wanted[first, own]
+        self.batch.tensors.setdefault(
+            layer.output, np.zeros((len(self.batch.points), *self.graph.tensor(layer.output).shape), np.uint8)
+        )
 
     def _keep(self, layer: Layer, made: Codes) -> None:
         tensors, shape = self.batch.tensors, self.graph.tensor(layer.output).shape

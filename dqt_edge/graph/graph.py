@@ -112,7 +112,7 @@ class Graph(Shown):
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
         weights = sum(layer.weights.size for layer in self.layers if isinstance(layer, MacLayer))
-        pairs = dict.fromkeys(pair for layer in self.adaptive for pair in layer.candidates)
+        pairs = dict.fromkeys(pair for layer in self.adaptive for pair in layer.options)
         shapes = ", ".join("x".join(map(str, self.tensor(name).shape)) for name in self.inputs)
         sizes = " + ".join(str(self.tensor(name).size) for name in self.outputs)
         kept = sum(self.tensor(state.read).size for state in self.states)
@@ -138,8 +138,32 @@ class Graph(Shown):
 
     @property
     def adaptive(self) -> tuple[Conv2D | DepthwiseConv2D | Dense, ...]:
-        """Layers with more than one candidate, in order: the positions of a width vector."""
-        return tuple(layer for layer in self.layers if isinstance(layer, MacLayer) and len(layer.candidates) > 1)
+        """Layers with more than one option, in order: the positions of a width vector."""
+        return tuple(layer for layer in self.layers if isinstance(layer, MacLayer) and len(layer.options) > 1)
+
+    @property
+    def skipped_with(self) -> Mapping[str, int]:
+        """Layers that are not run where an adaptive layer is skipped, by name: the position of that layer.
+
+        Nobody but that layer, or others of its branch, reads them.
+        """
+        readers: dict[str, set[str | None]] = {}
+        for layer in self.all_layers:
+            for name in layer.inputs:
+                readers.setdefault(name, set()).add(layer.name)
+        for name in (*self.outputs, *(state.write for state in self.states)):
+            readers.setdefault(name, set()).add(None)
+        found: dict[str, int] = {}
+        for position, last in enumerate(self.adaptive):
+            residual = last.residual if isinstance(last, Conv2D) else None
+            if last.skip_bias is None:
+                continue
+            branch: set[str | None] = {last.name}
+            for layer in reversed(self.layers):
+                if layer.output != residual and readers.get(layer.output, {None}) <= branch and layer is not last:
+                    branch.add(layer.name)
+                    found[layer.name] = position
+        return found
 
     @property
     def all_layers(self) -> tuple[Layer, ...]:

@@ -14,7 +14,7 @@ from .graph import Graph
 from .layers import Dense
 from .points import Setting
 from .policy import Policy, Settled, fixed_choices, logit_bias, parse_policy
-from .running import Codes, accumulate, run_layer, run_selected
+from .running import Codes, accumulate, is_skipped, run_layer, run_selected
 from .samples import split_inputs
 
 __all__ = ["BATCH", "Codes", "Result", "accumulate", "run", "run_layer"]
@@ -34,7 +34,7 @@ class Result:
     Attributes:
         outputs: Codes of the output tensor, the first of several, uint8 [samples, size].
         choices: Index of the candidate each adaptive layer ran at, in the first pass, int64 [samples, adaptive
-            layers]; -1 for a layer that did not run, behind an early answer.
+            layers]; -1 for a layer behind an early answer. A layer of a skipped branch keeps its choice.
         tensors: Codes of every tensor by name, [samples, height, width, channels]; only when asked for.
         logits: The controller's accumulators without the bias, int64 [samples, decided layers, candidates]; None where
             the widths were given.
@@ -127,7 +127,9 @@ def _run(graph: Graph, live: dict[str, Codes], policy: Settled, *, keep_tensors:
     decided = {layer.name for layer in controller.layers} if controller and bias is not None else set()
     logits = None
     ran = [layer.name not in beside or layer.name in decided for layer in graph.all_layers]
-    for layer in (layer for layer, runs in zip(graph.all_layers, ran, strict=True) if runs):
+    runs = np.tile(np.array(ran, np.int64), (n, 1))
+    columns, branches = {layer.name: i for i, layer in enumerate(graph.all_layers)}, graph.skipped_with
+    for layer in (layer for layer, now in zip(graph.all_layers, ran, strict=True) if now):
         if isinstance(layer, Dense) and layer.requantize is None:
             assert controller is not None
             assert bias is not None
@@ -138,6 +140,10 @@ def _run(graph: Graph, live: dict[str, Codes], policy: Settled, *, keep_tensors:
             live[layer.output] = run_selected(layer, graph, live, choices[:, positions[layer.name]])
         else:
             live[layer.output] = run_layer(layer, graph, live)
+        if layer.name in branches:
+            idle = is_skipped(graph, branches[layer.name], choices)
+            live[layer.output][idle] = 0
+            runs[idle, columns[layer.name]] = 0
     outputs = {name: live[name].reshape(n, -1) for name in graph.outputs}
     return Result(
         outputs[graph.output],
@@ -147,7 +153,7 @@ def _run(graph: Graph, live: dict[str, Codes], policy: Settled, *, keep_tensors:
         outputs,
         points=np.full(n, len(graph.points)),
         passes=np.ones(n, np.int64),
-        runs=np.tile(np.array(ran, np.int64), (n, 1)),
+        runs=runs,
     )
 
 

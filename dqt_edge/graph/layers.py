@@ -19,6 +19,7 @@ from .layers_data import Concat, Pad, Rearrange, Resize
 from .layers_elementwise import Add, Lookup, Maximum, Minimum, Multiply, Softmax
 from .values import (
     FULL,
+    SKIP,
     Pair,
     Requantize,
     Value,
@@ -45,6 +46,8 @@ class _Mac(Value):
             serves all.
         weight_offset: What every weight is more than its master, -127..128: the zero point of an imported uint8
             model's weights, less 128, the other way round. It counts the sum of the activations.
+        skip_bias: Twice the bias, int32 [channels], with which the layer may be skipped: there are no products, and the
+            accumulators hold it and the residual alone. None: the layer is never skipped.
     """
 
     name: str
@@ -56,6 +59,7 @@ class _Mac(Value):
     candidates: tuple[Pair, ...] = (FULL,)
     bias_by_width: npt.NDArray[np.int32] | None = field(default=None, kw_only=True)
     weight_offset: int = field(default=0, kw_only=True)
+    skip_bias: npt.NDArray[np.int32] | None = field(default=None, kw_only=True)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -78,6 +82,16 @@ class _Mac(Value):
         rows = self.bias_by_width
         if rows is not None and (rows.dtype != np.int32 or rows.shape != (len(self.candidates), self.channels)):
             refuse(self.name, f"biases by width must be int32 of shape ({len(self.candidates)}, {self.channels})")
+        skip = self.skip_bias
+        if skip is not None and (skip.dtype != np.int32 or skip.shape != (self.channels,) or self.requantize is None):
+            refuse(
+                self.name, f"the bias of a skip must be int32 of shape ({self.channels},), of a layer that requantises"
+            )
+
+    @property
+    def options(self) -> tuple[Pair, ...]:
+        """What a choice may be: the candidates, then 0x0 if the layer may be skipped."""
+        return self.candidates if self.skip_bias is None else (*self.candidates, SKIP)
 
     @property
     def channels(self) -> int:
@@ -85,7 +99,9 @@ class _Mac(Value):
         return int(self.weights.shape[0])
 
     def bias_of(self, pair: Pair) -> npt.NDArray[np.int32]:
-        """Twice the bias at a candidate, int32 [channels]."""
+        """Twice the bias at an option, int32 [channels]."""
+        if pair == SKIP and self.skip_bias is not None:
+            return self.skip_bias
         return self.bias_twice if self.bias_by_width is None else self.bias_by_width[self.candidates.index(pair)]
 
     @property

@@ -117,7 +117,7 @@ class TunedPoint:
 def widest_choices(graph: Graph) -> tuple[int, ...]:
     """Index of each adaptive layer's widest candidate: the one with the most bits."""
     return tuple(
-        max(range(len(layer.candidates)), key=lambda k, c=layer.candidates: (c[k][0] * c[k][1], c[k][0]))  # type: ignore[misc]
+        max(range(len(layer.options)), key=lambda k, c=layer.options: (c[k][0] * c[k][1], c[k][0]))  # type: ignore[misc]
         for layer in graph.adaptive
     )
 
@@ -160,7 +160,7 @@ def _check_widths(graph: Graph, setting: Setting, refuse: Refuse) -> None:
         if len(setting.widths) != len(adaptive):
             refuse(f"it has {len(setting.widths)} widths for {len(adaptive)} adaptive layers")
         for layer, choice in zip(adaptive, setting.widths, strict=True):
-            if not _whole(choice, len(layer.candidates) - 1):
+            if not _whole(choice, len(layer.options) - 1):
                 refuse(f"layer {layer.name!r} has no candidate {choice!r}")
     elif graph.controller is None and adaptive:
         refuse("it leaves the widths to a controller, and there is none")
@@ -168,8 +168,8 @@ def _check_widths(graph: Graph, setting: Setting, refuse: Refuse) -> None:
         return
     if setting.widths is not None or graph.controller is None:
         refuse("it has a bias for a controller that does not choose")
-    elif len(bias) != len(adaptive[0].candidates):
-        refuse(f"it has {len(bias)} biases for {len(adaptive[0].candidates)} candidates")
+    elif len(bias) != len(adaptive[0].options):
+        refuse(f"it has {len(bias)} biases for {len(adaptive[0].options)} candidates")
     if not all(_whole(each, NEVER // 2) or _whole(-each, NEVER // 2) for each in bias):
         refuse("a bias is no 32-bit integer")
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from ..errors import UsageError
 from .dial import STEPS, DialPoint, Dynamic, bias_at
 from .points import Setting, check_setting, tuned_agreeing, tuned_within
-from .values import FULL, Pair, pair_text, vector_text
+from .values import FULL, SKIP, Pair, pair_text, vector_text
 
 if TYPE_CHECKING:
     from .graph import Graph
@@ -55,11 +55,11 @@ def parse_policy(policy: Policy, graph: Graph) -> Settled:
         return _tuned(policy, graph, where)
     if not isinstance(policy, str | Dynamic):
         choices = fixed_choices(graph, policy)
-        return tuple(layer.candidates[k] for layer, k in zip(graph.adaptive, choices, strict=True))
+        return tuple(layer.options[k] for layer, k in zip(graph.adaptive, choices, strict=True))
     if isinstance(policy, str) and ":" in policy:
         dial, thousandths = require_dial(graph, where), _thousandths(policy.partition(":")[2], where)
         return Dynamic(bias_at(dial, thousandths, where), thousandths)
-    candidates = len(graph.adaptive[0].candidates) if graph.adaptive else 0
+    candidates = len(graph.adaptive[0].options) if graph.adaptive else 0
     if graph.controller is None and candidates:
         raise UsageError(
             "the model has no controller, so 'dynamic' has no meaning",
@@ -95,7 +95,7 @@ def logit_bias(graph: Graph, policy: Literal["dynamic"] | Dynamic) -> npt.NDArra
     """What is added to the controller's logits before the choice, int64 [candidates]; the policy is a checked one."""
     if isinstance(policy, Dynamic):
         return np.array(policy.bias, np.int64)
-    return np.zeros(len(graph.adaptive[0].candidates), np.int64)
+    return np.zeros(len(graph.adaptive[0].options), np.int64)
 
 
 def fixed_choices(graph: Graph, pairs: Sequence[Pair]) -> tuple[int, ...]:
@@ -119,27 +119,27 @@ def fixed_choices(graph: Graph, pairs: Sequence[Pair]) -> tuple[int, ...]:
             next_step=f"give one pair, or one for each of {', '.join(layer.name for layer in layers)}",
         )
     for layer, pair in zip(layers, vector, strict=True):
-        if pair not in layer.candidates:
+        if pair not in layer.options:
             raise UsageError(
                 f"{pair_text(pair)} is not a candidate of layer {layer.name!r}",
                 where=f"policy for graph {graph.name!r}",
-                next_step=f"choose from {vector_text(layer.candidates)}",
+                next_step=f"choose from {vector_text(layer.options)}",
             )
-    return tuple(layer.candidates.index(pair) for layer, pair in zip(layers, vector, strict=True))
+    return tuple(layer.options.index(pair) for layer, pair in zip(layers, vector, strict=True))
 
 
 def parse_pairs(text: str, where: str) -> tuple[Pair, ...]:
     """Width pairs of comma-separated text; raises UsageError naming the parameter."""
     pairs = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*([2-8])x([2-8])\s*", part)
+        match = re.fullmatch(r"\s*(?:([2-8])x([2-8])|(0)x(0))\s*", part)
         if match is None:
             raise UsageError(
                 f"{part!r} is no width pair",
                 where=where,
-                next_step="write pairs as 8x8 or 2x4, each from 2 to 8 bits",
+                next_step="write pairs as 8x8 or 2x4, each from 2 to 8 bits, or 0x0 to skip",
             )
-        pairs.append((int(match[1]), int(match[2])))
+        pairs.append(SKIP if match[3] else (int(match[1]), int(match[2])))
     return tuple(pairs)
 
 
@@ -173,6 +173,8 @@ def candidate_pairs(given: str | Sequence[Pair], full: str) -> tuple[Pair, ...]:
         return UsageError(what, where=where, next_step="give pairs such as 8x8,4x4,2x4 with widths from 2 to 8")
 
     pairs = given_pairs(given, where)
+    if SKIP in pairs:
+        raise refuse("0x0 is no width of every layer")
     twice = next((pair for pair in pairs if pairs.count(pair) > 1), None)
     if twice is not None:
         raise refuse(f"{pair_text(twice)} is given twice")

@@ -20,19 +20,24 @@ from .layers import (
     window_counts,
 )
 from .unweighted import layer_codes
-from .values import Pair, Window
+from .values import SKIP, Pair, Window
 
 Codes = npt.NDArray[np.uint8]
 
 
+def is_skipped(graph: Graph, position: int, choices: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Of each sample, whether the adaptive layer at a position is skipped; choices [samples, adaptive layers]."""
+    return np.asarray(choices[:, position] == len(graph.adaptive[position].candidates))
+
+
 def run_selected(layer: Layer, graph: Graph, live: dict[str, Codes], column: npt.NDArray[np.int64]) -> Codes:
-    """Run each sample at its own candidate."""
+    """Run each sample at its own option."""
     assert isinstance(layer, MacLayer)
     out = np.zeros((len(column), *graph.tensor(layer.output).shape), np.uint8)
     for index in np.unique(column):
         chosen = column == index
         part = {name: live[name][chosen] for name in layer.inputs}
-        out[chosen] = run_layer(layer, graph, part, layer.candidates[index])
+        out[chosen] = run_layer(layer, graph, part, layer.options[index])
     return out
 
 
@@ -78,6 +83,9 @@ def accumulate(
     layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Codes], pair: Pair
 ) -> npt.NDArray[np.int64]:
     """Accumulator halves of a layer with weights, given its inputs by name: int64 [n, height, width, channels]."""
+    if pair == SKIP:
+        shape = (len(live[layer.input]), *graph.tensor(layer.output).shape)
+        return _with_residual(layer, graph, live, np.broadcast_to(layer.bias_of(pair).astype(np.int64), shape))
     weight_bits, activation_bits = pair
     source = graph.tensor(layer.input)
     view = nested.activation_view(live[layer.input], activation_bits).astype(np.uint8)
@@ -90,10 +98,17 @@ def accumulate(
     else:
         products, sums = _matrix_products(layer, view, weights, source.zero_point)
     twice = nested.accumulator_twice(products, sums, weight_bits, activation_bits, bias, layer.weight_offset)
+    return _with_residual(layer, graph, live, twice)
+
+
+def _with_residual(
+    layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Codes], twice: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """The accumulators with the residual operand, if the layer has one."""
     if isinstance(layer, Conv2D) and layer.residual is not None:
         assert layer.residual_multiplier is not None
         zero = graph.tensor(layer.residual).zero_point
-        twice += (live[layer.residual].astype(np.int64) - zero) * layer.residual_multiplier
+        return twice + (live[layer.residual].astype(np.int64) - zero) * layer.residual_multiplier
     return twice
 
 

@@ -22,6 +22,8 @@ Pair = tuple[int, int]
 Shape = tuple[int, int, int]
 
 FULL: Pair = (8, 8)
+SKIP: Pair = (0, 0)
+"""The pair of a layer that is skipped: weights and activations of no bits, all products 0."""
 DIMENSION_MAX = 1 << 15
 
 

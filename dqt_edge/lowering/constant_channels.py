@@ -49,6 +49,8 @@ def _settled(layer: Layer, tensors: dict[str, Tensor]) -> Layer:
     if not isinstance(layer, MacLayer):
         return layer
     requantize = layer.requantize
+    if layer.skip_bias is not None:  # what never changes may change when the layer is skipped
+        return layer
     if requantize is None or layer.input not in tensors or (requantize.shift == FAST_SHIFT).all():
         return layer
     codes = _constant_codes(layer, requantize, tensors)

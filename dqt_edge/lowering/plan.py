@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..boards import Board, Cpu
+from ..errors import UnsupportedError
 from ..graph import Dense, Graph, Layer, MacLayer, Pair, Shape, State
 from ..graph.checkpoint import model_hash
 from ..tasks import least_yes
@@ -228,6 +229,7 @@ def make_plan(
     Raises:
         UnsupportedError: A dimension that the kernels' descriptors cannot hold.
     """
+    _refuse_skips(graph)
     given, graph = graph, as_lowered(graph)
     shapes = {tensor.name: tensor.shape for tensor in given.tensors}
     memory, constants = plan_memory(graph, board, kernels, arena_first=arena_first), Constants()
@@ -286,6 +288,17 @@ def make_plan(
         dial_count=len(dial),
         offsets=placement.offsets,
     )
+
+
+def _refuse_skips(graph: Graph) -> None:
+    """Kernels do not skip yet, and a layer must not run where it should be skipped."""
+    for layer in graph.adaptive:
+        if layer.skip_bias is not None:
+            raise UnsupportedError(
+                f"layer {layer.name!r} may be skipped, which no kernel can yet",
+                where=f"graph {graph.name!r}",
+                next_step="run it with the interpreter, or train it without 0x0",
+            )
 
 
 def _state(state: State, size: int, offsets: Mapping[str, int]) -> records.State:

@@ -261,7 +261,7 @@ def _summary(
 ) -> Session:
     adaptive = graph.adaptive
     vectors = Counter(
-        vector_text([layer.candidates[k] for layer, k in zip(adaptive, row, strict=True)]) or "fixed"
+        vector_text([layer.options[k] for layer, k in zip(adaptive, row, strict=True)]) or "fixed"
         for row in expected.choices
     )
     total = None if ticks is None else ticks[:, -1]

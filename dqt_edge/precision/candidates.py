@@ -63,7 +63,8 @@ def freeze(graph: Graph, pairs: Sequence[Pair], provenance: Mapping[str, Any]) -
         if not isinstance(layer, MacLayer):
             return layer
         pair = chosen.get(layer.name, layer.candidates[0])
-        return dataclasses.replace(layer, candidates=(pair,), bias_twice=layer.bias_of(pair), bias_by_width=None)
+        changes: dict[str, Any] = {"bias_twice": layer.bias_of(pair), "bias_by_width": None, "skip_bias": None}
+        return dataclasses.replace(layer, candidates=(pair,), **changes)
 
     return _with_layers(graph, [fixed(layer) for layer in graph.layers], provenance)
 

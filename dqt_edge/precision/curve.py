@@ -157,7 +157,7 @@ class Search:
         return [self.point("uniform", vector) for vector in vectors]
 
     def _pairs(self, choices: Sequence[int]) -> Vector:
-        return tuple(layer.candidates[k] for layer, k in zip(self.graph.adaptive, choices, strict=True))
+        return tuple(layer.options[k] for layer, k in zip(self.graph.adaptive, choices, strict=True))
 
 
 def costs(graph: Graph, counts: Counts | None) -> tuple[float, list[list[float]]]:

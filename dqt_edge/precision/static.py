@@ -88,7 +88,7 @@ def _walked(graph: Graph, budget: float, judge: Judge) -> list[Assignment]:
     met: list[Assignment] = []
 
     def loss_of(choices: tuple[int, ...]) -> float:
-        found = judge(tuple(layer.candidates[k] for layer, k in zip(graph.adaptive, choices, strict=True)))
+        found = judge(tuple(layer.options[k] for layer, k in zip(graph.adaptive, choices, strict=True)))
         met.append(found)
         return found.loss
 

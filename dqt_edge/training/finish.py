@@ -219,9 +219,7 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
         vectors, counts = np.unique(every, axis=0, return_counts=True)
         order = np.argsort(-counts, kind="stable")
         facts["width_vectors"] = {
-            vector_text([layer.candidates[i] for layer, i in zip(graph.adaptive, vectors[o], strict=True)]): int(
-                counts[o]
-            )
+            vector_text([layer.options[i] for layer, i in zip(graph.adaptive, vectors[o], strict=True)]): int(counts[o])
             for o in order
         }
     return facts
