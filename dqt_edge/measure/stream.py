@@ -86,6 +86,7 @@ class Stream:
         timed: Whether places are seconds; else they are samples' numbers.
         seconds: How long it lasts; None where that is not known.
         records: Their names.
+        end: Where it ends, as a place.
         window: Length of a window, seconds or samples.
         windows: All of them, in order.
         answered: By point, and last the network's end.
@@ -103,6 +104,7 @@ class Stream:
     timed: bool
     seconds: float | None
     records: tuple[str, ...]
+    end: float
     window: float
     windows: tuple[Window, ...]
     answered: tuple[Answered, ...]

@@ -114,6 +114,7 @@ def stream_of(session: Session, graph: Graph, board: Board, asked: Asked, cycles
         timed=recording.t is not None,
         seconds=recording.seconds,
         records=recording.names,
+        end=float(recording.places[-1]) if recording.seconds is None else recording.seconds,
         window=windows,
         windows=tuple(_windows(recording, windows, each, cycles, len(graph.points))),
         answered=tuple(_answered(graph, each, cycles)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 DEAREST = 8
 """Windows that the terminal shows."""
+FLAT = 0.01
+"""Windows whose costs differ by no more than this are not worth a table."""
 BARS = "▁▂▃▄▅▆▇█"
 LINE = 48
 """Characters of the line that shows cost over time."""
@@ -135,7 +138,8 @@ def print_stream(session: Session, console: Console) -> None:
     if stream.classes:
         _print_table(console, ("class", "events", "found", "false alarms"), class_rows(stream))
     _print_table(console, ("answered at", "share", session.unit, "modelled cycles"), point_rows(session))
-    if not any(map(_cost, stream.windows)):
+    costs = [_cost(window) for window in stream.windows]
+    if max(costs) <= min(costs) * (1 + FLAT):
         return
     unit = "s" if stream.timed else "samples"
     rows = [
@@ -178,12 +182,14 @@ def stream_chart(session: Session) -> str | None:
     scale = 1 / 60 if stream.timed else 1.0
     axis = altair.X("place:Q", title=None)
     panels = []
+    last = stream.windows[-1]
+    windows = [*stream.windows, replace(last, place=min(last.place + stream.window, stream.end))]
     if any(map(_cost, stream.windows)):
         unit = session.unit if stream.windows[0].cycles is None else "modelled cycles"
         costs = [
             {"place": w.place * scale, "mean": w.count if w.cycles is None else w.cycles,
              "most": w.count_most if w.cycles_most is None else w.cycles_most}
-            for w in stream.windows
+            for w in windows
         ]  # fmt: skip
         base = altair.Chart(altair.Data(values=costs)).encode(x=axis)
         most = base.mark_line(interpolate="step-after", color="#c9c2b2").encode(y=altair.Y("most:Q", title=unit))
@@ -203,7 +209,7 @@ def stream_chart(session: Session) -> str | None:
         names = [item.point for item in stream.answered]
         parts = [
             {"place": w.place * scale, "point": name, "share": 100 * part, "order": k}
-            for w in stream.windows
+            for w in windows
             for k, (name, part) in enumerate(zip(names, w.answered, strict=True))
         ]
         area = altair.Chart(altair.Data(values=parts)).mark_area(interpolate="step-after")
