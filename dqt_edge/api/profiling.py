@@ -213,13 +213,14 @@ def _as_stream(
     emulated: bool,
 ) -> Session:
     """The same session with what it did over time, in modelled cycles too where it ran in QEMU."""
-    cycles = None
-    if emulated and session.each is not None:
-        what, found = modelled_each(project, graph, digest, codes, policy, session.each)
+    cycles, each = None, session.each
+    assert each is not None
+    if emulated:
+        what, found = modelled_each(project, graph, digest, codes, policy, each)
         layers = None if found is None else tuple(found.mean(axis=0).tolist())
         session = _with_cycles(session, Modelled(what, layers))
         cycles = None if found is None else found.sum(axis=1)
-    return replace(session, stream=stream_of(session, graph, project.board, asked, cycles))
+    return replace(session, stream=stream_of(each, graph, project.board, asked, cycles))
 
 
 def _refuse_stream_options(events: Sequence[str], window: float | None) -> None:

@@ -22,16 +22,19 @@ class Recording:
         t: Seconds, float64 [samples], never falling within a record; None where only the order is known.
         record: Index of each sample's record, int64 [samples], 0 and up in the order of the stream.
         names: Of the records.
+        classes: Names of the classes, as the data has them; empty where it has none.
     """
 
     t: npt.NDArray[np.float64] | None
     record: npt.NDArray[np.int64]
     names: tuple[str, ...]
+    classes: tuple[str, ...] = ()
 
     def head(self, count: int) -> Recording:
         """Of the first samples alone."""
         record = self.record[:count]
-        return Recording(None if self.t is None else self.t[:count], record, self.names[: int(record.max()) + 1])
+        t, names = None if self.t is None else self.t[:count], self.names[: int(record.max()) + 1]
+        return Recording(t, record, names, self.classes)
 
     @property
     def pieces(self) -> list[slice]:
@@ -91,7 +94,8 @@ def split_recording(arrays: Mapping[str, Array], where: str) -> tuple[dict[str, 
     if not length:
         raise _bad("the stream has no samples", where)
     groups, names = _records(record, f"record{end}", length, where)
-    return samples, Recording(_times(t, f"t{end}", groups, where), groups, names)
+    classes = tuple(map(str, arrays["classes"])) if "classes" in arrays and f"x{end}" in arrays else ()
+    return samples, Recording(_times(t, f"t{end}", groups, where), groups, names, classes)
 
 
 def _records(record: Array | None, name: str, length: int, where: str) -> tuple[npt.NDArray[np.int64], tuple[str, ...]]:

@@ -16,7 +16,7 @@ from ..errors import UnknownNameError, UsageError
 from ..graph import Graph
 from ..tasks import task_of
 from ..tasks.kinds import Binary, Classifier
-from .session import Inferences, Session
+from .session import Inferences
 from .stream import Alarm, Answered, Event, Stream, Window
 
 Integers = npt.NDArray[np.int64]
@@ -34,12 +34,14 @@ class Asked:
         recording: When its samples were.
         labels: Class of each sample, or None.
         events: Classes whose runs are events, ascending.
+        names: Of all classes; empty for a task without classes.
         window: Length of a window in seconds, or in samples where the time is not known; None is chosen.
     """
 
     recording: Recording
     labels: Integers | None
     events: tuple[int, ...]
+    names: tuple[str, ...]
     window: float | None = None
 
 
@@ -66,22 +68,31 @@ def ask(
         raise UsageError(
             f"a window of {window:g} has no length", where="parameter `window`", next_step="give a number above 0"
         )
-    task = task_of(graph)
-    if labels is None or not isinstance(task, Classifier | Binary):
+    names = _class_names(graph, recording)
+    if labels is None or not names:
         if events:
             raise UsageError(
                 "the stream has no classes, so there are no events to find",
                 where="parameter `events`",
                 next_step="give class numbers y beside the samples of a classifier, or leave out `events`",
             )
-        return Asked(recording, None, (), window)
+        return Asked(recording, None, (), names, window)
     found = labels.astype(np.int64)
     if not events:
         usual = int(np.bincount(found).argmax())
         chosen = [k for k in np.unique(found).tolist() if k != usual]
     else:
-        chosen = sorted({_class(name, task.names) for name in events})
-    return Asked(recording, found, tuple(chosen), window)
+        chosen = sorted({_class(name, names) for name in events})
+    return Asked(recording, found, tuple(chosen), names, window)
+
+
+def _class_names(graph: Graph, recording: Recording) -> tuple[str, ...]:
+    """Names by the model, or by the data where the model has none; else numbers."""
+    task = task_of(graph)
+    if not isinstance(task, Classifier | Binary):
+        return ()
+    known = task.names
+    return recording.classes if not graph.classes and len(recording.classes) == len(known) else known
 
 
 def _class(name: str, names: Sequence[str]) -> int:
@@ -93,23 +104,20 @@ def _class(name: str, names: Sequence[str]) -> int:
     raise UnknownNameError.among("class", name, names, "parameter `events`")
 
 
-def stream_of(session: Session, graph: Graph, board: Board, asked: Asked, cycles: Reals | None = None) -> Stream:
-    """The stream of a session that ran its samples in order.
+def stream_of(each: Inferences, graph: Graph, board: Board, asked: Asked, cycles: Reals | None = None) -> Stream:
+    """What happened when, of inferences in order.
 
     Args:
-        session: With its inferences.
+        each: The inferences.
         graph: The model.
-        board: Where it ran; gives the clock.
+        board: Where they ran; gives the counter's unit and the clock.
         asked: See :func:`ask`.
         cycles: Modelled cycles of each inference, or None.
     """
-    each, recording = session.each, asked.recording
-    assert each is not None
-    task = task_of(graph)
-    names = task.names if isinstance(task, Classifier | Binary) else ()
+    recording, names = asked.recording, asked.names
     windows = asked.window or _nice((recording.seconds or len(recording.record)) / WINDOWS)
     events, alarms = _events(asked, names, each.answers), _alarms(asked, names, each.answers)
-    duty, clock = _duty(session, board, recording.seconds, each.counts, cycles)
+    duty, clock = _duty(board, recording.seconds, each.counts, cycles)
     return Stream(
         timed=recording.t is not None,
         seconds=recording.seconds,
@@ -206,14 +214,14 @@ def _answered(graph: Graph, each: Inferences, cycles: Reals | None) -> Iterator[
 
 
 def _duty(
-    session: Session, board: Board, seconds: float | None, counts: Reals | None, cycles: Reals | None
+    board: Board, seconds: float | None, counts: Reals | None, cycles: Reals | None
 ) -> tuple[float | None, str | None]:
     """Part of the time that the core computes, and by what clock."""
     if not seconds:
         return None, None
-    if counts is not None and session.unit == "nanoseconds":
+    if counts is not None and board.counter.unit == "nanoseconds":
         return float(counts.sum()) * 1e-9 / seconds, "the clock of this computer"
-    if counts is not None and session.unit == "cycles":
+    if counts is not None and board.counter.unit == "cycles":
         cycles = counts
     if cycles is None or not board.cpu.hz:
         return None, None

@@ -50,7 +50,8 @@ def session(graph: Graph) -> Session:
 
 def stream(session: Session, graph: Graph, *, timed: bool = True, events: tuple[str, ...] = ()) -> Stream:
     asked = ask(graph, recording(timed=timed), LABELS, events, 240 if timed else 4)
-    return stream_of(session, graph, load_board("qemu-m4"), asked, COUNTS * 1e6)
+    assert session.each is not None
+    return stream_of(session.each, graph, load_board("qemu-m4"), asked, COUNTS * 1e6)
 
 
 def test_events_are_found_by_any_of_their_samples(session: Session, graph: Graph) -> None:
@@ -118,9 +119,19 @@ def test_what_cannot_be_asked_is_refused(graph: Graph) -> None:
     assert ask(graph, recording(), None, []).events == ()
 
 
+def test_a_model_without_names_takes_those_of_the_data(graph: Graph) -> None:
+    words = tuple(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+    named = replace(recording(), classes=words)
+    assert ask(replace(graph, classes=()), named, LABELS, ["seven"]).events == (7,)
+    assert ask(replace(graph, classes=()), replace(named, classes=words[:3]), LABELS, ["7"]).names[7] == "7"
+    with pytest.raises(UnknownNameError):
+        ask(replace(graph, classes=tuple("abcdefghij")), named, LABELS, ["seven"])
+
+
 def test_windows_are_of_a_round_length_unless_one_is_given(session: Session, graph: Graph) -> None:
     asked = ask(graph, recording(), LABELS, ())
-    assert stream_of(session, graph, load_board("qemu-m4"), asked).window == 20  # 720 s / 40 = 18 s
+    assert session.each is not None
+    assert stream_of(session.each, graph, load_board("qemu-m4"), asked).window == 20  # 720 s / 40 = 18 s
 
 
 def test_reports_tell_of_the_stream(session: Session, graph: Graph, tmp_path) -> None:
