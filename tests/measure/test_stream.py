@@ -120,7 +120,7 @@ def test_what_cannot_be_asked_is_refused(graph: Graph) -> None:
 
 
 def test_a_model_without_names_takes_those_of_the_data(graph: Graph) -> None:
-    words = tuple(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
+    words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     named = replace(recording(), classes=words)
     assert ask(replace(graph, classes=()), named, LABELS, ["seven"]).events == (7,)
     assert ask(replace(graph, classes=()), replace(named, classes=words[:3]), LABELS, ["7"]).names[7] == "7"
