@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from ..errors import BadFileError
+from ..system.files import read_capped
 
 FILE_MAX = 256 << 20
 COUNT_MAX = 10_000
@@ -22,11 +23,11 @@ def bad_model(reason: str, path: Path) -> BadFileError:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Content of a model file; raises BadFileError if it is missing or larger than 256 MiB."""
+    """Content of a model file; raises BadFileError if it is missing, no regular file, or over 256 MiB."""
     try:
-        if path.stat().st_size > FILE_MAX:
-            raise bad_model(f"it is larger than {FILE_MAX} bytes", path)
-        return path.read_bytes()
+        return read_capped(path, FILE_MAX)
+    except ValueError as error:
+        raise bad_model(str(error), path) from error
     except OSError as error:
         raise BadFileError(
             f"cannot read the model: {error.strerror or error}", where=str(path), next_step="check the path"

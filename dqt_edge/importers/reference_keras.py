@@ -30,7 +30,7 @@ class KerasReference:
     def __init__(self, path: Path, batch: int) -> None:
         import keras  # noqa: PLC0415 - ``load`` has started it
 
-        model, _ = load(path)
+        model, _, _ = load(path)
         graph = graph_of(model)
         self.batch = batch
         self.inputs: tuple[int | str, ...] = tuple(str(tensor.name) for tensor in graph.inputs)

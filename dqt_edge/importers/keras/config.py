@@ -53,17 +53,22 @@ def bad(reason: str, path: Path) -> BadFileError:
     )
 
 
-def check_config(path: Path) -> Checked:
+def check_config(path: Path, shown: Path | None = None) -> Checked:
     """Refuse whatever is not a model of layers and operations that Keras itself has.
 
     What is Keras's own and cannot be imported may be loaded, so that it is told with everything else about the model.
+
+    Args:
+        path: The file.
+        shown: What it is a copy of, for messages.
 
     Raises:
         BadFileError: No Keras file.
         UnsupportedError: Lists every layer of an unknown kind, and everything that would run code.
     """
-    config, version = _read(path)
-    checker = _Checker(path)
+    shown = shown or path
+    config, version = _read(path, shown)
+    checker = _Checker(shown)
     try:
         # What Keras 3 wrote into an archive it can load; .h5 files of both need some help.
         archive = is_archive(path) and not version.startswith("2.")
@@ -71,15 +76,15 @@ def check_config(path: Path) -> Checked:
         kind = str(made["class_name"])
         if kind not in MODELS or made.get("registered_name") not in (None, kind):
             checker.block(
-                path.name,
+                shown.name,
                 kind,
                 "it is a class of your own, or no Functional or Sequential model",
                 "keras.Model(model.inputs, model.outputs), saved again",
             )
         else:
-            checker.model(made, "", path.name, top=True)
+            checker.model(made, "", shown.name, top=True)
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError, IndexError) as error:
-        raise bad(f"its configuration is damaged ({type(error).__name__}: {error})", path) from error
+        raise bad(f"its configuration is damaged ({type(error).__name__}: {error})", shown) from error
     if checker.blocked:
         checker.problems.refuse()
     return Checked(made, made != config, version)
@@ -192,19 +197,19 @@ def _parts(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - JSON
             yield from _parts(item)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
+def _read(path: Path, shown: Path) -> tuple[dict[str, Any], str]:
     """Configuration, and version of Keras."""
     try:
-        text, version = _text_of_archive(path) if is_archive(path) else _text_of_hdf5(path)
+        text, version = _text_of_archive(path) if is_archive(path) else _text_of_hdf5(path, shown)
         config = json.loads(text)
     except FileNotFoundError as error:
-        raise BadFileError("the model does not exist", where=str(path), next_step="check the path") from error
+        raise BadFileError("the model does not exist", where=str(shown), next_step="check the path") from error
     except OSError as error:
-        raise bad(str(error.strerror or "it is no archive of Keras"), path) from error
+        raise bad(str(error.strerror or "it is no archive of Keras"), shown) from error
     except (ValueError, KeyError, zipfile.BadZipFile, RecursionError, EOFError, NotImplementedError) as error:
-        raise bad(f"its configuration cannot be read ({error})", path) from error
+        raise bad(f"its configuration cannot be read ({error})", shown) from error
     if not isinstance(config, dict):
-        raise bad("its configuration is no object", path)
+        raise bad("its configuration is no object", shown)
     return config, version
 
 
@@ -224,13 +229,13 @@ def _text_of_archive(path: Path) -> tuple[str, str]:
         return text, version
 
 
-def _text_of_hdf5(path: Path) -> tuple[str, str]:
+def _text_of_hdf5(path: Path, shown: Path) -> tuple[str, str]:
     import h5py  # noqa: PLC0415 - comes with Keras
 
     with path.open("rb"), h5py.File(path, "r") as file:
         text, version = (file.attrs.get(name, "") for name in ("model_config", "keras_version"))
         if not text:
-            raise bad("it holds weights without the model that they belong to", path)
+            raise bad("it holds weights without the model that they belong to", shown)
     return _decoded(text), _decoded(version)
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from ...errors import ToolchainError
 from ...system.tensorflow import start_tensorflow
 from ..network import Network
-from ..reading import graph_name, read_bytes
-from .config import Checked, bad, check_config
+from ..reading import graph_name
+from .config import Checked, bad, check_config, is_archive
+from .opened import WEIGHTS, private_copy
 from .reader import Reader
 from .rewrite import modernised
+from .weights import count_values, weights_within
 
 
 def read_keras(path: Path) -> Network:
@@ -25,14 +28,13 @@ def read_keras(path: Path) -> Network:
         UnsupportedError: Lists every layer that cannot be imported, and whatever would run code.
         ToolchainError: TensorFlow is not installed.
     """
-    content = read_bytes(path)
-    model, checked = load(path)
+    model, checked, content = load(path)
     reader = Reader(path.name, graph_name(path), old=checked.version.startswith("2."))
     return reader.network(model, hashlib.sha256(content).hexdigest())
 
 
-def load(path: Path) -> tuple[Any, Checked]:
-    """The model of a file that has been checked, and what was found; raises as :func:`read_keras` does."""
+def load(path: Path) -> tuple[Any, Checked, bytes]:
+    """The model of a file that has been checked, what was found, and the file's bytes; raises as :func:`read_keras`."""
     try:
         start_tensorflow()
     except ToolchainError as error:
@@ -41,12 +43,31 @@ def load(path: Path) -> tuple[Any, Checked]:
             where=str(path),
             next_step=error.next_step,
         ) from error
-    checked = check_config(path)
+    with tempfile.TemporaryDirectory() as folder:
+        copy, content = private_copy(path, Path(folder))
+        checked = check_config(copy, path)
+        values = _count(copy, Path(folder), path)
+        try:
+            with weights_within(values):
+                return _load(copy, Path(folder), checked), checked, content
+        except Exception as error:  # Keras raises whatever its layers do
+            reason = (str(error).splitlines() or [""])[0][:200]
+            raise bad(f"Keras cannot load it ({type(error).__name__}: {reason})", path) from error
+
+
+def _count(copy: Path, folder: Path, shown: Path) -> int:
+    """Values that the file's weights have; refuses what is no array of the file itself."""
+    import h5py  # noqa: PLC0415 - comes with Keras
+
+    weights = copy
     try:
-        return _load(path, checked), checked
-    except Exception as error:  # Keras raises whatever its layers do
-        reason = (str(error).splitlines() or [""])[0][:200]
-        raise bad(f"Keras cannot load it ({type(error).__name__}: {reason})", path) from error
+        if is_archive(copy):
+            with zipfile.ZipFile(copy) as archive:
+                weights = Path(archive.extract(WEIGHTS, folder))
+        with h5py.File(weights, "r") as file:
+            return count_values(file, shown.stat().st_size, shown)
+    except (KeyError, OSError, RuntimeError, ValueError) as error:
+        raise bad(f"its weights cannot be read ({str(error)[:200]})", shown) from error
 
 
 def from_model(model: Any, source: str, name: str, sha256: str = "") -> Network:  # noqa: ANN401 - a Keras model
@@ -58,11 +79,13 @@ def from_model(model: Any, source: str, name: str, sha256: str = "") -> Network:
     return Reader(source, name).network(model, sha256)
 
 
-def _load(path: Path, checked: Checked) -> Any:  # noqa: ANN401 - a Keras model
+def _load(path: Path, folder: Path, checked: Checked) -> Any:  # noqa: ANN401 - a Keras model
     import keras  # noqa: PLC0415 - TensorFlow is large
 
-    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of old arguments, which are known here
         if checked.changed:
-            path = modernised(path, Path(folder), checked.config)
+            own = folder / "changed"
+            own.mkdir()
+            path = modernised(path, own, checked.config)
         return keras.models.load_model(path, compile=False, safe_mode=True)
