@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .api.profiling import profile as profile
     from .api.searching import search as search
     from .api.training import train as train
+    from .api.tuning import tune as tune
     from .api.validating import validate as validate
 
 __version__ = "0.1.0"
@@ -34,6 +35,7 @@ _MODULES = {
     "train": "training",
     "train_heads": "heads",
     "search": "searching",
+    "tune": "tuning",
     "cost": "costing",
     "validate": "validating",
     "compare": "comparing",
@@ -47,8 +49,8 @@ _MODULES = {
 """Public function -> its module in ``api``, in the order of the work."""
 
 __all__ = [  # noqa: RUF022 - in the order of the work
-    "load", "save", "import_model", "train", "train_heads", "search", "cost", "validate", "compare", "plan", "export",
-    "build", "flash", "connect", "profile",
+    "load", "save", "import_model", "train", "train_heads", "search", "tune", "cost", "validate", "compare", "plan",
+    "export", "build", "flash", "connect", "profile",
 ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "import": "Import a model of TFLite, ONNX or Keras.",
     "compare": "Run an imported model beside its original, layer by layer.",
     "search": "Find the best fixed widths within a budget.",
+    "tune": "Find the cheapest settings that keep promises, without training.",
     "cost": "Count BitOPs and the work of switching widths.",
     "check": "Say whether a checkpoint fits a board, layer by layer.",
     "export": "Write a self-contained C project for a board.",

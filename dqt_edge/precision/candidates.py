@@ -12,7 +12,7 @@ from ..graph.bounds import bias_rows
 
 
 def offer(graph: Graph, candidates: Sequence[Pair]) -> Graph:
-    """The graph with these width pairs offered to every layer, its controller left out.
+    """The graph with these width pairs offered to every layer, its controller and decision points left out.
 
     A layer whose input has a zero point gets those with 8-bit activations; one whose accumulator could leave int32 at
     a pair does not get that pair. 8x8 is always offered.
@@ -45,7 +45,7 @@ def _offer(graph: Graph, layer: Layer, pairs: tuple[Pair, ...]) -> Layer:
 
 
 def without_controller(graph: Graph) -> Graph:
-    """The graph with its own candidates, to be decided from outside."""
+    """The graph with its own candidates, to be decided from outside: no controller, no decision points."""
     return _with_layers(graph, list(graph.layers))
 
 
@@ -76,6 +76,9 @@ def _with_layers(graph: Graph, layers: Sequence[Layer], provenance: Mapping[str,
         tensors=tuple(tensor for tensor in graph.tensors if tensor.name in used),
         layers=tuple(layers),
         controller=None,
+        points=(),
+        tuned=(),
+        second_pass=False,
         provenance=dict(graph.provenance) | dict(provenance or {}),
     )
 

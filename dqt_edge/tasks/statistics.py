@@ -49,9 +49,12 @@ def mean_recall_interval(counts: Mapping[str, Sequence[int]]) -> Interval | None
     return max(centre - Z * deviation, 0.0), min(centre + Z * deviation, 1.0)
 
 
-def wilson(right: int, samples: int) -> Interval:
-    """Of the share ``right / samples``: Wilson's score interval, which stays within 0..1 for a few samples too."""
-    share, spread = right / samples, Z * Z / samples
+def wilson(right: int, samples: int, z: float = Z) -> Interval:
+    """Of the share ``right / samples``: Wilson's score interval, which stays within 0..1 for a few samples too.
+
+    ``z`` is the number of standard deviations on either side.
+    """
+    share, spread = right / samples, z * z / samples
     centre = (share + spread / 2) / (1 + spread)
     reach = math.sqrt(spread * (share * (1 - share) + spread / 4)) / (1 + spread)
     return max(centre - reach, 0.0), min(centre + reach, 1.0)

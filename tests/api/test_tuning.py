@@ -1,0 +1,214 @@
+"""Promise: a tuned checkpoint keeps its promises, says what they rest on, and what cannot be tuned is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dqt_edge as dqt
+from dqt_edge import errors
+from dqt_edge.cli import main
+from dqt_edge.data.load import codes, load_data
+from dqt_edge.graph import Graph, checkpoint, interpreter
+from dqt_edge.graph.bitops import bitops
+from dqt_edge.graph.points import full_setting
+from dqt_edge.precision.candidates import freeze
+from tests.cli.outcome import Outcome, assert_refused
+from tests.support.trained_points import pointed_digits
+
+SAMPLES = 120
+
+
+def chosen(graph: Graph) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels that choose."""
+    data = load_data("digits")
+    return codes(data.x_val[:SAMPLES], graph), data.y_val[:SAMPLES]
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run a command line in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main([str(a) for a in arguments])
+        return Outcome(int(stop.value.code or 0), *capfd.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize("controller", [False, True])
+def test_promises_hold_on_what_chose_and_costs_are_those_of_the_interpreter(controller: bool) -> None:
+    graph = pointed_digits(controller=controller)
+    x, y = chosen(graph)
+    tuned = dqt.tune(graph, (x, y), agree=(1.0, 0.98, 0.95), costs=(0.1,)).graph
+    full = interpreter.run(graph, x, full_setting(graph)).outputs.argmax(axis=1)
+    assert len(tuned.tuned) >= 2
+    for point in tuned.tuned:
+        found = interpreter.run(tuned, x, point.setting)
+        agreement = (found.outputs.argmax(axis=1) == full).mean()
+        assert agreement == pytest.approx(point.agreement)
+        assert bitops(tuned, found.choices, found.runs, found.passes).mean() == pytest.approx(point.cost)
+    best = tuned.tuned[-1]
+    assert best.agreement == 1
+    assert best.cost < 0.7
+    assert any(point.cost <= 0.1 for point in tuned.tuned)
+    assert interpreter.run(tuned, x, "agree:0.98").points.min() == 0
+    assert tuned.second_pass == any(point.setting.again for point in tuned.tuned)
+
+
+def test_labels_choose_by_recall_and_dearer_points_agree_as_often() -> None:
+    graph = pointed_digits()
+    result = dqt.tune(graph, chosen(graph), costs=(0.04, 0.06, 0.1, 0.3), by="recall")
+    agreements = [row.point.agreement for row in result.rows]
+    assert agreements == sorted(agreements)
+    recalls = [row.quality.mean_recall for row in result.rows]
+    assert all(recall is not None and 0.9 < recall <= 1 for recall in recalls)
+    assert "cost in BitOPs" in str(result)
+
+
+def test_only_the_classes_named_stop_early() -> None:
+    graph = pointed_digits()
+    x, y = chosen(graph)
+    tuned = dqt.tune(graph, (x, y), agree=0.98, stops="3,0").graph
+    (point,) = tuned.tuned
+    assert point.setting.stops == (0, 3)
+    found = interpreter.run(tuned, x, point.setting)
+    early = found.points < len(graph.points)
+    assert early.any()
+    assert set(found.outputs[early].argmax(axis=1).tolist()) <= {0, 3}
+    common = dqt.tune(graph, (x, y), agree=0.98, stops="common").graph.tuned[0].setting.stops
+    assert common == (int(np.bincount(y).argmax()),)
+
+
+def test_without_labels_and_without_points() -> None:
+    graph = pointed_digits()
+    x, _ = chosen(graph)
+    assert dqt.tune(graph, x, agree=0.98).rows[0].quality.accuracy is None
+    bare = replace(graph, points=(), tensors=tuple(t for t in graph.tensors if not t.name.startswith("head")))
+    result = dqt.tune(bare, x, agree=1.0, widths="2x4")
+    assert result.rows[0].point.setting.again > 0
+    assert result.graph.second_pass
+    once = dqt.tune(bare, x, agree=1.0, widths="2x4", second_pass=False)
+    assert once.rows[0].point.cost == 1.0
+
+
+def test_heads_alone_are_tuned_where_widths_are_fixed() -> None:
+    graph = pointed_digits()
+    x, _ = chosen(graph)
+    vector = tuple(layer.candidates[0] for layer in graph.adaptive)
+    fixed = replace(
+        freeze(graph, vector, {}),
+        points=graph.points,
+        tensors=graph.tensors,
+    )
+    result = dqt.tune(fixed, x, agree=0.98)
+    assert result.rows[0].point.cost < 0.5
+    assert not result.graph.second_pass
+    assert result.facts_json["static"] == []
+
+
+def test_a_confident_promise_costs_more_and_a_share_too_high_is_refused() -> None:
+    graph = pointed_digits()
+    x, _ = chosen(graph)
+    plain, sure = (dqt.tune(graph, x, agree=0.95, confidence=c).rows[0] for c in (None, 0.9))
+    assert sure.bound >= 0.949
+    assert sure.errors < plain.errors
+    assert sure.point.cost > plain.point.cost
+    with pytest.raises(errors.UsageError, match="120 samples are too few to promise"):
+        dqt.tune(graph, x, agree=0.999, confidence=0.95)
+
+
+def test_the_checkpoint_says_what_its_points_rest_on(here: Path, command: Callable[..., Outcome]) -> None:
+    checkpoint.save(pointed_digits(), here / "d.safetensors")
+    done = command(
+        "tune", "d.safetensors", "--data", "digits", "--samples", 100, "--out", "t.safetensors", "--json", "t.json"
+    )
+    assert done.code == 0, done.err
+    assert "100 samples chose (digits, validation)" in done.out.replace("\n", " ")
+    assert all(len(line) <= 80 for line in done.out.splitlines() if "wrote" not in line)
+    graph, found = checkpoint.load(here / "t.safetensors"), json.loads((here / "t.json").read_text())
+    facts: Any = graph.provenance["tuned"]
+    assert found["data"] == facts["data"]
+    assert facts["data"]["samples"] == 100
+    assert facts["unit"] == "BitOPs"
+    assert [point["costs"]["bitops"] for point in facts["points"]] == [point.cost for point in graph.tuned]
+    assert {row["widths"] for row in facts["static"]} >= {"8x8,8x8,8x8,8x8", "2x4,2x4,2x4,2x4"}
+    full = next(row for row in facts["static"] if row["widths"] == "8x8,8x8,8x8,8x8")
+    assert (full["agreement"], full["costs"]["bitops"]) == (1.0, 1.0)
+    assert {row["again"] for row in facts["cascades"]} >= {0}
+    recorded = (here / "t.tuning.npz").stat().st_mtime_ns
+    again = command(
+        "tune", "t.safetensors", "--data", "digits", "--samples", 100, "--agree", "0.97", "--out", "t.safetensors"
+    )
+    assert again.code == 0, again.err
+    assert (here / "t.tuning.npz").stat().st_mtime_ns >= recorded
+    assert len(checkpoint.load(here / "t.safetensors").tuned) == 1
+
+
+# --- Refusals ---------------------------------------------------------------------------------------------------
+
+
+def refused(match: str, model: Graph | None = None, data: Any = None, **options: Any) -> None:
+    graph = model or pointed_digits()
+    with pytest.raises(errors.UsageError, match=match) as caught:
+        dqt.tune(graph, chosen(graph) if data is None else data, **options)
+    assert caught.value.next_step
+
+
+def test_what_promises_nothing_is_refused() -> None:
+    refused("'1.5' is not within 0..1", agree="0.9,1.5")
+    refused("'much' is not within 0..1", costs="much")
+    refused("no confidence", confidence=1.0)
+    refused("0 promises", agree=())
+    refused("no setting costs 0.001 of the full network; the cheapest costs", costs=0.001)
+    refused("there is no class 'ten'", stops="ten")
+    refused("'luck' is no criterion", by="luck")
+    refused("'test' is no part", data="digits", part="test")
+    refused("is no share", data="digits", validation=2.0)
+    refused("not a candidate", widths="3x3")
+    refused("the model has no controller", widths="dynamic")
+
+
+def test_data_that_cannot_choose_is_refused(here: Path) -> None:
+    graph = pointed_digits()
+    x, y = chosen(graph)
+    refused("recall needs labels", data=x, by="recall")
+    refused("10 classes", data=(x, y + 5))
+    np.savez(here / "test.npz", x_test=load_data("digits").x_test[:9], y_test=load_data("digits").y_test[:9])
+    refused("no validation samples, and test samples must not choose", data="test.npz")
+
+
+def test_models_and_boards_without_a_choice_are_refused(graph: Graph) -> None:
+    fixed = freeze(graph, tuple(layer.candidates[0] for layer in graph.adaptive), {})
+    refused("no decision points, and no layer has several widths", fixed)
+    refused("only a classifier", replace(graph, task="outputs", classes=()))
+    refused("unknown board", board="qemu-m9")
+    refused("cycles are modelled of code that runs in QEMU", board="stm32h7")
+
+
+def test_the_command_names_its_options(here: Path, command: Callable[..., Outcome]) -> None:
+    checkpoint.save(pointed_digits(), here / "d.safetensors")
+    done = command("tune", "d.safetensors", "--data", "digits", "--samples", 20, "--mask", "normal")
+    assert_refused(done, 2, "there is no class 'normal'", "option --stops")
+    assert_refused(command("tune", "d.safetensors", "--data", "digits", "--agree", "2"), 2, "option --agree")
+
+
+@pytest.mark.cross
+@pytest.mark.qemu
+def test_cycles_of_a_board_are_the_cost(here: Path) -> None:
+    graph = pointed_digits(controller=True)
+    result = dqt.tune(graph, chosen(graph), board="qemu-m4", agree=0.98, out="t.safetensors")
+    row = result.rows[0]
+    assert row.point.cost == row.costs["cycles"]
+    assert "modelled cycles (cortex-m4" in result.unit
+    assert str(result.facts_json["compiler"]).startswith("arm-none-eabi-gcc")
+    again = dqt.tune(graph, chosen(graph), board="qemu-m4", agree=0.98, out="t.safetensors")
+    assert again.rows == result.rows
