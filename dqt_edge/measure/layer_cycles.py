@@ -65,24 +65,38 @@ def measure(
             reason, where=f"`board` {board.id}", next_step="install it, or leave the board out: BitOPs need none"
         )
     model = model_of(board.cpu.core, made.elf)
-    total = max((len(layer.candidates) for layer in inlined.adaptive), default=1)
+    vectors = _vectors(inlined)
     found: dict[str, list[float]] = {layer.name: [] for layer in inlined.layers}
     with CountedDevice(made, histogram=True) as client:
-        for k in range(total):
-            wanted = [
-                min(k, len(layer.candidates) - 1) if k < len(layer.candidates) else widest
-                for layer, widest in zip(inlined.adaptive, widest_choices(inlined), strict=True)
-            ]
+        for done, vector in enumerate(vectors, 1):
             client.history.clear()
             for i, sample in enumerate(codes[:SAMPLES]):
-                client.infer(sample.tobytes(), tuple(wanted), counts=True, start=i == 0)
+                client.infer(sample.tobytes(), vector, counts=True, start=i == 0)
             cycles = dict(zip((x.name for x in plan.layers), mean_cycles(model, client.history), strict=True))
-            chosen = dict(zip((layer.name for layer in inlined.adaptive), wanted, strict=True))
+            chosen = dict(zip((layer.name for layer in inlined.adaptive), vector, strict=True))
             for name, values in found.items():
-                if len(values) == chosen.get(name, 0) and (name in chosen or not values):
+                if chosen.get(name, 0) == len(values):
                     values.append(cycles[name])
-            progress(k + 1, total)
+            progress(done, len(vectors))
     return LayerCosts(title(model, board.flash), {name: tuple(values) for name, values in found.items()})
+
+
+def _vectors(graph: Graph) -> list[tuple[int, ...]]:
+    """Width vectors in which each layer has each of its options in turn; skips in one of their own, the last."""
+    most = max((len(layer.candidates) for layer in graph.adaptive), default=1)
+    widest = widest_choices(graph)
+    found = [
+        tuple(k if k < len(layer.candidates) else w for layer, w in zip(graph.adaptive, widest, strict=True))
+        for k in range(most)
+    ]
+    if any(layer.skip_bias is not None for layer in graph.adaptive):
+        found.append(
+            tuple(
+                w if layer.skip_bias is None else len(layer.candidates)
+                for layer, w in zip(graph.adaptive, widest, strict=True)
+            )
+        )
+    return found
 
 
 def with_all_layers(graph: Graph) -> Graph:

@@ -49,8 +49,8 @@ def static_vectors(
     bare = without_controller(graph)
     if not bare.adaptive:
         return []
-    if math.prod(len(layer.candidates) for layer in bare.adaptive) <= ALL_MAX:
-        return list(itertools.product(*(layer.candidates for layer in bare.adaptive)))
+    if math.prod(len(layer.options) for layer in bare.adaptive) <= ALL_MAX:
+        return list(itertools.product(*(layer.options for layer in bare.adaptive)))
     done, total = 0, sensitivity.evaluations(bare, correct=False)
 
     def step() -> None:
@@ -67,7 +67,7 @@ def static_vectors(
     for budget in np.linspace(least, costs.full(bare), BUDGETS):
         point = within(search.front, float(budget) - search.fixed_cost)
         if point is not None:
-            found.append(tuple(x.candidates[k] for x, k in zip(bare.adaptive, point.choices, strict=True)))
+            found.append(tuple(x.options[k] for x, k in zip(bare.adaptive, point.choices, strict=True)))
     return list(dict.fromkeys([*uniform_vectors(bare), *found]))
 
 
@@ -78,6 +78,6 @@ def counts_of(graph: Graph, costs: LayerCosts) -> Counts:
     by_pair = {
         (layer.name, pair): cost
         for layer in graph.adaptive
-        for pair, cost in zip(layer.candidates, costs.layers[layer.name], strict=True)
+        for pair, cost in zip(layer.options, costs.layers[layer.name], strict=True)
     }
     return Counts(costs.unit, fixed, by_pair)

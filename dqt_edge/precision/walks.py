@@ -70,14 +70,11 @@ class Walker:
 
     def _path_costs(self, path: Path) -> PathCosts:
         graph, samples = self.graph, len(path.answers)
-        positions = {layer.name: i for i, layer in enumerate(graph.adaptive)}
         ends = {point.after: i for i, point in enumerate(graph.points)}
         controller = graph.controller if self.base.widths is None else None
         until, so_far = np.zeros((samples, len(graph.points) + 1)), np.full(samples, self.rest)
-        for layer in graph.layers:
-            by_candidate = np.array(self.costs.layers[layer.name])
-            position = positions.get(layer.name)
-            so_far = so_far + (by_candidate[0] if position is None else by_candidate[path.choices[:, position]])
+        for layer, cost in self.costs.by_layer(graph, path.choices):
+            so_far = so_far + cost
             if controller is not None and controller.after == layer.name:
                 so_far = so_far + sum(self.costs.layers[each.name][0] for each in controller.layers)
             if layer.name in ends:

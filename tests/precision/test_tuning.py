@@ -22,6 +22,7 @@ from dqt_edge.precision.refine import Refiner
 from dqt_edge.precision.walks import Walker
 from tests.support.random_graphs import random_codes
 from tests.support.random_points import least_choices, pointed_graph, random_setting
+from tests.support.skips import skipping_graph
 from tests.support.trained_points import pointed_digits
 
 EVERYTHING = tuning.Effort(outer=10**9, outer_widened=10**9, shares=None)
@@ -110,6 +111,29 @@ def test_a_walk_is_what_the_interpreter_does_on_any_network(seed: int) -> None:
     for controller in (False, True):
         graph = pointed_graph(seed, controller=controller)
         assert compare(graph, random_codes(seed, graph, 6))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_skipped_layers_cost_nothing(seed: int) -> None:
+    graph = skipping_graph(seed)
+    codes = random_codes(seed, graph, 4)
+    vector = tuple(len(layer.options) - 1 for layer in graph.adaptive)
+    base = Base("skips", vector)
+    table = recording.record(graph, codes, None, [recording.widest_base(graph), base])
+    costs = odd_costs(graph)
+    full = Walker(table, base, costs).walk(Setting(vector, (), (), again=256))
+    for again in (0, 256):
+        setting = Setting(vector, (), (), again=again)
+        want = interpreter.run(replace(graph, second_pass=True), codes, setting)
+        walk = Walker(table, base, costs).walk(setting)
+        np.testing.assert_allclose(walk.costs, costs.of(graph, want.choices, want.runs, want.passes))
+        np.testing.assert_array_equal(walk.answers, want.outputs.argmax(axis=1))
+    once = Walker(table, base, costs).walk(Setting(vector, (), ()))
+    assert costs.vector(graph, vector) == pytest.approx(once.costs[0])
+    assert once.costs[0] < costs.full(graph) < full.costs[0]
+    assert graph.skipped_with
+    found = tuning.tune(table, costs, goals.judge_of("agreement", table.full, None), [Goal(errors=0)], Space())
+    assert found.found[0] is not None
 
 
 def test_costs_of_a_vector_are_those_of_a_run_at_it() -> None:
