@@ -16,7 +16,7 @@ from ..graph.dial import Dynamic
 from ..graph.interpreter import Result
 from ..graph.policy import Policy, fixed_choices, logit_bias, parse_policy
 from .integer_decisions import evaluate_setting
-from .integer_layers import accumulate, layer_codes
+from .integer_layers import accumulate, is_run, layer_codes
 from .quantizers import Array
 
 BATCH = 256
@@ -65,7 +65,8 @@ def _evaluate(
         choices = tf.tile(tf.constant([fixed_choices(graph, policy)], tf.int64), (len(codes), 1))
     else:
         bias = tf.constant(logit_bias(graph, policy))
-    logits = None
+    logits, branches = None, graph.skipped_with
+    ran = {layer.name: tf.ones(len(codes), tf.int64) for layer in graph.all_layers if layer.name not in skipped}
     for layer in graph.all_layers:
         if layer.name in skipped:
             continue
@@ -75,13 +76,16 @@ def _evaluate(
         elif isinstance(layer, MacLayer) and layer.name in adaptive:
             # Every candidate for every sample, then a selection: the interpreter splits the batch instead.
             column = choices[:, adaptive.index(layer.name)]
-            every = tf.stack([layer_codes(layer, graph, live, pair) for pair in layer.candidates], axis=1)
+            every = tf.stack([layer_codes(layer, graph, live, pair) for pair in layer.options], axis=1)
             live[layer.output] = tf.gather(every, column, batch_dims=1, axis=1)
         else:
             live[layer.output] = layer_codes(layer, graph, live)
+        if layer.name in branches:
+            ran[layer.name] = tf.cast(is_run(graph, branches[layer.name], choices), tf.int64)
+            live[layer.output] *= tf.reshape(ran[layer.name], (-1, 1, 1, 1))
     tensors = {name: value.numpy().astype(np.uint8) for name, value in live.items()}
     outputs = {name: tensors[name].reshape(len(codes), -1) for name in graph.outputs}
-    ran = np.array([layer.name not in skipped for layer in graph.all_layers], np.int64)
+    runs = [ran[layer.name].numpy() if layer.name in ran else np.zeros(len(codes)) for layer in graph.all_layers]
     return Result(
         outputs[graph.output],
         choices.numpy(),
@@ -90,5 +94,5 @@ def _evaluate(
         outputs,
         points=np.full(len(codes), len(graph.points)),
         passes=np.ones(len(codes), np.int64),
-        runs=np.tile(ran, (len(codes), 1)),
+        runs=np.stack(runs, axis=1).astype(np.int64),
     )

@@ -13,7 +13,7 @@ import tensorflow as tf
 from ..graph import Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MacLayer, Setting, nested
 from ..graph.interpreter import Result
 from ..graph.points import DecisionPoint, widest_choices
-from .integer_layers import accumulate, layer_codes
+from .integer_layers import accumulate, is_run, layer_codes
 from .quantizers import Array
 
 
@@ -28,6 +28,7 @@ class _Pass:
     def __init__(self, graph: Graph, codes: npt.NDArray[np.uint8], setting: Setting) -> None:
         self.graph, self.setting, count = graph, setting, len(codes)
         self.adaptive = [layer.name for layer in graph.adaptive]
+        self.branches = graph.skipped_with
         self.widest = tf.constant(widest_choices(graph), tf.int64)
         self.live: dict[str, Array] = {graph.input: tf.cast(codes, tf.int64)}
         """Tensors of all samples, those that were not to be run too."""
@@ -82,16 +83,19 @@ class _Pass:
         """A layer of all samples; it counts for those without an answer."""
         if isinstance(layer, Conv2D | DepthwiseConv2D | Dense) and layer.name in self.adaptive:
             at = self.adaptive.index(layer.name)
-            every = tf.stack([layer_codes(layer, self.graph, self.live, pair) for pair in layer.candidates], axis=1)
+            every = tf.stack([layer_codes(layer, self.graph, self.live, pair) for pair in layer.options], axis=1)
             made = tf.gather(every, self.wanted[:, at], batch_dims=1, axis=1)
             first = tf.logical_and(self.going, self.passes == 1)
             self.choices[at] = tf.where(first, self.wanted[:, at], self.choices[at])
         else:
             made = layer_codes(layer, self.graph, self.live)
         self.live[layer.output] = made
+        counts = self.going
+        if layer.name in self.branches:
+            counts = tf.logical_and(counts, is_run(self.graph, self.branches[layer.name], self.wanted))
         before = self.kept.get(layer.output, tf.zeros_like(made))
-        self.kept[layer.output] = tf.where(tf.reshape(self.going, (-1, 1, 1, 1)), made, before)
-        self.runs[layer.name] += tf.cast(self.going, tf.int64)
+        self.kept[layer.output] = tf.where(tf.reshape(counts, (-1, 1, 1, 1)), made, before)
+        self.runs[layer.name] += tf.cast(counts, tf.int64)
 
     def _logits(self, layers: tuple[Layer, ...]) -> Array:
         """Accumulators of the last layer, int64 [samples, channels]."""

@@ -21,9 +21,15 @@ from ..graph import (
     Requantize,
     Window,
 )
+from ..graph.values import SKIP
 from .integer_unweighted import requantize, unweighted_codes
 from .layers import spread
 from .quantizers import Array
+
+
+def is_run(graph: Graph, position: int, choices: Array) -> Array:
+    """Of each sample, whether the adaptive layer at a position, and so its branch, is not skipped."""
+    return choices[:, position] < len(graph.adaptive[position].candidates)
 
 
 def layer_codes(layer: Layer, graph: Graph, live: dict[str, Array], pair: Pair | None = None) -> Array:
@@ -54,6 +60,9 @@ def _sums(x: Array, kernel: Array, window: Window) -> Array:
 
 def accumulate(layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Array], pair: Pair) -> Array:
     """Twice the accumulators, int64 [samples, height, width, channels]; see Accumulator in docs/arithmetic.md."""
+    if pair == SKIP:
+        like = tf.zeros((len(live[layer.input]), *graph.tensor(layer.output).shape), tf.int64)
+        return _with_residual(layer, graph, live, like + tf.constant(layer.bias_of(pair).astype(np.int64)))
     weight_shift, activation_shift = (8 - bits for bits in pair)
     source = graph.tensor(layer.input)
     master = tf.constant(layer.weights.astype(np.int64))
@@ -83,6 +92,13 @@ def accumulate(layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict
         flat = tf.reshape(weights, (layer.channels, -1))
         doubled = flat * (2 * step) + centring
         twice -= source.zero_point * tf.reduce_sum(doubled, axis=1)
+    return _with_residual(layer, graph, live, twice)
+
+
+def _with_residual(
+    layer: Conv2D | DepthwiseConv2D | Dense, graph: Graph, live: dict[str, Array], twice: Array
+) -> Array:
+    """Accumulators with the residual operand, where the layer has one."""
     if isinstance(layer, Conv2D) and layer.residual is not None:
         assert layer.residual_multiplier is not None
         other = live[layer.residual] - graph.tensor(layer.residual).zero_point

@@ -74,12 +74,12 @@ def vectors_for(graph: Graph, widths: Sequence[Pair] | None, last: str) -> dict[
         last: The last layer that is run. Of vectors that are equal up to it, the first is kept.
     """
     full = tuple(widest(layer) for layer in graph.adaptive)
-    pairs = dict.fromkeys(widths or [pair for layer in graph.adaptive for pair in layer.candidates] or [FULL])
+    pairs = dict.fromkeys(widths or [pair for layer in graph.adaptive for pair in layer.options] or [FULL])
     known = {layer.name for layer in graph.layers[: 1 + [layer.name for layer in graph.layers].index(last)]}
     before = sum(layer.name in known for layer in graph.adaptive)
     found: dict[Vector, str] = {}
     for pair in sorted(pairs, key=lambda p: -p[0] * p[1]):
-        vector = tuple(nearest(layer, pair) for layer in graph.adaptive)
+        vector = tuple(pair if pair in layer.options else nearest(layer, pair) for layer in graph.adaptive)
         found.setdefault(vector[:before], f"{pair[0]}x{pair[1]}")
     return {text: tuple(v) + full[before:] for v, text in found.items()}
 

@@ -13,6 +13,9 @@ import pytest
 from dqt_edge.data.load import load_data
 from dqt_edge.graph import NEVER, Setting, interpreter
 from dqt_edge.graph.points import WATCH, full_setting, widest_choices
+from tests.support.random_graphs import random_codes
+from tests.support.random_points import pointed_graph, random_setting
+from tests.support.skips import skipping_graph
 
 pytestmark = pytest.mark.train
 FIELDS = ("outputs", "choices", "points", "passes", "runs", "margins", "early")
@@ -60,12 +63,45 @@ def test_every_code_and_every_decision_is_the_interpreters(name: str, cases: Any
     oracle = interpreter.run(graph, inputs[:300], by_name[name], keep_tensors=True)
     for field in FIELDS:
         np.testing.assert_array_equal(getattr(found, field), getattr(oracle, field), err_msg=field)
-    assert set(found.tensors) == set(oracle.tensors)
-    for tensor, codes in oracle.tensors.items():
-        np.testing.assert_array_equal(found.tensors[tensor], codes, err_msg=tensor)
+    assert_same_tensors(found, oracle)
     assert (found.logits is None) == (oracle.logits is None)
     if oracle.logits is not None:
         np.testing.assert_array_equal(found.logits, oracle.logits)
+
+
+def assert_same_tensors(found: Any, oracle: Any) -> None:
+    assert set(found.tensors) == set(oracle.tensors)
+    for tensor, codes in oracle.tensors.items():
+        np.testing.assert_array_equal(found.tensors[tensor], codes, err_msg=tensor)
+
+
+def assert_equal(graph: Any, seed: int, policy: Any) -> None:
+    """Keras's evaluation and the interpreter's, on random codes."""
+    from dqt_edge.training.integer import evaluate
+
+    codes, source = random_codes(seed, graph, 24), graph.tensor(graph.input)
+    real = source.scale * (codes.astype(np.float64) - source.zero_point)
+    found, oracle = evaluate(graph, real, policy), interpreter.run(graph, codes, policy, keep_tensors=True)
+    for field in FIELDS:
+        np.testing.assert_array_equal(getattr(found, field), getattr(oracle, field), err_msg=field)
+    assert_same_tensors(found, oracle)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_random_networks_too(seed: int, tensorflow: Any) -> None:
+    graph = pointed_graph(seed)
+    margins = interpreter.run(graph, random_codes(seed, graph, 24), full_setting(graph)).margins
+    for trial in range(3):
+        assert_equal(graph, seed, random_setting(seed, trial, graph, margins))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_of_branches_that_are_skipped(seed: int, tensorflow: Any) -> None:
+    graph = replace(skipping_graph(seed), second_pass=True)
+    skipped = tuple(len(layer.candidates) if layer.skip_bias is not None else 0 for layer in graph.adaptive)
+    assert_equal(graph, seed, tuple(x.options[k] for x, k in zip(graph.adaptive, skipped, strict=True)))
+    for again in (0, 9, 256):
+        assert_equal(graph, seed, Setting(skipped, (), (), again))
 
 
 def test_the_cases_decide_both_ways(cases: Any, inputs: np.ndarray) -> None:
