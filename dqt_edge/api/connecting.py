@@ -12,10 +12,10 @@ from ..device.client import Client
 from ..device.connect import open_client
 from ..device.replies import DeviceInfo, in_units
 from ..errors import UsageError
-from ..graph import Graph, Pair, vector_text
-from ..graph.dial import Dynamic
-from ..graph.policy import Policy, fixed_choices, parse_policy
+from ..graph import Graph, Pair, pair_text
+from ..graph.policy import Policy, parse_policy
 from ..graph.samples import split_outputs
+from ..measure.asking import asked_of, by_layer
 from ..project.manifest import Project
 from ..system.show import Facts, Shown
 from ..tasks import reals, task_of
@@ -30,20 +30,27 @@ class Answer(Shown):
         output: Output codes, uint8 [outputs]; of several outputs one behind another.
         values: What they stand for, float64 [outputs].
         outputs: The same for each output by name, float64 [height, width, channels].
-        widths: Width pair of each adaptive layer, as given or as the controller chose it.
+        widths: Width pair of each adaptive layer, as given or as it was chosen, in the first pass; None where none
+            ran, behind an early answer.
         count: What the inference took, in ``unit``; None where the device counts nothing.
-        counts: The same for each layer, in the order of execution.
+        counts: The same for each layer, in the order of execution; of both passes together.
         name: The answer in words, by the model's task: the name or index of a class, or the values.
+        point: Name of the decision point that answered; None if the network's end did.
+        passes: 1, or 2 where a second pass answered.
+        margin: Of the point that answered, or of the first pass's output; 0 where no setting decided.
     """
 
     output: npt.NDArray[np.uint8]
     values: npt.NDArray[np.float64]
-    widths: tuple[Pair, ...]
+    widths: tuple[Pair | None, ...]
     unit: str
     count: float | None
     counts: tuple[float, ...] | None
     name: str
     outputs: Mapping[str, npt.NDArray[np.float64]] = field(default_factory=dict)
+    point: str | None = None
+    passes: int = 1
+    margin: int = 0
 
     @property
     def top(self) -> int:
@@ -54,7 +61,9 @@ class Answer(Shown):
         """See :class:`Shown`."""
         return f"{self.name!r}", (
             ("largest value", f"{self.values[self.top]:.4g}"),
-            ("widths", vector_text(self.widths) or "fixed"),
+            ("widths", ",".join("-" if pair is None else pair_text(pair) for pair in self.widths) or "fixed"),
+            *([("answered at", self.point)] if self.point else []),
+            *([("passes", str(self.passes))] if self.passes > 1 else []),
             (self.unit, "-" if self.count is None else f"{self.count:,.0f}"),
         )
 
@@ -93,7 +102,8 @@ class Device(Shown):
         Args:
             x: [height, width, channels]: uint8 are codes, any other type the model's own units. Of several inputs: such
                 an array for each, by name.
-            policy: ``"dynamic"``, ``"dynamic:0.4"``, a width pair or vector; for a model without adaptive layers none.
+            policy: ``"dynamic"``, ``"dynamic:0.4"``, ``"agree:0.995"``, a width pair or vector, a ``Setting``; for a
+                model without adaptive layers none.
             start: Of a model with states: begin a new stream, as the first inference does in any case; the others go on
                 from the one before.
 
@@ -104,10 +114,8 @@ class Device(Shown):
         """
         settled = parse_policy(policy, self.model)
         codes = sample_codes(x, self.model)
-        choices = fixed_choices(self.model, settled) if isinstance(settled, tuple) else None
-        bias = settled.bias if isinstance(settled, Dynamic) else None
         begins = start or not self._streams
-        found = self.client.infer(codes.tobytes(), choices, bias=bias, counts=True, start=begins)
+        found = self.client.infer(codes.tobytes(), **asked_of(self.model, settled), counts=True, start=begins)
         self._streams = True
         output, counter = np.frombuffer(found.output, np.uint8), self.project.board.counter
         counted = self.client.counted
@@ -115,12 +123,17 @@ class Device(Shown):
         return Answer(
             output,
             values,
-            tuple(layer.options[k] for layer, k in zip(self.model.adaptive, found.choices, strict=True)),
+            tuple(
+                None if k < 0 else layer.options[k] for layer, k in zip(self.model.adaptive, found.choices, strict=True)
+            ),
             counter.unit,
             in_units(found.total, counter) if counted else None,
-            tuple(in_units(ticks, counter) for ticks in found.counts or ()) if counted else None,
+            tuple(in_units(ticks, counter) for ticks in by_layer(self.model, found.counts or ())) if counted else None,
             task_of(self.model).describe(values),
             split_outputs(self.model, values),
+            self.model.points[found.point].name if found.point < len(self.model.points) else None,
+            found.passes,
+            found.margin,
         )
 
     def facts(self) -> tuple[str, Facts]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..boards import Board
 from ..errors import UsageError
 from ..lowering.kernels import estimates
 from ..lowering.plan import Plan
+from ..lowering.worst_case import HEADS_SHARE_MAX, WorstCase, worst_case
 from ..project.footprint import Footprint, footprint_facts, predict, require_fit
 from ..project.optimize import plans_for
 from ..system.show import Facts, Shown
@@ -25,12 +26,16 @@ class FitReport(Shown):
         plans: Of each model: arena, scratch and kernel of each layer.
         footprint: What the image is made of.
         dial: Mean costs that the first model's dial can be set to, of everything at 8x8; none without a dial.
+        tuned: Cost and agreement of the first model's tuned settings.
+        second_pass: Bytes of RAM that the first model keeps for a second pass; None if it keeps nothing for one.
     """
 
     board: Board
     plans: tuple[Plan, ...]
     footprint: Footprint
     dial: tuple[float, ...]
+    tuned: tuple[tuple[float, float], ...] = ()
+    second_pass: int | None = None
 
     @property
     def flash(self) -> int:
@@ -65,6 +70,34 @@ class FitReport(Shown):
         without = f"; without {', '.join(unknown)}, of which nothing is known" if unknown else ""
         narrow = f" at the first widths of every layer, {narrowest:,.0f} at the last" if plan.candidate_max > 1 else ""
         return f"about {widest:,.0f} cycles{narrow}: {basis}{without}"
+
+    @property
+    def worst_case(self) -> WorstCase | None:
+        """The dearest inference of the first model, if it decides for each input by more than a controller."""
+        return worst_case(self.plans[0])
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """Sentences on what deciding costs the first model: worst case, share of the heads, RAM of a second pass."""
+        worst = self.worst_case
+        if worst is None:
+            return ()
+        passes = "all heads and both passes" if worst.passes == 2 else "all heads"
+        said = [
+            f"worst case: {worst.most:,.0f} {worst.unit}, {passes}; {worst.most / worst.full:.3f} of a full inference"
+        ]
+        if worst.heads:
+            verdict = "within" if worst.heads_share <= HEADS_SHARE_MAX else "more than"
+            said.append(
+                f"all heads: {worst.heads_share:.2%} of a full inference, {verdict} the {HEADS_SHARE_MAX:.0%} they "
+                f"should take"
+            )
+        if self.second_pass is not None:
+            said.append(f"second pass: {self.second_pass:,} bytes of RAM are kept for it")
+        if self.tuned:
+            pairs = ", ".join(f"{cost:.3f} for {agreement:.3f}" for cost, agreement in self.tuned)
+            said.append(f"tuned settings, cost for agreement: {pairs}")
+        return tuple(said)
 
     @property
     def predicted(self) -> dict[str, Any]:
@@ -102,6 +135,7 @@ class FitReport(Shown):
             "spare": self.spare,
             "dial": self.dial,
             "estimate": self.estimate,
+            "decisions": list(self.decisions),
             "models": [
                 {
                     "name": plan.name,
@@ -129,6 +163,7 @@ class FitReport(Shown):
             ("cycles", self.estimate),
             ("arena, stack", f"{parts.buffers.arena:,} and {parts.stack:,} bytes"),
             ("dial", f"{self.dial[0]:.3f} to {self.dial[-1]:.3f}" if self.dial else "none"),
+            *(("decisions", sentence) for sentence in self.decisions),
         )
 
 
@@ -170,4 +205,10 @@ def plan(
         )
     graphs = graphs_of(model)
     plans = plans_for(graphs, target, optimize)
-    return FitReport(target, plans, predict(plans, check=False), graphs[0].dial_targets)
+    first = graphs[0]
+    kept = None
+    if first.second_pass:
+        without = replace(first, second_pass=False, tuned=())  # settings may ask for what it then lacks
+        kept = plans[0].arena_size - plans_for([without], target, optimize)[0].arena_size
+    tuned = tuple((point.cost, point.agreement) for point in first.tuned)
+    return FitReport(target, plans, predict(plans, check=False), first.dial_targets, tuned, kept)

@@ -86,6 +86,8 @@ class ProfileResult(Shown):
             *(() if first.cycles is None else ((str(first.cycles_model), f"{first.cycles:,.0f} for an inference"),)),
             ("BitOPs", f"{first.bitops_ratio:.3f} of 8x8"),
             ("width vectors", f"{len(first.width_vectors):,}"),
+            *((f"answered at {name}", f"{share:.1%}") for name, share in first.answered_at.items()),
+            *([("second passes", f"{first.second_passes:.1%}")] if first.second_passes is not None else []),
         )
 
 
@@ -115,8 +117,9 @@ def profile(
             the last project that the command ``export`` made here.
         data: A data set, of which the test part is run, a file or folder; or arrays ``x`` or ``(x, y)``. An array of
             type uint8 holds codes, any other the model's own units.
-        policy: ``"dynamic"``, ``"dynamic:0.4"`` (a target of the model's dial), ``"dial"`` (every point of it), one
-            pair, or a width vector.
+        policy: ``"dynamic"``, ``"dynamic:0.4"`` (a target of the model's dial, or the cost of a tuned setting),
+            ``"agree:0.995"`` (the agreement of one), ``"dial"`` (every point of it), one pair, a width vector, or a
+            ``Setting``.
         count: Number of samples, chosen at random, each class in proportion; None is all.
         seed: Of the choice.
         first: Take the first ``count`` samples instead.
@@ -156,7 +159,11 @@ def profile(
     project = device.project if isinstance(device, Device) else project_of(device)
     graph = given.model if given is not None else project.graph(model)
     dial = policy == "dial"
-    chosen = dial_policies(graph, "`policy` dial") if dial else (parse_policy(policy, graph),)
+    chosen: tuple[Policy, ...] = (policy,)
+    if dial:
+        chosen = dial_policies(graph, "`policy` dial")
+    else:
+        parse_policy(policy, graph)  # refuses what the model does not have, before anything runs
     if report is not None:
         page.make_folder(Path(report))
     asked = None

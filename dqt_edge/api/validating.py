@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from ..data.choose import SEED
 from ..errors import UsageError
-from ..graph import vector_text
-from ..graph.bitops import bitops
-from ..graph.interpreter import run
-from ..graph.policy import Policy, parse_policy, policy_text
+from ..graph.interpreter import joined, run
+from ..graph.points import Setting
+from ..graph.policy import Policy, parse_policy, policy_label
+from ..measure.decided import answered_at, choices_text, mean_bitops
 from ..system.show import Facts, Shown
 from ..tasks import Score, every_output, inputs_of, reals, task_of
 from ..tasks.kinds import Reconstruction
@@ -29,7 +27,10 @@ class Validation(Shown):
     Attributes:
         score: The figures of the model's task, with their intervals.
         bitops_ratio: Mean BitOPs, of everything at 8x8.
-        width_vectors: How often each width vector was chosen.
+        width_vectors: How often each width vector was chosen; a dash for a layer that did not run.
+        answered_at: Share of the samples that each decision point answered, by name, and the network's ``end``; empty
+            without decision points.
+        second_passes: Share of the samples that a second pass answered; None where no setting decided.
     """
 
     model: str
@@ -38,6 +39,8 @@ class Validation(Shown):
     score: Score
     bitops_ratio: float
     width_vectors: dict[str, int]
+    answered_at: dict[str, float] = field(default_factory=dict)
+    second_passes: float | None = None
 
     @property
     def accuracy(self) -> float | None:
@@ -56,6 +59,8 @@ class Validation(Shown):
             ("samples", f"{self.samples:,}"),
             ("BitOPs", f"{self.bitops_ratio:.3f} of 8x8"),
             ("width vectors", f"{len(self.width_vectors):,}"),
+            *((f"answered at {name}", f"{share:.1%}") for name, share in self.answered_at.items()),
+            *([("second passes", f"{self.second_passes:.1%}")] if self.second_passes is not None else []),
         )
 
 
@@ -98,26 +103,24 @@ def validate(
     task = task_of(graph)
     if samples.labels is None and task.name != Reconstruction.name:
         raise UsageError("there are no targets to judge by", where="parameter `data`", next_step="give (x, y)")
-    outputs, choices, total = [], [], len(samples.codes)
+    parts, total = [], len(samples.codes)
     step = total if graph.states else BATCH  # a stream is one run
     for start in range(0, total, step):
-        found = run(graph, samples.codes[start : start + step], settled)
-        outputs.append(every_output(found))
-        choices.append(found.choices)
-        progress(f"answers at {policy_text(settled)}", min(start + step, total), total)
-    chosen = np.concatenate(choices)
+        parts.append(run(graph, samples.codes[start : start + step], settled))
+        progress(f"answers at {policy_label(policy, settled)}", min(start + step, total), total)
+    found = joined(parts)
     real = inputs_of(graph, samples.codes, samples.real)
-    score = task.score(reals(graph, np.concatenate(outputs)), samples.labels, real)
+    score = task.score(reals(graph, every_output(found)), samples.labels, real)
     assert score is not None
-    vectors = Counter(
-        vector_text([layer.options[k] for layer, k in zip(graph.adaptive, row, strict=True)]) or "fixed"
-        for row in chosen
-    )
+    vectors = Counter(choices_text(graph, row) for row in found.choices)
+    by_setting = isinstance(settled, Setting)
     return Validation(
         graph.name,
-        policy_text(settled),
+        policy_label(policy, settled),
         total,
         score,
-        float(bitops(graph, chosen).mean()),
+        mean_bitops(graph, found, settled),
         dict(vectors.most_common()),
+        answered_at(graph, found.points) if by_setting else {},
+        float((found.passes == 2).mean()) if by_setting else None,
     )

@@ -95,6 +95,8 @@ def check(checkpoint: Path, board: str, optimize: Literal["speed", "flash", "ram
     if report.dial:
         click.echo(f"dial: {len(report.dial)} points, {report.dial[0]:.3f} to {report.dial[-1]:.3f} of the 8x8 BitOPs")
     click.echo(report.estimate)
+    for sentence in report.decisions:
+        click.echo(sentence)
     click.echo(f"code sizes: {footprint.basis}")
     report.require_fit()
     click.echo(f"{plan.name} fits {report.board.id}")

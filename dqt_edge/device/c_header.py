@@ -39,7 +39,13 @@ def messages_header() -> str:
         f"#define DQT_FEATURE_STATES 0x{messages.FEATURE_STATES:02X}u",
         f"#define DQT_FEATURE_CHECKED 0x{messages.FEATURE_CHECKED:02X}u",
         f"#define DQT_FEATURE_DAMAGED 0x{messages.FEATURE_DAMAGED:02X}u",
+        f"#define DQT_FEATURE_SETTINGS 0x{messages.FEATURE_SETTINGS:02X}u",
+        f"#define DQT_FEATURE_SECOND_PASS 0x{messages.FEATURE_SECOND_PASS:02X}u",
         f"#define DQT_RUN_START 0x{messages.RUN_START:02X}u",
+        f"#define DQT_SETTING_WIDTHS 0x{messages.SETTING_WIDTHS:02X}u",
+        f"#define DQT_SETTING_BIAS 0x{messages.SETTING_BIAS:02X}u",
+        f"#define DQT_SETTING_STOPS 0x{messages.SETTING_STOPS:02X}u",
+        f"#define DQT_SETTING_AGAIN_MAX {messages.SETTING_AGAIN_MAX}u",
     ]
     for record in (_FRAME, *messages.RECORDS):
         lines += ["", *_record(record)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import struct
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -16,9 +16,11 @@ from ..errors import (
     UsageError,
     WrongModelError,
 )
+from ..graph.points import Setting
 from .link import Link, Patience
-from .messages import RUN, RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, Nak, RunPolicy, Type
+from .messages import RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, Nak, Type
 from .replies import BadReply, DeviceInfo, Inference, Refusal, Stats, parse_hello, parse_result, parse_stats
+from .requests import Request, Tuned
 from .transport import Transport
 from .upload import Upload
 
@@ -70,6 +72,7 @@ class Client:
         self._link = Link(transport, self._timeouts.quiet)
         self._info: DeviceInfo | None = None
         self._restarts = 0
+        self._input_crc = 0
 
     def __enter__(self) -> Client:
         return self
@@ -142,6 +145,7 @@ class Client:
                 where=self._transport.name,
                 next_step="use data of the shape that the model was trained on",
             )
+        self._input_crc = zlib.crc32(codes)
         Upload(self._link, info, Patience("load", self._timeouts.load, self._retries.load), codes).run()
 
     def run(
@@ -149,6 +153,7 @@ class Client:
         choices: Sequence[int] | None = None,
         *,
         bias: Sequence[int] | None = None,
+        setting: Setting | Tuned | None = None,
         counts: bool = False,
         checksums: bool = False,
         start: bool = False,
@@ -158,17 +163,20 @@ class Client:
         Args:
             choices: Candidate index of each adaptive layer; None: the device's controller decides.
             bias: Added to the controller's logits before it decides, int32, one for each candidate; None: nothing.
+            setting: Decides instead of both; a device whose model has tuned settings can be asked for one of those.
             counts: Ask for counter ticks of each layer.
             checksums: Ask for a CRC-32 of each layer's output.
             start: Begin a new stream: states become what they are before the first inference. Must be true of the first
                 inference of a model with states; says nothing to one without.
 
         Raises:
-            UsageError: ``choices`` has not one entry for each adaptive layer, or ``bias`` not one for each candidate.
-            RefusedError: INPUT_INCOMPLETE: no complete input was loaded, or the device restarted since. NO_STREAM: no
-                stream was begun, or the device restarted since.
+            UsageError: ``choices`` has not one entry for each adaptive layer, ``bias`` not one for each candidate, or
+                the setting is none of the model's.
+            RefusedError: INPUT_INCOMPLETE: no complete input was loaded, or the device restarted since. OTHER_INPUT:
+                what lies there is not what this client loaded last. NO_STREAM: no stream was begun, or the device
+                restarted since.
         """
-        outcome = self._run(choices, bias, counts, checksums, start)
+        outcome = self._run(_request(choices, bias, setting, counts, checksums, start))
         if isinstance(outcome, Refusal):
             raise self._link.refused(Type.RUN, outcome)
         return outcome
@@ -179,6 +187,7 @@ class Client:
         choices: Sequence[int] | None = None,
         *,
         bias: Sequence[int] | None = None,
+        setting: Setting | Tuned | None = None,
         counts: bool = False,
         checksums: bool = False,
         start: bool = False,
@@ -189,6 +198,7 @@ class Client:
             LostStreamError: No stream was begun; or in the middle of one the device restarted, or an answer was lost
                 for good, so that its states are gone or not known. Begin a new stream.
         """
+        request = _request(choices, bias, setting, counts, checksums, start)
         trouble: DeviceError | None = None
         again = start or not self.info.has_states
         for attempt in range(self._retries.sample):
@@ -201,7 +211,7 @@ class Client:
                 trouble = error
                 continue
             try:
-                outcome = self._run(choices, bias, counts, checksums, start)
+                outcome = self._run(request)
             except (SilentDeviceError, ProtocolError) as error:
                 if not again:
                     raise self._lost_stream() from error
@@ -212,7 +222,7 @@ class Client:
             if outcome.code == Nak.NO_STREAM and not again:
                 raise self._lost_stream()
             trouble = self._link.refused(Type.RUN, outcome)
-            if outcome.code != Nak.INPUT_INCOMPLETE:
+            if outcome.code not in (Nak.INPUT_INCOMPLETE, Nak.OTHER_INPUT):
                 break
         assert trouble is not None, "at least one try"
         raise trouble
@@ -227,29 +237,15 @@ class Client:
         self._link.settle(self._timeouts.restart)
         return self.hello()
 
-    def _run(
-        self, choices: Sequence[int] | None, bias: Sequence[int] | None, counts: bool, checksums: bool, start: bool
-    ) -> Inference | Refusal:
+    def _run(self, request: Request) -> Inference | Refusal:
         info = self.info
-        biases = _biases(bias, info.candidates, given=choices is not None)
-        wanted = info.adaptive if choices is not None else 0
-        vector = list(choices or ())
-        if len(vector) != wanted or not all(0 <= choice <= 0xFF for choice in vector):
-            raise UsageError(
-                f"the choices {vector} do not fit the model, which has {info.adaptive} adaptive layers",
-                where="choices",
-                next_step="give one candidate index for each adaptive layer",
-            )
-        policy = RunPolicy.CONTROLLER if choices is None else RunPolicy.VECTOR
-        flags = RUN_COUNTS * counts | RUN_CHECKSUMS * checksums | RUN_START * start
-        tail = bytes(vector) if choices is not None else struct.pack(f"<{len(biases)}i", *biases)
-        payload = RUN.pack(policy=policy, flags=flags, count=len(vector) or len(biases)) + tail
+        payload = request.payload(info, self._input_crc)
         patience = Patience("run", self._timeouts.run, self._retries.run)
         answer = self._link.request(Type.RUN, payload, patience)
         if isinstance(answer, Refusal):
             return answer
         try:
-            return parse_result(answer, info, policy, flags)
+            return parse_result(answer, info, request.policy, request.flags)
         except BadReply as error:
             raise self._link.nonsense(str(error)) from error
 
@@ -288,13 +284,14 @@ class Client:
         )
 
 
-def _biases(bias: Sequence[int] | None, candidates: int, *, given: bool) -> list[int]:
-    """Checked biases of a RUN: none, or one for each candidate. ``given``: the widths are, so a bias is refused."""
-    found = list(bias or ())
-    if bias is not None and (given or len(found) != candidates or not all(-(2**31) <= b < 2**31 for b in found)):
-        raise UsageError(
-            f"the biases {found} do not fit the model, whose controller chooses among {candidates} candidates",
-            where="bias",
-            next_step="give one 32-bit integer for each candidate, and no widths beside them",
-        )
-    return found
+def _request(
+    choices: Sequence[int] | None,
+    bias: Sequence[int] | None,
+    setting: Setting | Tuned | None,
+    counts: bool,
+    checksums: bool,
+    start: bool,
+) -> Request:
+    flags = RUN_COUNTS * counts | RUN_CHECKSUMS * checksums | RUN_START * start
+    vector = None if choices is None else tuple(choices)
+    return Request(vector, None if bias is None else tuple(bias), setting, flags)

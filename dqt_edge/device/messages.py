@@ -10,7 +10,8 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-PROTOCOL = 1
+PROTOCOL = 2
+"""1 had no settings, and a RUN did not say which input it meant."""
 HEADER = struct.Struct("<BBHH")
 CRC_SIZE = 4
 PAYLOAD_MAX = 0xFFFF
@@ -52,13 +53,20 @@ class Nak(IntEnum):
     FAILED = 10
     NO_STREAM = 11
     DAMAGED = 12
+    OTHER_INPUT = 13
+    NO_SETTINGS = 14
+    BAD_SETTING = 15
+    NO_TUNED = 16
 
 
 class RunPolicy(IntEnum):
-    """Who chooses the widths."""
+    """What decides how the input is computed."""
 
     CONTROLLER = 0
     VECTOR = 1
+    SETTING = 2
+    COST = 3
+    AGREEMENT = 4
 
 
 RUN_COUNTS = 0x01
@@ -100,6 +108,10 @@ FEATURE_CHECKED = 0x04
 """The device knows a CRC of its whole image, and has just compared it."""
 FEATURE_DAMAGED = 0x08
 """The image, or the weights of the model that is served, are not what was built. It refuses every RUN."""
+FEATURE_SETTINGS = 0x10
+"""Feature of a model: it has decision points, a second pass or tuned settings, and runs settings."""
+FEATURE_SECOND_PASS = 0x20
+"""Feature of a model: it can compute an input once more."""
 
 HELLO_REPLY = Record(
     "hello_reply",
@@ -112,13 +124,17 @@ HELLO_REPLY = Record(
         ("max_payload", "u16"),
         ("features", "u8"),
         ("models", "u8"),
+        ("points", "u8"),
+        ("tuned", "u8"),
+        ("reserved", "u16"),
         ("input_size", "u32"),
         ("output_size", "u32"),
         ("board", "bytes16"),
         ("model", "bytes32"),
     ),
 )
-"""``layers`` counts all executed layers, the controller's included; ``window`` is how many LOADs may be unanswered.
+"""``layers`` counts all layers, the controller's included, and behind them those of decision points. ``points`` and
+``tuned`` are how many decision points and tuned settings there are. ``window`` is how many LOADs may be unanswered.
 ``features`` is a sum of ``FEATURE_...``. ``models`` is how many models the image holds; the rest describes the one that
 is served. Firmware that serves one model only may say 0."""
 
@@ -132,9 +148,26 @@ behind what has been received."""
 LOAD_REPLY = Record("load_reply", (("received", "u32"),))
 """How many bytes of the input have been received without a gap."""
 
-RUN = Record("run", (("policy", "u8"), ("flags", "u8"), ("count", "u16")))
-"""Followed by candidate indices (u8), one for each adaptive layer, under the VECTOR policy. Under the CONTROLLER policy
-by biases (int32), one for each candidate, to add to the logits; or by nothing. ``count`` is how many."""
+RUN = Record("run", (("policy", "u8"), ("flags", "u8"), ("count", "u16"), ("input_crc", "u32")))
+"""``input_crc`` is the CRC-32 of the inputs that are meant, one behind another; if others were loaded, nothing runs.
+
+Followed by candidate indices (u8), one for each adaptive layer, under the VECTOR policy. Under the CONTROLLER policy by
+biases (int32), one for each candidate, to add to the logits; or by nothing. ``count`` is how many. Under the SETTING
+policy by a SETTING; ``count`` is the number of decision points. Under COST and AGREEMENT by nothing; ``count`` is the
+tuned setting's cost at most, or agreement at least, in thousandths."""
+
+SETTING = Record("setting", (("again", "u16"), ("parts", "u8"), ("reserved", "u8")))
+"""Followed by exits u32[points] and widen u32[points]; then, by ``parts``, stops u32[words of 32 classes], bias
+int32[candidates], widths u8[adaptive]."""
+
+SETTING_WIDTHS = 0x01
+"""Part of a SETTING: widths to begin with; else the controller chooses."""
+SETTING_BIAS = 0x02
+"""Part of a SETTING: biases for the controller's logits."""
+SETTING_STOPS = 0x04
+"""Part of a SETTING: which classes may be answered early, class c as bit c % 32 of word c // 32; else all may."""
+SETTING_AGAIN_MAX = 256
+"""Largest ``again`` of a SETTING: every answer is computed once more."""
 
 BIAS_SIZE = 4
 """Bytes of a bias in a RUN."""
@@ -146,21 +179,30 @@ RESULT = Record(
         ("flags", "u8"),
         ("adaptive", "u16"),
         ("layers", "u16"),
-        ("reserved", "u16"),
+        ("point", "u8"),
+        ("passes", "u8"),
         ("output_size", "u32"),
+        ("margin", "u32"),
         ("total", "u64"),
     ),
 )
 """Followed by choices u8[adaptive], outputs u8[output_size] one behind another, then by flags counts u64[layers],
 checksums u32[layers].
 
-``total`` is the counter difference over the whole inference. A layer that did not run has count 0 and checksum 0."""
+``total`` is the counter difference over the whole inference. A layer that did not run has count 0 and checksum 0; one
+that ran twice the sum of both counts and the second checksum. ``point`` is the decision point that answered, or the
+number of points if the network's end did; ``passes`` 1 or 2; ``margin`` that of the point that answered, at the
+network's end of the first pass. Policies without a setting give 0 for it. A choice of 255 is a layer that did not run.
+"""
+
+NOT_RUN = 0xFF
+"""Choice of an adaptive layer that did not run, behind an early answer."""
 
 STATS_REPLY = Record("stats_reply", (("runs", "u32"), ("bad_frames", "u32"), ("naks", "u32"), ("stack_used", "u32")))
 
 NAK = Record("nak", (("code", "u8"), ("request", "u8"), ("reserved", "u16"), ("detail", "u32")))
 
-RECORDS = (HELLO_REPLY, SELECT, LOAD, LOAD_REPLY, RUN, RESULT, STATS_REPLY, NAK)
+RECORDS = (HELLO_REPLY, SELECT, LOAD, LOAD_REPLY, RUN, SETTING, RESULT, STATS_REPLY, NAK)
 
 
 def result_size(adaptive: int, layers: int, output_size: int) -> int:

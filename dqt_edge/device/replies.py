@@ -10,11 +10,14 @@ from .messages import (
     FEATURE_CHECKED,
     FEATURE_CONTROLLER,
     FEATURE_DAMAGED,
+    FEATURE_SECOND_PASS,
+    FEATURE_SETTINGS,
     FEATURE_STATES,
     HELLO_REPLY,
     LOAD,
     LOAD_REPLY,
     NAK,
+    NOT_RUN,
     PROTOCOL,
     RESULT,
     RUN_CHECKSUMS,
@@ -24,6 +27,9 @@ from .messages import (
     Record,
     RunPolicy,
 )
+
+HELLO_LEAST = 68
+"""Bytes of the shortest HELLO_REPLY of any protocol."""
 
 
 class BadReply(ValueError):  # noqa: N818 - never reaches a user: the client makes it a ProtocolError
@@ -36,7 +42,8 @@ class DeviceInfo:
 
     ``input_size`` and ``output_size`` are bytes of all inputs and of all outputs. ``models`` is how many models its
     image holds; see :meth:`Client.expect`. ``checked``: the device compared the CRC of its whole image, else
-    that of the weights. ``damaged``: it differs, and every RUN is refused.
+    that of the weights. ``damaged``: it differs, and every RUN is refused. ``runs_settings``: the model has ``points``
+    decision points, ``tuned`` settings of its own, or a second pass, and takes a Setting.
     """
 
     board: str
@@ -53,6 +60,10 @@ class DeviceInfo:
     has_states: bool = False
     checked: bool = False
     damaged: bool = False
+    runs_settings: bool = False
+    has_second_pass: bool = False
+    points: int = 0
+    tuned: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,10 +86,14 @@ class Inference:
 
     Attributes:
         output: Output codes, uint8, of several outputs one behind another.
-        choices: Index of the candidate at which each adaptive layer ran.
-        counts: Counter ticks of each layer as executed, 0 where it did not run; None if not asked for.
+        choices: Index of the candidate at which each adaptive layer ran, in the first pass; -1 where it did not run.
+        counts: Counter ticks of each layer by its number on the device (``Graph.device_numbers``), 0 where it did not
+            run, of both passes together; None if not asked for.
         total: Counter ticks of the whole inference. See :func:`in_units`.
-        checksums: CRC-32 of each layer's output, 0 where it did not run; None if not asked for.
+        checksums: CRC-32 of each layer's output when it last ran, by number, 0 where it did not; None if not asked for.
+        point: Decision point that answered; their number, if the network's end did.
+        passes: 1 or 2.
+        margin: Of the point that answered; at the network's end, of the first pass. 0 where no setting decided.
     """
 
     output: bytes
@@ -86,6 +101,9 @@ class Inference:
     counts: tuple[int, ...] | None
     total: int
     checksums: tuple[int, ...] | None
+    point: int = 0
+    passes: int = 1
+    margin: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,9 +127,10 @@ def in_units(ticks: int, counter: Counter) -> int:
 
 def parse_hello(payload: bytes) -> DeviceInfo:
     """HELLO_REPLY; raises BadReply."""
+    spoken = int.from_bytes(payload[:2], "little")  # before its size, which differs between protocols
+    if len(payload) >= HELLO_LEAST and spoken != PROTOCOL:
+        raise BadReply(f"it speaks protocol {spoken}, this program speaks {PROTOCOL}")
     found = _record(HELLO_REPLY, payload)
-    if found["protocol"] != PROTOCOL:
-        raise BadReply(f"it speaks protocol {found['protocol']}, this program speaks {PROTOCOL}")
     if found["window"] < 1 or found["max_payload"] <= LOAD.layout.size or found["input_size"] < 1:
         raise BadReply("its HELLO states limits that no device can have")
     values = HELLO_REPLY.unpack(payload)
@@ -136,6 +155,10 @@ def parse_hello(payload: bytes) -> DeviceInfo:
         has_states=bool(found["features"] & FEATURE_STATES),
         checked=bool(found["features"] & FEATURE_CHECKED),
         damaged=bool(found["features"] & FEATURE_DAMAGED),
+        runs_settings=bool(found["features"] & FEATURE_SETTINGS),
+        has_second_pass=bool(found["features"] & FEATURE_SECOND_PASS),
+        points=found["points"],
+        tuned=found["tuned"],
     )
 
 
@@ -164,14 +187,20 @@ def parse_result(payload: bytes, info: DeviceInfo, policy: RunPolicy, flags: int
     if len(payload) != layout.size:
         raise BadReply(f"its RESULT has {len(payload)} bytes, not {layout.size}")
     _, choices, output, *numbers = layout.unpack(payload)
-    if any(choice >= info.candidates for choice in choices):
+    point, passes = found["point"], found["passes"]
+    if point > info.points or passes not in (1, 2) or (passes == 2 and not info.has_second_pass):
+        raise BadReply(f"it answered at point {point} in pass {passes}, which does not exist")
+    if any(choice >= info.candidates and (choice != NOT_RUN or point == info.points) for choice in choices):
         raise BadReply("it chose a candidate that does not exist")
     return Inference(
         output=output,
-        choices=tuple(choices),
+        choices=tuple(-1 if choice == NOT_RUN else choice for choice in choices),
         counts=tuple(numbers[:counted]) if counted else None,
         total=found["total"],
         checksums=tuple(numbers[counted:]) if summed else None,
+        point=point,
+        passes=passes,
+        margin=found["margin"],
     )
 
 

@@ -187,6 +187,8 @@ class _Runner:
 
 
 def _margins(values: Integers) -> Integers:
-    """The largest less the second of each row."""
+    """The largest less the second of each row; of a single code itself."""
+    if values.shape[1] == 1:
+        return values[:, 0]
     ordered = np.partition(values, -2, axis=1)
     return np.asarray(ordered[:, -1] - ordered[:, -2])

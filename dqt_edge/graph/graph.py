@@ -182,6 +182,14 @@ class Graph(Shown):
         return frozenset(layer.name for layers in (own, *(p.layers for p in self.points)) for layer in layers)
 
     @property
+    def device_numbers(self) -> tuple[int, ...]:
+        """For each of ``all_layers`` its number on a device, which counts the layers of heads behind all others."""
+        heads = {layer.name for point in self.points for layer in point.layers}
+        names = [layer.name for layer in self.all_layers]
+        ordered = sorted(range(len(names)), key=lambda i: names[i] in heads)
+        return tuple(number for _, number in sorted(zip(ordered, range(len(names)), strict=True)))
+
+    @property
     def second_pass_start(self) -> int:
         """Index, in ``layers``, of the first that a second pass runs: the first adaptive one."""
         first = self.adaptive[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,10 +89,12 @@ def run(
         kept = {state.read: live[state.write] for state in graph.states}
     if len(parts) == 1:
         return parts[0]
-    return _joined(parts)
+    return joined(parts)
 
 
-def _joined(parts: list[Result]) -> Result:
+def joined(parts: Sequence[Result]) -> Result:
+    """One result of several batches of samples."""
+
     def join(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         return np.concatenate(arrays)
 

@@ -32,6 +32,8 @@ WATCH = NEVER - 1
 """Another one: two logits differ by less, see ``checks``. But the head runs, and its margin is told."""
 AGAIN_MAX = 256
 """A threshold for the second pass that no margin of two codes reaches: every answer is computed again."""
+STOP_BITS = 32
+"""Classes in a word of :func:`stop_words`."""
 STEPS = 1000
 """Costs and agreements are compared in whole parts of this size."""
 
@@ -128,6 +130,16 @@ def full_setting(graph: Graph) -> Setting:
     return Setting(widest_choices(graph), (WATCH,) * count, (0,) * count)
 
 
+def stop_words(stops: Sequence[int] | None, classes: int) -> tuple[int, ...] | None:
+    """Classes that may be answered early as the bits of words, class 0 the lowest; None for all."""
+    if stops is None:
+        return None
+    words = [0] * -(-classes // STOP_BITS)
+    for stop in stops:
+        words[stop // STOP_BITS] |= 1 << stop % STOP_BITS
+    return tuple(words)
+
+
 Refuse = Callable[[str], None]
 
 
@@ -139,6 +151,8 @@ def check_setting(
     def refuse(reason: str) -> None:
         raise error(reason, where=f"setting of graph {graph.name!r}", next_step="tune the model again")
 
+    if graph.states or len(graph.outputs) > 1:
+        refuse("settings are for models with one output and without states")
     _check_widths(graph, setting, refuse)
     count = len(graph.points)
     for what, thresholds in (("exits", setting.exits), ("widen", setting.widen)):

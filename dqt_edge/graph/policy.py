@@ -206,6 +206,11 @@ def policy_text(policy: Policy) -> str:
     return str(policy) if isinstance(policy, str | Dynamic | Setting) else vector_text(policy) or "fixed"
 
 
+def policy_label(given: Policy, settled: Settled) -> str:
+    """What to call a policy in a report: a setting by the text that named it."""
+    return given if isinstance(given, str) and isinstance(settled, Setting) else policy_text(settled)
+
+
 def _thousandths(text: str, where: str) -> int:
     """``0.4`` as 400; raises UsageError for anything but a number from 0 to 1 with up to three decimals."""
     match = re.fullmatch(r"(\d)?(?:\.(\d{1,3}))?", text, re.ASCII)

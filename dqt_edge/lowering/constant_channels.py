@@ -40,9 +40,10 @@ def settled(graph: Graph) -> Graph:
         deciding = cast("tuple[Dense, ...]", tuple(_settled(layer, tensors) for layer in controller.layers))
         if deciding != controller.layers:
             controller = replace(controller, layers=deciding)
-    if layers == graph.layers and controller is graph.controller:
+    points = tuple(replace(p, layers=tuple(_settled(layer, tensors) for layer in p.layers)) for p in graph.points)
+    if layers == graph.layers and controller is graph.controller and points == graph.points:
         return graph
-    return replace(graph, layers=layers, controller=controller)
+    return replace(graph, layers=layers, controller=controller, points=points)
 
 
 def _settled(layer: Layer, tensors: dict[str, Tensor]) -> Layer:

@@ -130,7 +130,7 @@ def _place(graph: Graph, ways: Mapping[str, tuple[Choice, ...]], taken: Mapping[
         rules = {} if layer.output in views else choice.overlaps(layer, tensors)
         steps.append(_seen_through(views, arena.Step(layer.inputs, layer.output, rules, choice.scratch)))
     reads, writes = [state.read for state in graph.states], [state.write for state in graph.states]
-    given, wanted = [*graph.inputs, *reads], [*graph.outputs, *reads, *writes]
+    given, wanted = [*graph.inputs, *reads], [*graph.outputs, *reads, *writes, *graph.kept_for_second_pass]
     placement = arena.place(sizes, steps, given, [views.get(name, name) for name in wanted])
     offsets = {**placement.offsets, **{name: placement.offsets[whole] for name, whole in views.items()}}
     return MemoryPlan(chosen, replace(placement, offsets=offsets), sizes, views)

@@ -27,6 +27,7 @@ def along_rows(graph: Graph) -> Graph:
         tensors=tuple(replace(t, shape=_exchanged(t.shape)) for t in graph.tensors),
         layers=tuple(_turned(layer) for layer in graph.layers),
         controller=controller,
+        points=tuple(replace(point, layers=tuple(map(_turned, point.layers))) for point in graph.points),
     )
 
 

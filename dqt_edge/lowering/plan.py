@@ -22,6 +22,7 @@ from .kernels.descriptors import output_shape
 from .kernels.kernel import Choice, Context
 from .memory import Region, fullest, plan_memory
 from .orient import along_rows
+from .points import PlannedPoints, planned_points
 from .record import Record
 from .records import Proof
 from .terminal import Terminal
@@ -41,7 +42,10 @@ class PlannedLayer:
         proofs: For each candidate, what is proved of the weights at its width.
         scratch: Bytes of scratch that the kernel clobbers.
         bound: Largest accumulator magnitude, 0 for layers without one.
+        number: By which a hook and a device know it: the network's layers and the controller's in the order of
+            execution, behind them those of all heads.
         cycles: Estimated for each candidate on the board's core; None where they are not known.
+        point: Name of the decision point to whose head it belongs.
     """
 
     name: str
@@ -58,7 +62,9 @@ class PlannedLayer:
     scratch: int
     bound: int
     weight_bytes: int
+    number: int = 0
     cycles: tuple[float | None, ...] = ()
+    point: str | None = None
 
     @property
     def symbol(self) -> str:
@@ -102,6 +108,7 @@ class Plan:
     """A graph lowered for a board. Offsets and sizes in bytes.
 
     Attributes:
+        layers: In the order of execution, those of heads behind the layers that they read.
         inputs, outputs: As the model's user sees them, the first ones first.
         states: What is copied in the arena behind each inference.
         classes: Class names, one for each output code, or none.
@@ -111,8 +118,9 @@ class Plan:
         scratch_size: Scratch of the layer during which the arena is fullest.
         peak: Name of that layer.
         peak_regions: What lies in the arena then.
-        decide_at: Index of the layer behind which the controller has decided; None without a controller.
+        decide_at: Number of the layer behind which the controller has decided; None without a controller.
         logits: Offset of the controller's logits; 0 without a controller.
+        points: What decides for each input; None if nothing but a controller does.
         offsets: By tensor name.
     """
 
@@ -134,9 +142,15 @@ class Plan:
     dial_targets: str | None = None
     dial_biases: str | None = None
     dial_count: int = 0
+    points: PlannedPoints | None = None
     offsets: Mapping[str, int] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     yes_from: int | None = None
+
+    @property
+    def network(self) -> tuple[PlannedLayer, ...]:
+        """The layers that ``dqt_run()`` knows: all but those of heads."""
+        return tuple(layer for layer in self.layers if layer.point is None)
 
     @property
     def tensors_size(self) -> int:
@@ -185,11 +199,12 @@ class Plan:
 
     @property
     def table_size(self) -> int:
-        """Bytes of all descriptors in flash: of layers, inputs, outputs and states."""
+        """Bytes of all descriptors in flash: of layers, inputs, outputs, states and decision points."""
         widths = sum(map(len, self.width_tables.values())) * records.Width.byte_size()
         places = (len(self.inputs) + len(self.outputs)) * records.Place.byte_size()
         states = len(self.states) * records.State.byte_size()
-        return widths + places + states + sum(layer.table_size for layer in self.layers)
+        points = 0 if self.points is None else self.points.table_size
+        return widths + places + states + points + sum(layer.table_size for layer in self.layers)
 
     def estimated_cycles(self, candidate: int | None = None) -> float:
         """Estimated cycles of an inference, the controller included, without layers of which they are not known.
@@ -236,6 +251,8 @@ def make_plan(
     context = Context({t.name: t for t in graph.tensors}, memory.placement.offsets, constants)
     controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
     adaptive = {layer.name for layer in graph.adaptive}
+    numbers = dict(zip((layer.name for layer in graph.all_layers), graph.device_numbers, strict=True))
+    heads = {layer.name: point.name for point in graph.points for layer in point.layers}
     layers = []
     for layer in graph.all_layers:
         layers.append(
@@ -246,6 +263,8 @@ def make_plan(
                 shape=shapes.get(layer.output, output_shape(layer, context.tensors)),
                 adaptive=layer.name in adaptive,
                 controller=layer.name in controller,
+                number=numbers[layer.name],
+                point=heads.get(layer.name),
                 macs=graph.macs(layer),
                 cpu=board.cpu,
             )
@@ -253,7 +272,7 @@ def make_plan(
     decide_at, logits = None, 0
     if graph.controller is not None:
         last = graph.controller.layers[-1]
-        decide_at = next(i for i, planned in enumerate(layers) if planned.name == last.name)
+        decide_at = numbers[last.name]
         logits = memory.placement.offsets[last.output]
     placement = memory.placement
     at, regions = fullest(memory, tuple(layer.name for layer in layers))
@@ -265,6 +284,7 @@ def make_plan(
         biases = np.array([point.bias for point in dial], np.int32)
         dial_targets = constants.add("dial", "targets", targets, "targets of the dial, thousandths of all at 8x8")
         dial_biases = constants.add("dial", "biases", biases, "biases of the dial, [target][candidate]")
+    points = planned_points(graph, layers, placement.offsets, constants)
     return Plan(
         name=graph.name,
         model_hash=model_hash(given),
@@ -286,6 +306,7 @@ def make_plan(
         dial_targets=dial_targets,
         dial_biases=dial_biases,
         dial_count=len(dial),
+        points=points,
         offsets=placement.offsets,
     )
 
@@ -314,6 +335,8 @@ def _planned(
     shape: Shape,
     adaptive: bool,
     controller: bool,
+    number: int,
+    point: str | None,
     macs: int,
     cpu: Cpu,
 ) -> PlannedLayer:
@@ -340,5 +363,7 @@ def _planned(
         scratch=choice.scratch,
         bound=described.bound,
         weight_bytes=sum(constant.values.nbytes for constant in context.constants.found[first:]),
+        number=number,
         cycles=estimated(choice, layer, context.tensors, cpu),
+        point=point,
     )

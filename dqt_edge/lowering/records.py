@@ -321,6 +321,60 @@ class Concatenation(Record):
     rows: U32
 
 
+@dataclass(frozen=True)
+class Setting(Record):
+    """What decides how an input is computed; None for widths that a controller chooses, for no bias, all classes."""
+
+    c_type = "dqt_setting"
+    widths: OptionalAddress
+    bias: OptionalAddress
+    exits: OptionalAddress
+    widen: OptionalAddress
+    stops: OptionalAddress
+    again: U32
+
+
+@dataclass(frozen=True)
+class Tuned(Record):
+    """A setting with its cost and agreement in thousandths."""
+
+    c_type = "dqt_tuned"
+    setting: Setting
+    cost: U16
+    agreement: U16
+
+
+@dataclass(frozen=True)
+class Point(Record):
+    """A decision point: its head, and where it lies in the network."""
+
+    c_type = "dqt_point"
+    layers: Symbol
+    logits: U32
+    layer_count: U16
+    before: U16
+    first: U16
+    reserved: U16 = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
+class Points(Record):
+    """All that a model decides by."""
+
+    c_type = "dqt_points"
+    model: Symbol
+    list: Annotated[str | None, Member(POINTER)]
+    tuned: Annotated[str | None, Member(POINTER)]
+    widest: OptionalAddress
+    second: Annotated[int | None, Member("uint32_t")]
+    layer_count: U16
+    count: U8
+    tuned_count: U8
+
+
+POINT_RECORDS: tuple[type[Record], ...] = (Setting, Tuned, Point, Points)
+"""Structures of ``dqt.h`` and ``dqt_tables.h`` that a model with decision points has besides."""
+
 RECORDS: tuple[type[Record], ...] = (
     Width,
     Place,

@@ -21,9 +21,12 @@ from ..device.client import Client
 from ..device.qemu import QemuTransport
 from ..device.replies import Inference, in_units
 from ..errors import MismatchError, ToolchainError
+from ..graph import Graph
+from ..graph.points import Setting
 from ..project.manifest import Project
 from ..system import elf
 from ..system.tools import find_tool, run
+from .asking import execution
 from .cycles.histogram import Histogram
 
 SOURCE = Path(__file__).parent / "native" / "count_plugin.c"
@@ -56,7 +59,10 @@ class Visit:
 
 @dataclass(frozen=True)
 class Counts:
-    """Instructions of one inference, and of each of its layers, as the plugin saw them; 0: the layer did not run."""
+    """Instructions of one inference, and of each of its layers, as the plugin saw them; 0: the layer did not run.
+
+    Layers are in the order of their numbers on the device, see ``Graph.device_numbers``.
+    """
 
     total: int
     layers: tuple[int, ...]
@@ -162,6 +168,7 @@ class CountedDevice:
         histogram: Count every address too.
         options: Further arguments of QEMU.
         model_hash: Of the model to run; None is the project's first.
+        graph: The same model, needed to run settings: it says in which order layers run.
 
     Raises:
         WrongModelError: The image runs another model; or any error of QEMU and compiler.
@@ -174,7 +181,9 @@ class CountedDevice:
         histogram: bool = False,
         options: Sequence[str] = (),
         model_hash: bytes | None = None,
+        graph: Graph | None = None,
     ) -> None:
+        self._graph = graph
         self._board: Board = made.board
         self._file = CountFile(
             made.elf, [MARK], histogram=histogram, flash=made.board.flash, regions=made.board.regions("flash")
@@ -195,6 +204,7 @@ class CountedDevice:
         choices: tuple[int, ...] | None = None,
         *,
         bias: tuple[int, ...] | None = None,
+        setting: Setting | None = None,
         counts: bool = False,
         checksums: bool = False,
         start: bool = False,
@@ -205,31 +215,43 @@ class CountedDevice:
             MismatchError: Plugin and device count differently.
         """
         list(self._file.read())
-        answer = self.client.infer(codes, choices, bias=bias, counts=counts, checksums=checksums, start=start)
+        answer = self.client.infer(
+            codes, choices, bias=bias, setting=setting, counts=counts, checksums=checksums, start=start
+        )
         visits = list(self._file.read())
         self.counts = None
         if answer.counts is not None and not checksums:
-            self.counts = self._compare(answer, visits)
+            order = None
+            if setting is not None:
+                assert self._graph is not None, "a counted device needs the graph to run settings"
+                order = execution(self._graph, setting, answer.point, answer.passes)
+            self.counts = self._compare(answer, visits, order)
             self.history.append(self.counts)
         return answer
 
-    def _compare(self, answer: Inference, visits: list[Visit]) -> Counts:
-        """Intervals between visits are layers; a layer that did not run has no ticks and no visit."""
+    def _compare(self, answer: Inference, visits: list[Visit], order: Sequence[int] | None) -> Counts:
+        """Intervals between visits are layers; a layer that did not run has no ticks and no visit.
+
+        Args:
+            answer: The device's.
+            visits: The plugin's.
+            order: Numbers of the layers that ran, in order; None: those that have ticks, each once.
+        """
         ticks = answer.counts or ()
         timed = [in_units(t, self._board.counter) for t in ticks]
-        executed = [b.executed - a.executed for a, b in pairwise(visits)]
-        rest = iter(zip(executed, visits[1:], strict=True))
-        intervals = [next(rest, (-1, None)) if t else (0, None) for t in timed]
-        seen = [count for count, _ in intervals]
-        if seen != timed or next(rest, None) is not None or sum(seen) != in_units(answer.total, self._board.counter):
+        ran = [number for number, t in enumerate(timed) if t] if order is None else order
+        seen, histograms = [0] * len(timed), [list[Histogram]() for _ in timed]
+        for number, (a, b) in zip(ran, pairwise(visits), strict=False):
+            seen[number] += b.executed - a.executed
+            histograms[number].append(b.histogram)
+        total = in_units(answer.total, self._board.counter)
+        if len(visits) != len(ran) + 1 or seen != timed or sum(seen) != total:
             raise MismatchError(
                 f"the plugin counted {seen} instructions by layer, the device {timed}",
                 where=f"board {self._board.id!r}",
                 next_step="check counter and icount_shift in the board's file",
             )
-        return Counts(
-            sum(seen), tuple(seen), tuple(visit.histogram if visit else Histogram() for _, visit in intervals)
-        )
+        return Counts(sum(seen), tuple(seen), tuple(map(Histogram.total, histograms)))
 
     def close(self) -> None:
         """End QEMU; safe to repeat."""

@@ -89,7 +89,7 @@ def measure(
                     assert isinstance(client, CountedDevice)
                     rows.append(mean_cycles(model, client.history[-1:]))
             mean = np.array(rows, np.float64).mean(axis=0)
-            by_name = {layer.name: float(count) for layer, count in zip(plan.layers, mean, strict=True)}
+            by_name = {layer.name: float(mean[layer.number]) for layer in plan.layers}
             for layer, pair in zip(graph.adaptive, vector, strict=True):
                 counts[layer.name, pair] = by_name.pop(layer.name)
             fixed = sum(by_name.values())

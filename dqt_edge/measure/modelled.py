@@ -14,6 +14,7 @@ from ..errors import ToolchainError
 from ..graph import Graph
 from ..graph.policy import Policy
 from ..project.manifest import Project
+from .asking import by_layer
 from .counting import CountedDevice, Counts, build_plugin
 from .cycles.model import CycleModel, model_of, title, why_none
 from .session import Codes, Inferences, run_session
@@ -76,9 +77,9 @@ def modelled_cycles(made: Project, graph: Graph, model_hash: bytes, codes: Codes
     if reason is not None:
         return Modelled(reason, None)
     model = model_of(made.board.cpu.core, made.elf)
-    with CountedDevice(made, histogram=True, model_hash=model_hash) as device:
+    with CountedDevice(made, histogram=True, model_hash=model_hash, graph=graph) as device:
         run_session(device, graph, made.board, codes[:SAMPLES], None, policy)
-        layers = tuple(mean_cycles(model, device.history))
+        layers = tuple(by_layer(graph, mean_cycles(model, device.history)))
     return Modelled(title(model, made.board.flash), layers)
 
 
@@ -112,9 +113,10 @@ def modelled_each(
     if len(first) > PATHS_MAX:
         return f"the samples take {len(first)} paths through the network, and {PATHS_MAX} at most are modelled", None
     model = model_of(made.board.cpu.core, made.elf)
-    with CountedDevice(made, histogram=True, model_hash=model_hash) as device:
+    with CountedDevice(made, histogram=True, model_hash=model_hash, graph=graph) as device:
         again = run_session(device, graph, made.board, codes[first], None, policy).each
-        found = np.array([model.cycles(counts.histograms) for counts in device.history], np.float64)
+        each_layer = [by_layer(graph, model.cycles(counts.histograms)) for counts in device.history]
+        found = np.array(each_layer, np.float64)
     if again is None or (path_of(again) != paths[first]).any():
         return "alone, without the samples before them, some take another path through the network", None
     return title(model, made.board.flash), np.asarray(found[number.reshape(-1)], np.float64)
@@ -126,6 +128,6 @@ def path_of(each: Inferences) -> npt.NDArray[np.int64]:
 
 
 def mean_cycles(model: CycleModel, inferences: Sequence[Counts]) -> list[float]:
-    """Modelled cycles of each layer, the mean over some inferences."""
+    """Modelled cycles of each layer by its number on the device, the mean over some inferences."""
     found = np.array([model.cycles(counts.histograms) for counts in inferences])
     return [float(mean) for mean in found.mean(axis=0)]

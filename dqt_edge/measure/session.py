@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -13,12 +13,13 @@ import numpy.typing as npt
 
 from ..boards import Board
 from ..device.replies import in_units
-from ..graph import Dense, Graph, MacLayer, interpreter, vector_text
-from ..graph.bitops import bitops
-from ..graph.dial import Dynamic
-from ..graph.policy import Policy, Settled, parse_policy, policy_text
+from ..graph import Dense, Graph, MacLayer, interpreter
+from ..graph.points import Setting
+from ..graph.policy import Policy, Settled, parse_policy, policy_label
 from ..tasks import Score, every_output, inputs_of, reals, score_json, task_of
 from ..tasks.statistics import PerClass
+from .asking import asked_of, by_layer
+from .decided import answered_at, choices_text, decided, mean_bitops, told
 from .stream import Stream
 
 Codes = npt.NDArray[np.uint8]
@@ -37,6 +38,12 @@ class Answer(Protocol):
     def total(self) -> int: ...  # noqa: D102
     @property
     def checksums(self) -> tuple[int, ...] | None: ...  # noqa: D102
+    @property
+    def point(self) -> int: ...  # noqa: D102
+    @property
+    def passes(self) -> int: ...  # noqa: D102
+    @property
+    def margin(self) -> int: ...  # noqa: D102
 
 
 class Device(Protocol):
@@ -48,11 +55,12 @@ class Device(Protocol):
         choices: tuple[int, ...] | None = None,
         *,
         bias: tuple[int, ...] | None = None,
+        setting: Setting | None = None,
         counts: bool = False,
         checksums: bool = False,
         start: bool = False,
     ) -> Answer:
-        """Run one sample; ``choices`` None lets the controller decide, with ``bias`` on its logits.
+        """Run one sample; ``choices`` None lets the controller decide, with ``bias`` on its logits, or a setting.
 
         ``start`` begins a stream of a model with states.
         """
@@ -66,6 +74,7 @@ class LayerFact:
     Attributes:
         count: Mean counter units for each inference, None where nothing is counted.
         cycles: Mean modelled cycles, None where none are modelled.
+        runs: How many times it ran for an inference, on average.
     """
 
     name: str
@@ -75,6 +84,7 @@ class LayerFact:
     mean_weight_bits: float | None
     mean_activation_bits: float | None
     cycles: float | None = None
+    runs: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,13 +111,17 @@ class Session:
     """What happened. Counts are in ``unit``; ``bitops_ratio`` is the mean over samples of BitOPs against all 8x8.
 
     Attributes:
-        mismatches: Samples whose output codes or choices differ from the interpreter's.
+        mismatches: Samples whose output codes, choices, point, passes or margin differ from the interpreter's.
         first_difference: Sample and first differing layer, when there is a mismatch.
         width_vectors: How often each width vector was chosen.
         task: Of the model.
         score: How good the device's answers are; None where there is nothing to judge by.
         interpreter_score: The same of the interpreter's answers.
         controller_share: Part of the counts that the controller's layers took.
+        heads_share: Part of the counts that the layers of decision points took; None without decision points.
+        answered_at: Share of the samples that each decision point answered, by name, and the network's ``end``; empty
+            without decision points.
+        second_passes: Share of the samples that a second pass answered; None where no setting decided.
         cycles: Mean modelled cycles of an inference, over the first samples; None where none are modelled.
         cycles_model: What they are, or why there are none; None where a device counts cycles itself, or time.
         each: Every inference.
@@ -135,6 +149,9 @@ class Session:
     cycles_model: str | None = None
     each: Inferences | None = field(default=None, compare=False, repr=False)
     stream: Stream | None = field(default=None, compare=False, repr=False)
+    heads_share: float | None = None
+    answered_at: dict[str, float] = field(default_factory=dict)
+    second_passes: float | None = None
 
     @property
     def accuracy(self) -> float | None:
@@ -158,7 +175,7 @@ class Session:
 
 
 def layer_checksums(graph: Graph, sample: Codes, policy: Policy, before: Codes | None = None) -> list[int]:
-    """CRC-32 of each layer's output by the interpreter; 0 for controller layers under a fixed policy.
+    """CRC-32 of each layer's output when it last ran, by the interpreter; 0 for one that did not run.
 
     Args:
         graph: The model.
@@ -168,14 +185,16 @@ def layer_checksums(graph: Graph, sample: Codes, policy: Policy, before: Codes |
     """
     samples = sample[None] if before is None or not graph.states else np.concatenate([before, sample[None]])
     result = interpreter.run(graph, samples, policy, keep_tensors=True)
+    last = {name: codes[-1:] for name, codes in result.tensors.items()}
     sums = []
-    for layer in graph.all_layers:
-        if layer.output in result.tensors:
-            sums.append(zlib.crc32(result.tensors[layer.output][-1].tobytes()))
-        elif isinstance(layer, Dense) and result.logits is not None:
-            sums.append(zlib.crc32(result.logits[-1].astype("<i4").tobytes()))
-        else:
+    for layer, runs in zip(graph.all_layers, result.runs[-1], strict=True):
+        if not runs:
             sums.append(0)
+        elif isinstance(layer, Dense) and layer.requantize is None:
+            logits = interpreter.accumulate(layer, graph, last, layer.candidates[0])
+            sums.append(zlib.crc32(logits.astype("<i4").tobytes()))
+        else:
+            sums.append(zlib.crc32(last[layer.output].tobytes()))
     return sums
 
 
@@ -208,17 +227,16 @@ def run_session(
     settled = parse_policy(policy, graph)
     expected = interpreter.run(graph, codes, settled)
     wanted = every_output(expected)
-    bias = settled.bias if isinstance(settled, Dynamic) else None
+    asked = asked_of(graph, settled)
     counts, outputs, wrong, first = [], [], 0, None
     for i, sample in enumerate(codes):
-        choices = tuple(int(c) for c in expected.choices[i]) if isinstance(settled, tuple) else None
-        answer = device.infer(sample.tobytes(), choices, bias=bias, counts=True, start=i == 0)
+        answer = device.infer(sample.tobytes(), **asked, counts=True, start=i == 0)
         outputs.append(np.frombuffer(answer.output, np.uint8))
-        counts.append([*(answer.counts or ()), answer.total])
-        if answer.output != wanted[i].tobytes() or tuple(answer.choices) != tuple(expected.choices[i]):
+        counts.append([*by_layer(graph, answer.counts or ()), answer.total])
+        if answer.output != wanted[i].tobytes() or decided(answer, "setting" in asked) != told(expected, i, asked):
             wrong += 1
             if first is None:
-                first = f"sample {i}: {_first_difference(device, graph, codes[: i + 1], expected.choices, settled)}"
+                first = f"sample {i}: {_first_difference(device, graph, codes[: i + 1], settled)}"
         progress()
     measured = None
     if counted:
@@ -227,23 +245,21 @@ def run_session(
     task, inputs = task_of(graph), inputs_of(graph, codes, real)
     given = reals(graph, np.array(outputs))
     scores = [task.score(found, labels, inputs) for found in (given, reals(graph, wanted))]
-    session = _summary(graph, board, settled, (scores[0], scores[1]), expected, wrong, first, measured)
+    session = _summary(
+        graph, board, policy_label(policy, settled), settled, (scores[0], scores[1]), expected, wrong, first, measured
+    )
     total = None if measured is None else measured[:, -1]
     answers = task.answers(given)
     single = None if answers is None or answers.ndim > 1 else answers
     return replace(session, each=Inferences(single, total, expected.choices, expected.points, expected.passes))
 
 
-def _first_difference(
-    device: Device, graph: Graph, samples: Codes, choices: npt.NDArray[np.int64], policy: Settled
-) -> str:
+def _first_difference(device: Device, graph: Graph, samples: Codes, policy: Settled) -> str:
     """Run the last sample again with checksums, its stream from the start, and name the first layer that differs."""
-    bias = policy.bias if isinstance(policy, Dynamic) else None
     for i in range(0 if graph.states else len(samples) - 1, len(samples)):
-        vector = tuple(int(c) for c in choices[i]) if isinstance(policy, tuple) else None
-        answer = device.infer(samples[i].tobytes(), vector, bias=bias, checksums=True, start=i == 0)
+        answer = device.infer(samples[i].tobytes(), **asked_of(graph, policy), checksums=True, start=i == 0)
     wanted = layer_checksums(graph, samples[-1], policy, samples[:-1])
-    for layer, found, want in zip(graph.all_layers, answer.checksums or (), wanted, strict=False):
+    for layer, found, want in zip(graph.all_layers, by_layer(graph, answer.checksums or ()), wanted, strict=True):
         if found != want:
             return f"layer {layer.name!r} differs first"
     return "all layers agree when it is run again, so the first answer was not repeatable"
@@ -252,6 +268,7 @@ def _first_difference(
 def _summary(
     graph: Graph,
     board: Board,
+    label: str,
     policy: Settled,
     scores: tuple[Score | None, Score | None],
     expected: interpreter.Result,
@@ -259,21 +276,14 @@ def _summary(
     first: str | None,
     ticks: npt.NDArray[np.float64] | None,
 ) -> Session:
-    adaptive = graph.adaptive
-    vectors = Counter(
-        vector_text([layer.options[k] for layer, k in zip(adaptive, row, strict=True)]) or "fixed"
-        for row in expected.choices
-    )
+    vectors = Counter(choices_text(graph, row) for row in expected.choices)
     total = None if ticks is None else ticks[:, -1]
     controller = {layer.name for layer in graph.controller.layers} if graph.controller else set()
-    columns = [i for i, layer in enumerate(graph.all_layers) if layer.name in controller]
-    share = None
-    if ticks is not None and total is not None and columns and total.sum() > 0:
-        share = float(ticks[:, columns].sum() / total.sum())
+    by_setting = isinstance(policy, Setting)
     return Session(
         board=board.id,
         model=graph.name,
-        policy=policy_text(policy),
+        policy=label,
         unit=board.counter.unit,
         samples=len(expected.outputs),
         task=graph.task,
@@ -284,29 +294,43 @@ def _summary(
         count=None if total is None else float(total.mean()),
         count_least=None if total is None else float(total.min()),
         count_most=None if total is None else float(total.max()),
-        controller_share=share,
-        bitops_ratio=float(bitops(graph, expected.choices).mean()),
+        controller_share=_share(graph, controller, ticks),
+        bitops_ratio=mean_bitops(graph, expected, policy),
         width_vectors=dict(vectors.most_common()),
-        layers=_layer_facts(graph, expected.choices, ticks),
+        layers=_layer_facts(graph, expected, ticks),
+        heads_share=_share(graph, graph.beside - controller, ticks),
+        answered_at=answered_at(graph, expected.points) if by_setting else {},
+        second_passes=float((expected.passes == 2).mean()) if by_setting else None,
     )
 
 
+def _share(graph: Graph, names: Collection[str], ticks: npt.NDArray[np.float64] | None) -> float | None:
+    """Part of the counts that some layers took; None where nothing is counted, or there are no such layers."""
+    columns = [i for i, layer in enumerate(graph.all_layers) if layer.name in names]
+    if ticks is None or not columns or ticks[:, -1].sum() <= 0:
+        return None
+    return float(ticks[:, columns].sum() / ticks[:, -1].sum())
+
+
 def _layer_facts(
-    graph: Graph, choices: npt.NDArray[np.int64], ticks: npt.NDArray[np.float64] | None
+    graph: Graph, expected: interpreter.Result, ticks: npt.NDArray[np.float64] | None
 ) -> tuple[LayerFact, ...]:
     facts = []
     position = 0
     for i, layer in enumerate(graph.all_layers):
         bits: tuple[float, float] | tuple[None, None] = (None, None)
         if isinstance(layer, MacLayer):
-            pairs = np.array(layer.candidates, np.float64)
+            pairs = np.array(layer.options, np.float64)
             rows = pairs[:1]
-            if len(layer.candidates) > 1:
-                rows = pairs[choices[:, position]]
+            if len(layer.options) > 1:
+                chosen = expected.choices[:, position]
+                rows = pairs[chosen[chosen >= 0]]
                 position += 1
-            bits = (float(rows[:, 0].mean()), float(rows[:, 1].mean()))
+            if len(rows):
+                bits = (float(rows[:, 0].mean()), float(rows[:, 1].mean()))
         count = None if ticks is None else float(ticks[:, i].mean())
-        facts.append(LayerFact(layer.name, type(layer).__name__, graph.macs(layer), count, *bits))
+        fact = LayerFact(layer.name, type(layer).__name__, graph.macs(layer), count, bits[0], bits[1])
+        facts.append(replace(fact, runs=float(expected.runs[:, i].mean())))
     return tuple(facts)
 
 

@@ -17,6 +17,7 @@ from ..errors import BadFileError, DoesNotFitError, UsageError
 from ..graph import Graph
 from ..graph.checkpoint import save
 from ..lowering.plan import Plan
+from ..lowering.points import PlannedPoints
 from .board_record import BOARD, board_text
 from .footprint import Footprint, footprint_facts, make_buffers, predict
 from .manifest import FORMAT, MANIFEST, Project, files_of_older_export, read_manifest
@@ -232,6 +233,14 @@ def _manifest(
     }
 
 
+def _setting_facts(graph: Graph, points: PlannedPoints) -> dict[str, Any]:
+    return {
+        "points": [{"name": point.name, "after": point.after} for point in graph.points],
+        "second_pass": points.second is not None,
+        "tuned": [{"cost": point.cost, "agreement": point.agreement} for point in graph.tuned],
+    }
+
+
 def _model_facts(graph: Graph, names: ModelNames, plan: Plan) -> dict[str, Any]:
     return {
         "name": graph.name,
@@ -244,6 +253,7 @@ def _model_facts(graph: Graph, names: ModelNames, plan: Plan) -> dict[str, Any]:
         "states": len(plan.states),
         "classes": list(graph.classes),
         "dial": list(graph.dial_targets),
+        **({} if plan.points is None else {"settings": _setting_facts(graph, plan.points)}),
         "layers": [
             {
                 "name": layer.name,
@@ -252,6 +262,7 @@ def _model_facts(graph: Graph, names: ModelNames, plan: Plan) -> dict[str, Any]:
                 "macs": layer.macs,
                 "adaptive": layer.adaptive,
                 "controller": layer.controller,
+                **({} if layer.point is None else {"point": layer.point}),
                 "candidates": [f"{w}x{a}" for w, a in layer.widths],
                 "accumulator_bound": layer.bound,
             }

@@ -24,9 +24,11 @@ MODEL_SIZE = 96
 """Bytes of dqt_model on a 32-bit core; dqt_tables.h asserts them."""
 STATES_SIZE = 12
 """Bytes of dqt_states on a 32-bit core, of a model that has some; the same header asserts them."""
-APP_SIZE = 48
+APP_SIZE = 52
 POINTER_SIZE = 4
 """Bytes of dqt_app_data, and of a pointer to a model beside it; dqt_app.h asserts the first."""
+DECIDING_SIZE = 16
+"""Bytes of dqt_app_deciding, where a model runs settings; dqt_deciding.h asserts them."""
 
 FAULT_FRAME = 104
 """Bytes that an exception pushes, floating-point context included."""
@@ -38,7 +40,10 @@ LOAD_WINDOW = 2
 
 @dataclass(frozen=True)
 class Buffers:
-    """Sizes of the app's buffers, in bytes (``layers``, ``candidates``, ``window``: counts); one set for all models."""
+    """Sizes of the app's buffers, in bytes (``layers``, ``candidates``, ``window``: counts); one set for all models.
+
+    ``words``: of a setting, as a count; 0 where no model runs settings.
+    """
 
     arena: int
     layers: int
@@ -48,11 +53,17 @@ class Buffers:
     ring: int
     receive_max: int
     window: int
+    words: int = 0
+
+    @property
+    def deciding(self) -> bool:
+        """Whether a model runs settings."""
+        return self.words > 0
 
     @property
     def total(self) -> int:
         """Bytes of RAM that the buffers take, each on its own 8-byte boundary."""
-        parts = (self.arena, 8 * self.layers, 4 * self.layers, 4 * self.candidates)
+        parts = (self.arena, 8 * self.layers, 4 * self.layers, 4 * self.candidates, 4 * self.words)
         return sum(map(aligned, (*parts, self.receive, self.reply, self.ring)))
 
 
@@ -67,6 +78,7 @@ class Footprint:
         static: The firmware's own variables.
         stack: Worst-case call path, rounded up, with room for one exception frame.
         run_stack: Worst case of dqt_run() alone, without a hook.
+        decide_stack: The same of dqt_decide(); None where no model runs settings.
         compiler: The compiler whose code sizes were used.
         exact: Whether an image of that compiler has these sizes; otherwise it has at most these.
         basis: One sentence: how the sizes of the code are known.
@@ -79,6 +91,7 @@ class Footprint:
     static: int
     stack: int
     run_stack: int
+    decide_stack: int | None
     flash_region: Memory
     ram_region: Memory
     compiler: str
@@ -102,7 +115,10 @@ def make_buffers(plans: Sequence[Plan]) -> Buffers:
     for plan in plans:
         chunk = messages.LOAD.layout.size + min(plan.input_size, LOAD_CHUNK)
         biases = messages.BIAS_SIZE * plan.candidate_max if plan.decide_at is not None else 0
-        receive_max = max(receive_max, chunk, messages.RUN.layout.size + max(plan.adaptive_count, biases))
+        tail = max(plan.adaptive_count, biases)
+        if plan.points is not None:
+            tail = max(tail, messages.SETTING.layout.size + 4 * _setting_words(plan) + plan.adaptive_count)
+        receive_max = max(receive_max, chunk, messages.RUN.layout.size + tail)
         result = messages.result_size(plan.adaptive_count, len(plan.layers), plan.output_size)
         if result > messages.PAYLOAD_MAX:
             raise UnsupportedError(
@@ -121,7 +137,16 @@ def make_buffers(plans: Sequence[Plan]) -> Buffers:
         ring=1 << (LOAD_WINDOW * encoded - 1).bit_length(),
         receive_max=receive_max,
         window=LOAD_WINDOW,
+        words=max(_setting_words(plan) for plan in plans),
     )
+
+
+def _setting_words(plan: Plan) -> int:
+    """Most words of a setting of the model: exits, widen, stops, bias."""
+    if plan.points is None:
+        return 0
+    stops = -(-plan.outputs[0].size // 32)
+    return 2 * len(plan.points.points) + stops + (plan.candidate_max if plan.decide_at is not None else 0)
 
 
 def reachable(sections: dict[str, Any], roots: Iterable[str]) -> set[str]:
@@ -161,20 +186,26 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
     kernels = tuple(sorted({symbols[f"dqt_{kernel}"] for plan in plans for kernel in plan.kernels}))
     vectors = [name for name in sections if name.endswith(":.vectors")]
     states = (symbols["dqt_set_states"],) if any(plan.states for plan in plans) else ()
-    kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels, *states])
+    buffers = make_buffers(plans)
+    deciding = (symbols["dqt_take_setting"], symbols["dqt_run_setting"]) if buffers.deciding else ()
+    kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels, *states, *deciding])
 
     def total(kinds: tuple[str, ...], alignment: int) -> int:
         return sum(aligned(sections[name]["size"], alignment) for name in kept if sections[name]["kind"] in kinds)
 
     run, hook = symbols["dqt_run"], symbols["dqt_measure_layer"]
     by_pointer = {run: (*kernels, hook, *states), symbols["dqt_reset"]: states}
+    if buffers.deciding:
+        by_pointer[symbols["dqt_decide"]] = (*kernels, symbols["dqt_measure_again"])
+        by_pointer[symbols["dqt_server_take_setting"]] = (symbols["dqt_take_setting"],)
+        by_pointer[symbols["dqt_server_run_setting"]] = (symbols["dqt_run_setting"],)
     stack = worst_stack(sections, symbols["dqt_reset_handler"], by_pointer)
     tables = APP_SIZE + sum(MODEL_SIZE + POINTER_SIZE + plan.table_size for plan in plans)
     tables += STATES_SIZE * sum(bool(plan.states) for plan in plans)
+    tables += (DECIDING_SIZE + POINTER_SIZE * len(plans)) * buffers.deciding
     static = total(("data",), 8) + total(("bss",), 8)
     code = total(("code", "constant"), 4) + total(("data",), 8)
     weights = sum(len(plan.weights_image()) for plan in plans)
-    buffers = make_buffers(plans)
     stack = aligned(stack + FAULT_FRAME)
     flash = board.regions("flash")[0]
     ram = next(
@@ -189,6 +220,9 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
         static=static,
         stack=stack,
         run_stack=worst_stack(sections, run, {run: (*kernels, *states)}),
+        decide_stack=worst_stack(sections, symbols["dqt_decide"], {symbols["dqt_decide"]: kernels})
+        if buffers.deciding
+        else None,
         flash_region=flash,
         ram_region=ram,
         compiler=known.compiler,
@@ -227,6 +261,7 @@ def footprint_facts(plans: Sequence[Plan], footprint: Footprint) -> dict[str, An
         "arena": footprint.buffers.arena,
         "stack": footprint.stack,
         "run_stack": footprint.run_stack,
+        **({} if footprint.decide_stack is None else {"decide_stack": footprint.decide_stack}),
         "static": footprint.static,
         "buffers": footprint.buffers.total - footprint.buffers.arena,
         "compiler": footprint.compiler,

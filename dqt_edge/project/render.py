@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LICENSE_ID = "Apache-2.0"
 """Of every file that is exported."""
+DECIDING = ("dqt/dqt_points.c", "app/dqt_deciding.c")
+"""Sources that only models with decision points, a second pass or tuned settings need."""
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
@@ -126,6 +128,8 @@ def render(plans: Sequence[Plan], buffers: Buffers, footprint: Footprint | None)
     env = c_environment()
     board = plans[0].board
     files = firmware_files(board)
+    if not buffers.deciding:
+        files = {path: text for path, text in files.items() if path not in DECIDING}
     fixed = set(files)
     models = [ModelNames.of(plan) for plan in plans]
     for plan, names in zip(plans, models, strict=True):
@@ -173,6 +177,7 @@ class ModelNames:
     """What a model is called in C: its own name, the symbol, and the prefix of its macros.
 
     ``decides``: it runs without being told its widths. ``inputs``: how many it has. ``streams``: it has states.
+    ``settings``: it has decision points, a second pass or tuned settings.
     """
 
     name: str
@@ -181,6 +186,7 @@ class ModelNames:
     decides: bool
     inputs: int
     streams: bool
+    settings: bool
 
     @classmethod
     def of(cls, plan: Plan) -> ModelNames:
@@ -190,7 +196,8 @@ class ModelNames:
         if taken or not symbol[0].isalpha():
             symbol = f"model_{symbol}"
         decides = plan.adaptive_count == 0 or plan.decide_at is not None
-        return cls(plan.name, symbol, symbol.upper(), decides, len(plan.inputs), bool(plan.states))
+        settings = plan.points is not None
+        return cls(plan.name, symbol, symbol.upper(), decides, len(plan.inputs), bool(plan.states), settings)
 
 
 @cache

@@ -74,6 +74,11 @@ def facts(session: Session) -> list[tuple[str, str]]:
     ]
     if session.controller_share is not None and session.decided:
         rows.append(("controller's share of the count", percent(session.controller_share)))
+    rows += [(f"answered at {name}", percent(share)) for name, share in session.answered_at.items()]
+    if session.second_passes is not None:
+        rows.append(("answered by a second pass", percent(session.second_passes)))
+    if session.heads_share is not None and session.answered_at:
+        rows.append(("decision points' share of the count", percent(session.heads_share)))
     return rows
 
 

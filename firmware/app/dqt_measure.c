@@ -20,8 +20,16 @@ bool dqt_measure_layer(void *context, const dqt_event *event) {
     return true;
 }
 
-void dqt_measurement_start(dqt_measurement *measurement, const dqt_model *model) {
-    for (uint32_t i = 0; i < dqt_layer_count(model); ++i) {
+bool dqt_measure_again(void *context, const dqt_event *event) {
+    dqt_measurement *measurement = context;
+    const uint64_t before = measurement->counts[event->layer];
+    const bool goes_on = dqt_measure_layer(context, event);
+    measurement->counts[event->layer] += before;
+    return goes_on;
+}
+
+void dqt_measurement_start(dqt_measurement *measurement, uint32_t layers) {
+    for (uint32_t i = 0; i < layers; ++i) {
         measurement->counts[i] = 0;
         measurement->checksums[i] = 0;
     }

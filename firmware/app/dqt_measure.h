@@ -16,11 +16,14 @@ typedef struct {
     uint64_t last;       /* the counter when the running layer began */
 } dqt_measurement;
 
-/* Before an inference of the model: every count and checksum 0, and the counter read. counts, checksums and
+/* Before an inference: counts and checksums of that many layers 0, and the counter read. counts, checksums and
  * with_checksums are set by the caller. */
-void dqt_measurement_start(dqt_measurement *measurement, const dqt_model *model);
+void dqt_measurement_start(dqt_measurement *measurement, uint32_t layers);
 
 /* The hook to run it with; context: the dqt_measurement. Returns true. */
 bool dqt_measure_layer(void *context, const dqt_event *event);
+
+/* The same for an inference in which a layer may run twice: its counts are added, its last checksum stays. */
+bool dqt_measure_again(void *context, const dqt_event *event);
 
 #endif

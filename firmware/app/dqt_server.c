@@ -5,6 +5,7 @@
 #include "dqt_app.h"
 #include "dqt_board.h"
 #include "dqt_crc32.h"
+#include "dqt_deciding.h"
 #include "dqt_frame.h"
 #include "dqt_measure.h"
 #include "dqt_messages.h"
@@ -19,13 +20,15 @@ _Static_assert(sizeof(DQT_BOARD_ID) <= BOARD_SIZE, "the board's id is sent as 16
 
 /* Everything that a request can change. The frames themselves are in the buffers of dqt_app, sized by the exporter. */
 static struct {
-    const dqt_model *model; /* the one that is served */
-    uint32_t ring_head;     /* free-running; the next byte goes to ring[ring_head & (ring_size - 1)] */
+    const dqt_model *model;   /* the one that is served */
+    const dqt_points *points; /* what it decides by, or NULL */
+    uint32_t ring_head;       /* free-running; the next byte goes to ring[ring_head & (ring_size - 1)] */
     uint32_t ring_tail;
     uint32_t reply_size;   /* bytes of the kept reply, 0: none since start-up */
     uint32_t answered_crc; /* CRC of the request that the kept reply answers */
     uint32_t input_size;   /* bytes of all inputs of the model, which lie one behind another in LOADs */
     uint32_t output_size;  /* the same of its outputs, in a RESULT */
+    uint32_t layers;       /* its layers, those of decision points included */
     uint32_t received;     /* bytes of the inputs received without a gap */
     uint32_t features;     /* what HELLO says of model and image, a sum of DQT_FEATURE_... */
     uint32_t streaming;    /* the states in the arena are those of a stream that a RUN has begun */
@@ -35,7 +38,7 @@ static struct {
     dqt_decoder decoder;         /* of requests */
     dqt_measurement measurement; /* of the run that goes on, or of the last one */
     dqt_options options;
-    dqt_result result;
+    dqt_decided decided;
 } server;
 
 /* A buffer of its own: a NAK leaves the kept reply alone, so a repeat of the request before it still gets that. */
@@ -54,14 +57,6 @@ static void put32(uint8_t *at, uint32_t value) {
 static void put64(uint8_t *at, uint64_t value) {
     put32(at, (uint32_t)value);
     put32(at + 4, (uint32_t)(value >> 32));
-}
-
-static uint32_t get16(const uint8_t *at) {
-    return at[0] | ((uint32_t)at[1] << 8);
-}
-
-static uint32_t get32(const uint8_t *at) {
-    return get16(at) | (get16(at + 2) << 16);
 }
 
 static void copy(uint8_t *to, const uint8_t *from, uint32_t size) {
@@ -132,19 +127,12 @@ static void refuse_frame(void) {
     refuse(DQT_NO_SEQUENCE, NO_REQUEST, DQT_NAK_BAD_FRAME, 0);
 }
 
-/* How a handler ended: with a NAK (code, detail), or with a reply of payload_size bytes. */
-typedef struct {
-    uint32_t code; /* 0: answered */
-    uint32_t detail;
-    uint32_t payload_size;
-} outcome;
-
-static outcome refused(uint32_t code, uint32_t detail) {
-    return (outcome){.code = code, .detail = detail, .payload_size = 0};
+static dqt_outcome refused(uint32_t code, uint32_t detail) {
+    return (dqt_outcome){.code = code, .detail = detail, .payload_size = 0};
 }
 
-static outcome answered(uint32_t payload_size) {
-    return (outcome){.code = 0, .detail = 0, .payload_size = payload_size};
+static dqt_outcome answered(uint32_t payload_size) {
+    return (dqt_outcome){.code = 0, .detail = 0, .payload_size = payload_size};
 }
 
 static uint32_t bytes_of(const dqt_place *places, uint32_t count) {
@@ -161,14 +149,19 @@ static void inspect(void) {
     const dqt_model *model = server.model;
     const dqt_image_state image = dqt_port_check_image();
     const uint32_t whole = image == DQT_IMAGE_UNSEALED ? dqt_check_weights(model) == DQT_OK : image == DQT_IMAGE_WHOLE;
-    server.features =
-        (dqt_has_controller(model) ? DQT_FEATURE_CONTROLLER : 0u) | (model->states != NULL ? DQT_FEATURE_STATES : 0u) |
-        (image != DQT_IMAGE_UNSEALED ? DQT_FEATURE_CHECKED : 0u) | (whole != 0u ? 0u : DQT_FEATURE_DAMAGED);
+    server.features = (dqt_has_controller(model) ? DQT_FEATURE_CONTROLLER : 0u) |
+                      (model->states != NULL ? DQT_FEATURE_STATES : 0u) |
+                      (image != DQT_IMAGE_UNSEALED ? DQT_FEATURE_CHECKED : 0u) |
+                      (whole != 0u ? 0u : DQT_FEATURE_DAMAGED) | (server.points != NULL ? DQT_FEATURE_SETTINGS : 0u) |
+                      (server.points != NULL && server.points->second != DQT_NONE ? DQT_FEATURE_SECOND_PASS : 0u);
 }
 
 /* The models share one arena, so a loaded input and the states are forgotten. */
-static void serve(const dqt_model *model) {
+static void serve(uint32_t index) {
+    const dqt_model *model = dqt_app.models[index];
     server.model = model;
+    server.points = dqt_app.deciding != NULL ? dqt_app.deciding->points[index] : NULL;
+    server.layers = model->layer_count + (server.points != NULL ? server.points->layer_count : 0u);
     inspect();
     server.input_size = bytes_of(model->inputs, model->input_count);
     server.output_size = bytes_of(model->outputs, model->output_count);
@@ -176,7 +169,7 @@ static void serve(const dqt_model *model) {
     server.streaming = 0;
 }
 
-static outcome hello(uint8_t *out) {
+static dqt_outcome hello(uint8_t *out) {
     static const uint8_t board[BOARD_SIZE] = DQT_BOARD_ID; /* all 16 bytes: the code has one size for every id */
     const dqt_model *model = server.model;
     for (uint32_t i = 0; i < DQT_HELLO_REPLY_SIZE; i++) {
@@ -184,7 +177,7 @@ static outcome hello(uint8_t *out) {
     }
     put16(out + DQT_HELLO_REPLY_PROTOCOL_OFFSET, DQT_PROTOCOL);
     put16(out + DQT_HELLO_REPLY_ADAPTIVE_OFFSET, model->adaptive_count);
-    put16(out + DQT_HELLO_REPLY_LAYERS_OFFSET, model->layer_count);
+    put16(out + DQT_HELLO_REPLY_LAYERS_OFFSET, server.layers);
     out[DQT_HELLO_REPLY_CANDIDATES_OFFSET] = model->candidate_max;
     out[DQT_HELLO_REPLY_WINDOW_OFFSET] = (uint8_t)dqt_app.load_window;
     put16(out + DQT_HELLO_REPLY_MAX_PAYLOAD_OFFSET, dqt_app.receive_max);
@@ -192,21 +185,25 @@ static outcome hello(uint8_t *out) {
     out[DQT_HELLO_REPLY_MODELS_OFFSET] = (uint8_t)dqt_app.model_count;
     put32(out + DQT_HELLO_REPLY_INPUT_SIZE_OFFSET, server.input_size);
     put32(out + DQT_HELLO_REPLY_OUTPUT_SIZE_OFFSET, server.output_size);
+    if (server.points != NULL) {
+        out[DQT_HELLO_REPLY_POINTS_OFFSET] = server.points->count;
+        out[DQT_HELLO_REPLY_TUNED_OFFSET] = server.points->tuned_count;
+    }
     copy(out + DQT_HELLO_REPLY_BOARD_OFFSET, board, sizeof board);
     copy(out + DQT_HELLO_REPLY_MODEL_OFFSET, model->hash, sizeof model->hash);
     return answered(DQT_HELLO_REPLY_SIZE);
 }
 
 /* Serves another model from now on. */
-static outcome select_model(const uint8_t *payload, uint32_t size, uint8_t *out) {
+static dqt_outcome select_model(const uint8_t *payload, uint32_t size, uint8_t *out) {
     if (size != DQT_SELECT_SIZE) {
         return refused(DQT_NAK_BAD_LENGTH, DQT_SELECT_SIZE);
     }
-    const uint32_t index = get16(payload + DQT_SELECT_MODEL_OFFSET);
+    const uint32_t index = dqt_get16(payload + DQT_SELECT_MODEL_OFFSET);
     if (index >= dqt_app.model_count) {
         return refused(DQT_NAK_NO_MODEL, dqt_app.model_count);
     }
-    serve(dqt_app.models[index]);
+    serve(index);
     return hello(out);
 }
 
@@ -226,11 +223,11 @@ static void put_inputs(uint32_t offset, const uint8_t *from, uint32_t count) {
     }
 }
 
-static outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
+static dqt_outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
     if (size <= DQT_LOAD_SIZE) {
         return refused(DQT_NAK_BAD_LENGTH, DQT_LOAD_SIZE + 1u);
     }
-    uint32_t offset = get32(payload + DQT_LOAD_OFFSET_OFFSET);
+    uint32_t offset = dqt_get32(payload + DQT_LOAD_OFFSET_OFFSET);
     uint32_t count = size - DQT_LOAD_SIZE;
     if (offset > server.received) {
         return refused(DQT_NAK_BAD_OFFSET, server.received);
@@ -246,20 +243,26 @@ static outcome load(const uint8_t *payload, uint32_t size, uint8_t *out) {
     return answered(DQT_LOAD_REPLY_SIZE);
 }
 
-/* Checks a RUN completely before anything is executed. */
-static outcome check_run(const uint8_t *payload, uint32_t size) {
+/* Both through dqt_app, so that models without settings link none of what serves them; and in functions of their own,
+ * from which the exporter follows the calls to know the stack. */
+dqt_outcome dqt_server_take_setting(const uint8_t *payload, uint32_t size);
+dqt_status dqt_server_run_setting(void);
+
+__attribute__((noinline)) dqt_outcome dqt_server_take_setting(const uint8_t *payload, uint32_t size) {
+    return dqt_app.deciding->take(server.points, payload, size);
+}
+
+__attribute__((noinline)) dqt_status dqt_server_run_setting(void) {
+    return dqt_app.deciding->run(server.points, &server.measurement, &server.decided);
+}
+
+/* Checks who decides in a RUN, of at least DQT_RUN_SIZE bytes. */
+static dqt_outcome check_policy(const uint8_t *payload, uint32_t size) {
     const dqt_model *model = server.model;
-    if ((server.features & DQT_FEATURE_DAMAGED) != 0u) {
-        return refused(DQT_NAK_DAMAGED, 0);
-    }
-    if (size < DQT_RUN_SIZE) {
-        return refused(DQT_NAK_BAD_LENGTH, DQT_RUN_SIZE);
-    }
-    uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
-    uint32_t flags = payload[DQT_RUN_FLAGS_OFFSET];
-    uint32_t count = get16(payload + DQT_RUN_COUNT_OFFSET);
-    if (policy > DQT_POLICY_VECTOR || (flags & ~(DQT_RUN_COUNTS | DQT_RUN_CHECKSUMS | DQT_RUN_START)) != 0) {
-        return refused(DQT_NAK_BAD_POLICY, policy | (flags << 8));
+    const uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
+    const uint32_t count = dqt_get16(payload + DQT_RUN_COUNT_OFFSET);
+    if (policy > DQT_POLICY_VECTOR) {
+        return server.points != NULL ? dqt_server_take_setting(payload, size) : refused(DQT_NAK_NO_SETTINGS, 0);
     }
     if (policy == DQT_POLICY_CONTROLLER && !dqt_has_controller(model)) {
         return refused(DQT_NAK_NO_CONTROLLER, 0);
@@ -276,10 +279,44 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
             return refused(DQT_NAK_BAD_CHOICE, i);
         }
     }
+    return answered(0);
+}
+
+/* CRC-32 of the inputs as they lie in the arena, one behind another. */
+static uint32_t crc_of_inputs(void) {
+    uint32_t crc = 0;
+    for (uint32_t i = 0; i < server.model->input_count; i++) {
+        const dqt_place *place = &server.model->inputs[i];
+        crc = dqt_crc32(crc, dqt_app.arena + place->offset, place->size);
+    }
+    return crc;
+}
+
+/* Checks a RUN completely before anything is executed. */
+static dqt_outcome check_run(const uint8_t *payload, uint32_t size) {
+    if ((server.features & DQT_FEATURE_DAMAGED) != 0u) {
+        return refused(DQT_NAK_DAMAGED, 0);
+    }
+    if (size < DQT_RUN_SIZE) {
+        return refused(DQT_NAK_BAD_LENGTH, DQT_RUN_SIZE);
+    }
+    const uint32_t policy = payload[DQT_RUN_POLICY_OFFSET];
+    const uint32_t flags = payload[DQT_RUN_FLAGS_OFFSET];
+    if (policy > DQT_POLICY_AGREEMENT || (flags & ~(DQT_RUN_COUNTS | DQT_RUN_CHECKSUMS | DQT_RUN_START)) != 0) {
+        return refused(DQT_NAK_BAD_POLICY, policy | (flags << 8));
+    }
+    const dqt_outcome verdict = check_policy(payload, size);
+    if (verdict.code != 0) {
+        return verdict;
+    }
     if (server.received != server.input_size) {
         return refused(DQT_NAK_INPUT_INCOMPLETE, server.received);
     }
-    if (model->states != NULL && !server.streaming && (flags & DQT_RUN_START) == 0u) {
+    const uint32_t crc = crc_of_inputs();
+    if (crc != dqt_get32(payload + DQT_RUN_INPUT_CRC_OFFSET)) {
+        return refused(DQT_NAK_OTHER_INPUT, crc);
+    }
+    if (server.model->states != NULL && !server.streaming && (flags & DQT_RUN_START) == 0u) {
         return refused(DQT_NAK_NO_STREAM, 0);
     }
     return answered(0);
@@ -287,15 +324,28 @@ static outcome check_run(const uint8_t *payload, uint32_t size) {
 
 /* Copies the biases of a checked RUN into dqt_app.bias, because the frame need not be aligned; NULL if it has none. */
 static const int32_t *biases(const uint8_t *payload) {
-    const uint32_t count = get16(payload + DQT_RUN_COUNT_OFFSET);
+    const uint32_t count = dqt_get16(payload + DQT_RUN_COUNT_OFFSET);
     for (uint32_t k = 0; k < count; k++) {
-        dqt_app.bias[k] = (int32_t)get32(payload + DQT_RUN_SIZE + 4u * k);
+        dqt_app.bias[k] = (int32_t)dqt_get32(payload + DQT_RUN_SIZE + 4u * k);
     }
     return count != 0u ? dqt_app.bias : NULL;
 }
 
-static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
-    outcome verdict = check_run(payload, size);
+/* Runs a checked RUN whose widths are given or the controller's. */
+static dqt_status run_widths(const uint8_t *payload) {
+    const uint32_t vector = payload[DQT_RUN_POLICY_OFFSET] == DQT_POLICY_VECTOR;
+    server.options.choices = vector ? payload + DQT_RUN_SIZE : NULL;
+    server.options.bias = vector ? NULL : biases(payload);
+    server.options.hook = dqt_measure_layer;
+    server.options.context = &server.measurement;
+    server.decided.point = server.points != NULL ? server.points->count : 0u;
+    server.decided.passes = 1;
+    server.decided.margin = 0;
+    return dqt_run(server.model, dqt_app.arena, &server.options, &server.decided.result);
+}
+
+static dqt_outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
+    dqt_outcome verdict = check_run(payload, size);
     if (verdict.code != 0) {
         return verdict;
     }
@@ -306,17 +356,13 @@ static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     server.measurement.counts = dqt_app.counts;
     server.measurement.checksums = dqt_app.checksums;
     server.measurement.with_checksums = (flags & DQT_RUN_CHECKSUMS) != 0u;
-    server.options.choices = policy == DQT_POLICY_VECTOR ? payload + DQT_RUN_SIZE : NULL;
-    server.options.bias = policy == DQT_POLICY_VECTOR ? NULL : biases(payload);
-    server.options.hook = dqt_measure_layer;
-    server.options.context = &server.measurement;
     if ((flags & DQT_RUN_START) != 0u) {
         (void)dqt_reset(model, dqt_app.arena);
         server.streaming = 1;
     }
-    dqt_measurement_start(&server.measurement, model);
-    const dqt_status status = dqt_run(model, dqt_app.arena, &server.options, &server.result);
-    const dqt_result *result = &server.result;
+    dqt_measurement_start(&server.measurement, server.layers);
+    const dqt_status status = policy > DQT_POLICY_VECTOR ? dqt_server_run_setting() : run_widths(payload);
+    const dqt_decided *decided = &server.decided;
     server.received = 0; /* the run has overwritten the input */
     if (status != DQT_OK) {
         return refused(DQT_NAK_FAILED, (uint32_t)status); /* cannot happen behind check_run() */
@@ -326,29 +372,31 @@ static outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     out[DQT_RESULT_POLICY_OFFSET] = (uint8_t)policy;
     out[DQT_RESULT_FLAGS_OFFSET] = (uint8_t)flags;
     put16(out + DQT_RESULT_ADAPTIVE_OFFSET, model->adaptive_count);
-    put16(out + DQT_RESULT_LAYERS_OFFSET, model->layer_count);
-    put16(out + DQT_RESULT_RESERVED_OFFSET, 0);
+    put16(out + DQT_RESULT_LAYERS_OFFSET, server.layers);
+    out[DQT_RESULT_POINT_OFFSET] = (uint8_t)decided->point;
+    out[DQT_RESULT_PASSES_OFFSET] = (uint8_t)decided->passes;
     put32(out + DQT_RESULT_OUTPUT_SIZE_OFFSET, server.output_size);
+    put32(out + DQT_RESULT_MARGIN_OFFSET, decided->margin);
     put64(out + DQT_RESULT_TOTAL_OFFSET, server.measurement.total);
     uint32_t at = DQT_RESULT_SIZE;
-    copy(out + at, result->choices, result->choice_count);
-    at += result->choice_count;
+    copy(out + at, decided->result.choices, decided->result.choice_count);
+    at += decided->result.choice_count;
     for (uint32_t i = 0; i < model->output_count; i++) {
         copy(out + at, dqt_app.arena + model->outputs[i].offset, model->outputs[i].size);
         at += model->outputs[i].size;
     }
-    for (uint32_t i = 0; (flags & DQT_RUN_COUNTS) != 0 && i < model->layer_count; i++) {
+    for (uint32_t i = 0; (flags & DQT_RUN_COUNTS) != 0 && i < server.layers; i++) {
         put64(out + at, dqt_app.counts[i]);
         at += 8u;
     }
-    for (uint32_t i = 0; (flags & DQT_RUN_CHECKSUMS) != 0 && i < model->layer_count; i++) {
+    for (uint32_t i = 0; (flags & DQT_RUN_CHECKSUMS) != 0 && i < server.layers; i++) {
         put32(out + at, dqt_app.checksums[i]);
         at += 4u;
     }
     return answered(at);
 }
 
-static outcome statistics(uint8_t *out) {
+static dqt_outcome statistics(uint8_t *out) {
     put32(out + DQT_STATS_REPLY_RUNS_OFFSET, server.runs);
     put32(out + DQT_STATS_REPLY_BAD_FRAMES_OFFSET, server.bad_frames);
     put32(out + DQT_STATS_REPLY_NAKS_OFFSET, server.naks);
@@ -356,7 +404,7 @@ static outcome statistics(uint8_t *out) {
     return answered(DQT_STATS_REPLY_SIZE);
 }
 
-static outcome execute(uint32_t type, const uint8_t *payload, uint32_t size, uint8_t *out) {
+static dqt_outcome execute(uint32_t type, const uint8_t *payload, uint32_t size, uint8_t *out) {
     switch (type) {
     case DQT_TYPE_LOAD:
         return load(payload, size, out);
@@ -388,9 +436,9 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
     }
     const uint32_t body = frame_size - DQT_CRC_SIZE;
     const uint32_t size = body - DQT_FRAME_SIZE;
-    const uint32_t crc = get32(request + body);
-    const uint32_t sequence = get16(request + DQT_FRAME_SEQUENCE_OFFSET);
-    if (crc != dqt_crc32(0, request, body) || size != get16(request + DQT_FRAME_LENGTH_OFFSET) ||
+    const uint32_t crc = dqt_get32(request + body);
+    const uint32_t sequence = dqt_get16(request + DQT_FRAME_SEQUENCE_OFFSET);
+    if (crc != dqt_crc32(0, request, body) || size != dqt_get16(request + DQT_FRAME_LENGTH_OFFSET) ||
         request[DQT_FRAME_FLAGS_OFFSET] != 0 || sequence == DQT_NO_SEQUENCE) {
         refuse_frame();
         return;
@@ -399,11 +447,11 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
     uint8_t *reply = dqt_app.reply;
     /* Same sequence number and CRC: the host repeats a request whose answer was lost. It gets the kept answer, because
      * a second execution could give another one. */
-    const uint32_t repeated =
-        server.reply_size != 0 && crc == server.answered_crc && sequence == get16(reply + DQT_FRAME_SEQUENCE_OFFSET);
+    const uint32_t repeated = server.reply_size != 0 && crc == server.answered_crc &&
+                              sequence == dqt_get16(reply + DQT_FRAME_SEQUENCE_OFFSET);
     if (!repeated) {
         /* Handlers write to the reply only when nothing can be refused any more. */
-        const outcome done = execute(type, request + DQT_FRAME_SIZE, size, reply + DQT_FRAME_SIZE);
+        const dqt_outcome done = execute(type, request + DQT_FRAME_SIZE, size, reply + DQT_FRAME_SIZE);
         if (done.code != 0) {
             refuse(sequence, type, done.code, done.detail);
             return;
@@ -420,7 +468,7 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
 void dqt_server_run(void) {
     uint8_t *request = dqt_app.receive;
     dqt_decoder_init(&server.decoder, request, FRAME_MIN + dqt_app.receive_max);
-    serve(dqt_app.models[0]);
+    serve(0);
     for (;;) {
         int byte = next_byte();
         if (byte < 0) {

@@ -6,6 +6,24 @@
 #ifndef DQT_SERVER_H
 #define DQT_SERVER_H
 
+#include <stdint.h>
+
+/* How a request ended: with a NAK (code, detail), or with a reply of payload_size bytes. */
+typedef struct dqt_outcome {
+    uint32_t code; /* 0: answered */
+    uint32_t detail;
+    uint32_t payload_size;
+} dqt_outcome;
+
+/* Numbers of a message: little-endian, at any address. */
+static inline uint32_t dqt_get16(const uint8_t *at) {
+    return at[0] | ((uint32_t)at[1] << 8);
+}
+
+static inline uint32_t dqt_get32(const uint8_t *at) {
+    return dqt_get16(at) | (dqt_get16(at + 2) << 16);
+}
+
 /* Serves for ever. dqt_port_init() must have been called. */
 void dqt_server_run(void) __attribute__((noreturn));
 

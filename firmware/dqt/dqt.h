@@ -36,20 +36,27 @@ extern "C" {
 /* A model: constant data, defined in the generated model/dqt_<model>.c and declared in model/dqt_<model>.h. */
 typedef struct dqt_model dqt_model;
 
+/* What a model decides by, beside its controller: defined and declared as the model is, if it has decision points, a
+ * second pass or tuned settings. */
+typedef struct dqt_points dqt_points;
+
 typedef enum dqt_status {
     DQT_OK = 0,
-    DQT_STOPPED = 1,       /* the hook returned false: there is no result, and the inputs are lost */
-    DQT_BAD_ARGUMENT = 2,  /* a pointer that must not be NULL is, or the arena is not aligned to 8 bytes */
-    DQT_BAD_CHOICE = 3,    /* options->choices names a candidate that its layer does not have */
-    DQT_NO_CONTROLLER = 4, /* the model has adaptive layers and no controller: options->choices must be given */
-    DQT_NO_DIAL = 5,       /* the model has no dial, or the target lies outside it */
-    DQT_BAD_WEIGHTS = 6    /* the weights in flash are not those that were exported */
+    DQT_STOPPED = 1,        /* the hook returned false: there is no result, and the inputs are lost */
+    DQT_BAD_ARGUMENT = 2,   /* a pointer that must not be NULL is, or the arena is not aligned to 8 bytes */
+    DQT_BAD_CHOICE = 3,     /* the choices name a candidate that its layer does not have */
+    DQT_NO_CONTROLLER = 4,  /* the model has adaptive layers and no controller: choices must be given */
+    DQT_NO_DIAL = 5,        /* the model has no dial, or the target lies outside it */
+    DQT_BAD_WEIGHTS = 6,    /* the weights in flash are not those that were exported */
+    DQT_NO_SECOND_PASS = 7, /* a setting asks for a second pass, for which the model keeps nothing */
+    DQT_NO_TUNED = 8        /* the model has no tuned setting that keeps the promise */
 } dqt_status;
 
 /* What a hook is told: layer `layer` has just run. */
 typedef struct dqt_event {
     const dqt_model *model;
-    uint32_t layer;        /* 0 .. <MODEL>_LAYERS - 1, in the order of the names in dqt_<model>.h */
+    uint32_t layer;        /* 0 .. <MODEL>_LAYERS - 1, in the order of the names in dqt_<model>.h; behind them, from
+                              <MODEL>_LAYERS on, the layers of decision points */
     uint32_t candidate;    /* index of the width pair at which it ran; 0 for a layer that has one */
     const uint8_t *output; /* what it wrote, in the arena; valid until the hook returns */
     uint32_t output_size;  /* bytes */
@@ -111,6 +118,65 @@ dqt_status dqt_reset(const dqt_model *model, void *arena);
  * thousandths: of the BitOPs of everything at 8x8, so 400 asks for 0.4. bias: <MODEL>_CANDIDATES numbers.
  * Returns DQT_OK, DQT_NO_DIAL or DQT_BAD_ARGUMENT; bias is written only if it returns DQT_OK. */
 dqt_status dqt_dial(const dqt_model *model, uint32_t thousandths, int32_t *bias);
+
+/* A threshold that no margin reaches: a point with it in exits, and 0 in widen, is not run at all. */
+#define DQT_NEVER 0xFFFFFFFFu
+
+/* Another one, with which the point runs, for its margin. */
+#define DQT_WATCH 0xFFFFFFFEu
+
+/* What decides how an input is computed. The *margin* of a decision point is the largest of its logits less the second;
+ * that of the model's output, the largest of its codes less the second. All pointers may lead into flash. */
+typedef struct dqt_setting {
+    const uint8_t *widths; /* candidate of each adaptive layer to begin with, as dqt_options.choices; NULL: the model's
+                              controller decides */
+    const int32_t *bias;   /* as dqt_options.bias; not read if widths are given */
+    const uint32_t *exits; /* [<MODEL>_POINTS] least margin that answers at the point, or DQT_NEVER */
+    const uint32_t *widen; /* [<MODEL>_POINTS] margin below which the layers behind the point run at their widest
+                              candidates; 0: never */
+    const uint32_t *stops; /* classes that may be answered early: class c is bit c % 32 of word c / 32; NULL: all */
+    uint32_t again;        /* margin of the output below which all is computed once more, at the widest candidates, if
+                              it was not; 0: never, 256: always */
+} dqt_setting;
+
+/* A setting that was measured on validation data. */
+typedef struct dqt_tuned {
+    dqt_setting setting;
+    uint16_t cost;      /* mean cost in thousandths of the widest candidates without any point */
+    uint16_t agreement; /* inferences with the class that those give, in thousandths */
+} dqt_tuned;
+
+/* What was decided, and what came out. */
+typedef struct dqt_decided {
+    dqt_result result; /* an early answer has the code 255 at its class and 0 elsewhere. choices: of the first pass; 255
+                          for a layer that did not run */
+    uint32_t point;    /* decision point that answered; <MODEL>_POINTS: none, the network's end did */
+    uint32_t passes;   /* 1 or 2 */
+    uint32_t margin;   /* that of the point that answered; at the network's end, of the first pass */
+    struct {           /* where the inference is: not for applications */
+        uint32_t number, candidate;
+        uint32_t layer, adaptive, head, point;
+    } at;
+} dqt_decided;
+
+/* One inference that may end early, on the input in the arena, which it overwrites, of a model with decision points, a
+ * second pass or tuned settings: &<model>_points of dqt_<model>.h. Arena as for dqt_run(). The decision takes a few
+ * instructions for each class and point; a model's README states the worst case: all points and both passes.
+ * setting: one of one's own, or what dqt_tuned_cost() or dqt_tuned_agreement() gave. options: of these, hook and
+ * context alone are read; NULL: no hook. The hook is told of the layers that run, in a second pass again. decided:
+ * written from the start on, valid if it returns DQT_OK. Returns DQT_OK, DQT_STOPPED, DQT_BAD_ARGUMENT (setting->exits
+ * and widen may be NULL of a model without points only), DQT_BAD_CHOICE, DQT_NO_CONTROLLER or DQT_NO_SECOND_PASS;
+ * nothing ran in the last four cases. */
+dqt_status dqt_decide(const dqt_points *points, void *arena, const dqt_setting *setting, const dqt_options *options,
+                      dqt_decided *decided);
+
+/* The dearest tuned setting whose mean cost is no more than so many thousandths of the full network's.
+ * Returns DQT_OK, DQT_NO_TUNED or DQT_BAD_ARGUMENT; *setting is written only if it returns DQT_OK. */
+dqt_status dqt_tuned_cost(const dqt_points *points, uint32_t thousandths, dqt_setting *setting);
+
+/* The cheapest tuned setting that gives the full network's class for at least so many thousandths of the inputs.
+ * Returns as dqt_tuned_cost(). */
+dqt_status dqt_tuned_agreement(const dqt_points *points, uint32_t thousandths, dqt_setting *setting);
 
 /* Whether the model's weights are those that were exported: compares their CRC-32. Takes about 10 instructions a byte;
  * call it once at start, or now and then. Returns DQT_OK, DQT_BAD_WEIGHTS or DQT_BAD_ARGUMENT. */

@@ -5,15 +5,10 @@
 #include "dqt_tables.h"
 
 /* What runs beside the kernels keeps its variables out of the stack frame below which the kernels run. */
-#define BESIDE __attribute__((noinline)) static
+#define BESIDE __attribute__((noinline))
 
-static bool is_complete(const dqt_model *model, const void *arena) {
-    return model != NULL && arena != NULL && ((uintptr_t)arena & 7u) == 0u;
-}
-
-/* The controller's decision: for each adaptive layer the candidate with the largest logit, the first of equals.
- * In 64 bits, because a bias may be any number. */
-BESIDE void decide(const dqt_model *model, uint8_t *arena, const int32_t *bias) {
+/* In 64 bits, because a bias may be any number. */
+BESIDE void dqt_choose(const dqt_model *model, uint8_t *arena, const int32_t *bias) {
     const int32_t *logits = (const int32_t *)(const void *)(arena + model->logits);
     for (uint32_t i = 0; i < model->adaptive_count; ++i) {
         uint32_t best = 0;
@@ -30,8 +25,7 @@ BESIDE void decide(const dqt_model *model, uint8_t *arena, const int32_t *bias) 
     }
 }
 
-/* Takes given choices to the arena; false, and nothing taken, if one is no candidate of its layer. */
-BESIDE bool take_choices(const dqt_model *model, uint8_t *arena, const uint8_t *given) {
+BESIDE bool dqt_take_choices(const dqt_model *model, uint8_t *arena, const uint8_t *given) {
     uint32_t position = 0;
     for (uint32_t i = 0; i < model->layer_count; ++i) {
         const dqt_layer *layer = &model->layers[i];
@@ -45,7 +39,7 @@ BESIDE bool take_choices(const dqt_model *model, uint8_t *arena, const uint8_t *
     return true;
 }
 
-BESIDE uint32_t index_of_largest(const uint8_t *codes, uint32_t size) {
+BESIDE uint32_t dqt_index_of_largest(const uint8_t *codes, uint32_t size) {
     uint32_t best = 0;
     for (uint32_t i = 1; i < size; ++i) {
         if (codes[i] > codes[best]) {
@@ -60,7 +54,7 @@ uint8_t *dqt_input(const dqt_model *model, void *arena) {
 }
 
 dqt_status dqt_reset(const dqt_model *model, void *arena) {
-    if (!is_complete(model, arena)) {
+    if (!dqt_is_complete(model, arena)) {
         return DQT_BAD_ARGUMENT;
     }
     if (model->states != NULL) {
@@ -71,7 +65,7 @@ dqt_status dqt_reset(const dqt_model *model, void *arena) {
 
 dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *options, dqt_result *result) {
     static const dqt_options none = {0};
-    if (!is_complete(model, arena)) {
+    if (!dqt_is_complete(model, arena)) {
         return DQT_BAD_ARGUMENT;
     }
     const dqt_options *how = options != NULL ? options : &none;
@@ -80,7 +74,7 @@ dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *optio
     if (!given && model->adaptive_count > 0u && model->decide_at == DQT_NONE) {
         return DQT_NO_CONTROLLER;
     }
-    if (given && !take_choices(model, tensors, how->choices)) {
+    if (given && !dqt_take_choices(model, tensors, how->choices)) {
         return DQT_BAD_CHOICE;
     }
     if (model->states != NULL) {
@@ -95,7 +89,7 @@ dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *optio
         const uint32_t candidate = layer->adaptive ? tensors[model->choices + position++] : 0u;
         layer->run(layer, tensors, tensors, candidate); /* scratch lies at the start of the arena */
         if (i == model->decide_at) {
-            decide(model, tensors, how->bias);
+            dqt_choose(model, tensors, how->bias);
         }
         if (how->hook != NULL) {
             const dqt_event event = {model, i, candidate, tensors + layer->output, layer->output_size};
@@ -110,7 +104,7 @@ dqt_status dqt_run(const dqt_model *model, void *arena, const dqt_options *optio
     if (result != NULL) {
         result->output = tensors + model->outputs[0].offset;
         result->output_size = model->outputs[0].size;
-        result->top = index_of_largest(result->output, result->output_size);
+        result->top = dqt_index_of_largest(result->output, result->output_size);
         result->choices = tensors + model->choices;
         result->choice_count = model->adaptive_count;
     }

@@ -43,6 +43,41 @@ struct dqt_model {
     uint8_t hash[32]; /* SHA-256 of the model */
 };
 
+/* What dqt_run() is made of, for dqt_decide(). */
+static inline bool dqt_is_complete(const dqt_model *model, const void *arena) {
+    return model != NULL && arena != NULL && ((uintptr_t)arena & 7u) == 0u;
+}
+
+/* The controller's decision: for each adaptive layer the candidate with the largest logit, the first of equals.
+ * bias: NULL, or one for each candidate. */
+void dqt_choose(const dqt_model *model, uint8_t *arena, const int32_t *bias);
+
+/* Takes given choices to the arena; false, and nothing taken, if one is no candidate of its layer. */
+bool dqt_take_choices(const dqt_model *model, uint8_t *arena, const uint8_t *given);
+
+/* The first of equals. size 1 or more. */
+uint32_t dqt_index_of_largest(const uint8_t *codes, uint32_t size);
+
+/* A decision point: layers that end in an int32 logit for each code of the model's output. */
+typedef struct dqt_point {
+    const dqt_layer *layers;
+    uint32_t logits;
+    uint16_t layer_count;
+    uint16_t before; /* index of the model's layer before which they run; ascends from point to point */
+    uint16_t first;  /* index of the first of them among the layers of all points */
+    uint16_t reserved;
+} dqt_point;
+
+struct dqt_points {
+    const dqt_model *model;
+    const dqt_point *list;
+    const dqt_tuned *tuned; /* cost and agreement ascend */
+    const uint8_t *widest;  /* [adaptive_count] the candidate with the most bits */
+    uint32_t second;        /* index of the first adaptive layer, where a second pass begins; DQT_NONE: there is none */
+    uint16_t layer_count;   /* layers of all points */
+    uint8_t count, tuned_count;
+};
+
 /* Fixed-point factors, each 2^30..2^31 - 1, with the right shift behind the product. */
 struct dqt_scale {
     int32_t to_code; /* from units of 2^-16 to codes */
@@ -63,6 +98,10 @@ _Static_assert(sizeof(dqt_layer) == 24u, "dqt_layer");
 _Static_assert(sizeof(dqt_states) == 12u, "dqt_states");
 _Static_assert(sizeof(dqt_model) == 96u, "dqt_model");
 _Static_assert(sizeof(dqt_scale) == 12u, "dqt_scale");
+_Static_assert(sizeof(dqt_setting) == 24u, "dqt_setting");
+_Static_assert(sizeof(dqt_tuned) == 28u, "dqt_tuned");
+_Static_assert(sizeof(dqt_point) == 16u, "dqt_point");
+_Static_assert(sizeof(dqt_points) == 24u, "dqt_points");
 #endif
 
 #endif

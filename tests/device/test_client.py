@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,8 +41,10 @@ def result(frame: Frame, **changes: int | bytes) -> bytes:
         "flags": flags,
         "adaptive": 2,
         "layers": 3,
-        "reserved": 0,
+        "point": 0,
+        "passes": 1,
         "output_size": 4,
+        "margin": 0,
         "total": 77,
     }
     tail = changes.pop("tail", b"\1\2" + b"OUTP" + bytes(24 if flags & 1 else 0) + bytes(12 if flags & 2 else 0))
@@ -135,7 +138,7 @@ def test_a_device_that_sends_garbage_for_ever(zeros: int) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"protocol": 2}, "it speaks protocol 2, this program speaks 1"),
+        ({"protocol": 3}, "it speaks protocol 3, this program speaks 2"),
         ({"window": 0}, "its HELLO states limits that no device can have"),
         ({"max_payload": 4}, "its HELLO states limits that no device can have"),
         ({"input_size": 0}, "its HELLO states limits that no device can have"),
@@ -149,11 +152,19 @@ def test_a_hello_that_makes_no_sense(changes: dict[str, int | bytes], reason: st
     assert caught.value.what == f"the device answered with an invalid message: {reason}"
 
 
-@pytest.mark.parametrize("size", [0, 1, 67, 69])
+def test_firmware_of_protocol_1_is_told_by_its_number() -> None:
+    """Its HELLO_REPLY is shorter."""
+    payload = hello_reply(protocol=1)[:68]
+    device = Scripted(lambda frame: encode(Type.HELLO_REPLY, frame.sequence, payload), hello=b"")
+    with client(device) as c, pytest.raises(ProtocolError, match="it speaks protocol 1, this program speaks 2"):
+        c.hello()
+
+
+@pytest.mark.parametrize("size", [0, 1, 68, 71, 73])
 def test_a_hello_of_a_wrong_size(size: int) -> None:
     payload = (hello_reply() + b"x")[:size]
     device = Scripted(lambda frame: encode(Type.HELLO_REPLY, frame.sequence, payload), hello=b"")
-    with client(device) as c, pytest.raises(ProtocolError, match=f"its HELLO_REPLY has {size} bytes, not 68"):
+    with client(device) as c, pytest.raises(ProtocolError, match=f"its HELLO_REPLY has {size} bytes, not 72"):
         c.hello()
 
 
@@ -166,6 +177,10 @@ WRONG_RESULTS: list[dict[str, int | bytes]] = [
     {"tail": b""},
     {"tail": b"\1\2OUTPU"},
     {"tail": b"\1\3OUTP"},
+    {"tail": b"\1\xffOUTP"},
+    {"point": 1},
+    {"passes": 0},
+    {"passes": 2},
 ]
 
 
@@ -234,6 +249,24 @@ def test_a_refusal_is_named(code: int) -> None:
     with client(device) as c, pytest.raises(RefusedError) as caught:
         c.infer(CODES)
     assert caught.value.what == f"the device refused RUN: {name} (detail 5)"
+
+
+def test_another_input_than_was_loaded_is_loaded_again() -> None:
+    """A LOAD of somebody else, or one that came late, between ours and the RUN."""
+    refused: list[Frame] = []
+
+    def answer(frame: Frame) -> bytes:
+        if frame.type == Type.RUN and not refused:
+            refused.append(frame)
+            return nak(frame, Nak.OTHER_INPUT)
+        return healthy(frame)
+
+    device = Scripted(answer)
+    with client(device) as c:
+        assert c.infer(CODES, (1, 2)).output == b"OUTP"
+        assert c.samples_repeated == 1
+    loads = [frame for frame in device.requests if frame.type == Type.LOAD]
+    assert b"".join(frame.payload[4:] for frame in loads) == 2 * CODES
 
 
 def test_a_refused_load_is_named() -> None:
@@ -305,7 +338,11 @@ def test_biases_go_out_as_int32() -> None:
         c.infer(CODES, bias=(-(2**31), 2**31 - 1, -2))
         c.infer(CODES, bias=None)
     runs = [frame.payload for frame in device.requests if frame.type == Type.RUN]
-    assert runs == [bytes.fromhex("00000300 00000080 ffffff7f feffffff"), bytes(4)]
+    crc = zlib.crc32(CODES).to_bytes(4, "little")
+    assert runs == [
+        bytes.fromhex("00000300") + crc + bytes.fromhex("00000080 ffffff7f feffffff"),
+        bytes(4) + crc,
+    ]
 
 
 @pytest.mark.parametrize(

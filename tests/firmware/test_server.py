@@ -23,8 +23,15 @@ SEED = 41
 CODES = stand_in.make_input(random.Random(SEED))
 RECEIVE_MAX = 260
 CHUNK = RECEIVE_MAX - LOAD.layout.size
-VECTOR = RUN.pack(policy=RunPolicy.VECTOR, flags=0, count=2)
-BIASED = RUN.pack(policy=RunPolicy.CONTROLLER, flags=0, count=3)
+
+
+def asked(policy: int, flags: int, count: int, codes: bytes = CODES) -> bytes:
+    """A RUN that means these codes."""
+    return RUN.pack(policy=policy, flags=flags, count=count, input_crc=zlib.crc32(codes))
+
+
+VECTOR = asked(policy=RunPolicy.VECTOR, flags=0, count=2)
+BIASED = asked(policy=RunPolicy.CONTROLLER, flags=0, count=3)
 EXTREMES = (-(2**31), 2**31 - 1, -1, 0, 1, 255, -255)
 
 
@@ -94,7 +101,7 @@ def test_run_equals_the_model(device: Raw, choices: tuple[int, ...] | None, flag
     load(device)
     policy = RunPolicy.CONTROLLER if choices is None else RunPolicy.VECTOR
     vector = bytes(choices or ())
-    payload = run(device, 1, RUN.pack(policy=policy, flags=flags, count=len(vector)) + vector)
+    payload = run(device, 1, asked(policy=policy, flags=flags, count=len(vector)) + vector)
     info = parse_hello(device.ask(Type.HELLO, 2).payload)
     result = parse_result(payload, info, policy, flags)
     want = stand_in.expected(CODES, choices)
@@ -115,7 +122,8 @@ def test_biases_are_added_to_the_logits(device: Raw) -> None:
         bias = tuple(generator.choice((*EXTREMES, generator.randrange(-300, 300))) for _ in range(3))
         codes = stand_in.make_input(generator)
         load(device, codes, 200 + 10 * sequence)
-        result = parse_result(run(device, 5000 + sequence, BIASED + struct.pack("<3i", *bias)), info, 0, 0)
+        payload = asked(RunPolicy.CONTROLLER, 0, 3, codes) + struct.pack("<3i", *bias)
+        result = parse_result(run(device, 5000 + sequence, payload), info, 0, 0)
         want = stand_in.expected(codes, None, bias)
         assert (result.choices, result.output) == (want.choices, want.output), bias
         seen.add(result.choices)
@@ -126,7 +134,7 @@ def test_a_bias_lasts_for_one_run(device: Raw) -> None:
     info = parse_hello(device.ask(Type.HELLO, 1).payload)
     for sequence, bias in enumerate([(9999, 0, 0), None, (0, 9999, 0), (0, 0, 0)]):
         load(device, CODES, 10 + 10 * sequence)
-        payload = BIASED + struct.pack("<3i", *bias) if bias else RUN.pack(policy=0, flags=0, count=0)
+        payload = BIASED + struct.pack("<3i", *bias) if bias else asked(policy=0, flags=0, count=0)
         result = parse_result(run(device, 100 + sequence, payload), info, 0, 0)
         assert result.choices == stand_in.expected(CODES, None, bias or (0, 0, 0)).choices
 
@@ -140,8 +148,8 @@ def test_hostile_runs_are_refused_or_answered_and_never_harm(device: Raw) -> Non
     for sequence in range(2, 1500):
         policy, flags = generator.choice((0, 0, 1, 2, 255)), generator.choice((0, 1, 2, 3, 4, 7, 8, 128))
         count = generator.choice((0, 1, 2, 3, 3, 4, 0x8003, 0xFFFF))
-        tail = generator.randbytes(generator.choice((0, 1, 2, 3, 4, 11, 12, 12, 13, 24, RECEIVE_MAX - 4)))
-        answer = device.ask(Type.RUN, sequence, RUN.pack(policy=policy, flags=flags, count=count) + tail)
+        tail = generator.randbytes(generator.choice((0, 1, 2, 3, 4, 11, 12, 12, 13, 24, RECEIVE_MAX - RUN.layout.size)))
+        answer = device.ask(Type.RUN, sequence, asked(policy=policy, flags=flags, count=count) + tail)
         right = flags < 8 and (policy, count, len(tail)) in ((0, 0, 0), (0, 3, 12), (1, 2, 2))
         if answer.type == Type.NAK:
             assert not right or (policy == 1 and (tail[0] > 2 or tail[1] > 1))
@@ -173,31 +181,34 @@ REFUSED = [
     (Type.LOAD, LOAD.pack(offset=0), Nak.BAD_LENGTH, 5),
     (Type.LOAD, LOAD.pack(offset=CHUNK + 1) + b"x", Nak.BAD_OFFSET, CHUNK),
     (Type.LOAD, LOAD.pack(offset=0xFFFFFFFF) + b"x", Nak.BAD_OFFSET, CHUNK),
-    (Type.RUN, b"", Nak.BAD_LENGTH, 4),
-    (Type.RUN, b"\1\0\2", Nak.BAD_LENGTH, 4),
-    (Type.RUN, VECTOR, Nak.BAD_LENGTH, 6),
-    (Type.RUN, VECTOR + b"\0", Nak.BAD_LENGTH, 6),
-    (Type.RUN, VECTOR + b"\0\0\0", Nak.BAD_LENGTH, 6),
-    (Type.RUN, RUN.pack(policy=1, flags=0, count=3) + b"\0\0\0", Nak.BAD_LENGTH, 6),
-    (Type.RUN, RUN.pack(policy=0, flags=0, count=2) + b"\0\0", Nak.BAD_LENGTH, 16),
-    (Type.RUN, RUN.pack(policy=0, flags=0, count=0) + bytes(1), Nak.BAD_LENGTH, 4),
-    (Type.RUN, RUN.pack(policy=0, flags=0, count=0) + bytes(12), Nak.BAD_LENGTH, 4),
+    (Type.RUN, b"", Nak.BAD_LENGTH, 8),
+    (Type.RUN, b"\1\0\2", Nak.BAD_LENGTH, 8),
+    (Type.RUN, VECTOR[:7], Nak.BAD_LENGTH, 8),
+    (Type.RUN, VECTOR, Nak.BAD_LENGTH, 10),
+    (Type.RUN, VECTOR + b"\0", Nak.BAD_LENGTH, 10),
+    (Type.RUN, VECTOR + b"\0\0\0", Nak.BAD_LENGTH, 10),
+    (Type.RUN, asked(policy=1, flags=0, count=3) + b"\0\0\0", Nak.BAD_LENGTH, 10),
+    (Type.RUN, asked(policy=0, flags=0, count=2) + b"\0\0", Nak.BAD_LENGTH, 20),
+    (Type.RUN, asked(policy=0, flags=0, count=0) + bytes(1), Nak.BAD_LENGTH, 8),
+    (Type.RUN, asked(policy=0, flags=0, count=0) + bytes(12), Nak.BAD_LENGTH, 8),
     *[
-        (Type.RUN, RUN.pack(policy=0, flags=0, count=count) + bytes(4 * count), Nak.BAD_LENGTH, 16)
-        for count in (1, 2, 4, 64)
+        (Type.RUN, asked(policy=0, flags=0, count=count) + bytes(4 * count), Nak.BAD_LENGTH, 20)
+        for count in (1, 2, 4, 63)
     ],
-    (Type.RUN, RUN.pack(policy=0, flags=0, count=0xFFFF) + bytes(12), Nak.BAD_LENGTH, 16),
-    *[(Type.RUN, BIASED + bytes(size), Nak.BAD_LENGTH, 16) for size in (0, 1, 3, 11, 13, 16, 256)],
-    (Type.RUN, RUN.pack(policy=1, flags=0, count=3) + bytes(12), Nak.BAD_LENGTH, 6),
-    (Type.RUN, RUN.pack(policy=2, flags=0, count=3) + bytes(12), Nak.BAD_POLICY, 2),
+    (Type.RUN, asked(policy=0, flags=0, count=0xFFFF) + bytes(12), Nak.BAD_LENGTH, 20),
+    *[(Type.RUN, BIASED + bytes(size), Nak.BAD_LENGTH, 20) for size in (0, 1, 3, 11, 13, 16, 252)],
+    (Type.RUN, asked(policy=1, flags=0, count=3) + bytes(12), Nak.BAD_LENGTH, 10),
+    *[(Type.RUN, asked(policy=p, flags=0, count=3) + bytes(12), Nak.BAD_POLICY, p) for p in (5, 255)],
+    *[(Type.RUN, asked(policy=p, flags=0, count=0), Nak.NO_SETTINGS, 0) for p in (2, 3, 4)],
+    *[(Type.RUN, asked(policy=p, flags=0, count=3) + bytes(12), Nak.NO_SETTINGS, 0) for p in (2, 3, 4)],
     (Type.RUN, BIASED + bytes(12), Nak.INPUT_INCOMPLETE, CHUNK),
-    (Type.RUN, RUN.pack(policy=2, flags=0, count=0), Nak.BAD_POLICY, 2),
-    (Type.RUN, RUN.pack(policy=0, flags=8, count=0), Nak.BAD_POLICY, 0x800),
+    (Type.RUN, asked(policy=5, flags=0, count=0), Nak.BAD_POLICY, 5),
+    (Type.RUN, asked(policy=0, flags=8, count=0), Nak.BAD_POLICY, 0x800),
     (Type.RUN, VECTOR + bytes([3, 0]), Nak.BAD_CHOICE, 0),
     (Type.RUN, VECTOR + bytes([0, 2]), Nak.BAD_CHOICE, 1),
     (Type.RUN, VECTOR + bytes([255, 255]), Nak.BAD_CHOICE, 0),
     (Type.RUN, VECTOR + bytes([0, 0]), Nak.INPUT_INCOMPLETE, CHUNK),
-    (Type.RUN, RUN.pack(policy=0, flags=0, count=0), Nak.INPUT_INCOMPLETE, CHUNK),
+    (Type.RUN, asked(policy=0, flags=0, count=0), Nak.INPUT_INCOMPLETE, CHUNK),
 ]
 
 
@@ -237,10 +248,26 @@ def test_a_run_consumes_the_input(device: Raw) -> None:
     assert device.nak(Type.RUN, 2, VECTOR + bytes(2)) == (Nak.INPUT_INCOMPLETE, 0)
 
 
+def test_a_run_means_the_input_that_was_loaded(device: Raw) -> None:
+    """A LOAD that came late, or from somebody else, after all of the input: refused, and nothing is lost."""
+    load(device)
+    foreign = bytes([CODES[CHUNK] ^ 1]) + CODES[CHUNK + 1 : CHUNK + 9]
+    assert device.ask(Type.LOAD, 1, LOAD.pack(offset=CHUNK) + foreign).payload == struct.pack("<I", len(CODES))
+    there = CODES[:CHUNK] + foreign + CODES[CHUNK + 9 :]
+    assert device.nak(Type.RUN, 2, VECTOR + bytes([1, 1])) == (Nak.OTHER_INPUT, zlib.crc32(there))
+    assert stats(device)["runs"] == 0
+    payload = asked(RunPolicy.VECTOR, 0, 2, there) + bytes([1, 1])
+    assert run(device, 3, payload)[RESULT.layout.size + 2 :] == stand_in.expected(there, (1, 1)).output
+    assert device.nak(Type.RUN, 4, payload) == (Nak.INPUT_INCOMPLETE, 0)
+    load(device, CODES, 200)
+    assert device.nak(Type.RUN, 5, payload) == (Nak.OTHER_INPUT, zlib.crc32(CODES)), "one input later"
+    assert run(device, 6)[RESULT.layout.size + 2 :] == stand_in.expected(CODES, (1, 1)).output
+
+
 def test_a_repeated_request_is_executed_once(device: Raw) -> None:
     load(device)
-    first = run(device, 5, RUN.pack(policy=1, flags=3, count=2) + bytes([2, 0]))
-    again = run(device, 5, RUN.pack(policy=1, flags=3, count=2) + bytes([2, 0]))
+    first = run(device, 5, asked(policy=1, flags=3, count=2) + bytes([2, 0]))
+    again = run(device, 5, asked(policy=1, flags=3, count=2) + bytes([2, 0]))
     assert again == first
     assert stats(device)["runs"] == 1
 
@@ -343,6 +370,6 @@ def test_a_model_without_controller_says_so(built: Callable[..., Path]) -> None:
         device = Raw(transport)
         assert not parse_hello(device.ask(Type.HELLO, 1).payload).has_controller
         load(device)
-        assert device.nak(Type.RUN, 2, RUN.pack(policy=0, flags=0, count=0)) == (Nak.NO_CONTROLLER, 0)
+        assert device.nak(Type.RUN, 2, asked(policy=0, flags=0, count=0)) == (Nak.NO_CONTROLLER, 0)
         assert device.nak(Type.RUN, 2, BIASED + bytes(12)) == (Nak.NO_CONTROLLER, 0)
         run(device, 3)

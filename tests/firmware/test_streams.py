@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import random
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from dqt_edge.boards import load_board
 from dqt_edge.device.client import Client, Retries
 from dqt_edge.device.connect import open_client
-from dqt_edge.device.messages import LOAD, RUN, RUN_START, SELECT, Nak, RunPolicy, Type
+from dqt_edge.device.messages import LOAD, RESULT, RUN, RUN_START, SELECT, Nak, RunPolicy, Type
 from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.replies import parse_hello, parse_result
 from dqt_edge.errors import LostStreamError
@@ -209,9 +210,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Graph, Path, bytes
     return graph, made.elf, made.model_hash
 
 
-def run_request(graph: Graph, flags: int) -> bytes:
+def run_request(graph: Graph, flags: int, inputs: bytes) -> bytes:
     vector = bytes(len(graph.adaptive))
-    return RUN.pack(policy=RunPolicy.VECTOR, flags=flags, count=len(vector)) + vector
+    return RUN.pack(policy=RunPolicy.VECTOR, flags=flags, count=len(vector), input_crc=zlib.crc32(inputs)) + vector
 
 
 def vector_of(graph: Graph) -> list:
@@ -240,7 +241,7 @@ def test_chunks_of_any_size_reach_every_input(served: tuple[Graph, Path, bytes])
             flags = RUN_START if i in (0, 6) else 0
             if i == 6:
                 want[6:] = every_output(interpreter.run(graph, samples[6:], vector_of(graph)))
-            payload = device.ask(Type.RUN, sequence, run_request(graph, flags)).payload
+            payload = device.ask(Type.RUN, sequence, run_request(graph, flags, content)).payload
             assert parse_result(payload, info, RunPolicy.VECTOR, flags).output == want[i].tobytes(), i
             sequence += 1
 
@@ -258,20 +259,20 @@ def test_no_stream_goes_on_that_was_not_begun(served: tuple[Graph, Path, bytes])
                 device.ask(Type.LOAD, next(sequence), LOAD.pack(offset=at) + sample[at : at + room])
 
         def refused() -> bool:
-            return device.nak(Type.RUN, next(sequence), run_request(graph, 0)) == (Nak.NO_STREAM, 0)
+            return device.nak(Type.RUN, next(sequence), run_request(graph, 0, sample)) == (Nak.NO_STREAM, 0)
 
         load_it()
         assert refused()
-        first = device.ask(Type.RUN, next(sequence), run_request(graph, RUN_START))
+        first = device.ask(Type.RUN, next(sequence), run_request(graph, RUN_START, sample))
         assert first.type == Type.RESULT, "the refusal left the inputs alone"
         load_it()
-        assert device.ask(Type.RUN, next(sequence), run_request(graph, 0)).type == Type.RESULT
+        assert device.ask(Type.RUN, next(sequence), run_request(graph, 0, sample)).type == Type.RESULT
         assert not parse_hello(device.ask(Type.SELECT, next(sequence), SELECT.pack(model=1)).payload).has_states
         assert parse_hello(device.ask(Type.SELECT, next(sequence), SELECT.pack(model=0)).payload).has_states
         load_it()
         assert refused()
-        again = device.ask(Type.RUN, next(sequence), run_request(graph, RUN_START))
-        size = 20 + len(graph.adaptive)  # the counter's total lies before
+        again = device.ask(Type.RUN, next(sequence), run_request(graph, RUN_START, sample))
+        size = RESULT.layout.size + len(graph.adaptive)  # the counter's total lies before
         assert again.payload[size:] == first.payload[size:]
         assert device.ask(Type.RESET, next(sequence)).type == Type.RESET_REPLY
         load_it()

@@ -67,7 +67,8 @@ def test_an_initialiser_names_every_field_that_is_not_reserved() -> None:
     text = c_environment().from_string(
         '{% import "model/_layers.c.j2" as c with context %}{{ c.members(record, "x", "") }}'
     )
-    shown = text.render(record=record, plan={"layers": [], "width_tables": {}}, constants="here.", layers="x")
+    plan = {"layers": [], "network": [], "points": None, "width_tables": {}}
+    shown = text.render(record=record, plan=plan, constants="here.", layers="x", symbol="m")
     lines = shown.splitlines()
     assert [line for line in lines if line.startswith(".")][1:6] == [
         ".input = 8u,",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from dqt_edge.boards import load_board
-from dqt_edge.graph import Graph
+from dqt_edge.graph import Graph, Setting
+from dqt_edge.graph.points import stop_words
 from dqt_edge.lowering.plan import Plan, make_plan
 from dqt_edge.project.render import ModelNames, kernel_files, model_files
 from dqt_edge.system.resources import data_folder
@@ -30,6 +32,22 @@ dqt_status test_run(const uint8_t *choices, const int32_t *bias, uint32_t *check
     return dqt_run(&%(symbol)s, arena, &options, result);
 }
 """
+DECIDES = """
+typedef struct {
+    uint32_t point, passes, margin, top;
+} answer;
+dqt_status test_decide(const dqt_setting *setting, uint32_t *checksums, dqt_result *result, answer *found) {
+    const dqt_options options = {NULL, NULL, note, checksums};
+    dqt_decided decided;
+    const dqt_status status = dqt_decide(&%(symbol)s_points, arena, setting, &options, &decided);
+    *result = decided.result;
+    *found = (answer){decided.point, decided.passes, decided.margin, decided.result.top};
+    return status;
+}
+dqt_status test_tuned(bool by_cost, uint32_t thousandths, dqt_setting *setting) {
+    return (by_cost ? dqt_tuned_cost : dqt_tuned_agreement)(&%(symbol)s_points, thousandths, setting);
+}
+"""
 
 
 class _Result(ctypes.Structure):
@@ -40,6 +58,51 @@ class _Result(ctypes.Structure):
         ("choices", ctypes.POINTER(ctypes.c_uint8)),
         ("choice_count", ctypes.c_uint32),
     ]
+
+
+class _Answer(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint32) for name in ("point", "passes", "margin", "top")]
+
+
+class CSetting(ctypes.Structure):
+    """``dqt_setting`` of a ``Setting``, which keeps the arrays alive that it points to."""
+
+    _fields_ = [
+        ("widths", ctypes.POINTER(ctypes.c_uint8)),
+        ("bias", ctypes.POINTER(ctypes.c_int32)),
+        ("exits", ctypes.POINTER(ctypes.c_uint32)),
+        ("widen", ctypes.POINTER(ctypes.c_uint32)),
+        ("stops", ctypes.POINTER(ctypes.c_uint32)),
+        ("again", ctypes.c_uint32),
+    ]
+
+    @classmethod
+    def of(cls, setting: Setting, classes: int) -> CSetting:
+        def array(kind: type, values: Sequence[int] | None) -> object:
+            return None if values is None else (kind * len(values))(*values)
+
+        return cls(
+            array(ctypes.c_uint8, setting.widths),
+            array(ctypes.c_int32, setting.bias),
+            array(ctypes.c_uint32, setting.exits),
+            array(ctypes.c_uint32, setting.widen),
+            array(ctypes.c_uint32, stop_words(setting.stops, classes)),
+            setting.again,
+        )
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What ``dqt_decide()`` gave."""
+
+    status: int
+    output: bytes = b""
+    choices: tuple[int, ...] = ()
+    point: int = 0
+    passes: int = 0
+    margin: int = 0
+    top: int = 0
+    checksums: tuple[int, ...] = ()
 
 
 class NativeModel:
@@ -54,7 +117,8 @@ class NativeModel:
         names = ModelNames.of(self.plan)
         files = {Path(name).name: text for name, text in model_files(self.plan, names).items()}
         files |= {Path(name).name: text for name, text in kernel_files(self.plan.kernels, self.plan.board.cpu).items()}
-        files["test.c"] = PORT % {"symbol": names.symbol, "upper": names.upper}
+        text = PORT + (DECIDES if self.plan.points else "")
+        files["test.c"] = text % {"symbol": names.symbol, "upper": names.upper}
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (folder / name).write_text(text)
@@ -83,3 +147,23 @@ class NativeModel:
         output = np.ctypeslib.as_array(result.output, (result.output_size,)).copy()
         chosen = np.array([result.choices[i] for i in range(result.choice_count)], np.uint8)
         return output, chosen, np.array(checksums, np.uint32)
+
+    def decide(self, codes: np.ndarray, setting: Setting | CSetting) -> Decided:
+        """One inference at a setting; ``checksums`` in the order of the device's numbers."""
+        ctypes.memmove(self.library.test_input(), np.ascontiguousarray(codes, np.uint8).tobytes(), self.plan.input_size)
+        given = setting if isinstance(setting, CSetting) else CSetting.of(setting, self.plan.output_size)
+        checksums = (ctypes.c_uint32 * len(self.plan.layers))()
+        result, found = _Result(), _Answer()
+        status = self.library.test_decide(ctypes.byref(given), checksums, ctypes.byref(result), ctypes.byref(found))
+        if status != 0:
+            return Decided(status)
+        return Decided(
+            status,
+            bytes(result.output[: result.output_size]),
+            tuple(result.choices[: result.choice_count]),
+            found.point,
+            found.passes,
+            found.margin,
+            found.top,
+            tuple(checksums),
+        )

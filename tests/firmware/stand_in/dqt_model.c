@@ -7,7 +7,7 @@
 #define OUTPUT_SIZE 6
 #define LOGITS 712
 #define RECEIVE_MAX 260
-#define REPLY_MAX 76
+#define REPLY_MAX 80
 
 #define CHOICES 736
 
