@@ -16,7 +16,7 @@ from ..system.files import write_atomically
 from ..system.show import Facts, Shown
 from ..system.tensorflow import start_tensorflow
 from ..tasks import stated
-from ..training.options import DEFAULT_CANDIDATES, Options, parse_candidates
+from ..training.options import DEFAULT_CANDIDATES, Options, parse_candidates, parse_points
 from .given import Data, FilePath, checkpoint_path, dataset_of
 
 if TYPE_CHECKING:
@@ -112,6 +112,9 @@ def train(
     image_size: int | None = None,
     channels: int = Options.channels,
     crop_area: float = Options.crop_area,
+    points: bool | str | Sequence[str] = False,
+    point_weight: float = Options.point_weight,
+    controller: Literal["auto", "own", "none"] = Options.controller,
     task: str | None = None,
     loss: str | Callable[[Any, Any], Any] | None = None,
     distribute: Literal["auto", "none", "mirrored", "workers"] = "auto",
@@ -154,6 +157,11 @@ def train(
         image_size: Height and width that the images of a folder get, pixels.
         channels: Of the images of a folder: 1 for grey, 3 for colour.
         crop_area: Least part of a folder's training image that a random crop shows; 1 crops none.
+        points: Decision points, behind which an easy input is answered early: True for those that the named model is
+            known to suit, or the layers behind which they lie, as names or text such as ``"conv1,sum"``.
+        point_weight: Weight of each point's loss.
+        controller: Whether one is trained: ``"auto"`` where there are no points, ``"own"`` always, ``"none"`` never.
+            Without one, the widths are chosen afterwards.
         task: What the outputs stand for: ``"classifier"``, ``"binary"``, ``"regression"``, ``"reconstruction"`` or
             ``"map"``; None follows from the targets and the network.
         loss: ``"cross-entropy"``, ``"binary"``, ``"mse"`` or ``"mae"``; None is the usual one of the task. Or a
@@ -193,7 +201,8 @@ def train(
         learning_rate=learning_rate, beta=beta, consistency=consistency, full_weight=full_weight, balance=balance,
         focus=focus, diversity=diversity, shift=shift, flip=flip, init=init, warmup=warmup, validation=validation,
         narrow_share=narrow_share, view=view, scales=scales, image_size=image_size, channels=channels,
-        crop_area=crop_area, task=task, loss="given" if callable(loss) else loss,
+        crop_area=crop_area, points=parse_points(points), point_weight=point_weight, controller=controller,
+        task=task, loss="given" if callable(loss) else loss,
     )  # fmt: skip
     if resume and out is None:
         raise UsageError(

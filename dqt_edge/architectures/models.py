@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ..errors import UsageError
-from .spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Node, Spec, Sum
+from .spec import INPUT, AveragePool, Conv, Depthwise, Fully, MaxPool, Node, Place, Spec, Sum
 
 
 def _tiny(classes: int) -> Spec:
@@ -25,6 +25,7 @@ def _tiny(classes: int) -> Spec:
             Fully("classifier", "pool", classes),
         ),
         control="stem",
+        points=(Place("conv1", grid=2), Place("sum", grid=2)),
     )
 
 
@@ -56,10 +57,11 @@ def _resnet18(classes: int, width: int = 64) -> Spec:
 def _resnet(name: str, classes: int, stages: tuple[tuple[int, int], ...]) -> Spec:
     """Stem, basic blocks by stage (channels, blocks), the first of each later stage at stride 2, mean, classifier.
 
-    A shortcut that changes shape is a 1x1 convolution.
+    A shortcut that changes shape is a 1x1 convolution. Decision points lie behind all stages but the last.
     """
     nodes: list[Node] = [Conv("stem", INPUT, stages[0][0], adaptive=False)]
     last, channels = "stem", stages[0][0]
+    points: list[Place] = []
     for i, (width, blocks) in enumerate(stages):
         for j in range(blocks):
             step = 2 if i > 0 and j == 0 else 1
@@ -74,8 +76,9 @@ def _resnet(name: str, classes: int, stages: tuple[tuple[int, int], ...]) -> Spe
                 nodes.append(second)
             nodes.append(Sum(f"{at}_sum", (shortcut, second.name)))
             last, channels = f"{at}_sum", width
+        points.append(Place(last, hidden=64))
     nodes += [AveragePool("pool", last), Fully("classifier", "pool", classes)]
-    return Spec(name, tuple(nodes), control="stem", hidden=32, grid=4)
+    return Spec(name, tuple(nodes), control="stem", hidden=32, grid=4, points=tuple(points[:-1]))
 
 
 def _resnet50(classes: int, width: int = 64, blocks: tuple[int, ...] = (3, 4, 6, 3)) -> Spec:
@@ -126,6 +129,7 @@ def _ecg(classes: int) -> Spec:
         control="stem",
         hidden=32,
         grid=8,
+        points=(Place("conv1", grid=8), Place("sum", grid=8)),
     )
 
 

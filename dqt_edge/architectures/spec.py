@@ -151,6 +151,26 @@ INPUT = "input"
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a decision point lies, and the size of its head.
+
+    Attributes:
+        after: Node behind which it lies.
+        grid: Its head sees means over at most ``grid`` x ``grid`` fields of that node's output.
+        hidden: Units of the head's hidden layer.
+    """
+
+    after: str
+    grid: int = 4
+    hidden: int = 32
+
+    @property
+    def name(self) -> str:
+        """Name of the point, with which those of its head's layers begin."""
+        return f"{self.after}_exit"
+
+
+@dataclass(frozen=True)
 class Spec:
     """Nodes in topological order; the last one makes the logits.
 
@@ -160,6 +180,8 @@ class Spec:
         control: Node behind which the controller runs; None for a model without one.
         hidden: Units of the controller's hidden layer.
         grid: The controller sees means over at most ``grid`` x ``grid`` fields of that node's output; 1 is one mean.
+        points: Decision points, in the order of their nodes. A named model says where it may have some; a run takes
+            none, these, or others.
     """
 
     name: str
@@ -167,6 +189,7 @@ class Spec:
     control: str | None = None
     hidden: int = 64
     grid: int = 1
+    points: tuple[Place, ...] = ()
 
     def fused(self) -> dict[str, tuple[str, str]]:
         """Additions that a convolution can absorb: sum name -> (convolution, the other operand).
@@ -175,6 +198,7 @@ class Spec:
         later of the two operands.
         """
         order = [INPUT, *(node.name for node in self.nodes)]
+        looked_at = {self.control, *(place.after for place in self.points)}
         found = {}
         for node in self.nodes:
             if not isinstance(node, Sum) or node.inputs[0] == node.inputs[1] or node.signs != (1, 1):
@@ -182,7 +206,7 @@ class Spec:
             other, last = sorted(node.inputs, key=order.index)
             maker = next((n for n in self.nodes if n.name == last), None)
             alone = sum(last in inputs_of(n) for n in self.nodes) == 1
-            if isinstance(maker, Conv) and not maker.relu and alone and last != self.control:
+            if isinstance(maker, Conv) and not maker.relu and alone and last not in looked_at:
                 found[node.name] = (last, other)
         return found
 
@@ -266,11 +290,13 @@ def shapes(spec: Spec, input_shape: Shape) -> dict[str, Shape]:
                     next_step="use larger images, or another model",
                 )
             known[node.name] = (height, width, node.filters if isinstance(node, Conv) else source[2])
-    if spec.control is not None and -(-max(known[spec.control][:2]) // spec.grid) > WINDOW_MAX:
-        raise UnsupportedError(
-            f"the controller would pool a tensor of {known[spec.control][0]}x{known[spec.control][1]}, "
-            f"and a window has at most {WINDOW_MAX} rows and columns",
-            where=f"model {spec.name!r} on images {input_shape[0]}x{input_shape[1]}",
-            next_step="use smaller images",
-        )
+    pooled = [] if spec.control is None else [("the controller", spec.control, spec.grid)]
+    for who, name, grid in [*pooled, *((f"point {p.name!r}", p.after, p.grid) for p in spec.points)]:
+        if -(-max(known[name][:2]) // grid) > WINDOW_MAX:
+            raise UnsupportedError(
+                f"{who} would pool a tensor of {known[name][0]}x{known[name][1]}, "
+                f"and a window has at most {WINDOW_MAX} rows and columns",
+                where=f"model {spec.name!r} on images {input_shape[0]}x{input_shape[1]}",
+                next_step="use smaller images",
+            )
     return known

@@ -15,6 +15,26 @@ if TYPE_CHECKING:
     from ..api.training import Trained
 
 
+class LayerNames(click.ParamType):  # type: ignore[type-arg]
+    """True for the model's own decision points, or names of layers as ``"conv1,sum"``; recipes give lists too."""
+
+    name = "layers"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - what a recipe holds
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> bool | tuple[str, ...]:
+        """Read a value of the command line or a recipe."""
+        from ..training.options import parse_points
+
+        listed = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
+        if not (listed or isinstance(value, bool | str)):
+            self.fail(f"{value!r} is neither true nor false, nor names of layers", param, ctx)
+        return parse_points(value)
+
+
 def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -> None:
     """Make a recipe's values the defaults of this call."""
     if path is None:
@@ -133,6 +153,23 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
     default=1.0,
     show_default=True,
     help="Least part of a folder's training image that a random crop shows; 1 crops none.",
+)
+@click.option(
+    "--points",
+    type=LayerNames(),
+    is_flag=False,
+    flag_value=True,
+    default=False,
+    metavar="[LAYER,LAYER]",
+    help="Decision points: those that the model is known to suit, or behind these layers.",
+)
+@click.option("--point-weight", default=0.5, show_default=True, help="Weight of each point's loss.")
+@click.option(
+    "--controller",
+    type=click.Choice(["auto", "own", "none"]),
+    default="auto",
+    show_default=True,
+    help="auto: the model's own, and none beside decision points.",
 )
 @click.option(
     "--distribute",

@@ -10,6 +10,7 @@ from ..data.dataset import Dataset
 from .initial import Initial, load_initial
 from .network import NestedModel
 from .options import Options
+from .places import with_points
 from .purpose import names_for, output_coding, outputs_for, suited, task_for
 
 
@@ -24,6 +25,9 @@ def build_model(options: Options, dataset: Dataset, initial: Initial | None = No
     last = spec.nodes[-1]
     if coding is not None and isinstance(last, MacNode):  # codes end where the targets do, so no ReLU has to
         spec = replace(spec, nodes=(*spec.nodes[:-1], replace(last, relu=False, limit=None)))
+    spec = with_points(spec, options.points, dataset.shape, task)
+    if options.controller == "none" or (options.controller == "auto" and spec.points):
+        spec = replace(spec, control=None)
     made = shapes(spec, dataset.shape)[last.name]
     model = NestedModel(
         spec,

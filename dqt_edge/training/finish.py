@@ -19,11 +19,12 @@ from ..data.choose import choose
 from ..data.load import codes
 from ..data.sources import has_targets
 from ..errors import MismatchError
-from ..graph import Dense, Graph, Pair, vector_text
+from ..graph import DecisionPoint, Dense, Graph, Pair, vector_text
 from ..graph.bitops import bitops, graph_costs, vector_ratio
 from ..graph.dial import DialPoint
 from ..graph.graph import with_dial
 from ..graph.interpreter import run
+from ..graph.points import full_setting
 from ..graph.policy import Policy, fixed_choices, is_dynamic
 from ..precision.static import Assignment, best_static, tries
 from ..system.files import write_atomically
@@ -61,13 +62,14 @@ def finished_graph(outcome: Outcome, options: Options) -> Graph:
     ``bitops_ratio``. Policies are every candidate in all layers, ``dynamic``, and ``static``: the best
     fixed width vector at no more than the dynamic cost, chosen on the validation set. ``dynamic`` also has
     ``width_vectors`` (vector -> count), ``static`` its ``vector``. A network for which that search would take days
-    has no ``static``.
+    has no ``static``. Each decision point stands beside them by its name, see :func:`measure_points`.
 
     Raises:
         MismatchError: Keras and the interpreter disagree in a code.
     """
     graph = settle_dial(to_graph(outcome.model, outcome.model.spec.name), outcome, options)
     measured = {name: measure(outcome, graph, policy) for name, policy in policies(graph).items()}
+    measured |= measure_points(outcome, graph)
     validation = outcome.dataset.validation
     chosen_by = static_samples(graph, len(validation.labels))
     if "dynamic" in measured and chosen_by >= STATIC_LEAST:
@@ -197,11 +199,7 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
             oracle = run(graph, codes(x[own], graph), policy)
             wrong += int((result.outputs[own] != oracle.outputs).sum() + (result.choices[own] != oracle.choices).sum())
     if wrong:
-        raise MismatchError(
-            f"the Keras evaluation differs from the interpreter in {wrong} codes",
-            where=f"model {graph.name!r}",
-            next_step="report this with the training command; the checkpoint was not written",
-        )
+        raise _differs(graph, f"{wrong} codes")
     every = np.concatenate(choices)
     task = task_of(graph)
     targets = task.targets(test.labels) if has_targets(test.labels) else None
@@ -225,10 +223,59 @@ def measure(outcome: Outcome, graph: Graph, policy: Policy) -> dict[str, Any]:
     return facts
 
 
+def measure_points(outcome: Outcome, graph: Graph) -> dict[str, dict[str, Any]]:
+    """Figures of each decision point, were it to answer every held-out sample at 8x8, by its name.
+
+    Its ``bitops_ratio`` counts the layers up to there and its own head. Margins and answers must equal the
+    interpreter's, as in :func:`measure`.
+    """
+    if not graph.points:
+        return {}
+    test, task, setting = outcome.dataset.test, task_of(graph), full_setting(graph)
+    size = samples_at_once(test.shape, values=INTEGER_VALUES)
+    compared = min(len(test.labels), max(1, ORACLE_MACS // graph.total_macs))
+    answers, wrong = [], 0
+    for start in range(0, len(test.labels), size):
+        x = test.images(np.arange(start, min(start + size, len(test.labels))))
+        result = evaluate(graph, x, setting)
+        answers.append(result.early)
+        if start < compared:
+            own = slice(0, compared - start)
+            oracle = run(graph, codes(x[own], graph), setting)
+            wrong += int((result.early[own] != oracle.early).sum() + (result.margins[own] != oracle.margins).sum())
+    if wrong:
+        raise _differs(graph, f"{wrong} answers or margins of decision points")
+    every, targets = np.concatenate(answers), task.targets(test.labels)
+    found = {}
+    for index, point in enumerate(graph.points):
+        score = task.score(np.eye(graph.tensor(graph.output).size)[every[:, index]], targets)
+        assert score is not None
+        facts = {**score.as_json(), "samples": len(targets), "compared": compared}
+        found[point.name] = {**facts, "bitops_ratio": _cost_of_stopping(graph, point)}
+        if len(score.per_class) > CLASSES_MAX:
+            del found[point.name]["per_class"]
+    return found
+
+
+def _cost_of_stopping(graph: Graph, point: DecisionPoint) -> float:
+    """Multiply-accumulates up to a point's answer, its own head included, of all without any point."""
+    run_before = [layer.name for layer in graph.layers].index(point.after) + 1
+    return sum(map(graph.macs, (*graph.layers[:run_before], *point.layers))) / graph.total_macs
+
+
+def _differs(graph: Graph, what: str) -> MismatchError:
+    return MismatchError(
+        f"the Keras evaluation differs from the interpreter in {what}",
+        where=f"model {graph.name!r}",
+        next_step="report this with the training command; the checkpoint was not written",
+    )
+
+
 def write_log(path: Path, log: list[Row]) -> None:
     """Write the epochs as CSV; values that a phase does not have stay empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    points = sorted({name: None for row in log for name in row if name not in COLUMNS}, key=list(log[0]).index)
+    writer = csv.DictWriter(text, (*COLUMNS, *points), lineterminator="\n")
     writer.writeheader()
     for row in log:
         writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})

@@ -61,7 +61,7 @@ class Initial:
 
 @dataclass(frozen=True, eq=False)
 class Earlier:
-    """The network of an earlier run: weights, scales and clips, all but the controller.
+    """The network of an earlier run: weights, scales and clips, all but the controller and points that it had not.
 
     Attributes:
         source: Its checkpoint, for messages.
@@ -77,11 +77,14 @@ class Earlier:
         Raises:
             UnsupportedError: A value is missing or has another shape.
         """
-        own = set() if model.controller is None else {id(v) for v in model.controller.variables}
+        heads = [] if model.controller is None else [model.controller]
+        # A run without points can be gone on with: its network is known, and the heads are new.
+        heads += [h for h in model.heads.values() if not any(self._find(v) is not None for v in h.variables)]
+        own = {id(v) for head in heads for v in head.variables}
         for variable in model.variables:
             if id(variable) in own:
                 continue
-            found = self.values.get(variable.path.replace("/", "."))
+            found = self._find(variable)
             if found is None or found.shape != tuple(variable.shape):
                 raise UnsupportedError(
                     f"the earlier run has no {variable.path!r} of shape {tuple(variable.shape)}",
@@ -89,6 +92,9 @@ class Earlier:
                     next_step="give a run of the same model, on data of the same shape and classes",
                 )
             variable.assign(found)
+
+    def _find(self, variable: Any) -> npt.NDArray[Any] | None:  # noqa: ANN401 - a Keras variable
+        return self.values.get(variable.path.replace("/", "."))
 
 
 def load_initial(model: NestedModel, initial: Initial) -> None:

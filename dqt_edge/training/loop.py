@@ -278,7 +278,8 @@ class Trainer:
 
     def _calibrate(self) -> None:
         """Set every scale from a float pass with the norms' statistics, and change to the nested optimizers."""
-        self.model(tf.constant(self._samples()), run=Run(nested=False, calibrate=True))
+        fresh = self.options.floating == 0
+        self.model(tf.constant(self._samples()), run=Run(nested=False, calibrate=True, centre=fresh))
         if self.devices.replicas > 1:
             self.step.make_equal()
         if self.earlier is not None:
@@ -312,7 +313,8 @@ class Trainer:
         """Take the epoch into the state; keep the best of the epochs with frozen scales.
 
         Best: within the budget, more than one width vector, then ``val_score``, the validation accuracy by the balance
-        of training (mean of dynamic and 8x8; without a controller of least and 8x8), then the lower loss.
+        of training (mean of dynamic and 8x8, and of the points; without a controller of least and 8x8), then the lower
+        loss.
         """
         state = self.state
         self.keep()

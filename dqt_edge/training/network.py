@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -26,18 +27,34 @@ from ..architectures.spec import (
     Spec,
     Sum,
     control_window,
+    field_window,
     inputs_of,
     shapes,
 )
 from ..errors import UsageError
 from ..graph import FULL, Pair, Shape, nested, pair_text
 from .controller import NestedController
+from .head import NestedHead
 from .layers import NestedConv2D, NestedDense, NestedDepthwiseConv2D, Pool, Run
 from .plain_layers import Addition, Applied, Joined, Moved, Multiplied
 from .quantizers import UNIT, Array, EmaScale, FixedScale, Pact, View
 
 Gate = Callable[[Array], Array]
 """From controller logits to one-hot gates."""
+
+
+class Passed(NamedTuple):
+    """What a forward pass computed.
+
+    Attributes:
+        outputs: [samples, size].
+        decided: The controller's logits [samples, layers, candidates], where it ran.
+        early: Logits of each decision point, [samples, classes].
+    """
+
+    outputs: Array
+    decided: Array
+    early: tuple[Array, ...]
 
 
 def plain_part(
@@ -84,6 +101,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
 
     Attributes:
         fused: Names of the additions that the convolution before them absorbs; settled at calibration.
+        heads: Those of the decision points, by the node that each lies behind.
     """
 
     def __init__(
@@ -133,6 +151,13 @@ class NestedModel(keras.Model):  # type: ignore[misc]
                 len(candidates),
                 control_window(spec, self.shapes[spec.control]),
             )
+        self.heads: dict[str, NestedHead] = {}
+        for place in spec.points:
+            seen, signed = self.shapes[place.after], self._zero_points[place.after] != 0
+            window, outputs = field_window(place.grid, seen), int(np.prod(self.result_shape))
+            head = NestedHead(place.name, seen, signed, place.hidden, outputs, window)
+            self.heads[place.after] = head
+            setattr(self, f"head_{place.name}", head)
         self.built = True
 
     def _part(self, node: Node, widths: bool) -> keras.layers.Layer:
@@ -177,7 +202,12 @@ class NestedModel(keras.Model):  # type: ignore[misc]
         return self.scale(inputs_of(self.parts[name].node)[0]) if quantizer is None else quantizer.scale()
 
     def call(self, x: Array, *, run: Run, gate: Gate | None = None) -> tuple[Array, Array]:
-        """Outputs [samples, size], and the controller's [samples, layers, candidates] where it ran.
+        """The first two of :meth:`passed`."""
+        made = self.passed(x, run=run, gate=gate)
+        return made.outputs, made.decided
+
+    def passed(self, x: Array, *, run: Run, gate: Gate | None = None) -> Passed:
+        """Outputs, choices and early answers.
 
         Args:
             x: Real inputs that lie on codes.
@@ -185,7 +215,7 @@ class NestedModel(keras.Model):  # type: ignore[misc]
             gate: Turns the controller's logits into the gates of this pass.
         """
         live = {INPUT: x}
-        decided = None
+        decided, early = None, []
         absorbed = {self.fusible[name][0] for name in self.fused}
         for node in self.spec.nodes:
             part, sources = self.parts[node.name], [live[name] for name in inputs_of(node)]
@@ -200,7 +230,10 @@ class NestedModel(keras.Model):  # type: ignore[misc]
                 decided = self.controller(live[node.name], run=run)
                 if gate is not None:
                     run = replace(run, gates=gate(decided))
-        return tf.reshape(live[self.spec.nodes[-1].name], [-1, int(np.prod(self.result_shape))]), decided
+            if node.name in self.heads:
+                early.append(self.heads[node.name](live[node.name], run=run))
+        outputs = tf.reshape(live[self.spec.nodes[-1].name], [-1, int(np.prod(self.result_shape))])
+        return Passed(outputs, decided, tuple(early))
 
     @staticmethod
     def _settle(quantizer: Pact | EmaScale | FixedScale | None, value: Array, run: Run, absorbed: bool) -> Array:

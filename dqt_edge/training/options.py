@@ -13,6 +13,14 @@ from ..graph.policy import candidate_pairs
 DEFAULT_CANDIDATES: tuple[Pair, ...] = ((8, 8), (4, 4), (2, 4))
 
 
+def parse_points(given: bool | str | Sequence[str]) -> bool | tuple[str, ...]:
+    """Decision points of a training run: none, the model's own, or layers, as text ``"conv1,sum"`` or by name."""
+    if isinstance(given, bool):
+        return given
+    names = given.split(",") if isinstance(given, str) else given
+    return tuple(name.strip() for name in names)
+
+
 def parse_candidates(given: str | Sequence[Pair]) -> tuple[Pair, ...]:
     """Candidates of a training run, see :func:`candidate_pairs`."""
     return candidate_pairs(given, "the 8-bit pass teaches the narrower ones")
@@ -51,6 +59,9 @@ class Options:
         image_size: Height and width that the images of a folder get, pixels; None for other data.
         channels: Of the images of a folder: 1 for grey, 3 for colour.
         crop_area: Least part of a folder's training image that a random crop shows; 1 crops none.
+        points: Decision points: True for those that the model is known to suit, or the layers behind which they lie.
+        point_weight: Weight of each point's loss beside that of the network's end.
+        controller: ``auto`` trains the model's own where there are no points, ``own`` always, ``none`` never.
     """
 
     data: str = "digits"
@@ -80,6 +91,9 @@ class Options:
     image_size: int | None = None
     channels: int = 3
     crop_area: float = 1.0
+    points: bool | tuple[str, ...] = False
+    point_weight: float = 0.5
+    controller: Literal["auto", "own", "none"] = "auto"
 
     @property
     def limits(self) -> dict[str, tuple[float, float]]:
@@ -103,6 +117,7 @@ class Options:
             "image_size": (4, 1024),
             "channels": (1, 3),
             "crop_area": (0.01, 1.0),
+            "point_weight": (0.0, 1e6),
         }
 
     def __post_init__(self) -> None:
@@ -143,4 +158,5 @@ class Options:
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values, for provenance and for the check on ``resume``."""
-        return {**asdict(self), "candidates": vector_text(self.candidates)}
+        points = self.points if isinstance(self.points, bool) else list(self.points)
+        return {**asdict(self), "candidates": vector_text(self.candidates), "points": points}

@@ -46,7 +46,7 @@ class Progress:
 
 
 def describe(row: dict[str, Any]) -> str:
-    """Loss, and the task's figure of each policy, with the cost of the dynamic pass."""
+    """Loss, and the task's figure of each policy and decision point, with the cost of the dynamic pass."""
     kind = FIGURES[row["metric"]]
 
     def told(value: float) -> str:
@@ -56,6 +56,7 @@ def describe(row: dict[str, Any]) -> str:
     parts = [f"loss {row['loss']:.3f}", f"{title}train {told(row['train'])}"]
     names = {"val_float": "validation", "val_full": "8x8", "val_least": "least", "val_dynamic": "dynamic"}
     parts += [f"{text} {told(row[name])}" for name, text in names.items() if name in row]
+    parts += [f"{name[4:]} {told(value)}" for name, value in row.items() if name.endswith("_exit")]
     if "val_cost" in row:
         parts.append(f"at {row['val_cost']:.2f} BitOPs")
     return ", ".join(parts)

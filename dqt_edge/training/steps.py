@@ -130,8 +130,8 @@ class Steps:
 
     def _float_step(self, x: Array, y: Array) -> tuple[Array, Array]:
         with tf.GradientTape() as tape:
-            logits, _ = self.model(x, run=Run(nested=False, batch_statistics=True))
-            loss = self.objective.hard(y, logits)
+            logits, _, early = self.model.passed(x, run=Run(nested=False, batch_statistics=True))
+            loss = self.objective.hard(y, logits) + self._points_loss(early, logits, y)
         self._descend(tape, loss)
         return tuple(mean([loss, self.objective.figure(y, logits)]))
 
@@ -140,16 +140,17 @@ class Steps:
     ) -> tuple[Array, Array]:
         model, options, objective = self.model, self.options, self.objective
         with tf.GradientTape() as tape:
-            full, _ = model(x, run=Run(nested=True, follow=follow, choice=self.all_at(self.full)))
-            fixed = [objective.hard(y, full)]
+            full, _, early = model.passed(x, run=Run(nested=True, follow=follow, choice=self.all_at(self.full)))
+            fixed = [objective.hard(y, full) + self._points_loss(early, full, y)]
             shares = [options.full_weight]
             part = max(1, round(options.narrow_share * x.shape[0]))
             narrow = full[:part]
             if model.adaptive:
-                narrow, _ = model(x[:part], run=Run(nested=True, choice=self.all_at(self.least)))
-                mixed, _ = model(x[-part:], run=Run(nested=True, choice=choice))
-                fixed += [objective.soft(full[:part], narrow), objective.soft(full[-part:], mixed)]
-                shares += [1.0, 1.0]
+                for rows, widths in ((slice(part), self.all_at(self.least)), (slice(-part, None), choice)):
+                    made, _, early = model.passed(x[rows], run=Run(nested=True, choice=widths))
+                    fixed.append(objective.soft(full[rows], made) + self._points_loss(early, full[rows]))
+                    shares.append(1.0)
+                    narrow = made if rows.start is None else narrow
             weighted = [share * value for share, value in zip(shares, fixed, strict=True)]
             loss = options.consistency * tf.add_n(weighted) / sum(shares)
             if model.controller is not None:
@@ -157,6 +158,16 @@ class Steps:
                 loss += self._dynamic_loss(x[:part], y[:part], full[:part], narrow, **dial)
         self._descend(tape, loss)
         return tuple(mean([loss, objective.figure(y, full)]))
+
+    def _points_loss(self, early: tuple[Array, ...], teacher: Array, y: Array = None) -> Array:
+        """Loss of all early answers: against the 8-bit pass's end, and, given targets, as much against them."""
+        total = 0.0
+        for logits in early:
+            loss = self.objective.soft(teacher, logits)
+            if y is not None:
+                loss = (loss + self.objective.hard(y, logits)) / 2
+            total += self.options.point_weight * loss
+        return total
 
     def _dynamic_loss(
         self, x: Array, y: Array, full: Array, narrow: Array, *, position: Array, bias: Array, tau: Array, seed: Array
@@ -166,8 +177,10 @@ class Steps:
         The last two compare inputs of the whole batch, so they see those of all replicas.
         """
         options = self.options
-        logits, decided = self.model(x, run=Run(nested=True, bias=bias), gate=lambda z: gumbel_gate(z, tau, seed))
+        run = Run(nested=True, bias=bias)
+        logits, decided, early = self.model.passed(x, run=run, gate=lambda z: gumbel_gate(z, tau, seed))
         task = (self.objective.hard(y, logits) + self.objective.soft(full, logits)) / 2
+        task += self._points_loss(early, full, y)
         chances = across(tf.nn.softmax(decided))
         costs = losses.expected_cost(chances, self.table, self.fixed)
         low, high = self.cost_at(self.least), self.cost_at(self.full)
@@ -176,11 +189,14 @@ class Steps:
         information = losses.mutual_information(chances, self.table)
         return task + options.beta * off_target - options.focus * focus - options.diversity * information
 
-    def _predict_float(self, x: Array) -> tuple[Array]:
-        return (across(self.model(x, run=Run(nested=False))[0]),)
+    def _predict_float(self, x: Array) -> tuple[Array, ...]:
+        """Outputs, then the early answers."""
+        made = self.model.passed(x, run=Run(nested=False))
+        return tuple(map(across, (made.outputs, *made.early)))
 
-    def _predict_fixed(self, choice: Array, x: Array) -> tuple[Array]:
-        return (across(self.model(x, run=Run(nested=True, choice=choice))[0]),)
+    def _predict_fixed(self, choice: Array, x: Array) -> tuple[Array, ...]:
+        made = self.model.passed(x, run=Run(nested=True, choice=choice))
+        return tuple(map(across, (made.outputs, *made.early)))
 
     def _predict_dynamic(self, bias: Array, x: Array) -> tuple[Array, Array]:
         logits, decided = self.model(x, run=Run(nested=True, bias=bias), gate=hard_gate)

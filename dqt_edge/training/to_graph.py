@@ -23,6 +23,7 @@ from ..architectures.spec import (
     Spec,
     Sum,
     control_window,
+    field_window,
     inputs_of,
     window_of,
 )
@@ -32,6 +33,7 @@ from ..graph import (
     Concat,
     Controller,
     Conv2D,
+    DecisionPoint,
     Dense,
     DepthwiseConv2D,
     Graph,
@@ -107,7 +109,7 @@ class _Lowering:
             if node.name not in absorbed:
                 with in_layer(node.name):
                     layers.append(self._layer(node))
-        controller = self._controller()
+        controller, points = self._controller(), self._points()
         return Graph(
             self.name,
             tuple(self.tensors),
@@ -118,6 +120,7 @@ class _Lowering:
             controller,
             self.provenance,
             task=self.model.task,
+            points=points,
         )
 
     # --- Numbers --------------------------------------------------------------------------------------------
@@ -226,6 +229,18 @@ class _Lowering:
         tensors, layers = head_layers(controller, stem, control_window(self.spec, stem.shape))
         self.tensors += tensors
         return Controller(self.spec.control, layers, tuple(self.model.adaptive))
+
+    def _points(self) -> tuple[DecisionPoint, ...]:
+        """Decision points; one behind a fused addition lies behind the convolution that absorbs it."""
+        absorbing = {total: conv for conv, (total, _) in self.fused.items()}
+        points = []
+        for place in self.spec.points:
+            source = replace(self._described(place.after), scale=self._scale(place.after))
+            window = field_window(place.grid, source.shape)
+            tensors, layers = head_layers(self.model.heads[place.after], source, window)
+            self.tensors += tensors
+            points.append(DecisionPoint(place.name, absorbing.get(place.after, place.after), layers))
+        return tuple(points)
 
 
 def head_bias(model: NestedModel, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:

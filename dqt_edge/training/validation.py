@@ -47,15 +47,16 @@ def validate(steps: Steps, source: Source, devices: Devices, purpose: Purpose, o
     """
     y, objective = purpose.targets(source, np.arange(len(source.labels))), purpose.objective
     if not on_integers:
-        (outputs,) = in_parts([steps.predict_float], steps, source, devices)
-        return {"val_float": objective.value(y, outputs)}
+        outputs, *early = in_parts([steps.predict_float], steps, source, devices)
+        return {"val_float": objective.value(y, outputs), **_told(steps, y, early)}
     model, options = steps.model, steps.options
     policies: list[Callable[[Array], tuple[Array, ...]]] = [
         partial(steps.predict_fixed, steps.all_at(index)) for index in (steps.full, steps.least)
     ]
     if model.controller is not None:
         policies.append(steps.decide)
-    full, least, *decided = in_parts(policies, steps, source, devices)
+    found, each = in_parts(policies, steps, source, devices), 1 + len(model.heads)
+    (full, *early), (least, *_), decided = found[:each], found[each : 2 * each], found[2 * each :]
     row: Row = {"val_full": objective.value(y, full), "val_least": objective.value(y, least)}
     every = [full, least]
     if decided:
@@ -68,8 +69,14 @@ def validate(steps: Steps, source: Source, devices: Devices, purpose: Purpose, o
         row["val_cost"] = float(steps.fixed + steps.table[np.arange(choices.shape[1]), choices].sum(axis=1).mean())
         row["vectors"] = len(np.unique(choices, axis=0))
     row["val_loss"] = float(np.mean([objective.plain(y, outputs) for outputs in every]))
-    row["val_score"] = float(np.mean([objective.quality(y, outputs) for outputs in (full, every[-1])]))
-    return row
+    row["val_score"] = float(np.mean([objective.quality(y, outputs) for outputs in (full, every[-1], *early)]))
+    return {**row, **_told(steps, y, early)}
+
+
+def _told(steps: Steps, y: Found, early: list[Found]) -> Row:
+    """The task's figure of each point's own answers to all samples."""
+    places = steps.model.spec.points
+    return {f"val_{p.name}": steps.objective.value(y, found) for p, found in zip(places, early, strict=True)}
 
 
 def in_parts(
