@@ -61,7 +61,7 @@ def train_options() -> Table:
             span = option.metavar.replace("|", " or ")
         if option.required:
             shown = "required"
-        elif option.is_flag:
+        elif option.is_flag or default is False:
             shown = "off"
         elif isinstance(default, str):
             shown = code(default)

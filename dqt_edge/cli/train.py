@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from ..api.training import Trained
 
 
-class LayerNames(click.ParamType):  # type: ignore[type-arg]
-    """True for the model's own decision points, or names of layers as ``"conv1,sum"``; recipes give lists too."""
+class Points(click.ParamType):  # type: ignore[type-arg]
+    """True for the usual decision points, or names of layers as ``"conv1,sum"``; recipes give lists and numbers too."""
 
-    name = "layers"
+    name = "points"
 
     def convert(
         self,
@@ -29,6 +29,8 @@ class LayerNames(click.ParamType):  # type: ignore[type-arg]
         """Read a value of the command line or a recipe."""
         from ..training.options import parse_points
 
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
         listed = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
         if not (listed or isinstance(value, bool | str)):
             self.fail(f"{value!r} is neither true nor false, nor names of layers", param, ctx)
@@ -156,12 +158,12 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
 )
 @click.option(
     "--points",
-    type=LayerNames(),
+    type=Points(),
     is_flag=False,
     flag_value=True,
     default=False,
-    metavar="[LAYER,LAYER]",
-    help="Decision points: those that the model is known to suit, or behind these layers.",
+    metavar="[LAYERS|NUMBER]",
+    help="Decision points: where they suit the model, or behind these layers; a number with --heads-only.",
 )
 @click.option("--point-weight", default=0.5, show_default=True, help="Weight of each point's loss.")
 @click.option(
@@ -204,6 +206,7 @@ def train(context: click.Context, /, out: Path, heads_only: bool, **options: Any
       dqt-edge train --data my.npz --model tiny --epochs 80 --seed 7 --out my.safetensors
       dqt-edge train --data cifar10 --model resnet8.keras --flip --shift 3 --epochs 16 --out resnet8.safetensors
       dqt-edge train --recipe recipes/ecg.toml --data ecg.npz --out ecg.safetensors
+      dqt-edge train --data digits --model tiny --points conv1,sum --out early.safetensors
       dqt-edge train --data digits --model tiny --out digits.safetensors --resume
       dqt-edge train --init digits.safetensors --heads-only --data digits --out early.safetensors
     """

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from ..api.heads import Heads
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-OWN = ("points", "head_grid", "head_hidden", "widths", "labels", "samples")
+OWN = ("head_grid", "head_hidden", "widths", "labels", "samples")
 """Options that only a training of heads has."""
-SHARED = ("data", "init", "out", "epochs", "seed", "batch", "learning_rate", "balance", "shift", "flip", "validation")
+SHARED = (
+    "data", "init", "out", "points", "epochs", "seed", "batch", "learning_rate", "balance", "shift", "flip",
+    "validation",
+)  # fmt: skip
 """Options of ``train`` that it takes too; those with another default only where they are given."""
 LINES = 5
 """Lines for each head's epochs where no terminal shows a bar."""
@@ -28,13 +31,6 @@ def heads(command: Command) -> Command:
     for option in reversed(
         (
             click.option("--heads-only", is_flag=True, help="Train heads alone: early answers of the network --init."),
-            click.option(
-                "--points",
-                default="2",
-                show_default=True,
-                metavar="NUMBER|LAYERS",
-                help="Of --heads-only: how many decision points, or the layers that they lie behind.",
-            ),
             click.option(
                 "--head-grid", metavar="RxC", help="Of --heads-only: what a head pools to.  [default: by size]"
             ),
@@ -93,6 +89,9 @@ def train_heads(context: click.Context, out: Path, options: Mapping[str, Any]) -
         )
     names = [name for name in (*OWN, *SHARED) if name in OWN or given(context, name)]
     chosen = {name: options[name] for name in names if name not in ("init", "out", "data")}
+    if "points" in chosen:
+        layers = chosen.pop("points")
+        chosen |= {} if isinstance(layers, bool) else {"points": ",".join(layers)}
     console = Console(emoji=False)
     from ..training.heads.options import HeadOptions
 
