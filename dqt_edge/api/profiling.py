@@ -13,7 +13,7 @@ from ..data.choose import SEED
 from ..errors import MismatchError, UsageError
 from ..graph import Graph
 from ..graph.policy import Policy, dial_policies, parse_policy
-from ..measure.modelled import Modelled, modelled_cycles, modelled_each
+from ..measure.modelled import Modelled, modelled_each, modelled_mean
 from ..measure.session import Session, run_session
 from ..measure.streaming import Asked, ask, stream_of
 from ..project.manifest import Project
@@ -197,7 +197,7 @@ def profile(
             emulated = given is None and port is None and project.board.qemu is not None
             digest = project.model(model).digest
             if asked is None and emulated:
-                session = _with_cycles(session, modelled_cycles(project, graph, digest, samples.codes, one))
+                session = _with_cycles(session, modelled_mean(project, graph, digest, samples.codes, one, session.each))
             elif asked is not None:
                 session = _as_stream(session, project, graph, digest, samples.codes, one, asked, emulated=emulated)
             sessions.append(session)

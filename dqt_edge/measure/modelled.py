@@ -83,6 +83,20 @@ def modelled_cycles(made: Project, graph: Graph, model_hash: bytes, codes: Codes
     return Modelled(title(model, made.board.flash), layers)
 
 
+def modelled_mean(
+    made: Project, graph: Graph, model_hash: bytes, codes: Codes, policy: Policy, each: Inferences | None
+) -> Modelled:
+    """Mean of all inferences of a session where they take several paths; of the first ones where these stand for all.
+
+    Takes and raises what :func:`modelled_each` does; of more than ``PATHS_MAX`` paths the first samples must do.
+    """
+    if each is not None and 1 < len(np.unique(path_of(each), axis=0)) <= PATHS_MAX:
+        what, found = modelled_each(made, graph, model_hash, codes, policy, each)
+        if found is not None:
+            return Modelled(what, tuple(found.mean(axis=0).tolist()))
+    return modelled_cycles(made, graph, model_hash, codes, policy)
+
+
 def modelled_each(
     made: Project, graph: Graph, model_hash: bytes, codes: Codes, policy: Policy, each: Inferences
 ) -> tuple[str, npt.NDArray[np.float64] | None]:

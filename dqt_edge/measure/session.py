@@ -122,7 +122,7 @@ class Session:
         answered_at: Share of the samples that each decision point answered, by name, and the network's ``end``; empty
             without decision points.
         second_passes: Share of the samples that a second pass answered; None where no setting decided.
-        cycles: Mean modelled cycles of an inference, over the first samples; None where none are modelled.
+        cycles: Mean modelled cycles of an inference, see ``modelled.modelled_mean``; None where none are modelled.
         cycles_model: What they are, or why there are none; None where a device counts cycles itself, or time.
         each: Every inference.
         stream: What it did with a recorded stream; None for samples that are none.

@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -49,6 +50,19 @@ def test_a_profile_on_qemu_has_modelled_cycles(made: Project, tmp_path: Path) ->
     text = console.export_text()
     assert text.count(MODEL) == 2
     assert f"{session.cycles:,.0f}" in text
+
+
+@pytest.mark.qemu
+def test_cycles_of_a_policy_that_decides_are_the_mean_over_all_samples(made: Project) -> None:
+    """The first samples may be unlike the others: the mean is that of the paths, as often as each was taken."""
+    data = load_data("digits")
+    x, y = data.x_test[:12], data.y_test[:12]
+    whole = dqt.profile(made, (x, y)).session
+    assert len(whole.width_vectors) > 1
+    alone = [dqt.profile(made, (x[i : i + 1], y[i : i + 1])).session for i in range(12)]
+    assert whole.cycles == pytest.approx(np.mean([session.cycles for session in alone]), rel=0.002)
+    first = np.mean([session.cycles for session in alone[:4]])
+    assert abs(first - whole.cycles) > abs(whole.cycles - np.mean([session.cycles for session in alone]))
 
 
 @pytest.mark.qemu
