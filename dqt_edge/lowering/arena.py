@@ -6,10 +6,13 @@ While a layer runs, its scratch lies at the start of the arena; every tensor tha
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 ALIGNMENT = 8
+PAIRS_MAX = 8_000_000
+"""Most comparisons of a tensor with one that is needed at the same time; no public network comes near it."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,27 @@ def _dies(step: Step, name: str, live: Sequence[_Tensor]) -> bool:
     return any(t.name == name and t.last == now for t in live)
 
 
+class _Taken:
+    """Bytes that are taken, as intervals that do not meet; empty ones take nothing."""
+
+    def __init__(self, intervals: Iterable[tuple[int, int]]) -> None:
+        self.starts: list[int] = []
+        self.ends: list[int] = []
+        for start, end in sorted(intervals):
+            if start == end:
+                continue
+            if self.ends and start <= self.ends[-1]:
+                self.ends[-1] = max(self.ends[-1], end)
+            else:
+                self.starts.append(start)
+                self.ends.append(end)
+
+    def meets(self, start: int, end: int) -> bool:
+        """Whether any byte from ``start`` to before ``end`` is taken."""
+        before = bisect_left(self.starts, end) - 1
+        return before >= 0 and self.ends[before] > start
+
+
 class _Rules:
     """Which tensors may not overlap, and which may under a rule."""
 
@@ -163,8 +187,7 @@ class _Rules:
             (name, step.writes): rule for step in steps for name, rule in step.overlaps.items() if name != step.writes
         }
         self.near = {t.name: [o for o in tensors if o is not t and t.meets(o)] for t in tensors}
-        self.last = {t.name: t.last for t in tensors}
-        self.first = {t.name: t.first for t in tensors}
+        self.ruled = {t.name: [(other, *self.between(t, other)) for other in self.near[t.name]] for t in tensors}
 
     def between(self, tensor: _Tensor, other: _Tensor) -> tuple[Overlap | None, bool]:
         """The overlap that is allowed between two tensors, or None; and whether ``tensor`` is the output of the two."""
@@ -181,8 +204,8 @@ class _Rules:
         the neighbour's start plus its distance. Multiples of 8.
         """
         others = [
-            (other, placed[other.name], *self.between(tensor, other))
-            for other in self.near[tensor.name]
+            (other, placed[other.name], rule, is_output)
+            for other, rule, is_output in self.ruled[tensor.name]
             if other.name in placed
         ]
         starts = {tensor.base}
@@ -195,29 +218,47 @@ class _Rules:
                 step = math.lcm(rule.step, ALIGNMENT)
                 starts |= {s + (start - s) % step for s in starts}
 
+        taken = _Taken((start, start + other.size) for other, start, rule, _ in others if rule is None)
+        ruled = [(start, start + other.size, rule, out) for other, start, rule, out in others if rule is not None]
+
         def free(at: int) -> bool:
-            for other, start, rule, is_output in others:
-                if at >= start + other.size or at + tensor.size <= start:
+            if taken.meets(at, at + tensor.size):
+                return False
+            for start, end, rule, is_output in ruled:
+                if at >= end or at + tensor.size <= start:
                     continue
-                if rule is None or not (rule.allows(start, at) if is_output else rule.allows(at, start)):
+                if not (rule.allows(start, at) if is_output else rule.allows(at, start)):
                     return False
             return True
 
         return next(s for s in sorted(map(aligned, starts)) if s >= tensor.base and free(s))
 
 
+KEYS: tuple[Callable[[_Tensor], tuple[int, int]], ...] = (
+    lambda t: (-t.size, t.first),
+    lambda t: (-t.size * (t.last - t.first + 1), t.first),
+    lambda t: (t.first, -t.size),
+    lambda t: (-t.last, -t.size),
+)
+"""Orders of placing to start from."""
+
+
 def _search(tensors: Sequence[_Tensor], steps: Sequence[Step], bound: int) -> dict[str, int]:
     """Smallest placement found by first fit in several orders.
 
     Each order is improved: the tensor that ends last is moved to the front, until an order comes back. In the first
-    round, each tensor that is needed together with it is tried at the front too. Stops early at ``bound``.
+    round, each tensor that is needed together with it is tried at the front too. Stops early at ``bound``, and where
+    hundreds of tensors are needed at once after ``PAIRS_MAX`` comparisons.
     """
     rules = _Rules(tensors, steps)
+    pairs = sum(map(len, rules.near.values()))
+    left = max(len(KEYS), PAIRS_MAX // max(pairs, 1))
     best: tuple[int, dict[str, int]] | None = None
 
     def attempt(order: Sequence[_Tensor]) -> _Tensor:
         """Place in this order, keep the result if it is the smallest, and return the tensor that ends last."""
-        nonlocal best
+        nonlocal best, left
+        left -= 1
         placed: dict[str, int] = {}
         for tensor in order:
             placed[tensor.name] = rules.lowest(tensor, placed)
@@ -227,19 +268,16 @@ def _search(tensors: Sequence[_Tensor], steps: Sequence[Step], bound: int) -> di
             best = size, placed
         return top
 
-    keys = (
-        lambda t: (-t.size, t.first),
-        lambda t: (-t.size * (t.last - t.first + 1), t.first),
-        lambda t: (t.first, -t.size),
-        lambda t: (-t.last, -t.size),
-    )
-    for key in keys:
+    for number, key in enumerate(KEYS):
         order = sorted(tensors, key=key)
         seen: set[tuple[_Tensor, ...]] = set()
-        while tuple(order) not in seen and len(seen) <= 2 * len(tensors):
+        kept = len(KEYS) - 1 - number  # an attempt for each order that is still to come
+        while tuple(order) not in seen and len(seen) <= 2 * len(tensors) and left > kept:
             seen.add(tuple(order))
             top = attempt(order)
             for beside in rules.near[top.name] if len(seen) == 1 else ():
+                if left <= kept:
+                    break
                 attempt([beside, *(t for t in order if t is not beside)])
             assert best is not None
             if best[0] <= bound:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dqt_edge.boards import load_board
+from dqt_edge.lowering import arena
 from dqt_edge.lowering.arena import ALIGNMENT, Overlap, Step, aligned, place
 from dqt_edge.lowering.memory import RESERVE, plan_memory
 from dqt_edge.lowering.plan import make_plan
@@ -121,3 +123,26 @@ def test_strips_are_narrowed_only_where_the_buffer_is_fullest() -> None:
     memory = plan_memory(TOPOLOGIES["resnet8"](), load_board("qemu-m4"))
     assert memory.choices["conv1"].way.rereads
     assert not memory.choices["conv8"].way.rereads
+
+
+def test_hundreds_of_tensors_at_once_do_not_take_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hostile network: the search ends after a number of comparisons, with a placement of every order tried."""
+    count = 150
+    sizes = {"in": 64, **{f"t{i}": 64 + 8 * (i % 7) for i in range(count)}, "out": 8}
+    names = tuple(f"t{i}" for i in range(count))
+    steps = [Step(("in",), name, {}) for name in names] + [Step(names, "out", {})]
+    calls = 0
+    lowest = arena._Rules.lowest
+
+    def counted(*args: Any) -> int:
+        nonlocal calls
+        calls += 1
+        return lowest(*args)
+
+    monkeypatch.setattr(arena._Rules, "lowest", counted)
+    monkeypatch.setattr(arena, "PAIRS_MAX", 100_000)
+    found = place(sizes, steps, ["in"], ["out"])
+    assert calls <= (len(arena.KEYS) + 1) * len(sizes)
+    assert found.size >= found.lower_bound
+    places = sorted((found.offsets[name], found.offsets[name] + sizes[name]) for name in names)
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(places))
