@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .api.comparing import compare as compare
     from .api.connecting import connect as connect
     from .api.costing import cost as cost
+    from .api.evaluating import evaluate as evaluate
     from .api.exporting import export as export
     from .api.files import load as load
     from .api.files import save as save
@@ -36,6 +37,7 @@ _MODULES = {
     "train_heads": "heads",
     "search": "searching",
     "tune": "tuning",
+    "evaluate": "evaluating",
     "cost": "costing",
     "validate": "validating",
     "compare": "comparing",
@@ -49,8 +51,8 @@ _MODULES = {
 """Public function -> its module in ``api``, in the order of the work."""
 
 __all__ = [  # noqa: RUF022 - in the order of the work
-    "load", "save", "import_model", "train", "train_heads", "search", "tune", "cost", "validate", "compare", "plan",
-    "export", "build", "flash", "connect", "profile",
+    "load", "save", "import_model", "train", "train_heads", "search", "tune", "evaluate", "cost", "validate", "compare",
+    "plan", "export", "build", "flash", "connect", "profile",
 ]  # fmt: skip
 
 

@@ -138,6 +138,7 @@ class Work:
             "exact": self.exact,
             "refined": self.refined,
             "full": {key: each.full(self.graph) for key, each in self.costs.items()},
+            "exits": rivals.exit_rows(self.table, self.costs),
             "static": rivals.static_rows(self.table, self.statics, self.costs),
             "cascades": rivals.cascade_rows(self.table, [base for base in narrow if base.name in uniform], self.costs),
         }

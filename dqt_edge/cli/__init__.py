@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": "Run an imported model beside its original, layer by layer.",
     "search": "Find the best fixed widths within a budget.",
     "tune": "Find the cheapest settings that keep promises, without training.",
+    "evaluate": "Judge a tuned model on test data, beside what costs as much.",
     "cost": "Count BitOPs and the work of switching widths.",
     "check": "Say whether a checkpoint fits a board, layer by layer.",
     "export": "Write a self-contained C project for a board.",

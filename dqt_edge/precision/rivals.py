@@ -1,6 +1,6 @@
-"""What tuned settings are judged beside, as it was on the tuning samples: fixed widths, and a plain cascade.
+"""What tuned settings are judged beside, on the tuning samples: fixed widths, a plain cascade, small networks.
 
-Both are chosen by these figures alone, so that the samples that judge have no part in the choice.
+All are chosen by these figures alone, so that the samples that judge have no part in the choice.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from ..graph.points import AGAIN_MAX, NEVER, Setting
 from .figures import quality_of
 from .layer_costs import LayerCosts
-from .recording import Base, Table
+from .recording import Base, Table, widest_base
 from .walks import Walker
 
 LEVELS_MAX = 40
@@ -51,11 +51,37 @@ def cascade_rows(table: Table, bases: Iterable[Base], costs: Mapping[str, LayerC
                 {
                     "widths": base.name,
                     "again": again,
+                    "share": float((walk.passes == 2).mean()),
                     "costs": {key: float(walks[key].costs.mean()) / walker.whole for key, walker in walkers.items()},
                     **quality_of(walk.answers, table.full, table.labels).as_json(),
                 }
             )
     return rows
+
+
+def exit_rows(table: Table, costs: Mapping[str, LayerCosts]) -> list[dict[str, Any]]:
+    """Each point as a small network of its own, with its cost, of the widest, in each unit, and its figures."""
+    rows, base = [], widest_base(table.graph)
+    walkers = {key: Walker(table, base, each) for key, each in costs.items()}
+    for index, point in enumerate(table.graph.points):
+        setting = exit_alone(table, index)
+        walks = {key: walker.walk(setting) for key, walker in walkers.items()}
+        answers = next(iter(walks.values())).answers
+        rows.append(
+            {
+                "point": point.name,
+                "costs": {key: float(walks[key].costs[0]) / walkers[key].whole for key in walks},
+                **quality_of(answers, table.full, table.labels).as_json(),
+            }
+        )
+    return rows
+
+
+def exit_alone(table: Table, point: int) -> Setting:
+    """Everything up to a point at the widest candidates, which answers always; no other head is run."""
+    count = len(table.graph.points)
+    exits = tuple(0 if i == point else NEVER for i in range(count))
+    return Setting(widest_base(table.graph).widths, exits, (0,) * count)
 
 
 def cascade(table: Table, base: Base, again: int) -> Setting:

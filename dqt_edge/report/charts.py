@@ -148,3 +148,36 @@ def curve_chart(rows: Sequence[dict[str, Any]], unit: str, title: str) -> tuple[
     chart = (line + points + labels).properties(width=WIDTH, height=320)
     text = chart.properties(padding={"left": 20, "right": 40, "top": 10, "bottom": 10}).to_json()
     return str(vl_convert.vegalite_to_svg(text)), bytes(vl_convert.vegalite_to_png(text, scale=2))
+
+
+def frontier_chart(rows: Sequence[dict[str, Any]], unit: str, title: str) -> str | None:
+    """Quality against cost: a line through each series, and the interval of each point.
+
+    Args:
+        rows: Points with ``cost``, ``quality``, ``low``, ``high`` and ``series``.
+        unit: Title of the cost axis.
+        title: Of the other one.
+    """
+    altair = find_altair()
+    if altair is None:
+        return None
+    colours = {
+        "tuned point": "#b5651d",
+        "fixed widths": "#35618f",
+        "cascade": "#4f8a4f",
+        "small network": "#8a6fb0",
+        "full network": "#1c2733",
+    }
+    used = [name for name in colours if any(row["series"] == name for row in rows)]
+    scale = altair.Scale(domain=used, range=[colours[name] for name in used])
+    base = altair.Chart(altair.Data(values=list(rows))).encode(
+        x=altair.X("cost:Q", title=unit),
+        color=altair.Color("series:N", scale=scale, title=None, legend=altair.Legend(orient="bottom")),
+    )
+    axis = altair.Y("quality:Q", title=title, scale=altair.Scale(zero=False))
+    joined = altair.FieldOneOfPredicate(field="series", oneOf=["tuned point", "fixed widths", "cascade"])
+    lines = base.mark_line(strokeWidth=1.2).transform_filter(joined).encode(y=axis)
+    bars = base.mark_rule(strokeWidth=1.5).encode(y=altair.Y("low:Q", title=title), y2="high:Q")
+    return svg(
+        (lines + bars + base.mark_point(size=60, filled=True).encode(y=axis)).properties(width=WIDTH, height=340)
+    )
