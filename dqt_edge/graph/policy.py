@@ -185,8 +185,12 @@ def candidate_pairs(given: str | Sequence[Pair], full: str) -> tuple[Pair, ...]:
     return pairs
 
 
-def dial_policies(graph: Graph, where: str = WHERE) -> tuple[Dynamic, ...]:
-    """Every point of the graph's dial, by increasing cost; UsageError if it has none."""
+def dial_policies(graph: Graph, where: str = WHERE) -> tuple[Policy, ...]:
+    """Every tuned point, else every point of the graph's dial, by increasing cost; UsageError if it has neither."""
+    if graph.tuned:
+        costs = [point.cost_thousandths for point in graph.tuned]
+        named = [f"dynamic:{cost / STEPS:g}" if cost <= STEPS else None for cost in costs]
+        return tuple(name or point.setting for name, point in zip(named, graph.tuned, strict=True))
     return tuple(Dynamic(point.bias, point.thousandths) for point in require_dial(graph, where))
 
 

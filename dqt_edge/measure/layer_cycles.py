@@ -11,14 +11,17 @@ import numpy.typing as npt
 
 from ..boards import Board
 from ..errors import ToolchainError, UsageError
-from ..graph import Dense, Graph, Layer, Requantize, Tensor, nested
-from ..graph.points import widest_choices
+from ..graph import Graph, Setting
+from ..graph.points import WATCH, widest_choices
+from ..graph.policy import Policy
 from ..precision.layer_costs import LayerCosts
 from ..project.build import build
 from ..project.export import export
+from .asking import by_layer
 from .counting import CountedDevice
 from .cycles.model import model_of, title
 from .modelled import mean_cycles, why_not
+from .session import run_session
 
 SAMPLES = 2
 """Cycles depend on the data a little, where a kernel branches on it."""
@@ -41,7 +44,7 @@ def measure(
     codes: npt.NDArray[np.uint8],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> LayerCosts:
-    """Build and run the network with all its layers, each adaptive layer at each of its candidates.
+    """Build the network and run all its layers, each adaptive layer at each of its options.
 
     Args:
         graph: The network.
@@ -56,8 +59,8 @@ def measure(
         DoesNotFitError: The network with all its heads does not fit.
     """
     require_cycles(board)
-    inlined = with_all_layers(graph)
-    made, plan, _ = export(inlined, board, folder)
+    graph = replace(graph, tuned=(), second_pass=False)
+    made, _, _ = export(graph, board, folder)
     build(made.folder, cross=True)
     reason = why_not(board, made.elf.parent)
     if reason is not None:
@@ -65,20 +68,36 @@ def measure(
             reason, where=f"`board` {board.id}", next_step="install it, or leave the board out: BitOPs need none"
         )
     model = model_of(board.cpu.core, made.elf)
-    vectors = _vectors(inlined)
-    found: dict[str, list[float]] = {layer.name: [] for layer in inlined.layers}
-    with CountedDevice(made, histogram=True) as client:
-        for done, vector in enumerate(vectors, 1):
+    asked = _runs(graph)
+    found: dict[str, list[float]] = {layer.name: [] for layer in graph.all_layers}
+    with CountedDevice(made, histogram=True, graph=graph) as client:
+        for done, setting in enumerate(asked, 1):
             client.history.clear()
-            for i, sample in enumerate(codes[:SAMPLES]):
-                client.infer(sample.tobytes(), vector, counts=True, start=i == 0)
-            cycles = dict(zip((x.name for x in plan.layers), mean_cycles(model, client.history), strict=True))
-            chosen = dict(zip((layer.name for layer in inlined.adaptive), vector, strict=True))
-            for name, values in found.items():
-                if chosen.get(name, 0) == len(values):
-                    values.append(cycles[name])
-            progress(done, len(vectors))
+            run_session(client, graph, board, codes[:SAMPLES], None, _as_policy(graph, setting))
+            cycles = by_layer(graph, mean_cycles(model, client.history))
+            chosen = dict(zip((layer.name for layer in graph.adaptive), setting.widths or (), strict=False))
+            for layer, count in zip(graph.all_layers, cycles, strict=True):
+                values = found[layer.name]
+                if count and chosen.get(layer.name, 0) == len(values):
+                    values.append(count)
+            progress(done, len(asked))
     return LayerCosts(title(model, board.flash), {name: tuple(values) for name, values in found.items()})
+
+
+def _as_policy(graph: Graph, setting: Setting) -> Policy:
+    """The setting, or what is the same to a network without points, whose image knows no settings."""
+    if graph.points:
+        return setting
+    if setting.widths is None:
+        return "dynamic"
+    return [layer.options[k] for layer, k in zip(graph.adaptive, setting.widths, strict=True)]
+
+
+def _runs(graph: Graph) -> list[Setting]:
+    """Settings that together run every layer at each of its options, and the controller; every head runs in each."""
+    count = len(graph.points)
+    found = [Setting(vector, (WATCH,) * count, (0,) * count) for vector in _vectors(graph)]
+    return [*found, *([] if graph.controller is None else [Setting(None, (WATCH,) * count, (0,) * count)])]
 
 
 def _vectors(graph: Graph) -> list[tuple[int, ...]]:
@@ -97,36 +116,3 @@ def _vectors(graph: Graph) -> list[tuple[int, ...]]:
             )
         )
     return found
-
-
-def with_all_layers(graph: Graph) -> Graph:
-    """The network with the layers of its controller and points among its own, where they run.
-
-    What leaves accumulators leaves codes instead, and each becomes an output.
-    """
-    tensors, layers, outputs = list(graph.tensors), [], []
-    for layer in graph.all_layers:
-        if isinstance(layer, Dense) and layer.requantize is None:
-            tensors.append(Tensor(layer.output, (1, 1, layer.channels), 1.0))
-            outputs.append(layer.output)
-        layers.append(_with_codes(layer))
-    return replace(
-        graph,
-        tensors=tuple(tensors),
-        layers=tuple(layers),
-        classes=(),
-        controller=None,
-        task="outputs" if outputs else graph.task,
-        more_outputs=tuple(outputs),
-        points=(),
-        tuned=(),
-        second_pass=False,
-    )
-
-
-def _with_codes(layer: Layer) -> Layer:
-    if not isinstance(layer, Dense) or layer.requantize is not None:
-        return layer
-    multiplier, shift = nested.quantize_multiplier(2.0**-12)
-    size = layer.channels
-    return replace(layer, requantize=Requantize(np.full(size, multiplier, np.int32), np.full(size, shift, np.uint8)))

@@ -13,12 +13,24 @@ import pytest
 
 import dqt_edge as dqt
 from dqt_edge import errors
+from dqt_edge.boards import load_board
 from dqt_edge.cli import main
 from dqt_edge.data.load import codes, load_data
-from dqt_edge.graph import Graph, checkpoint, interpreter
+from dqt_edge.graph import NEVER, Graph, checkpoint, interpreter
 from dqt_edge.graph.bitops import bitops
 from dqt_edge.graph.points import full_setting
+from dqt_edge.graph.policy import dial_policies, parse_policy
+from dqt_edge.measure.counting import CountedDevice
+from dqt_edge.measure.cycles.model import model_of
+from dqt_edge.measure.modelled import mean_cycles
+from dqt_edge.measure.session import run_session
+from dqt_edge.precision import bootstrap, recording, recording_file
 from dqt_edge.precision.candidates import freeze
+from dqt_edge.precision.recording import Base
+from dqt_edge.precision.walks import Walker
+from dqt_edge.project.build import build
+from dqt_edge.project.export import export
+from dqt_edge.report import examples
 from tests.cli.outcome import Outcome, assert_refused
 from tests.support.trained_points import pointed_digits
 
@@ -201,14 +213,142 @@ def test_the_command_names_its_options(here: Path, command: Callable[..., Outcom
     assert_refused(command("tune", "d.safetensors", "--data", "digits", "--agree", "2"), 2, "option --agree")
 
 
-@pytest.mark.cross
 @pytest.mark.qemu
-def test_cycles_of_a_board_are_the_cost(here: Path) -> None:
-    graph = pointed_digits(controller=True)
-    result = dqt.tune(graph, chosen(graph), board="qemu-m4", agree=0.98, out="t.safetensors")
-    row = result.rows[0]
-    assert row.point.cost == row.costs["cycles"]
+def test_cycles_of_a_board_are_the_cost_and_are_those_of_whole_inferences(here: Path) -> None:
+    graph, board = pointed_digits(controller=True), load_board("qemu-m4")
+    x, y = chosen(graph)
+    result = dqt.tune(graph, (x, y), board="qemu-m4", agree=(0.98, 1.0), out="t.safetensors")
+    assert [row.point.cost for row in result.rows] == [row.costs["cycles"] for row in result.rows]
     assert "modelled cycles (cortex-m4" in result.unit
     assert str(result.facts_json["compiler"]).startswith("arm-none-eabi-gcc")
-    again = dqt.tune(graph, chosen(graph), board="qemu-m4", agree=0.98, out="t.safetensors")
+    again = dqt.tune(graph, (x, y), board="qemu-m4", agree=(0.98, 1.0), out="t.safetensors")
     assert again.rows == result.rows
+    _, costs = recording_file.read(here / "t.tuning.npz", recording.identity(graph, x, y))
+    made, _, _ = export(result.graph, board, here / "p")
+    build(made.folder, cross=True)
+    model = model_of(board.cpu.core, made.elf)
+    with CountedDevice(made, histogram=True, graph=result.graph) as device:
+        for row in result.rows:
+            device.history.clear()
+            setting = row.point.setting
+            assert not run_session(device, result.graph, board, x[:6], None, setting).mismatches
+            table = recording.record(graph, x[:6], None, [Base(row.begins, setting.widths, setting.bias)])
+            walk = Walker(table, table.bases[-1], next(iter(costs.values()))).walk(setting)
+            assert sum(mean_cycles(model, device.history)) == pytest.approx(walk.costs.mean(), rel=0.01)
+
+
+# --- Judging ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tuned() -> Graph:
+    graph = pointed_digits()
+    return dqt.tune(graph, chosen(graph), agree=(0.99, 0.97), costs=(0.3,), by="accuracy").graph
+
+
+def held_out(graph: Graph, count: int = 150) -> tuple[np.ndarray, np.ndarray]:
+    data = load_data("digits")
+    return codes(data.x_test[:count], graph), data.y_test[:count]
+
+
+def test_rows_are_what_the_interpreter_says(tuned: Graph) -> None:
+    x, y = held_out(tuned)
+    found = dqt.evaluate(tuned, (x, y), resamples=100)
+    full = interpreter.run(tuned, x, full_setting(tuned)).outputs.argmax(axis=1)
+    kinds = [row["kind"] for row in found.rows]
+    assert kinds.count("full") == 1
+    assert kinds.count("dynamic") == len(tuned.tuned) == kinds.count("cascade") == kinds.count("random")
+    for row in found.rows:
+        if row["kind"] == "static":
+            policy: Any = row["name"]
+        elif row["kind"] == "dynamic":
+            policy = tuned.tuned[row["point"]].setting
+        elif row["kind"] == "exit":
+            index = next(i for i, point in enumerate(tuned.points) if row["name"].endswith(point.name))
+            policy = replace(full_setting(tuned), exits=tuple(0 if i == index else NEVER for i in range(2)))
+        else:
+            continue
+        ran = interpreter.run(tuned, x, policy)
+        answers = ran.outputs.argmax(axis=1)
+        assert row["accuracy"] == pytest.approx((answers == y).mean())
+        assert row["agreement"] == pytest.approx((answers == full).mean())
+        recalls = [(answers[y == k] == k).mean() for k in range(10)]
+        assert list(row["recalls"].values()) == pytest.approx(recalls)
+        assert row["mean_recall"] == pytest.approx(np.mean(recalls))
+        assert row["costs"]["bitops"] == pytest.approx(bitops(tuned, ran.choices, ran.runs, ran.passes).mean())
+
+
+def test_rivals_cost_no_more_unless_all_do_and_were_chosen_on_the_tuning_samples(tuned: Graph) -> None:
+    found = dqt.evaluate(tuned, held_out(tuned), resamples=100)
+    statics = tuned.provenance["tuned"]["static"]
+    for row in found.rows:
+        if row["kind"] != "dynamic":
+            continue
+        budget = row["costs"]["bitops"]
+        (static,) = [r for r in found.rows if r["point"] == row["point"] and r["kind"] == "static"]
+        (chance,) = [r for r in found.rows if r["point"] == row["point"] and r["kind"] == "random"]
+        affordable = [r for r in statics if r["costs"]["bitops"] <= budget]
+        known = next(r for r in statics if r["widths"] == static["name"])
+        if affordable:
+            assert known["accuracy"] == max(r["accuracy"] for r in affordable)
+        else:
+            assert known["costs"]["bitops"] == min(r["costs"]["bitops"] for r in statics)
+        assert chance["costs"]["bitops"] == pytest.approx(budget, rel=0.02)
+        low, high = row["less"]["random"]["accuracy"]["interval"]
+        assert low <= row["less"]["random"]["accuracy"]["value"] <= high
+        assert row["less"]["random"]["accuracy"]["value"] == pytest.approx(row["accuracy"] - chance["accuracy"])
+        assert sum(row["shares"]) == pytest.approx(1)
+    assert any(row.get("less", {}).get("random", {}).get("accuracy", {}).get("interval", (0,))[0] > 0 for row in found.rows)
+
+
+def test_the_command_judges_and_writes_a_page(tuned: Graph, here: Path, command: Callable[..., Outcome]) -> None:
+    checkpoint.save(tuned, here / "t.safetensors")
+    done = command(
+        "evaluate", "t.safetensors", "--data", "digits", "--samples", 80, "--resamples", 100, "--report", "r",
+        "--json", "e.json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert all(len(line) <= 80 for line in done.out.splitlines() if "wrote" not in line)
+    assert "more than" in done.out
+    found = json.loads((here / "e.json").read_text())
+    assert found == json.loads((here / "r" / "evaluation.json").read_text())
+    page = (here / "r" / "evaluation.html").read_text()
+    assert page.count("data:image/png;base64,") == 24
+    assert "by chance, same rates" in page
+    assert found["tuning"]["data"]["samples"] == SAMPLES
+
+
+def test_what_cannot_be_judged_is_refused(tuned: Graph) -> None:
+    x, _ = held_out(tuned, 5)
+    with pytest.raises(errors.UsageError, match="no tuned points"):
+        dqt.evaluate(pointed_digits(), x)
+    with pytest.raises(errors.UsageError, match="accuracy needs labels"):
+        dqt.evaluate(tuned, x)
+    with pytest.raises(errors.UsageError, match="'luck' is no criterion"):
+        dqt.evaluate(tuned, x, by="luck")  # type: ignore[arg-type]
+    with pytest.raises(errors.UsageError, match="code that runs in QEMU"):
+        dqt.evaluate(tuned, x, by="agreement", board="host")
+    blind = dqt.tune(pointed_digits(), chosen(tuned)[0], agree=0.97).graph
+    with pytest.raises(errors.UsageError, match="tuned without labels"):
+        dqt.evaluate(blind, held_out(tuned, 5), by="recall")
+
+
+def test_resamples_agree_with_theory_and_differences_are_paired() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, 400)
+    right = (rng.random((400, 1)) < 0.9).astype(np.float64)
+    found = bootstrap.resample(right, np.column_stack([right, right]), labels, 500)
+    low, high = found.interval("accuracy", 0)
+    assert low < right.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * right.std() / 20, rel=0.2)
+    assert found.interval("accuracy", 0, 1) == (0.0, 0.0)
+
+
+def test_every_tuned_point_is_a_policy_of_the_dial(tuned: Graph) -> None:
+    policies = dial_policies(tuned)
+    assert [parse_policy(policy, tuned) for policy in policies] == [point.setting for point in tuned.tuned]
+
+
+def test_a_signal_is_a_curve_and_an_image_an_image() -> None:
+    assert "<polyline" in examples.picture(np.arange(32.0).reshape(1, 32, 1))
+    assert "data:image/png" in examples.picture(np.zeros((8, 8, 3)))

@@ -45,13 +45,18 @@ class Instruction:
 Code = dict[int, Instruction]
 
 
-@lru_cache(maxsize=8)
 def disassemble(image: Path) -> Code:
     """Address -> instruction, as binutils decode the image. Version 2.40 does not know all of MVE.
 
     Raises:
         ToolchainError: binutils for Arm are absent.
     """
+    return _disassembled(image, image.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=8)
+def _disassembled(image: Path, _: int) -> Code:
+    """Another image at the same path was written at another time."""
     objdump = find_tool(OBJDUMP, "binutils-arm-none-eabi")
     return parse(run([objdump, "-d", "-w", str(image)]))
 
