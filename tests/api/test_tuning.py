@@ -298,7 +298,9 @@ def test_rivals_cost_no_more_unless_all_do_and_were_chosen_on_the_tuning_samples
         assert low <= row["less"]["random"]["accuracy"]["value"] <= high
         assert row["less"]["random"]["accuracy"]["value"] == pytest.approx(row["accuracy"] - chance["accuracy"])
         assert sum(row["shares"]) == pytest.approx(1)
-    assert any(row.get("less", {}).get("random", {}).get("accuracy", {}).get("interval", (0,))[0] > 0 for row in found.rows)
+    assert any(
+        row.get("less", {}).get("random", {}).get("accuracy", {}).get("interval", (0,))[0] > 0 for row in found.rows
+    )
 
 
 def test_the_command_judges_and_writes_a_page(tuned: Graph, here: Path, command: Callable[..., Outcome]) -> None:
