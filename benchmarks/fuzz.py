@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.progress import track
 
 from dqt_edge.errors import DoesNotFitError
+from tests.support.random_decisions import any_pointed_graph, try_decisions
 from tests.support.random_networks import BOARDS, try_network, try_stream
 
 
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--signals", action="store_true", help="networks of signals, one element wide")
     parser.add_argument("--streams", action="store_true", help="networks with several inputs and outputs, and states")
+    parser.add_argument("--points", action="store_true", help="networks with decision points, under random settings")
     parser.add_argument("--boards", nargs="+", default=BOARDS)
     options = parser.parse_args()
     inferences, too_large = 0, list[str]()
@@ -35,6 +37,9 @@ def main() -> None:
                     project = Path(folder) / "p"
                     if options.streams:
                         found, difference = try_stream(seed, board_id, project)
+                    elif options.points:
+                        graph = any_pointed_graph(seed, signal=options.signals)
+                        found, difference = try_decisions(graph, seed, board_id, project)
                     else:
                         found, difference = try_network(seed, board_id, project, signal=options.signals)
             except DoesNotFitError as error:

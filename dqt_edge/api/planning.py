@@ -82,15 +82,12 @@ class FitReport(Shown):
         worst = self.worst_case
         if worst is None:
             return ()
-        passes = "all heads and both passes" if worst.passes == 2 else "all heads"
-        said = [
-            f"worst case: {worst.most:,.0f} {worst.unit}, {passes}; {worst.most / worst.full:.3f} of a full inference"
-        ]
+        said = [worst.text]
         if worst.heads:
             verdict = "within" if worst.heads_share <= HEADS_SHARE_MAX else "more than"
             said.append(
-                f"all heads: {worst.heads_share:.2%} of a full inference, {verdict} the {HEADS_SHARE_MAX:.0%} they "
-                f"should take"
+                f"all heads: {100 * worst.heads_share:.2f} % of a full inference, "
+                f"{verdict} the {100 * HEADS_SHARE_MAX:g} % that they should take"
             )
         if self.second_pass is not None:
             said.append(f"second pass: {self.second_pass:,} bytes of RAM are kept for it")

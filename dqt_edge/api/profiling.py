@@ -86,8 +86,8 @@ class ProfileResult(Shown):
             *(() if first.cycles is None else ((str(first.cycles_model), f"{first.cycles:,.0f} for an inference"),)),
             ("BitOPs", f"{first.bitops_ratio:.3f} of 8x8"),
             ("width vectors", f"{len(first.width_vectors):,}"),
-            *((f"answered at {name}", f"{share:.1%}") for name, share in first.answered_at.items()),
-            *([("second passes", f"{first.second_passes:.1%}")] if first.second_passes is not None else []),
+            *((f"answered at {name}", f"{100 * share:.1f} %") for name, share in first.answered_at.items()),
+            *([("second passes", f"{100 * first.second_passes:.1f} %")] if first.second_passes is not None else []),
         )
 
 

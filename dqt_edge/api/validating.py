@@ -59,8 +59,8 @@ class Validation(Shown):
             ("samples", f"{self.samples:,}"),
             ("BitOPs", f"{self.bitops_ratio:.3f} of 8x8"),
             ("width vectors", f"{len(self.width_vectors):,}"),
-            *((f"answered at {name}", f"{share:.1%}") for name, share in self.answered_at.items()),
-            *([("second passes", f"{self.second_passes:.1%}")] if self.second_passes is not None else []),
+            *((f"answered at {name}", f"{100 * share:.1f} %") for name, share in self.answered_at.items()),
+            *([("second passes", f"{100 * self.second_passes:.1f} %")] if self.second_passes is not None else []),
         )
 
 

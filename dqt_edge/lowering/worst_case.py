@@ -33,6 +33,13 @@ class WorstCase:
         """Cost of the heads, of a full inference."""
         return self.heads / self.full if self.full else 0.0
 
+    @property
+    def text(self) -> str:
+        """In words."""
+        runs = "all heads and both passes" if self.passes == 2 else "all heads"
+        share = f"; {self.most / self.full:.3f} of a full inference" if self.full else ""
+        return f"worst case: {self.most:,.0f} {self.unit}, {runs}{share}"
+
 
 def worst_case(plan: Plan) -> WorstCase | None:
     """The worst case of a plan with something to decide; None of any other."""

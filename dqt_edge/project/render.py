@@ -17,6 +17,7 @@ from ..lowering.constants import c_name
 from ..lowering.kernels import catalogue
 from ..lowering.kernels.kernel import Source
 from ..lowering.plan import Plan
+from ..lowering.worst_case import worst_case
 from ..system.resources import data_folder, license_text
 from .filters import FILTERS
 
@@ -148,6 +149,7 @@ def render(plans: Sequence[Plan], buffers: Buffers, footprint: Footprint | None)
         "title": " and ".join(plan.name for plan in plans),
         "models": models,
         "plans": plans,
+        "worst": {plan.name: worst.text for plan in plans if (worst := worst_case(plan)) is not None},
         "footprint": footprint,
         "examples": examples,
         "library": [path for path in sources if path.startswith(("dqt/", "kernels/", "model/"))],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import random
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from dqt_edge.measure.asking import by_layer
 from dqt_edge.measure.session import layer_checksums
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export_together
-from tests.support.native_model import CSetting, Decided, NativeModel
+from tests.support.native_model import WARNINGS, CSetting, Decided, NativeModel
 from tests.support.random_decisions import any_pointed_graph, settings_of, try_decisions
 from tests.support.random_graphs import random_codes, random_graph
 from tests.support.random_points import least_choices, pointed_graph, random_setting
@@ -260,3 +262,39 @@ def test_a_model_without_points_pays_nothing(graph: Graph, tmp_path: Path) -> No
     assert plan.points is None
     assert plan.layers == plan.network
     assert [layer.number for layer in plan.layers] == list(range(len(plan.layers)))
+
+
+STAND_INS = """
+#include <string.h>
+#include "dqt_digits.h"
+static uint8_t arena[DIGITS_ARENA_SIZE] DQT_ALIGN;
+static const dqt_options options;
+static bool battery_is_low(void) { return true; }
+static void answer(uint32_t class_number, bool early) { (void)class_number, (void)early; }
+static int example(const uint8_t *pixels) {
+    (void)pixels, (void)arena, (void)options;
+%s
+    return 0;
+}
+int main(void) {
+    static const uint8_t pixels[DIGITS_INPUT_SIZE];
+    (void)battery_is_low(), answer(0, false);
+    return example(pixels) < 0;
+}
+"""
+
+
+@pytest.mark.parametrize(("page", "section"), [("library", "Decision points"), ("points", "From the firmware")])
+def test_the_examples_of_the_pages_compile_and_run(page: str, section: str, graph: Graph, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    found = re.search(rf"^## {section}\n.*?```c\n(.*?)```", text, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    example = found[1].replace('#include "dqt_digits.h"\n', "")
+    made, _, _ = export_together([replace(tuned(graph), name="digits")], load_board("host"), tmp_path / "p")
+    (tmp_path / "main.c").write_text(STAND_INS % example)
+    parts = [made.folder / part for part in ("dqt", "kernels", "model")]
+    sources = [str(path) for part in parts for path in sorted(part.glob("*.c"))]
+    command = ["cc", "-std=c11", *WARNINGS, *(f"-I{part}" for part in parts), str(tmp_path / "main.c"), *sources]
+    done = subprocess.run([*command, "-o", str(tmp_path / "main")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert subprocess.run([str(tmp_path / "main")], check=False).returncode == 0
