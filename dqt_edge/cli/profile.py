@@ -19,8 +19,8 @@ from .sampling import sampling
     "--policy",
     default="dynamic",
     show_default=True,
-    help="'dynamic', 'dynamic:0.4' (a target of the model's dial), 'dial' (every point of it), one pair (8x8), "
-    "or a vector (8x8,2x4,...).",
+    help="'dynamic', 'dynamic:0.4' (a target of the model's dial, or the cost of a tuned setting), 'agree:0.995' (of a "
+    "tuned setting), 'dial' (every point of it), one pair (8x8), or a vector (8x8,2x4,...).",
 )
 @click.option("--model", help="Name of a model, of a project with several. Default: the first.")
 @click.option("--stream", is_flag=True, help="The data is a recording: run it in order, and tell what happened when.")

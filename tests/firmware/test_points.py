@@ -21,6 +21,7 @@ from dqt_edge.measure.asking import by_layer
 from dqt_edge.measure.session import layer_checksums
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export_together
+from dqt_edge.system.resources import data_folder
 from tests.support.native_model import WARNINGS, CSetting, Decided, NativeModel
 from tests.support.random_decisions import any_pointed_graph, settings_of, try_decisions
 from tests.support.random_graphs import random_codes, random_graph
@@ -298,3 +299,16 @@ def test_the_examples_of_the_pages_compile_and_run(page: str, section: str, grap
     done = subprocess.run([*command, "-o", str(tmp_path / "main")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert subprocess.run([str(tmp_path / "main")], check=False).returncode == 0
+
+
+@pytest.mark.cross
+@pytest.mark.parametrize("board_id", ["qemu-m0", "qemu-m4", "qemu-m55"])
+def test_what_decides_calls_no_library_at_any_level(board_id: str, tmp_path: Path) -> None:
+    """Warnings are errors, and what stays undefined is a part of dqt_run.c."""
+    source = data_folder("firmware") / "dqt" / "dqt_points.c"
+    for level in ("-O0", "-Og", "-O2", "-O3", "-Os"):
+        made = tmp_path / f"{level}.o"
+        command = ["arm-none-eabi-gcc", *load_board(board_id).cpu.flags, "-std=c11", "-ffreestanding", *WARNINGS, level]
+        subprocess.run([*command, "-c", str(source), "-o", str(made)], check=True)
+        told = subprocess.run(["arm-none-eabi-nm", "-u", str(made)], capture_output=True, text=True, check=True)
+        assert set(told.stdout.split()) == {"U", "dqt_choose", "dqt_index_of_largest", "dqt_take_choices"}, level

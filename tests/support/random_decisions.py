@@ -17,7 +17,7 @@ from dqt_edge.measure.session import layer_checksums
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
 from tests.support.random_graphs import random_codes, random_graph
-from tests.support.random_points import _Head, least_choices
+from tests.support.random_points import Head, least_choices
 
 SAMPLES = 3
 SETTINGS = 8
@@ -39,7 +39,7 @@ def any_pointed_graph(seed: int, *, signal: bool = False) -> Graph:
     places = [layer.name for layer in graph.layers[:-1]]
     made, points = list(graph.tensors), []
     for number, at in enumerate(sorted(rng.choice(len(places), min(3, len(places)), replace=False).tolist())):
-        head = _Head(rng, f"head{number}", graph, graph.layer(places[at]).output, tensors)
+        head = Head(rng, f"head{number}", graph, graph.layer(places[at]).output, tensors)
         made += head.tensors
         points.append(DecisionPoint(f"point{number}", places[at], head.layers))
     return replace(graph, tensors=tuple(made), points=tuple(points), second_pass=seed % 3 != 2)

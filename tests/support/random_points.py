@@ -83,7 +83,7 @@ def _with_points(graph: Graph, rng: np.random.Generator, places: list[str], tens
     chosen = sorted(rng.choice(len(places), count, replace=False).tolist())
     made, points = list(graph.tensors), []
     for number, place in enumerate(places[i] for i in chosen):
-        head = _Head(rng, f"head{number}", graph, graph.layer(place).output, tensors)
+        head = Head(rng, f"head{number}", graph, graph.layer(place).output, tensors)
         made += head.tensors
         points.append(DecisionPoint(f"point{number}", place, head.layers))
     return replace(graph, tensors=tuple(made), points=tuple(points), second_pass=True)
@@ -114,7 +114,7 @@ def random_setting(seed: int, trial: int, graph: Graph, margins: npt.NDArray[np.
     return Setting(least_choices(graph), exits, widen, int(rng.integers(0, 40)) if trial else 0, stops)
 
 
-class _Head:
+class Head:
     """Pooling to a small grid, a hidden layer whose codes spread over these samples, logits."""
 
     def __init__(
