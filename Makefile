@@ -18,7 +18,7 @@ $(STAMP): pyproject.toml .ci/setup
 	@.ci/setup all
 	@touch $@
 
-demo: setup ## train on digits, export, build, run on every device; writes build/demo/report.json and .html
+demo: setup ## train on a stream of digits, tune, export, build, run on every device; writes build/demo/report.json and .html
 	$(PYTHON) -m benchmarks.demo
 
 test: setup lint ## all checks and tests; what CI runs

@@ -1,7 +1,10 @@
-"""The main job on real images, end to end: train, export, build, profile on every emulated device, report.
+"""The main job on a stream of real images, end to end: train, tune, export, build, profile on every emulated device.
 
-Run by ``make demo``. Writes ``build/demo/report.json`` and ``build/demo/report.html``. Seed and options are fixed, so a
-second run on the same machine gives the same model.
+Run by ``make demo``. A camera above a belt sees a handwritten digit now and then (``recipes/data/belt.py``). A small
+network with a decision point behind its first layer is compared, in one flash image, with itself: everything at 8x8,
+the best fixed widths, its early answer alone, and the dynamic setting that ``tune`` chose on other digits. Writes
+``build/demo/report.json`` and ``build/demo/report.html``. Seed and options are fixed, so a second run on the same
+machine gives the same model.
 """
 
 from __future__ import annotations
@@ -11,41 +14,62 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
-from dqt_edge.boards import load_board
-from dqt_edge.data.load import Dataset, codes, load_data
-from dqt_edge.device.connect import open_client
+import dqt_edge as dqt
+from benchmarks import demo_report
+from dqt_edge.data.load import load_data
 from dqt_edge.errors import DqtError, MismatchError
-from dqt_edge.graph import Graph, checkpoint, interpreter
-from dqt_edge.graph.policy import Policy, parse_pairs, policy_text
-from dqt_edge.measure.session import Session, run_session
-from dqt_edge.project.build import build, forbidden_symbols
-from dqt_edge.project.export import export
-from dqt_edge.project.manifest import Project
-from dqt_edge.report import page as reports
+from dqt_edge.graph import Graph, checkpoint
+from dqt_edge.graph.points import NEVER, Setting, widest_choices
+from dqt_edge.graph.policy import Policy, parse_pairs, parse_policy
+from dqt_edge.measure.session import Session
+from dqt_edge.project.build import forbidden_symbols
+from dqt_edge.project.manifest import Project, find_project
+from dqt_edge.report import page
 from dqt_edge.system.files import write_atomically
+from recipes.data import belt
 
 FOLDER = Path("build/demo")
-CHECKPOINT = FOLDER / "digits.safetensors"
+DATA = FOLDER / "belt.npz"
+TRAINED, TUNED = FOLDER / "belt.safetensors", FOLDER / "belt-tuned.safetensors"
 BOARDS = ("host", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m55")
 EMULATED = "stm32h7"
 """Built for silicon; the unmodified image also runs on Unicorn, which has no counter worth reading."""
-TRAIN = "train --data digits --model tiny --candidates 8x8,4x4,2x4 --budget 0.5 --seed 1"
+COSTED = "qemu-m4"
+"""Its modelled cycles are what ``tune`` saves."""
+PROMISE = 0.99
+TRAIN = f"train --data {DATA} --model tiny --points stem --epochs 20 --narrow-share 0.25 --seed 1 --out {TRAINED}"
+TUNE = f"tune {TRAINED} --data {DATA} --board {COSTED} --agree {PROMISE} --stops nothing --out {TUNED}"
 
-Policies = dict[str, Policy]
+
+@dataclass(frozen=True)
+class Task:
+    """What is measured everywhere.
+
+    Attributes:
+        graph: The tuned model.
+        policies: Name -> policy.
+        tuned: What ``tune`` says.
+    """
+
+    graph: Graph
+    policies: dict[str, Policy]
+    tuned: dict[str, Any]
 
 
 def main() -> None:
-    """Run everything and print the table."""
+    """Run everything and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=360, help="test images for each device and policy (default: all 360)")
+    parser.add_argument("--n", type=int, default=400, help="frames for each device and policy (default: 400)")
     parser.add_argument("--checkpoint", type=Path, help="use this checkpoint instead of training")
     options = parser.parse_args()
     try:
@@ -56,24 +80,34 @@ def main() -> None:
 
 
 def run(count: int, trained: Path | None) -> None:
-    """Train unless a checkpoint is given, then measure it everywhere."""
+    """Train unless a checkpoint is given, tune it, then measure it everywhere."""
     console = Console()
     start = time.monotonic()
     FOLDER.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(DATA, **belt.make(load_data("digits")))  # type: ignore[arg-type] # it takes options too
     if trained is None:
-        trained = CHECKPOINT
-        command = [*TRAIN.split(), "--out", str(CHECKPOINT)]
-        console.print(f"[bold]$ dqt-edge {' '.join(command)}")
-        subprocess.run([sys.executable, "-m", "dqt_edge", *command], check=True)
-    graph = checkpoint.load(trained)
-    data = load_data("digits")
-    policies = _policies(graph)
-    sessions, images = _measure_all(graph, data, policies, count, console)
-    facts = _facts(graph, data, policies, sessions, images)
+        _command(console, TRAIN)
+    _command(console, TUNE if trained is None else TUNE.replace(str(TRAINED), str(trained)))
+    task = _task(checkpoint.load(TUNED))
+    sessions, images = _measure_all(task, count, console)
+    costed = find_project(FOLDER / COSTED)
+    facts: dict[str, Any] = {
+        "model": task.graph.name,
+        "model_hash": checkpoint.model_hash(task.graph).hex(),
+        "commands": [f"dqt-edge {TRAIN}", f"dqt-edge {TUNE}"],
+        "keras": task.graph.provenance.get("keras", {}),
+        "tuned": task.tuned,
+        "whole_stream": {
+            name: demo_report.whole_stream(costed, task.graph, str(DATA), policy)
+            for name, policy in task.policies.items()
+        },
+        "devices": {board: demo_report.device_facts(by_policy) for board, by_policy in sessions.items()},
+        "images": images,
+    }
     write_atomically(FOLDER / "report.json", (json.dumps(facts, indent=2) + "\n").encode())
     flat = [session for by_policy in sessions.values() for session in by_policy.values()]
-    write_atomically(FOLDER / "report.html", reports.html(flat).encode())
-    _print(console, graph, facts, sessions)
+    write_atomically(FOLDER / "report.html", page.html(flat).encode())
+    demo_report.show(console, facts)
     console.print(f"wrote {FOLDER}/report.json and {FOLDER}/report.html in {time.monotonic() - start:.0f} s")
     wrong = sum(session.mismatches for session in flat)
     if wrong:
@@ -84,148 +118,74 @@ def run(count: int, trained: Path | None) -> None:
         )
 
 
-def _policies(graph: Graph) -> Policies:
-    """The fixed widths, the controller, and the best static vector that costs no more than the controller does.
+def _command(console: Console, arguments: str) -> None:
+    console.print(f"[bold]$ dqt-edge {arguments}", highlight=False, soft_wrap=True)
+    subprocess.run([sys.executable, "-m", "dqt_edge", *arguments.split()], check=True)
 
-    Training chose the static vector on validation images and wrote it into the checkpoint.
+
+def _task(graph: Graph) -> Task:
+    """The policies: everything, the best fixed widths, the early answer alone, and what ``tune`` found."""
+    tuned = graph.provenance["tuned"]
+    count = len(graph.points)
+    first = Setting(widest_choices(graph), (0, *[NEVER] * (count - 1)), (0,) * count)
+    policies: dict[str, Policy] = {
+        "full": parse_policy("8x8", graph),
+        "static": parse_pairs(fixed_widths(tuned), "static widths"),
+        "exit": first,
+        "dynamic": f"agree:{PROMISE}",
+    }
+    return Task(graph, policies, tuned)
+
+
+def fixed_widths(tuned: Mapping[str, Any]) -> str:
+    """The cheapest fixed widths that are as good as the dynamic setting; where none are, the best ones.
+
+    Cycles and mean recall are those of the frames that tuned the setting, never of the ones that judge it.
     """
-    fixed = {name: parse_pairs(name, "demo") for name in ("8x8", "4x4", "2x4")}
-    static = parse_pairs(graph.provenance["keras"]["static"]["vector"], "provenance of the checkpoint")
-    return {**fixed, "dynamic": "dynamic", "static": static}
+    dynamic = tuned["points"][-1]
+    vectors = sorted(tuned["static"], key=lambda row: row["costs"]["cycles"])
+    good = [row for row in vectors if row["mean_recall"] >= dynamic["mean_recall"]]
+    chosen = good[0] if good else max(vectors, key=lambda row: row["mean_recall"])
+    return str(chosen["widths"])
 
 
-def _measure_all(
-    graph: Graph, data: Dataset, policies: Policies, count: int, console: Console
-) -> tuple[dict[str, dict[str, Session]], dict[str, Any]]:
+def _measure_all(task: Task, count: int, console: Console) -> tuple[dict[str, dict[str, Session]], dict[str, Any]]:
     """Sessions by board and policy, and image sizes by board; two boards at a time."""
     images: dict[str, Any] = {}
 
     def prepare(board_id: str) -> Project:
-        board = load_board(board_id)
-        made, _, footprint = export(graph, board, FOLDER / board_id)
-        image = build(made.folder, cross=not board.is_host)
-        if footprint is not None:
+        made = dqt.export(task.graph, board_id, FOLDER / board_id)
+        image = dqt.build(made)
+        predicted = made.manifest.get("predicted")
+        if predicted is not None:
             images[board_id] = {
-                "flash": {"predicted": footprint.flash, "elf": image.flash},
-                "ram": {"predicted": footprint.ram, "elf": image.ram},
+                "flash": {"predicted": predicted["flash"], "elf": image.flash},
+                "ram": {"predicted": predicted["ram"], "elf": image.ram},
                 "forbidden_symbols": list(forbidden_symbols(image.elf)),
             }
         return made
 
-    def measure(board_id: str, task: TaskID) -> dict[str, Session]:
+    def measure(board_id: str, bar: TaskID) -> dict[str, Session]:
         made = prepare(board_id)
         port = "unicorn:" if board_id == EMULATED else None
-        with open_client(made.board, made.elf, made.model_hash, port) as client:
-            return {
-                name: run_session(
-                    client,
-                    graph,
-                    made.board,
-                    inputs,
-                    labels,
-                    policy,
-                    counted=client.counted and not made.board.is_host,
-                    progress=lambda: progress.advance(task),
-                )
-                for name, policy in policies.items()
-            }
+        found = {}
+        for name, policy in task.policies.items():
+            result = dqt.profile(
+                made,
+                DATA,
+                policy=policy,
+                count=count,
+                stream=True,
+                port=port,
+                progress=lambda *_: progress.advance(bar),
+            )
+            found[name] = result.session
+        return found
 
-    inputs, labels = codes(data.x_test, graph)[:count], data.y_test[:count]
     with Progress(console=console) as progress, ThreadPoolExecutor(2) as pool:
-        tasks = {b: progress.add_task(b, total=len(inputs) * len(policies)) for b in (*BOARDS, EMULATED)}
-        waiting = {b: pool.submit(measure, b, task) for b, task in tasks.items()}
+        bars = {b: progress.add_task(b, total=count * len(task.policies)) for b in (*BOARDS, EMULATED)}
+        waiting = {b: pool.submit(measure, b, bar) for b, bar in bars.items()}
         return {b: future.result() for b, future in waiting.items()}, images
-
-
-def _facts(
-    graph: Graph,
-    data: Dataset,
-    policies: Policies,
-    sessions: dict[str, dict[str, Session]],
-    images: dict[str, Any],
-) -> dict[str, Any]:
-    """The content of report.json."""
-    x = codes(data.x_test, graph)
-    whole = {name: interpreter.run(graph, x, policy) for name, policy in policies.items()}
-    accuracy = {name: float((r.outputs.argmax(axis=1) == data.y_test).mean()) for name, r in whole.items()}
-    keras = {name: found["accuracy"] for name, found in graph.provenance.get("keras", {}).items()}
-    dynamic = sessions[BOARDS[0]]["dynamic"]
-    return {
-        "model": graph.name,
-        "model_hash": checkpoint.model_hash(graph).hex(),
-        "command": f"dqt-edge {TRAIN}",
-        "samples": dynamic.samples,
-        "keras": {"accuracy": keras.get("dynamic"), "policies": keras},
-        "interpreter": {"accuracy": accuracy["dynamic"], "policies": accuracy},
-        "static": {"widths": policy_text(policies["static"])},
-        "width_vectors": dynamic.width_vectors,
-        "mean_widths": {
-            layer.name: [layer.mean_weight_bits, layer.mean_activation_bits]
-            for layer in dynamic.layers
-            if layer.mean_weight_bits is not None
-        },
-        "devices": {board: _device_facts(sessions[board]) for board in BOARDS},
-        "emulated": {EMULATED: _device_facts(sessions[EMULATED])},
-        "images": images,
-    }
-
-
-def _device_facts(by_policy: dict[str, Session]) -> dict[str, Any]:
-    """Facts of one device by policy; instructions are null where nothing counts them."""
-    return {
-        "policies": {
-            name: {
-                "accuracy": s.accuracy,
-                "samples": s.samples,
-                "mismatches": s.mismatches,
-                "instructions": s.count,
-                "instructions_range": None if s.count is None else [s.count_least, s.count_most],
-                "controller_share": s.controller_share,
-                "bitops_ratio": s.bitops_ratio,
-                "layers": None if s.count is None else {x.name: x.count for x in s.layers},
-            }
-            for name, s in by_policy.items()
-        }
-    }
-
-
-def _print(console: Console, graph: Graph, facts: dict[str, Any], sessions: dict[str, dict[str, Session]]) -> None:
-    names = list(next(iter(sessions.values())))
-    accuracy = Table("", *names, title="Accuracy on the held-out digits")
-    for where, values in (
-        ("Keras", facts["keras"]["policies"]),
-        ("interpreter", facts["interpreter"]["policies"]),
-    ):
-        accuracy.add_row(where, *(reports.percent(values.get(name)) for name in names))
-    counts = Table("", *names, title="Instructions for an inference (mean)")
-    for board, by_policy in sessions.items():
-        shown = f"{board} (Unicorn)" if board == EMULATED else board
-        accuracy.add_row(shown, *(reports.percent(by_policy[name].accuracy) for name in names))
-        if by_policy["8x8"].count is not None:
-            counts.add_row(shown, *(reports.number(by_policy[name].count) for name in names))
-    wrong = {name: sum(by_policy[name].mismatches for by_policy in sessions.values()) for name in names}
-    accuracy.add_section()
-    accuracy.add_row("answers that differ from the interpreter's, all devices", *(str(wrong[name]) for name in names))
-    first = next(iter(sessions.values()))
-    counts.add_row("BitOPs, of 8x8", *(f"{first[name].bitops_ratio:.3f}" for name in names))
-    console.print(accuracy)
-    console.print(counts)
-    layers = Table("layer", "MAC", "mean widths, dynamic", "static", title="Widths (weights x activations)")
-    static = iter(facts["static"]["widths"].split(","))
-    adaptive = {layer.name for layer in graph.adaptive}
-    for layer in first["dynamic"].layers:
-        if layer.mean_weight_bits is not None:
-            fixed = next(static) if layer.name in adaptive else "8x8"
-            layers.add_row(layer.name, reports.number(layer.macs), reports.widths(layer), fixed)
-    console.print(layers)
-    vectors = Table("width vector", "inferences", title="What the controller chose")
-    for vector, number in facts["width_vectors"].items():
-        vectors.add_row(vector, str(number))
-    console.print(vectors)
-    sizes = Table("board", "flash predicted", "flash in the ELF", "RAM predicted", "RAM in the ELF", title="Bytes")
-    for board, image in facts["images"].items():
-        sizes.add_row(board, *(f"{image[kind][key]:,}" for kind in ("flash", "ram") for key in ("predicted", "elf")))
-    console.print(sizes)
 
 
 if __name__ == "__main__":

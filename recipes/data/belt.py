@@ -23,10 +23,10 @@ from .files import report
 
 FEATURES = """\
 x [n, 12, 12, 1], uint8: a frame. A digit comes in from the left, a pixel a frame, at one of five heights, and leaves on
-the right; then the belt is empty for 20 to 80 frames. A frame is of the digit's class while at most one of its eight
+the right; then the belt is empty for 10 to 60 frames. A frame is of the digit's class while at most one of its eight
 columns is outside, seven frames long; all others are of class 'nothing', those with a part of a digit too. Light,
 its slope along both axes, contrast and the sensor's noise change from digit to digit.
-x_val and x_test are streams, ten frames a second (t_val, t_test), of 100 digits each. x are single frames, of each
+x_val and x_test are streams, ten frames a second (t_val, t_test), of 60 digits each. x are single frames, of each
 digit for training three that show it, one that shows a part of it, and one of an empty belt."""
 
 CLASSES = (*map(str, range(10)), "nothing")
@@ -36,10 +36,10 @@ WHOLE = range(-1, SIDE - DIGIT + 2)
 """Columns of the digit's left edge at which a frame is of its class."""
 PASSING = range(1 - DIGIT, SIDE)
 """Columns at which anything of it is seen."""
-EMPTY = (20, 80)
+EMPTY = (10, 60)
 RATE = 10
 SEED = 1
-STREAM = 100
+STREAM = 60
 """Digits of a stream."""
 
 Frames = npt.NDArray[np.uint8]
