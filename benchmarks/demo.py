@@ -46,9 +46,9 @@ EMULATED = "stm32h7"
 """Built for silicon; the unmodified image also runs on Unicorn, which has no counter worth reading."""
 COSTED = "qemu-m4"
 """Its modelled cycles are what ``tune`` saves."""
-PROMISE = 0.99
+PROMISE = 0.995
 TRAIN = f"train --data {DATA} --model tiny --points stem --epochs 20 --narrow-share 0.25 --seed 1 --out {TRAINED}"
-TUNE = f"tune {TRAINED} --data {DATA} --board {COSTED} --agree {PROMISE} --stops nothing --out {TUNED}"
+TUNE = f"tune {TRAINED} --data {DATA} --board {COSTED} --agree {PROMISE} --stops nothing --no-second-pass --out {TUNED}"
 
 
 @dataclass(frozen=True)

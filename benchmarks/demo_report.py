@@ -50,6 +50,7 @@ def whole_stream(made: Project, graph: Graph, data: str, policy: Policy) -> Fact
     stream = stream_of(each, graph, made.board, ask(graph, recording, samples.labels, ()), total)
     return {
         "policy": policy_text(parse_policy(policy, graph)),
+        "samples": len(samples.codes),
         **score.as_json(),
         "cycles_model": title,
         "cycles": None if total is None else float(total.mean()),
@@ -104,7 +105,9 @@ def show(console: Console, facts: Facts) -> None:
 def _show_whole(console: Console, whole: Mapping[str, Facts]) -> None:
     first = next(iter(whole.values()))
     stream = first["stream"]
-    table = Table("", *(HEADS[name] for name in whole), title="One image on a Cortex-M4, one stream, four policies")
+    table = Table(
+        "", *(HEADS[name] for name in whole), title=f"One image on a Cortex-M4, a stream of {first['samples']:,} frames"
+    )
 
     def row(name: str, *texts: str) -> None:
         table.add_row(name, *texts)
