@@ -231,3 +231,39 @@ def test_a_recipe_with_points_of_no_kind_is_refused(given: str, here: Path, caps
         main(["train", "--recipe", "bad.toml", "--out", "m.safetensors"])
     assert caught.value.code == 2
     assert "nor names of layers" in capsys.readouterr().err
+
+
+@pytest.mark.train
+def test_points_come_without_a_controller_unless_it_is_asked_for(tensorflow: Any) -> None:
+    from dqt_edge.data.load import load_data
+    from dqt_edge.training.build import build_model
+
+    dataset = load_data("digits", Options.validation)
+    given = [{"points": True}, {"points": True, "controller": "own"}, {"controller": "none"}, {}]
+    models = [build_model(Options(**facts), dataset) for facts in given]  # type: ignore[arg-type]
+    assert [model.controller is not None for model in models] == [False, True, False, True]
+    assert [len(model.heads) for model in models] == [2, 2, 0, 0]
+
+
+@pytest.mark.train
+def test_a_keras_model_gets_points_behind_its_layers_without_a_warm_up(tensorflow: Any) -> None:
+    import keras
+
+    import dqt_edge as dqt
+
+    keras.utils.set_random_seed(4)
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 3, 240)
+    x = (rng.normal(0, 0.3, (240, 6, 6, 1)) + np.eye(3)[y].repeat(12, axis=1).reshape(-1, 6, 6, 1)).astype(np.float32)
+    model = keras.Sequential(
+        [
+            keras.layers.Input((6, 6, 1)),
+            keras.layers.Conv2D(8, 3, activation="relu", name="first"),
+            keras.layers.Conv2D(8, 3, activation="relu", name="second"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, name="end"),
+        ]
+    )
+    trained = dqt.train((x, y), model, points="first", epochs=3, batch=16, candidates="8x8,4x4", learning_rate=0.01)
+    assert [point.after for point in trained.graph.points] == ["first"]
+    assert trained.results["first_exit"]["accuracy"] > 0.8
