@@ -35,6 +35,8 @@ from dqt_edge.graph import NEVER, Graph, Setting, TunedPoint, interpreter
 from dqt_edge.graph.points import tuned_agreeing, tuned_within, widest_choices
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export_together
+from tests.device.fakes import Faults, Faulty
+from tests.device.test_client import PATIENT, STUBBORN
 from tests.support.random_decisions import settings_of
 from tests.support.random_graphs import random_codes, random_graph
 from tests.support.random_points import least_choices, pointed_graph
@@ -309,3 +311,15 @@ def test_the_client_takes_settings_and_promises(graph: Graph, image: Path, codes
         with pytest.raises(UsageError, match="beside a setting"):
             client.infer(sample.tobytes(), least_choices(graph), setting=good)
         assert client.stats().runs == 2
+
+
+def test_settings_through_faults_are_right(graph: Graph, image: Path, codes: np.ndarray) -> None:
+    """Damaged, lost and repeated bytes and restarts, in requests that are longer than others."""
+    generator = random.Random(SEED)
+    settings = list(settings_of(graph, codes, SEED, 10))
+    line = Faulty(lambda: NativeTransport(image), Faults(1 / 900, 1 / 1500, 1 / 1500, 1 / 2500), generator)
+    with Client(line, PATIENT, STUBBORN) as client:
+        for _ in range(40):
+            setting, sample = generator.choice(settings), generator.choice(codes)
+            assert agrees(graph, sample, setting, client.infer(sample.tobytes(), setting=setting))
+    assert all(line.happened.values()), line.happened
