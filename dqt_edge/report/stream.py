@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DEAREST = 8
 """Windows that the terminal shows."""
+SECONDS_MOST = 300
+"""Longer streams are drawn in minutes."""
 FLAT = 0.01
 """Windows whose costs differ by no more than this are not worth a table."""
 BARS = "▁▂▃▄▅▆▇█"
@@ -178,8 +180,9 @@ def stream_chart(session: Session) -> str | None:
     altair, stream = find_altair(), session.stream
     if altair is None or stream is None:
         return None
-    title = "minutes" if stream.timed else "sample"
-    scale = 1 / 60 if stream.timed else 1.0
+    long = stream.timed and stream.end > SECONDS_MOST
+    title = "minutes" if long else "seconds" if stream.timed else "sample"
+    scale = 1 / 60 if long else 1.0
     axis = altair.X("place:Q", title=None)
     panels = []
     last = stream.windows[-1]

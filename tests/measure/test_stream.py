@@ -144,6 +144,7 @@ def test_reports_tell_of_the_stream(session: Session, graph: Graph, tmp_path) ->
     rows = list(csv.DictReader(io.StringIO(paths[3].read_text())))
     assert len(rows) == 12
     assert (rows[8]["record"], rows[8]["label"], rows[8]["answer"], rows[8]["count"]) == ("pm", "7", "7", "3.0")
+    assert ">minutes<" in paths[4].read_text()  # twelve of them
     html = paths[2].read_text()
     assert "events missed" in html
     assert html.count("<svg") == 2  # the layers, and the stream
