@@ -117,7 +117,7 @@ class Work:
                 continue
             if found[i] is not None and found[i].best.errors > least:  # type: ignore[union-attr]
                 goal = dataclasses.replace(wanted[i], errors=least)
-                (found[i],) = self._tune(judge, [goal], space).found
+                found[i] = tuning.again(table, self.unit, judge, goal, space, found)
             if found[i] is not None:
                 least = min(least, found[i].best.errors)  # type: ignore[union-attr]
         self.exact, self.refined = outcome.exact, outcome.refined

@@ -51,6 +51,25 @@ class _State:
     exits: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What all samples show at a point.
+
+    Attributes:
+        given: Where they were widened before.
+        keys: Margin of each; -1 where it may not stop.
+        order: Samples by falling key.
+        stop: Cost, errors and loss of each if it stops, without heads.
+        widened: Where each is widened behind the point.
+    """
+
+    given: Integers
+    keys: Integers
+    order: Integers
+    stop: Reals
+    widened: Integers
+
+
 @dataclass(eq=False)
 class Thresholds:
     """Finds the best exits and second pass for several goals at once.
@@ -82,6 +101,8 @@ class Thresholds:
     def search(self, widen: Sequence[int]) -> None:
         """Try all thresholds with this widening, one threshold for each point."""
         self.widen = tuple(widen)
+        self._memory: dict[tuple[int, int], _Seen] = {}
+        self._ends_known: dict[int, tuple[Integers, Integers, Reals, Flags]] = {}
         samples = len(self.full)
         self._descend(_State(np.arange(samples), np.full(samples, -1), 0.0, np.zeros(3)))
 
@@ -96,16 +117,16 @@ class Thresholds:
         if not self.space.has(point):
             return
         last = point == self.count - 1
-        order, margins, allowed = self._order(state, point)
+        seen = self._seen(point, state.widened)
+        going = np.zeros(len(self.full), bool)
+        going[state.going] = True
+        order = seen.order[going[seen.order]]
+        margins, allowed = seen.keys[order], int((seen.keys[state.going] >= 0).sum())
         heads = state.heads + float(self.walker.heads[point])
-        _, early, until = self.walker.at(point, state.widened)
-        stop = np.column_stack([until + heads, self._losses(early)])[order]
+        stop = seen.stop[order]
+        stop[:, 0] += heads
         ends = self._ends(margins, allowed, _any(stop), least=0 if self.widen[point] else 1)
-        raw = self.walker.at(point, state.widened)[0]
-        widened = state.widened
-        if point in self.walker.paths and self.widen[point]:
-            widened = np.where((raw < self.widen[point]) & (widened < 0), point, widened)
-        behind = replace(state, going=order, widened=widened, heads=heads)
+        behind = replace(state, going=order, widened=seen.widened, heads=heads)
         if last:
             self._finish(behind, allowed, ends, (margins, stop))
             return
@@ -120,14 +141,29 @@ class Thresholds:
         """The point's head is not run."""
         self._descend(replace(state, exits=(*state.exits, NEVER)))
 
-    def _order(self, state: _State, point: int) -> tuple[Integers, Integers, int]:
-        """Samples by falling margin, those that may not stop last; their margins; how many may stop."""
-        margins, early, _ = self.walker.at(point, state.widened)
-        going = state.going
-        may = may_stop(early[going], self.space.stops) if self.space.exits else np.zeros(len(going), bool)
-        keys = np.where(may, margins[going], -1)
-        order = np.argsort(-keys, kind="stable")
-        return going[order], keys[order], int(may.sum())
+    def _seen(self, point: int, widened: Integers) -> _Seen:
+        """What all samples show at a point, that were widened before at these; worked out once."""
+        known = self._memory.get((point, id(widened)))
+        if known is None:
+            margins, early, until = self.walker.at(point, widened)
+            may = may_stop(early, self.space.stops) & self.space.exits
+            keys = np.where(may, margins, -1)
+            behind = widened
+            if point in self.walker.paths and self.widen[point]:
+                behind = np.where((margins < self.widen[point]) & (widened < 0), point, widened)
+            stop = np.column_stack([until, self._losses(early)])
+            known = _Seen(widened, keys, np.argsort(-keys, kind="stable"), stop, behind)
+            self._memory[point, id(widened)] = known
+        return known
+
+    def _end(self, widened: Integers) -> tuple[Integers, Reals, Flags]:
+        """Margin at the network's end, cost with errors and loss, and whether narrow; worked out once."""
+        known = self._ends_known.get(id(widened))
+        if known is None:
+            margins, answers, until, narrow = self.walker.at_end(widened)
+            known = widened, margins, np.column_stack([until, self._losses(answers)]), narrow
+            self._ends_known[id(widened)] = known
+        return known[1:]
 
     @staticmethod
     def _ends(margins: Integers, allowed: int, wrong: Flags, least: int) -> Integers:
@@ -155,9 +191,9 @@ class Thresholds:
         going, samples = state.going, len(self.full)
         if not len(ends):
             return
-        every_margin, every_answer, until, every_narrow = self.walker.at_end(state.widened)
-        margins, narrow = every_margin[going], every_narrow[going]
-        kept = np.column_stack([until + state.heads, self._losses(every_answer)])[going]
+        every_margin, every_kept, every_narrow = self._end(state.widened)
+        margins, kept, narrow = every_margin[going], every_kept[going], every_narrow[going]
+        kept[:, 0] += state.heads
         levels = np.zeros(1, np.int64)
         if self.space.again and self.walker.graph.adaptive:
             wrong = narrow & _any(kept)

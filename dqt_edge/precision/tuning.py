@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .goals import Goal, Judge, Space
+from .goals import SLACK, Goal, Judge, Space
 from .layer_costs import LayerCosts
 from .recording import Base, Table
 from .refine import Refiner
@@ -101,7 +101,8 @@ def tune(
         narrow, was_exact = _of_base(walker, judge, goals, space, effort)
         exact &= was_exact
         refiner = Refiner(walker, judge, space)
-        for i, (goal, best) in enumerate(zip(goals, narrow, strict=True)):
+        for i, goal in enumerate(goals):
+            best = best_of(goal, narrow)
             if best is None:
                 continue
             better = refiner.refine(goal, best)
@@ -112,6 +113,25 @@ def tune(
                 found[i] = Found(base, better)
     progress(len(bases), len(bases))
     return Outcome(tuple(found), exact, refined)
+
+
+def again(
+    table: Table, costs: LayerCosts, judge: Judge, goal: Goal, space: Space, known: Sequence[Found | None]
+) -> Found | None:
+    """The best of some settings for another goal, with its thresholds moved; None if none is within its limits."""
+    best = best_of(goal, [None if each is None else each.best for each in known])
+    if best is None:
+        return None
+    base = next(each.base for each in known if each is not None and each.best is best)
+    return Found(base, Refiner(Walker(table, base, costs), judge, space).refine(goal, best))
+
+
+def best_of(goal: Goal, known: Sequence[Best | None]) -> Best | None:
+    """The best for a goal; None if none is within its limits."""
+    fitting = [
+        best for best in known if best is not None and best.cost <= goal.cost * SLACK and best.errors <= goal.errors
+    ]
+    return min(fitting, key=lambda best: goal.key(best.cost, best.loss), default=None)
 
 
 def _of_base(
