@@ -127,14 +127,7 @@ class _Work:
 
     def __init__(self, graph: Graph, board: Board | None, by: str | None, progress: Progress) -> None:
         self.graph, self.board, self.progress = graph, board, progress
-        tuned = graph.provenance.get("tuned")
-        if not graph.tuned or not isinstance(tuned, dict):
-            raise UsageError(
-                "the model has no tuned points",
-                where=f"graph {graph.name!r}",
-                next_step="run 'dqt-edge tune' on it first",
-            )
-        self.known: Mapping[str, Any] = tuned
+        self.known = tuned = _record_of(graph)
         self.by = str(by or tuned["options"]["by"])
         if self.by not in CRITERIA:
             raise UsageError(
@@ -302,6 +295,32 @@ class _Work:
 
     def _steps(self, name: str) -> Any:  # noqa: ANN401 - a callable
         return lambda done, total: self.progress(name, done, total)
+
+
+def _record_of(graph: Graph) -> Mapping[str, Any]:
+    """What tuning wrote of itself, as far as it is needed; raises UsageError if there is none, or not all of it."""
+    where = f"graph {graph.name!r}"
+    if not graph.tuned:
+        raise UsageError("the model has no tuned points", where=where, next_step="run 'dqt-edge tune' on it first")
+    found: Any = graph.provenance.get("tuned")
+    try:
+        needed = [found["unit"], found["options"]["by"], *(found["data"][name] for name in ("name", "part", "samples"))]
+        needed += [row["widths"] for row in found["static"]]
+        needed += [(row["widths"], row["again"], row["share"]) for row in found["cascades"]]
+        needed += [(point["asked"], point["begins"]) for point in found["points"]]
+        settings = [point["setting"] for point in found["points"]]
+        whole = len(found["exits"]) == len(graph.points) and all(
+            any(_same(each, point.setting) for each in settings) for point in graph.tuned
+        )
+    except (KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise UsageError(
+            "the model does not say how its points were tuned",
+            where=f"{where}, provenance",
+            next_step="run 'dqt-edge tune' on it again",
+        )
+    return found  # type: ignore[no-any-return]
 
 
 def _difference(

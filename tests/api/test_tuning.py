@@ -330,6 +330,9 @@ def test_what_cannot_be_judged_is_refused(tuned: Graph) -> None:
         dqt.evaluate(tuned, x, by="luck")  # type: ignore[arg-type]
     with pytest.raises(errors.UsageError, match="code that runs in QEMU"):
         dqt.evaluate(tuned, x, by="agreement", board="host")
+    for record in ({}, {**tuned.provenance["tuned"], "exits": []}, {**tuned.provenance["tuned"], "cascades": [1]}):
+        with pytest.raises(errors.UsageError, match="does not say how its points were tuned"):
+            dqt.evaluate(replace(tuned, provenance={"tuned": record}), x, by="agreement")
     blind = dqt.tune(pointed_digits(), chosen(tuned)[0], agree=0.97).graph
     with pytest.raises(errors.UsageError, match="tuned without labels"):
         dqt.evaluate(blind, held_out(tuned, 5), by="recall")
