@@ -24,8 +24,8 @@ def tuned(recall: float) -> dict[str, Any]:
     return {"points": [{"mean_recall": recall}], "static": static}
 
 
-@pytest.mark.parametrize(("recall", "widths"), [(0.95, "8x8"), (0.91, "8x8"), (0.895, "4x4"), (0.85, "2x4")])
-def test_the_fixed_widths_are_the_cheapest_that_are_as_good(recall: float, widths: str) -> None:
+@pytest.mark.parametrize(("recall", "widths"), [(0.95, "8x8"), (0.915, "8x8"), (0.905, "4x4"), (0.859, "2x4")])
+def test_the_fixed_widths_are_the_cheapest_that_are_as_good_within_a_point(recall: float, widths: str) -> None:
     assert demo.fixed_widths(tuned(recall)) == widths
 
 
