@@ -27,7 +27,7 @@ class Heads(Shown):
 
     Attributes:
         graph: The network, whose own layers are what they were, with the points.
-        log: A row for each epoch of each head: point, epoch, phase, loss, val_loss, best.
+        log: A row for each epoch of each head: point, epoch, epochs, phase, loss, val_loss, best.
         files: What was written.
     """
 
@@ -67,7 +67,7 @@ def train_heads(
     widths: str | Sequence[Pair] | None = None,
     labels: Literal["given", "none"] = HeadOptions.labels,
     samples: int | None = None,
-    epochs: int = HeadOptions.epochs,
+    epochs: int | None = None,
     seed: int = HeadOptions.seed,
     batch: int = HeadOptions.batch,
     learning_rate: float = HeadOptions.learning_rate,
@@ -99,7 +99,7 @@ def train_heads(
             layers. None: with all of the model's candidates.
         labels: ``"given"``: learn from labels and from the full network's outputs; ``"none"``: from those alone.
         samples: Most training samples to learn from, chosen at random, each class in proportion; None is all.
-        epochs: Passes over the features, 2 or more.
+        epochs: Passes over the features, 2 or more; None for about 3000 steps, in 30 to 200 passes.
         seed: The same seed repeats a run on the same machine.
         batch: Features of a step.
         learning_rate: Peak of the cosine schedule.

@@ -23,7 +23,7 @@ SHARED = (
 )  # fmt: skip
 """Options of ``train`` that it takes too; those with another default only where they are given."""
 LINES = 5
-"""Lines for each head's epochs where no terminal shows a bar."""
+"""Lines for each kind of work where no terminal shows a bar."""
 
 
 def heads(command: Command) -> Command:
@@ -93,15 +93,20 @@ def train_heads(context: click.Context, out: Path, options: Mapping[str, Any]) -
         layers = chosen.pop("points")
         chosen |= {} if isinstance(layers, bool) else {"points": ",".join(layers)}
     console = Console(emoji=False)
-    from ..training.heads.options import HeadOptions
+    shown: dict[str, int] = {}
+    with bars(console) as bar:
 
-    epochs = int(chosen.get("epochs", HeadOptions.epochs))
-    every = max(1, epochs // LINES)
-    with bars(console) as progress:
+        def progress(what: str, done: int, total: int) -> None:
+            bar(what, done, total)
+            step = LINES * done // total
+            if not console.is_terminal and step > shown.get(what, 0):
+                shown[what] = step
+                console.print(f"{what}: {done:,} of {total:,}", soft_wrap=True)
 
         def on_epoch(row: Mapping[str, Any]) -> None:
-            progress(row["point"], row["epoch"], epochs)
-            if not console.is_terminal and row["epoch"] % every == 0:
+            epochs = row["epochs"]
+            bar(row["point"], row["epoch"], epochs)
+            if not console.is_terminal and row["epoch"] % max(1, epochs // LINES) == 0:
                 text = f"{row['phase']}: loss {row['loss']:.3f}, validation {row['val_loss']:.3f}"
                 console.print(f"{row['point']} epoch {row['epoch']}/{epochs} {text}", soft_wrap=True)
 
@@ -116,6 +121,7 @@ def show(made: Heads, console: Console) -> None:
 
     from ..system.show import percent
     from ..training.heads.figures import AGREEMENTS
+    from ..training.heads.shape import SHARE_MAX
 
     for point in made.points:
         console.print(
@@ -123,7 +129,11 @@ def show(made: Heads, console: Console) -> None:
             f"head {point['head']}",
             soft_wrap=True,
         )
-    console.print(f"all heads: {percent(made.results['macs_share'])} of the network's MACs", soft_wrap=True)
+    asked, share = made.results["options"]["points"], made.results["macs_share"]
+    if isinstance(asked, int) and asked > len(made.points):
+        console.print(f"no other layer is one that all paths lead through, so {asked} points became {len(made.points)}")
+    more = f", more than {SHARE_MAX:.0%}: --head-grid and --head-hidden make them smaller" if share > SHARE_MAX else ""
+    console.print(f"all heads: {percent(share)} of the network's MACs{more}", soft_wrap=True)
     full, results = made.results["full"], made.results
     table = Table("point", "widths", "accuracy", "recall", "agrees", *(f"{least:.0%}" for least in AGREEMENTS))
     table.title = f"Each point alone, {results['data']['validation']:,} validation samples, in integers"

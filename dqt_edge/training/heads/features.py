@@ -28,11 +28,51 @@ Vector = tuple[Pair, ...]
 """A width pair for each adaptive layer."""
 Done = Callable[[int], None]
 """Called with how many samples were run."""
+READ_VALUES = 1 << 22
+"""Input values that are read at a time."""
 RANGE_SAMPLES = 512
 REST = 0.0005
 """Part of the pooled values that may lie outside the codes, on either side."""
 VARIATION = 4
 """Key of what is random in the varied copy, beside the seed; training has 1 to 3."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Samples of a data set as codes of a graph's input, read a part at a time, whenever they are run.
+
+    Attributes:
+        graph: The network.
+        source: Part of the data set.
+        indices: Of its samples.
+        copy: Behind them comes another copy, varied at random.
+        shift: Largest move of that, pixels.
+        flip: Whether every other image of it is mirrored.
+        seed: Of the variation.
+    """
+
+    graph: Graph
+    source: Source
+    indices: Indices
+    copy: bool = False
+    shift: int = 0
+    flip: bool = False
+    seed: int = 0
+
+    def __len__(self) -> int:
+        return len(self.indices) * (1 + self.copy)
+
+    def parts(self) -> Iterator[Codes]:
+        """Codes of up to ``READ_VALUES``, uint8 [samples, height, width, channels]."""
+        tensor = self.graph.tensor(self.graph.input)
+        size = max(1, READ_VALUES // tensor.size)
+        for copy in range(1 + self.copy):
+            for start in range(0, len(self.indices), size):
+                made = codes(self.source.images(self.indices[start : start + size]), self.graph)
+                if copy:
+                    rng = np.random.default_rng((VARIATION, self.seed, start))
+                    made = varied(made, self.shift, self.flip, tensor.zero_point, rng)
+                yield made
 
 
 @dataclass(frozen=True)
@@ -85,7 +125,7 @@ def vectors_for(graph: Graph, widths: Sequence[Pair] | None, last: str) -> dict[
 
 
 def find_spots(
-    graph: Graph, places: Sequence[Place], shapes: Sequence[HeadShape], inputs: Codes, vectors: Sequence[Vector],
+    graph: Graph, places: Sequence[Place], shapes: Sequence[HeadShape], inputs: Inputs, vectors: Sequence[Vector],
     names: Sequence[str],
 ) -> tuple[Spot, ...]:  # fmt: skip
     """Pools whose codes span what these inputs make at all of the vectors, but for the outermost values.
@@ -94,7 +134,7 @@ def find_spots(
         graph: The network.
         places: Of each head.
         shapes: Of each head.
-        inputs: Codes of some typical inputs.
+        inputs: Some typical ones.
         vectors: Width vectors.
         names: Of the points.
     """
@@ -118,14 +158,14 @@ def find_spots(
 
 
 def collect(
-    graph: Graph, spots: Sequence[Spot], inputs: Codes, vector: Vector, *, to_end: bool, done: Done
+    graph: Graph, spots: Sequence[Spot], inputs: Inputs, vector: Vector, *, to_end: bool, done: Done
 ) -> Features:
     """Run inputs at a width vector and keep what the heads read.
 
     Args:
         graph: The network.
         spots: Of the heads.
-        inputs: Codes of the network's input.
+        inputs: What to run.
         vector: The widths.
         to_end: Keep the network's output too.
         done: Called behind each part.
@@ -144,23 +184,8 @@ def collect(
     return Features(tuple(map(np.concatenate, pooled)), np.concatenate(outputs) if to_end else None)
 
 
-def input_codes(graph: Graph, source: Source, indices: Indices) -> Codes:
-    """Input codes of a data set's samples for a graph, read a part at a time."""
-    size = max(1, (1 << 22) // max(graph.tensor(graph.input).size, 1))
-    parts = [codes(source.images(indices[i : i + size]), graph) for i in range(0, len(indices), size)]
-    return np.concatenate(parts)
-
-
-def varied_copy(graph: Graph, inputs: Codes, shift: int, flip: bool, seed: int) -> Codes:
-    """Another copy of the inputs, moved and mirrored at random."""
-    rng = np.random.default_rng((VARIATION, seed))
-    parts = [inputs[i : i + 1024] for i in range(0, len(inputs), 1024)]
-    zero = graph.tensor(graph.input).zero_point
-    return np.concatenate([varied(part, shift, flip, zero, rng) for part in parts])
-
-
 def _runs(
-    graph: Graph, wanted: Sequence[str], inputs: Codes, vector: Vector, *, to_end: bool
+    graph: Graph, wanted: Sequence[str], inputs: Inputs, vector: Vector, *, to_end: bool
 ) -> Iterator[dict[str, Codes]]:
     """Tensors by name, of a batch at a time: the input, the output of the wanted layers, and the network's."""
     fixed_choices(graph, vector)  # refuses what is no vector of this graph
@@ -169,8 +194,8 @@ def _runs(
     layers = graph.layers if to_end else graph.layers[: 1 + max(map(order.index, wanted))]
     kept = {graph.input, graph.output, *(graph.layer(name).output for name in wanted)}
     last_use = {name: i for i, layer in enumerate(layers) for name in layer.inputs}
-    for start in range(0, len(inputs), BATCH):
-        live = {graph.input: inputs[start : start + BATCH]}
+    for batch in (part[i : i + BATCH] for part in inputs.parts() for i in range(0, len(part), BATCH)):
+        live = {graph.input: batch}
         for index, layer in enumerate(layers):
             pair = chosen.get(layer.name, layer.candidates[0]) if isinstance(layer, MacLayer) else None
             live[layer.output] = run_layer(layer, graph, live, pair)

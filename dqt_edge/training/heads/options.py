@@ -15,6 +15,8 @@ from ...graph.policy import given_pairs
 Grid = tuple[int, int]
 LABELS = ("given", "none")
 GRID_MAX = 64
+STEPS, EPOCHS = 3000, (30, 200)
+"""Steps that a head learns in, and the fewest and most passes over its features that are taken for them."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class HeadOptions:
             for all of the model's candidates.
         labels: ``given``: from labels and the full network's outputs; ``none``: from those outputs alone.
         samples: Most training samples that features are made of; None for all.
-        epochs: Passes over the features.
+        epochs: Passes over the features; None for as many as make ``STEPS`` steps, within ``EPOCHS``.
         seed: Of weights, order, and the choice of samples.
         batch: Features of a step.
         learning_rate: Peak of the cosine schedule.
@@ -47,7 +49,7 @@ class HeadOptions:
     widths: tuple[Pair, ...] | None = None
     labels: Literal["given", "none"] = "given"
     samples: int | None = None
-    epochs: int = 30
+    epochs: int | None = None
     seed: int = 1
     batch: int = 128
     learning_rate: float = 3e-3
@@ -83,6 +85,12 @@ class HeadOptions:
             raise _outside(
                 f"{count} decision points are not within 1..{DECISION_POINTS_MAX}", "points", "give fewer, or one"
             )
+
+    def passes(self, rows: int) -> int:
+        """Passes over that many features."""
+        if self.epochs is not None:
+            return self.epochs
+        return min(max(-(-STEPS * self.batch // rows), EPOCHS[0]), EPOCHS[1])
 
     @property
     def varied(self) -> bool:

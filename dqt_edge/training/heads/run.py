@@ -27,12 +27,11 @@ from .features import (
     RANGE_SAMPLES,
     Codes,
     Features,
+    Inputs,
     Spot,
     Vector,
     collect,
     find_spots,
-    input_codes,
-    varied_copy,
     vectors_for,
 )
 from .figures import head_logits, point_figures
@@ -98,16 +97,14 @@ def train_heads(
     task, names = task_of(graph), point_names(graph, len(places))
     chosen = choose(len(dataset.train.labels), options.samples, dataset.train.labels, seed=options.seed)
     labels = _labels(dataset.train, task, options)
-    inputs = input_codes(graph, dataset.train, chosen)
+    judging = _labels(dataset.validation, task, options)
     on_stage("features")
-    some = inputs[choose(len(inputs), RANGE_SAMPLES, seed=options.seed)]
+    some = Inputs(graph, dataset.train, chosen[choose(len(chosen), RANGE_SAMPLES, seed=options.seed)])
     spots = find_spots(graph, places, shapes, some, list(vectors.values()), names)
-    train = _part(graph, spots, vectors, inputs, None if labels is None else labels[chosen], options, progress, True)
-    every = np.arange(len(dataset.validation.labels))
-    labels = _labels(dataset.validation, task, options)
-    validation = _part(
-        graph, spots, vectors, input_codes(graph, dataset.validation, every), labels, options, progress, False
-    )
+    inputs = Inputs(graph, dataset.train, chosen, options.varied, options.shift, options.flip, options.seed)
+    train = _part(spots, vectors, inputs, None if labels is None else labels[chosen], progress, "training samples")
+    others = Inputs(graph, dataset.validation, np.arange(len(dataset.validation.labels)))
+    validation = _part(spots, vectors, others, judging, progress, "validation samples")
     weights = _class_weights(graph, train, options)
     heads, rows = [], []
     for index, (name, spot) in enumerate(zip(names, spots, strict=True)):
@@ -123,9 +120,9 @@ def train_heads(
         "options": options.as_json(),
         "data": {
             "name": dataset.name,
-            "train": len(inputs),
+            "train": len(chosen),
             "copies": int(options.varied),
-            "validation": len(every),
+            "validation": len(others),
         },
         "widths": list(vectors),
         "macs_share": sum(shape.macs for shape in shapes) / max(graph.total_macs, 1),
@@ -158,16 +155,14 @@ def _labels(source: Source, task: Task, options: HeadOptions) -> npt.NDArray[np.
 
 
 def _part(
-    graph: Graph, spots: Sequence[Spot], vectors: Mapping[str, Vector], inputs: Codes,
-    labels: npt.NDArray[np.int64] | None, options: HeadOptions, progress: Progress, training: bool,
+    spots: Sequence[Spot], vectors: Mapping[str, Vector], inputs: Inputs, labels: npt.NDArray[np.int64] | None,
+    progress: Progress, what: str,
 ) -> Part:  # fmt: skip
-    """Features of inputs, and of their varied copy in training."""
-    if training and options.varied:
-        copy = varied_copy(graph, inputs, options.shift, options.flip, options.seed)
-        inputs, labels = np.concatenate([inputs, copy]), None if labels is None else np.tile(labels, 2)
+    """Features of inputs, and of their copy if there is one, which has the same labels."""
+    graph, labels = inputs.graph, np.tile(labels, 1 + inputs.copy) if labels is not None else None
     full = tuple(widest(layer) for layer in graph.adaptive)
     runs = list(vectors.items()) if full in vectors.values() else [("", full), *vectors.items()]
-    total, what = len(runs) * len(inputs), "training samples" if training else "validation samples"
+    total = len(runs) * len(inputs)
     found, outputs = {}, None
     for index, (pair, vector) in enumerate(runs):
 

@@ -90,9 +90,11 @@ def test_trained_pass_and_integers_agree_code_by_code(early: Any, inputs: np.nda
     graph = checkpoint.load(DIGITS)
     places = choose_places(graph, ("conv2",))
     vector = tuple(layer.candidates[0] for layer in graph.adaptive)
-    (spot,) = features.find_spots(graph, places, head_shapes(graph, places), inputs, [vector], ["p"])
-    made = features.collect(graph, [spot], inputs, vector, to_end=False, done=lambda _: None)
-    labels = load_data("digits").y_test
+    test = load_data("digits").test
+    given, labels = features.Inputs(graph, test, np.arange(len(test.labels))), test.labels
+    np.testing.assert_array_equal(np.concatenate(list(given.parts())), inputs)
+    (spot,) = features.find_spots(graph, places, head_shapes(graph, places), given, [vector], ["p"])
+    made = features.collect(graph, [spot], given, vector, to_end=False, done=lambda _: None)
     lessons = learn.Lessons(
         made.pooled[0],
         np.arange(len(inputs)),
@@ -140,6 +142,23 @@ def test_the_same_seed_gives_the_same_heads_and_replaces_those_before(early: Any
 def test_a_varied_copy_doubles_the_lessons(tensorflow: Any) -> None:
     made = dqt.train_heads(DIGITS, "digits", points=1, epochs=2, samples=64, widths="8x8", shift=1, flip=True)
     assert made.results["data"]["copies"] == 1
+
+
+def test_a_copy_comes_behind_the_samples_and_varies_by_the_seed(graph: Graph, inputs: np.ndarray) -> None:
+    from dqt_edge.training.heads.features import Inputs
+
+    test = load_data("digits").test
+    indices = np.arange(30)
+    made = [Inputs(graph, test, indices, True, 1, True, seed) for seed in (1, 1, 2)]
+    first, again, other = (np.concatenate(list(x.parts())) for x in made)
+    assert len(made[0]) == len(first) == 60
+    np.testing.assert_array_equal(first[:30], inputs[:30])
+    np.testing.assert_array_equal(first, again)
+    assert (first[30:] != other[30:]).any()
+    for copy, sample in zip(first[30:], inputs, strict=False):
+        padded = np.pad(sample[..., 0], 1)
+        moved = [padded[r : r + 8, c : c + 8] for r in range(3) for c in range(3)]
+        assert any((copy[..., 0] == m).all() or (copy[:, ::-1, 0] == m).all() for m in moved)
 
 
 def test_balance_raises_the_recall_of_a_rare_class(tensorflow: Any) -> None:
