@@ -26,7 +26,7 @@ from .options import HeadOptions
 WARM_SHARE = 0.3
 """Part of the epochs in floating point."""
 PATIENCE = 4
-"""A head has learned when so many parts of all epochs brought no better validation loss: a fourth."""
+"""A phase ends when this part of all epochs, a fourth, brought no better validation loss."""
 CALIBRATION_SAMPLES = 4096
 PREDICTED = 4096
 """Features that are predicted at a time."""
@@ -95,7 +95,7 @@ class Head(DenseHead):
 def learn(
     name: str, spot: Spot, train: Lessons, validation: Lessons, options: HeadOptions, on_epoch: Callable[[Row], None]
 ) -> tuple[Head, list[Row]]:
-    """A trained head, at its best epoch on integers by validation loss.
+    """A trained head. Each phase begins with the best epoch of the one before, by validation loss, and so does the end.
 
     Raises:
         DqtError: The loss is no number any more.
@@ -103,51 +103,52 @@ def learn(
     keras.utils.set_random_seed(options.seed)
     tf.config.experimental.enable_op_determinism()
     head = Head(name, spot, _unit(train.pooled, spot.tensor.zero_point))
-    total = options.passes(len(train.pooled))
-    warm = max(1, math.floor(total * WARM_SHARE))
-    steps = max(1, len(train.pooled) // options.batch)
-    rows: list[Row] = []
-    best, values = math.inf, [v.numpy() for v in head.variables]
-    phases = (
-        ("float", Run(nested=False, batch_statistics=True), warm),
-        ("nested", Run(nested=True), total - warm),
-    )
-    epoch = since = 0
-    for phase, run, epochs in phases:
-        if run.nested:
-            _calibrate(head, train)
-        step = _step(head, run, options.learning_rate, epochs * steps)
-        for _ in range(epochs):
-            loss = _epoch(step, train, epoch, steps, options)
-            epoch += 1
-            found = _loss(predict(head, validation.pooled, nested=run.nested), validation)
-            if not math.isfinite(loss) or not math.isfinite(found):
-                raise DqtError(
-                    f"the loss became {loss} in epoch {epoch}",
-                    where=f"training of head {name!r}",
-                    next_step="train again with a lower `learning_rate`",
-                )
-            better = run.nested and found < best
-            if better:
-                best, values, since = found, [v.numpy() for v in head.variables], 0
-            rows.append(
-                {
-                    "point": name,
-                    "epoch": epoch,
-                    "epochs": total,
-                    "phase": phase,
-                    "loss": loss,
-                    "val_loss": found,
-                    "best": better,
-                }
+    course = _Course(head, train, validation, options, on_epoch)
+    warm = max(1, math.floor(course.total * WARM_SHARE))
+    course.phase("float", Run(nested=False, batch_statistics=True), warm)
+    _calibrate(head, train)
+    course.phase("nested", Run(nested=True), course.total - warm)
+    return head, course.rows
+
+
+class _Course:
+    """A head on its way through its epochs."""
+
+    def __init__(
+        self, head: Head, train: Lessons, validation: Lessons, options: HeadOptions, on_epoch: Callable[[Row], None]
+    ) -> None:
+        self.head, self.train, self.validation, self.options = head, train, validation, options
+        self.on_epoch, self.rows = on_epoch, list[Row]()
+        self.total = options.passes(len(train.pooled))
+        self.steps = max(1, len(train.pooled) // options.batch)
+
+    def phase(self, name: str, run: Run, epochs: int) -> None:
+        """Up to so many epochs of one phase; the head is that of the best of them then."""
+        step = _step(self.head, run, self.options.learning_rate, epochs * self.steps)
+        best, values, since = math.inf, [v.numpy() for v in self.head.variables], 0
+        while epochs and PATIENCE * since <= self.total:
+            found = self._epoch(name, run, step, best)
+            epochs, since = epochs - 1, since + 1
+            if found < best:
+                best, values, since = found, [v.numpy() for v in self.head.variables], 0
+        for variable, value in zip(self.head.variables, values, strict=True):
+            variable.assign(value)
+
+    def _epoch(self, phase: str, run: Run, step: Callable[..., Array], best: float) -> float:
+        """One epoch; its validation loss."""
+        epoch = len(self.rows) + 1
+        loss = _epoch(step, self.train, epoch, self.steps, self.options)
+        found = _loss(predict(self.head, self.validation.pooled, nested=run.nested), self.validation)
+        if not math.isfinite(loss) or not math.isfinite(found):
+            raise DqtError(
+                f"the loss became {loss} in epoch {epoch}",
+                where=f"training of head {self.head.name!r}",
+                next_step="train again with a lower `learning_rate`",
             )
-            on_epoch(rows[-1])
-            since += run.nested
-            if PATIENCE * since > total:
-                break
-    for variable, value in zip(head.variables, values, strict=True):
-        variable.assign(value)
-    return head, rows
+        row = {"point": self.head.name, "epoch": epoch, "epochs": self.total, "phase": phase, "loss": loss}
+        self.rows.append({**row, "val_loss": found, "best": found < best})
+        self.on_epoch(self.rows[-1])
+        return found
 
 
 def predict(head: Head, pooled: Codes, *, nested: bool) -> npt.NDArray[np.float32]:
