@@ -87,7 +87,7 @@ def test_options_of_the_other_kind_of_training_are_refused(here: Path, capsys: p
     cases = {
         ("--heads-only", "--init", str(DIGITS), "--budget", "0.4"): "option --budget",
         ("--heads-only", "--init", str(DIGITS), "--resume"): "option --resume",
-        ("--points", "2"): "add --heads-only",
+        ("--samples", "9"): "add --heads-only",
         ("--labels", "none"): "option --labels",
         ("--heads-only",): "option --init",
     }
