@@ -147,7 +147,8 @@ def notes(facts: Facts) -> list[str]:
     return [
         f"{facts['samples']:,} samples of {facts['data']}; {tuning['data']['samples']:,} of {tuning['data']['name']} "
         f"({tuning['data']['part']}) chose settings and rivals",
-        f"costs are means, of the full network; rivals cost no more in {facts['units'][facts['by_unit']]}",
+        f"costs are means, of the full network; rivals cost no more in {facts['units'][facts['by_unit']]}, "
+        "or are the cheapest of their kind",
         f"intervals hold 95 % of {facts['resamples']:,} paired resamples",
     ]
 
