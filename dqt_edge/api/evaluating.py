@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +24,6 @@ from ..precision.goals import CRITERIA
 from ..precision.judging import Judge, Row, base_of_setting, best_within, recalls
 from ..precision.recording import Base, base_of, widest_base
 from ..precision.walks import Walker
-from ..project.export import default_folder
 from ..report import evaluation as reports
 from ..report.examples import Example, pick
 from ..report.page import make_folder
@@ -151,9 +151,10 @@ class _Work:
         self.costs = {"bitops": layer_costs.bitops_costs(graph)}
         self.key = "bitops" if self.board is None else "cycles"
         if self.board is not None:
-            folder = default_folder(Path(f"{graph.name}-tune.safetensors"), self.board)
             steps = self._steps(f"cycles on {self.board.id}")
-            self.costs["cycles"] = layer_cycles.measure(graph, self.board, folder, taken.codes, steps)
+            with tempfile.TemporaryDirectory(prefix="dqt-edge-") as folder:  # two runs at once do not meet
+                project = Path(folder) / "project"
+                self.costs["cycles"] = layer_cycles.measure(graph, self.board, project, taken.codes, steps)
         self._prepare()
         bases = list(dict.fromkeys(self._base(point) for point in self.graph.tuned))
         plain = [base_of(graph, str(row["widths"])) for row in (*self.statics, *self.known["cascades"])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -336,12 +337,11 @@ class _Work:
         if self.board is None:
             return None
         from ..measure import layer_counts
-        from ..project.export import default_folder
 
-        name = Path(self.source).stem
-        folder = default_folder(Path(f"{name}-search.safetensors"), self.board)
         step = self._steps(f"counts on {self.board.id}", layer_counts.runs(self.graph))
-        return layer_counts.measure(self.graph, self.board, folder, calibration, step, cycles=self.cycles)
+        with tempfile.TemporaryDirectory(prefix="dqt-edge-") as folder:  # two runs at once do not meet
+            project = Path(folder) / "project"
+            return layer_counts.measure(self.graph, self.board, project, calibration, step, cycles=self.cycles)
 
 
 def _budgets(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from ..precision.layer_costs import LayerCosts
 from ..precision.recording import Base
 from ..precision.tuning import Found
 from ..precision.walks import Walker
-from ..project.export import default_folder
 from ..system.tools import compiler_version
 from .given import FilePath, Progress, Samples, board_of
 from .tuning_requests import Promise, require_tunable
@@ -227,8 +227,9 @@ class Work:
 
     def _cycles(self, codes: Any) -> LayerCosts:  # noqa: ANN401 - an array
         assert self.board is not None
-        folder = default_folder(Path(f"{self.graph.name}-tune.safetensors"), self.board)
-        return layer_cycles.measure(self.graph, self.board, folder, codes, self._steps(f"cycles on {self.board.id}"))
+        steps = self._steps(f"cycles on {self.board.id}")
+        with tempfile.TemporaryDirectory(prefix="dqt-edge-") as folder:  # two runs at once do not meet
+            return layer_cycles.measure(self.graph, self.board, Path(folder) / "project", codes, steps)
 
     def _steps(self, name: str) -> Any:  # noqa: ANN401 - a callable
         return lambda done, total: self.progress(name, done, total)
