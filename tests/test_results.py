@@ -13,7 +13,7 @@ from dqt_edge.errors import DoesNotFitError
 from dqt_edge.graph import Graph, interpreter
 from dqt_edge.graph.checkpoint import load, model_hash
 from dqt_edge.graph.policy import fixed_choices
-from dqt_edge.measure.session import layer_checksums
+from dqt_edge.measure.session import layer_checksums, run_session
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
 from tests.support.random_graphs import random_codes
@@ -60,3 +60,21 @@ def test_every_core_gives_the_interpreters_answers(published: tuple[str, Graph],
             assert got.checksums == tuple(layer_checksums(graph, sample, policy))
             assert got.output == want.outputs[0].tobytes()
             np.testing.assert_array_equal(got.choices, want.choices[0])
+
+
+def test_the_tuned_heartbeats_are_decided_alike_on_a_device(tmp_path: Path) -> None:
+    """Every tuned point of the published model, on the native build: answers, points, passes and choices."""
+    graph = load(RESULTS / "ecg-heads.safetensors")
+    own = load(RESULTS / "ecg.safetensors")
+    assert model_hash(graph).hex() == "6abec9c0f551624ce5ce73254168d22cb0ed96bf6f5f783ca15d6ab3aad7f54f"
+    assert [point.after for point in graph.points] == ["conv1", "conv3"]
+    for layer, other in zip(graph.layers, own.layers, strict=True):
+        assert layer == other  # the network under the heads is the published one
+    board = load_board("host")
+    made = export(graph, board, tmp_path / "p").project
+    build(made.folder, cross=False)
+    codes = random_codes(2, graph, 12)
+    with open_client(board, made.elf, made.model_hash) as client:
+        for point in graph.tuned:
+            session = run_session(client, graph, board, codes, None, point.setting)
+            assert session.mismatches == 0, session.first_difference

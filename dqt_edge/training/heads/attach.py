@@ -33,7 +33,7 @@ def without_points(graph: Graph) -> Graph:
     """The network alone, with its controller if it has one; what was tuned for the points goes with them."""
     gone = {layer.output for point in graph.points for layer in point.layers}
     kept = tuple(tensor for tensor in graph.tensors if tensor.name not in gone)
-    provenance = {key: value for key, value in graph.provenance.items() if key not in ("heads", "tune")}
+    provenance = {key: value for key, value in graph.provenance.items() if key not in ("heads", "tuned")}
     return replace(graph, tensors=kept, points=(), tuned=(), second_pass=False, provenance=provenance)
 
 

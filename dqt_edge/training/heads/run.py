@@ -117,7 +117,7 @@ def train_heads(
     facts = _facts(made, heads, validation, task, [row for row in rows if row["best"]])
     provenance = {
         "made_by": f"dqt-edge {__version__} train, heads only",
-        "options": options.as_json(),
+        "options": {**options.as_json(), "data": dataset.name},
         "data": {
             "name": dataset.name,
             "train": len(chosen),
