@@ -45,7 +45,7 @@ SAVED = """    static uint8_t saved[INPUT_SIZE];
         saved[k] = tensors[model->inputs[0].offset + k];
     }
 """
-BEGIN = "    if (given && !take_choices(model, tensors, how->choices)) {\n"
+BEGIN = "    if (given && !dqt_take_choices(model, tensors, how->choices)) {\n"
 
 
 def pools(seed: int, shape: tuple[int, int, int], count: int, average: bool) -> Graph:
