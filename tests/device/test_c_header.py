@@ -13,7 +13,7 @@ def defines(folder: Path) -> dict[str, int]:
     """Every DQT_ macro of the header, through the preprocessor."""
     (folder / "h.h").write_text(messages_header())
     command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-dM", "-E", str(folder / "h.h")]
-    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
     words = [line.split() for line in text.splitlines() if line.startswith("#define DQT_")]
     return {word[1]: int(word[2].removesuffix("u"), 0) for word in words if len(word) == 3}
 

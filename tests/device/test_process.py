@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.process import ProcessTransport
 from dqt_edge.errors import BadFileError, DeviceError, ToolchainError
 from tests.firmware import stand_in
+from tests.support.waiting import wait_until
 
 
 def alive(pid: int) -> bool:
@@ -149,14 +149,7 @@ def test_the_device_dies_with_a_parent_that_is_killed(built: Callable[..., Path]
         pid = int(parent.stdout.readline())
         assert alive(pid)
         parent.send_signal(signal.SIGKILL)
-    wait_until(lambda: not alive(pid))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: not alive(pid), "the device outlived its parent")
 
 
 def test_a_whole_session(built: Callable[..., Path]) -> None:

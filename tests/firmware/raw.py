@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 from dqt_edge.device.frame import BadFrame, Decoder, Frame, encode
 from dqt_edge.device.messages import NAK, Type
 from dqt_edge.device.transport import Transport
-
-PATIENCE = 20.0
+from tests.support.waiting import wait_until
 
 
 class Raw:
@@ -24,10 +21,12 @@ class Raw:
 
     def next(self) -> Frame:
         """The next frame; fails the test when none comes."""
-        deadline = time.monotonic() + PATIENCE
-        while not self._frames:
-            assert time.monotonic() < deadline, "no frame came"
+
+        def came() -> bool:
             self._frames += self._decoder.feed(self.transport.read(65536, 1.0))
+            return bool(self._frames)
+
+        wait_until(lambda: bool(self._frames) or came(), "no frame came", pause=0)
         frame = self._frames.pop(0)
         assert isinstance(frame, Frame), frame
         return frame

@@ -101,7 +101,7 @@ def test_every_kernel_compiles(board_id: str, name: str, sources: Callable[[str]
     paths = sorted((folder / "kernels").glob("*.[cS]"))
     includes = [f"-I{folder / 'kernels'}", f"-I{data_folder('firmware') / 'dqt'}"]
     command = [*compiler(load_board(board_id), name), *COMMON, *WARNINGS, *includes, "-c", *map(str, paths)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert {path.stem for path in tmp_path.glob("*.o")} == {path.stem for path in paths}
     for path in tmp_path.glob("*_multiply*.o"):

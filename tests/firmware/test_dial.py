@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from dqt_edge.graph.dial import DialPoint, bias_at
 from dqt_edge.project.build import build, forbidden_symbols
 from dqt_edge.project.export import export
 from tests.support.random_graphs import random_dial, random_graph
+from tests.support.waiting import wait_until
 
 UNTOUCHED = 0x5A5A5A5A
 OK, NO_DIAL = 0, 5
@@ -63,13 +63,15 @@ def test_every_target_gives_the_interpolated_bias(name: str, board_id: str, tmp_
         assert forbidden_symbols(image.elf) == ()
     candidates = len(graph.adaptive[0].candidates)
     record = struct.Struct(f"<B{candidates}i")
-    content = b""
+    content = bytearray()
     with open_device(board, made.elf) as device:
         device.write(b"x")
-        deadline = time.monotonic() + 30
-        while len(content) < record.size * len(TARGETS):
-            assert time.monotonic() < deadline, f"{len(content)} bytes came"
-            content += device.read(65536, 1.0)
+
+        def all_came() -> bool:
+            content.extend(device.read(65536, 1.0))
+            return len(content) >= record.size * len(TARGETS)
+
+        wait_until(all_came, "the device stopped sending", pause=0)
     assert graph.controller is not None
     dial = graph.controller.dial
     for t, (answer, *bias) in zip(TARGETS, record.iter_unpack(content), strict=True):

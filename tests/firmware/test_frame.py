@@ -85,13 +85,13 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = ["gcc", "-std=c11", "-O1", "-g", *WARNINGS, *SANITIZERS, f"-I{app}", f"-I{library}"]
     sources = [folder / "main.c", app / "dqt_frame.c", library / "dqt_crc32.c"]
     command += [*map(str, sources), "-o", str(folder / "frame")]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=600)
     return folder / "frame"
 
 
 def ask(program: Path, command: str, items: list[bytes]) -> list[str]:
     text = "".join(f"{command} {len(item)} {item.hex()}\n" for item in items)
-    done = subprocess.run([program], input=text, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([program], input=text, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.split("\n")[:-1]
 

@@ -25,7 +25,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     target = tmp_path_factory.mktemp("memory") / "memory.so"
     names = [f"-D{name}=own_{name}" for name in NAMES]
     command = ["gcc", "-std=c11", "-O2", "-ffreestanding", "-shared", "-fPIC", *WARNINGS, *names]
-    subprocess.run([*command, str(SOURCE), "-o", str(target)], check=True, timeout=60)
+    subprocess.run([*command, str(SOURCE), "-o", str(target)], check=True, timeout=600)
     found = ctypes.CDLL(str(target))
     for name in NAMES[:3]:
         getattr(found, f"own_{name}").restype = ctypes.c_void_p
@@ -81,7 +81,7 @@ def test_compares(library: ctypes.CDLL, left: bytes, right: bytes) -> None:
 def test_they_call_nothing(board_id: str, level: str, tmp_path: Path) -> None:
     target = tmp_path / "memory.o"
     flags = [*load_board(board_id).cpu.flags, "-std=c11", level, *WARNINGS, "-ffunction-sections"]
-    subprocess.run(["arm-none-eabi-gcc", *flags, "-c", str(SOURCE), "-o", str(target)], check=True, timeout=60)
+    subprocess.run(["arm-none-eabi-gcc", *flags, "-c", str(SOURCE), "-o", str(target)], check=True, timeout=600)
     command = [
         "arm-none-eabi-objdump",
         "-r",
@@ -90,5 +90,5 @@ def test_they_call_nothing(board_id: str, level: str, tmp_path: Path) -> None:
         *(f"-j.text.{name}" for name in NAMES),
         str(target),
     ]
-    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    text = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stdout
     assert "R_ARM" not in text

@@ -41,7 +41,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     include = f"-I{data_folder('firmware') / 'dqt'}"
     command = ["gcc", "-std=c11", "-O2", "-shared", "-fPIC", *WARNINGS, *traps, include]
     command += [str(folder / "product.c"), "-o", str(folder / "product.so")]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=600)
     return ctypes.CDLL(str(folder / "product.so"))
 
 
@@ -88,5 +88,5 @@ def test_the_traps_work(tmp_path: Path) -> None:
     """The sanitizer of the tests above does stop a program whose sum overflows."""
     (tmp_path / "main.c").write_text("int main(int n, char **v) { (void)v; n += 0x7FFFFFFF; return n == 0; }")
     command = ["gcc", "-O2", "-fsanitize=signed-integer-overflow", "-fsanitize-undefined-trap-on-error"]
-    subprocess.run([*command, str(tmp_path / "main.c"), "-o", str(tmp_path / "main")], check=True, timeout=60)
-    assert subprocess.run([str(tmp_path / "main")], check=False, timeout=60).returncode < 0
+    subprocess.run([*command, str(tmp_path / "main.c"), "-o", str(tmp_path / "main")], check=True, timeout=600)
+    assert subprocess.run([str(tmp_path / "main")], check=False, timeout=600).returncode < 0

@@ -80,7 +80,7 @@ def count(core: str, image: Path, flash: Flash | None = None) -> Histogram:
     counts = CountFile(image, ["mark"], histogram=True, flash=flash, regions=[Memory("flash", "flash", 0, 0x10000)])
     command = ["qemu-system-arm", "-M", MACHINES[core], "-nographic", "-monitor", "none", "-serial", "none"]
     command += ["-semihosting-config", "enable=on,target=native", "-kernel", str(image), *counts.options]
-    subprocess.run(command, timeout=60, check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(command, timeout=600, check=True, stdin=subprocess.DEVNULL)
     _, second = counts.read()
     counts.close()
     return second.histogram

@@ -87,7 +87,7 @@ def start(kind: str, data: Path, out: Path, stack: ExitStack, **environment: str
 
 
 def finish(process: subprocess.Popen[str]) -> None:
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0, output
 
 

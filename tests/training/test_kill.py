@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.train
 
@@ -28,10 +29,11 @@ def test_sigkill_and_resume(tmp_path: Path) -> None:
         command(killed, "--save-every", "0"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     states = tmp_path / "killed.safetensors.state"
-    deadline = time.monotonic() + 300
-    while process.poll() is None and not (states.is_dir() and any(p.stat().st_size for p in states.iterdir())):
-        assert time.monotonic() < deadline, "no state was written"
-        time.sleep(0.05)
+
+    def saved() -> bool:
+        return states.is_dir() and any(p.stat().st_size for p in states.iterdir())
+
+    wait_until(lambda: saved() or process.poll() is not None, "no state was written")
     assert process.poll() is None, "it finished before it could be killed"
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

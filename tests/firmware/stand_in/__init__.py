@@ -83,7 +83,7 @@ def build(folder: Path, board_id: str, *, sanitize: bool = False, defines: tuple
         *("-o", str(image)),
         *(() if board.is_host else ("-lgcc",)),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
     return image
 
