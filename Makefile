@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all lint format docs fuzz fuzz-kernels fuzz-import fuzz-files operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
+.PHONY: help setup demo test test-page test-all lint format docs fuzz fuzz-kernels fuzz-import fuzz-files operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -23,6 +23,10 @@ demo: setup ## train on a stream of digits, tune, export, build, run on every de
 
 test: setup lint ## all checks and tests; what CI runs
 	$(PYTHON) -m pytest -n 2 --dist loadgroup
+
+test-page: setup ## the page of a report in a browser; as root installs chromium, 300 MB, which CI does without
+	@command -v chromium >/dev/null || apt-get install -y chromium
+	$(PYTHON) -m pytest -q tests/report
 
 test-all: setup lint ## slower: every case of every test, with those that CI leaves out
 	DQT_ALL_TESTS=1 DQT_COMPILE_MATRIX=all $(PYTHON) -m pytest -n 2 --dist loadgroup

@@ -16,7 +16,7 @@ from dqt_edge.measure.session import Inferences, Session
 from dqt_edge.measure.stream import Stream
 from dqt_edge.measure.streaming import ask, stream_of
 from dqt_edge.project.manifest import Project
-from dqt_edge.report.page import number, percent
+from dqt_edge.report.texts import number, percent
 from dqt_edge.tasks import inputs_of, reals, task_of
 
 Facts = dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from ..measure.session import Session, run_session
 from ..measure.streaming import Asked, ask, stream_of
 from ..project.manifest import Project
 from ..report import page
+from ..report.context import image_context
 from ..system.show import Facts, Shown
 from ..tasks import Score, main_text
 from .connecting import Device, connect
@@ -204,7 +206,11 @@ def profile(
     finally:
         if given is None:
             opened.close()
-    written = () if report is None else tuple(page.write(sessions, Path(report), dial=dial))
+    if report is None:
+        return ProfileResult(tuple(sessions), dial)
+    name = os.fspath(data) if isinstance(data, str | os.PathLike) else "arrays"
+    context = image_context(project, graph, [("data", name), ("seed of the choice of samples", str(seed))])
+    written = tuple(page.write(sessions, Path(report), dial=dial, context=context))
     return ProfileResult(tuple(sessions), dial, written)
 
 

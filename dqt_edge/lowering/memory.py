@@ -161,16 +161,22 @@ def _seen_through(views: Mapping[str, str], step: arena.Step) -> arena.Step:
     return arena.Step(reads, views.get(step.writes, step.writes), rules, step.scratch)
 
 
-def fullest(memory: MemoryPlan, layers: tuple[str, ...]) -> tuple[int, tuple[Region, ...]]:
-    """Index in ``layers`` of the layer during which the arena is fullest, and what lies in it then."""
+def regions_by_layer(memory: MemoryPlan, layers: tuple[str, ...]) -> tuple[tuple[Region, ...], ...]:
+    """What lies in the arena while each of ``layers`` runs, by offset."""
     placement, sizes = memory.placement, memory.sizes
-    scratch = [memory.choices[name].scratch for name in layers]
+    found = []
+    for name, live in zip(layers, placement.live, strict=True):
+        regions = [Region(tensor, placement.offsets[tensor], sizes[tensor]) for tensor in live]
+        if memory.choices[name].scratch:
+            regions.append(Region("scratch", 0, memory.choices[name].scratch))
+        found.append(tuple(sorted(regions, key=lambda region: (region.offset, region.what))))
+    return tuple(found)
+
+
+def fullest(memory: MemoryPlan, regions: tuple[tuple[Region, ...], ...]) -> int:
+    """Index of the layer during which the arena is fullest, given what lies in it while each layer runs."""
     needs = [
-        (extent, clobbered + sum(sizes[name] for name in live))
-        for extent, clobbered, live in zip(placement.extents, scratch, placement.live, strict=True)
+        (extent, sum(region.size for region in live))
+        for extent, live in zip(memory.placement.extents, regions, strict=True)
     ]
-    at = max(range(len(layers)), key=needs.__getitem__)
-    regions = [Region(name, placement.offsets[name], sizes[name]) for name in placement.live[at]]
-    if scratch[at]:
-        regions.append(Region("scratch", 0, scratch[at]))
-    return at, tuple(sorted(regions, key=lambda region: (region.offset, region.what)))
+    return max(range(len(needs)), key=needs.__getitem__)

@@ -20,7 +20,7 @@ from .constants import Constant, Constants, c_name
 from .kernels.catalogue import estimated
 from .kernels.descriptors import output_shape
 from .kernels.kernel import Choice, Context
-from .memory import Region, fullest, plan_memory
+from .memory import Region, fullest, plan_memory, regions_by_layer
 from .orient import along_rows
 from .points import PlannedPoints, planned_points
 from .record import Record
@@ -117,7 +117,7 @@ class Plan:
         memory_lower_bound: No placement of them can be smaller than this.
         scratch_size: Scratch of the layer during which the arena is fullest.
         peak: Name of that layer.
-        peak_regions: What lies in the arena then.
+        regions: What lies in the arena while each of ``layers`` runs.
         decide_at: Number of the layer behind which the controller has decided; None without a controller.
         logits: Offset of the controller's logits; 0 without a controller.
         points: What decides for each input; None if nothing but a controller does.
@@ -133,7 +133,7 @@ class Plan:
     memory_lower_bound: int
     scratch_size: int
     peak: str
-    peak_regions: tuple[Region, ...]
+    regions: tuple[tuple[Region, ...], ...]
     inputs: tuple[Terminal, ...]
     outputs: tuple[Terminal, ...]
     states: tuple[records.State, ...]
@@ -151,6 +151,11 @@ class Plan:
     def network(self) -> tuple[PlannedLayer, ...]:
         """The layers that ``dqt_run()`` knows: all but those of heads."""
         return tuple(layer for layer in self.layers if layer.point is None)
+
+    @property
+    def peak_regions(self) -> tuple[Region, ...]:
+        """What lies in the arena when it is fullest."""
+        return next(live for layer, live in zip(self.layers, self.regions, strict=True) if layer.name == self.peak)
 
     @property
     def tensors_size(self) -> int:
@@ -275,7 +280,8 @@ def make_plan(
         decide_at = numbers[last.name]
         logits = memory.placement.offsets[last.output]
     placement = memory.placement
-    at, regions = fullest(memory, tuple(layer.name for layer in layers))
+    regions = regions_by_layer(memory, tuple(layer.name for layer in layers))
+    at = fullest(memory, regions)
     scratch = aligned(layers[at].scratch)
     dial = graph.controller.dial if graph.controller is not None else ()
     dial_targets = dial_biases = None
@@ -295,7 +301,7 @@ def make_plan(
         memory_lower_bound=placement.lower_bound,
         scratch_size=scratch,
         peak=layers[at].name,
-        peak_regions=regions,
+        regions=regions,
         inputs=tuple(Terminal.of(given.tensor(name), placement.offsets[name]) for name in given.inputs),
         outputs=tuple(Terminal.of(given.tensor(name), placement.offsets[name]) for name in given.outputs),
         states=tuple(_state(state, given.tensor(state.read).size, placement.offsets) for state in given.states),

@@ -97,6 +97,10 @@ class Inferences:
         choices: Candidate of each adaptive layer, int64 [samples, adaptive layers], see ``interpreter.Result``.
         points: Decision point that answered, int64 [samples]; the number of points for the network's end.
         passes: 1 or 2, int64 [samples].
+        graph: The model that ran.
+        inputs: Its input codes, uint8 [samples, ...].
+        outputs: What the device answered, real numbers [samples, size].
+        targets: As the model's task takes them; None without labels.
     """
 
     answers: npt.NDArray[np.int64] | None
@@ -104,6 +108,10 @@ class Inferences:
     choices: npt.NDArray[np.int64]
     points: npt.NDArray[np.int64]
     passes: npt.NDArray[np.int64]
+    graph: Graph | None = None
+    inputs: Codes | None = None
+    outputs: npt.NDArray[np.float64] | None = None
+    targets: npt.NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -251,7 +259,8 @@ def run_session(
     total = None if measured is None else measured[:, -1]
     answers = task.answers(given)
     single = None if answers is None or answers.ndim > 1 else answers
-    return replace(session, each=Inferences(single, total, expected.choices, expected.points, expected.passes))
+    decisions = (expected.choices, expected.points, expected.passes)
+    return replace(session, each=Inferences(single, total, *decisions, graph, codes, given, labels))
 
 
 def _first_difference(device: Device, graph: Graph, samples: Codes, policy: Settled) -> str:

@@ -10,46 +10,6 @@ from ..precision.curve import CurvePoint
 from ..tasks import Score
 from .drawing import WIDTH, find_altair, svg
 
-VECTORS_MAX = 20
-
-
-def layer_chart(session: Session) -> str | None:
-    """Bars: counts of each layer, or MACs where nothing is counted."""
-    altair = find_altair()
-    if altair is None:
-        return None
-    counted = session.count is not None
-    unit = session.unit if counted else "MAC"
-    rows = [{"layer": x.name, unit: x.count if counted else x.macs} for x in session.layers]
-    chart = (
-        altair.Chart(altair.Data(values=rows))
-        .mark_bar(color="#35618f")
-        .encode(
-            x=altair.X(f"{unit}:Q", title=f"{unit} for an inference"),
-            y=altair.Y("layer:N", sort=None, title=None, axis=altair.Axis(labelLimit=400)),
-        )
-        .properties(width=WIDTH)
-    )
-    return svg(chart)
-
-
-def vector_chart(session: Session) -> str | None:
-    """Bars: how often the controller chose each width vector, the most frequent first; none for fixed widths."""
-    altair = find_altair()
-    if altair is None or not session.decided:
-        return None
-    rows = [{"vector": v, "inferences": n} for v, n in list(session.width_vectors.items())[:VECTORS_MAX]]
-    chart = (
-        altair.Chart(altair.Data(values=rows))
-        .mark_bar(color="#b5651d")
-        .encode(
-            x=altair.X("inferences:Q"),
-            y=altair.Y("vector:N", sort=None, title=None, axis=altair.Axis(labelLimit=400)),
-        )
-        .properties(width=WIDTH)
-    )
-    return svg(chart)
-
 
 def axis_value(score: Score) -> float:
     """What an axis shows of a score: its main figure, shares in per cent."""
@@ -87,39 +47,6 @@ def dial_chart(sessions: Sequence[Session]) -> str | None:
         names = base.mark_text(dy=-12, color="#55606b").encode(text="policy:N")
         panels.append((line + names).properties(width=WIDTH // 2 - 60, height=240))
     return svg(altair.hconcat(*panels))
-
-
-def overview_chart(sessions: Sequence[Session]) -> str | None:
-    """Points: the task's figure against counts (BitOPs where nothing is counted), for sessions of several policies."""
-    altair = find_altair()
-    points = [s for s in sessions if s.score is not None and s.count is not None]
-    counted = bool(points)
-    points = points or [s for s in sessions if s.score is not None]
-    if altair is None or len(points) < 2:
-        return None
-    cost = points[0].unit if counted else "BitOPs ratio"
-    rows = [
-        {
-            "device": s.board,
-            "policy": s.policy,
-            "quality": axis_value(s.score),
-            cost: s.count if counted else s.bitops_ratio,
-        }
-        for s in points
-        if s.score is not None
-    ]
-    chart = (
-        altair.Chart(altair.Data(values=rows))
-        .mark_point(size=90, filled=True)
-        .encode(
-            x=altair.X(f"{cost}:Q", scale=altair.Scale(zero=False)),
-            y=altair.Y("quality:Q", title=axis_title(points), scale=altair.Scale(zero=False)),
-            color=altair.Color("policy:N", sort=None),
-            shape=altair.Shape("device:N", sort=None),
-        )
-        .properties(width=WIDTH, height=280)
-    )
-    return svg(chart)
 
 
 def curve_chart(rows: Sequence[dict[str, Any]], unit: str, title: str) -> tuple[str, bytes] | None:

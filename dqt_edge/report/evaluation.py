@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..system.files import write_atomically
-from ..system.templates import environment
 from .charts import frontier_chart
 from .examples import Example
+from .frontier import Point, frontier
+from .page import render
+from .parts import Cell, Gallery, Page, Part, Table, number, section
+from .provenance import provenance
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,7 +38,7 @@ def write(facts: Facts, examples: Groups, folder: Path) -> list[Path]:
     drawing = frontier_chart(chart_rows(facts), unit_title(facts), f"{criterion(facts)}, %")
     contents = {
         "evaluation.json": json.dumps(facts, indent=2) + "\n",
-        "evaluation.html": html(facts, examples, drawing),
+        "evaluation.html": html(facts, examples),
         **({} if drawing is None else {"frontier.svg": drawing}),
     }
     for name, text in contents.items():
@@ -69,7 +72,7 @@ def chart_rows(facts: Facts) -> list[dict[str, Any]]:
     ]
 
 
-def columns(facts: Facts) -> list[str]:
+def columns_of(facts: Facts) -> list[str]:
     """Heads of the table."""
     labelled = "accuracy" in facts["rows"][0]
     units = ["cycles", "BitOPs"] if "cycles" in facts["units"] else ["BitOPs"]
@@ -120,7 +123,7 @@ def show(facts: Facts, console: Console) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     table = Table("", box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in columns(facts):
+    for head in columns_of(facts):
         table.add_column(head, justify="right")
     for group in groups(facts):
         for row in group:
@@ -153,22 +156,81 @@ def notes(facts: Facts) -> list[str]:
     ]
 
 
-def html(facts: Facts, examples: Groups, drawing: str | None) -> str:
+def html(facts: Facts, examples: Groups) -> str:
     """A self-contained page."""
-    return (
-        environment(autoescape=True)
-        .get_template("report/evaluation.html.j2")
-        .render(
-            facts=facts,
-            heads=columns(facts),
-            groups=[[(title(row), cells(row), row) for row in group] for group in groups(facts)],
-            tuned=[
-                (title(row), differences(row, facts["by"]), row) for row in facts["rows"] if row["kind"] == "dynamic"
-            ],
-            criterion=criterion(facts),
-            unit=unit_title(facts),
-            notes=notes(facts),
-            drawing=drawing,
-            examples=examples,
+    title = f"{facts['model']}: tuned points beside what costs as much"
+    sections = [
+        *section("Frontier", _frontier(facts)),
+        *section("All rows", [_rows(facts)]),
+        *section(f"Differences in {criterion(facts)}", [_differences(facts)]),
+        *section("Which point answers when", [_shares(facts)]),
+        *section("Easy and hard", [_gallery(name, group) for name, group in examples]),
+        *provenance([("data", f"{facts['data']}, {facts['samples']:,} samples")], None),
+    ]
+    return render(Page(title, ". ".join(text.capitalize() for text in notes(facts)) + ".", tuple(sections)))
+
+
+def _frontier(facts: Facts) -> list[Part]:
+    series = {"full": "full", "exit": "small", "static": "fixed", "dynamic": "dynamic", "cascade": "cascade"}
+    name, by, unit = FIGURES[facts["by"]], facts["by"], facts["by_unit"]
+    points = [
+        Point(
+            title(row),
+            series[row["kind"]],
+            row["costs"][unit],
+            100 * row[name],
+            (100 * row["intervals"][by][0], 100 * row["intervals"][by][1]),
         )
+        for row in facts["rows"]
+        if row["kind"] != "random" and not (row["kind"] in ("static", "exit") and row["point"] is not None)
+    ]
+    note = (
+        "Costs are modelled or counted as the unit says, not measured on silicon. Fixed widths are those that nothing "
+        "beat on the tuning samples; a small network is a point's head with the layers before it."
     )
+    return frontier(points, unit_title(facts), f"{criterion(facts)}, %", note, names=False)
+
+
+def _rows(facts: Facts) -> Table:
+    recalls = list(facts["rows"][0].get("recalls", {}))
+    rows = tuple(
+        (
+            Cell(title(row)),
+            *(number(text) for text in cells(row)),
+            *(number(f"{100 * value:.1f}") for value in row.get("recalls", {}).values()),
+        )
+        for group in groups(facts)
+        for row in group
+    )
+    columns = ("", *columns_of(facts), *(f"{name}, %" for name in recalls))
+    return Table("Every way to run the network; below a tuned point its rivals", columns, rows)
+
+
+def _differences(facts: Facts) -> Table:
+    tuned = [row for row in facts["rows"] if row["kind"] == "dynamic"]
+    kinds = list(dict.fromkeys(name for row in tuned for name, _ in differences(row, facts["by"])))
+    found = [(title(row), dict(differences(row, facts["by"]))) for row in tuned]
+    rows = tuple((Cell(name), *(number(texts.get(kind, "-")) for kind in kinds)) for name, texts in found)
+    caption = "What each tuned point has more than its rivals, in points of per cent"
+    return Table(caption, ("", *(f"than {kind}" for kind in kinds)), rows, "In brackets the interval that holds 95 %.")
+
+
+def _shares(facts: Facts) -> Table:
+    rows = []
+    for row in facts["rows"]:
+        if row["kind"] != "dynamic":
+            continue
+        rows.append((Cell(title(row)), Cell("all"), *map(_share, (*row["shares"], row["again"]))))
+        for k, shares in (row["shares_by_class"] or {}).items():
+            rows.append((Cell(""), Cell(facts["classes"][k]), *map(_share, shares), Cell("")))
+    columns = ("", "class", *facts["points"], "end", "again")
+    return Table("Share of the samples that each point answered", columns, tuple(rows))
+
+
+def _share(value: float) -> Cell:
+    return Cell(f"{100 * value:.1f} %", heat=value)
+
+
+def _gallery(name: str, group: Sequence[Example]) -> Gallery:
+    pictures = tuple((example.picture, example.caption, example.right) for example in group)
+    return Gallery(f"Samples {name}:", pictures)

@@ -70,7 +70,10 @@ def pick(
 
 
 def picture(sample: npt.NDArray[Any]) -> str:
-    """An image of one or three channels as ``<img>``; anything else as a curve of its first channel."""
+    """An image of one or three channels as ``<img>``; anything else as a curve of its first channel.
+
+    What it is stands in its caption: the picture itself has no words.
+    """
     values = np.asarray(sample, np.float64)
     values = values.reshape(1, 1, -1) if values.ndim != 3 else values
     height, width, channels = values.shape
@@ -103,6 +106,6 @@ def _curve(values: npt.NDArray[np.float64]) -> str:
     places = np.linspace(1, 2 * SIDE - 1, len(values))
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(places, heights, strict=True))
     return (
-        f'<svg width="{2 * SIDE}" height="{SIDE}" viewBox="0 0 {2 * SIDE} {SIDE}">'
-        f'<polyline points="{points}" fill="none" stroke="#35618f" stroke-width="1.2"/></svg>'
+        f'<svg width="{2 * SIDE}" height="{SIDE}" viewBox="0 0 {2 * SIDE} {SIDE}" aria-hidden="true">'
+        f'<polyline points="{points}" class="curve"/></svg>'
     )

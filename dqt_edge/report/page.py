@@ -3,83 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
+from .. import __version__
 from ..errors import BadFileError
-from ..measure.session import LayerFact, Session, as_json
+from ..measure.session import Session, as_json
 from ..system.files import write_atomically
 from ..system.templates import environment
-from ..tasks import headline, main_text, score_json
-from .charts import dial_chart, layer_chart, overview_chart, vector_chart
-from .stream import class_rows, point_rows, samples_csv, stream_chart, stream_facts
+from ..tasks import headline, score_json
+from .canvas import MARKS, SQUARE
+from .charts import dial_chart
+from .context import Context
+from .memory import memory_map
+from .parts import Page, section
+from .provenance import provenance_sections
+from .sessions import lead, session_sections
+from .stream import samples_csv, stream_chart
+from .texts import facts, number, widths
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-
-def percent(value: float | None) -> str:
-    """``97.22 %``, or a dash."""
-    return "-" if value is None else f"{100 * value:.2f} %"
-
-
-def number(value: float | None) -> str:
-    """A count with thousands separators, or a dash."""
-    return "-" if value is None else f"{value:,.0f}"
-
-
-def widths(layer: LayerFact) -> str:
-    """Mean widths of a layer, ``4.3 x 4.1``, or a dash."""
-    if layer.mean_weight_bits is None or layer.mean_activation_bits is None:
-        return "-"
-    return f"{layer.mean_weight_bits:.3g} x {layer.mean_activation_bits:.3g}"
-
-
-def detail(value: float | Mapping[str, float]) -> str:
-    """A number, or several with their names."""
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {number:.4g}" for name, number in value.items())
-    return f"{value:.4g}"
-
-
-def score_facts(session: Session) -> list[tuple[str, str]]:
-    """Figures of the model's task, with their intervals, and the first of the interpreter's."""
-    if session.score is None or session.interpreter_score is None:
-        return [(headline(session.task), "-")]
-    rows = [(figure.title, figure.full_text) for figure in session.score.figures]
-    return [*rows, (f"interpreter's {session.score.main.title}", session.interpreter_score.main.text)]
-
-
-def cycle_facts(session: Session) -> list[tuple[str, str]]:
-    """Modelled cycles, or why there are none; nothing where a device counts cycles itself, or time."""
-    if session.cycles_model is None:
-        return []
-    if session.cycles is None:
-        return [("modelled cycles", session.cycles_model)]
-    return [(f"{session.cycles_model} for an inference", number(session.cycles))]
-
-
-def facts(session: Session) -> list[tuple[str, str]]:
-    """Headline facts as (name, text)."""
-    least_most = "" if session.count is None else f" ({number(session.count_least)} to {number(session.count_most)})"
-    rows = [
-        ("samples", f"{session.samples:,}"),
-        *score_facts(session),
-        ("answers that differ from the interpreter's", f"{session.mismatches:,}"),
-        (f"{session.unit} for an inference", f"{number(session.count)}{least_most}"),
-        *cycle_facts(session),
-        ("BitOPs, of all layers at 8x8", f"{session.bitops_ratio:.3f}"),
-    ]
-    if session.controller_share is not None and session.decided:
-        rows.append(("controller's share of the count", percent(session.controller_share)))
-    rows += [(f"answered at {name}", percent(share)) for name, share in session.answered_at.items()]
-    if session.second_passes is not None:
-        rows.append(("answered by a second pass", percent(session.second_passes)))
-    if session.heads_share is not None and session.answered_at:
-        rows.append(("decision points' share of the count", percent(session.heads_share)))
-    return rows
+NOTHING = Context()
 
 
 def print_session(session: Session, console: Console) -> None:
@@ -143,19 +91,20 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def write(sessions: Sequence[Session], folder: Path, *, dial: bool = False) -> list[Path]:
+def write(sessions: Sequence[Session], folder: Path, *, dial: bool = False, context: Context = NOTHING) -> list[Path]:
     """Write report.json, junit.xml and report.html; each file whole or not at all.
 
     Args:
         sessions: One, unless ``dial``.
         folder: Where to.
         dial: The sessions are the points of a dial: report.json has them as ``policies``, and dial.svg is drawn.
+        context: What the page says of the image.
     """
     make_folder(folder)
     contents = {
         "report.json": json.dumps(dial_json(sessions) if dial else as_json(sessions[0]), indent=2) + "\n",
         "junit.xml": junit(sessions),
-        "report.html": html(sessions, dial=dial),
+        "report.html": html(sessions, dial=dial, context=context),
     }
     drawing = dial_chart(sessions) if dial else None
     if drawing is not None:
@@ -212,24 +161,15 @@ def junit(sessions: Sequence[Session]) -> str:
     )
 
 
-def html(sessions: Sequence[Session], *, dial: bool = False) -> str:
+def html(sessions: Sequence[Session], *, dial: bool = False, context: Context = NOTHING) -> str:
     """A self-contained page: tables and drawings of one or more sessions; ``dial``: they are the points of one."""
+    memory = section("Memory", [part for plan in context.plans for part in memory_map(plan)])
+    sections = (*session_sections(sessions, dial=dial), *memory, *provenance_sections(sessions, context.rows))
+    return render(Page(sessions[0].model, lead(sessions), tuple(sections)))
+
+
+def render(page: Page) -> str:
+    """The page as HTML, without script and without a link to anything outside it."""
     env = environment(autoescape=True)
-    env.filters.update(percent=percent, number=number, widths=widths, main_text=main_text, detail=detail)
-    return env.get_template("report/report.html.j2").render(
-        sessions=[
-            {
-                "session": s,
-                "facts": facts(s),
-                "layers": layer_chart(s),
-                "vectors": vector_chart(s),
-                "stream": None if s.stream is None else stream_facts(s),
-                "stream_chart": stream_chart(s),
-                "classes": [] if s.stream is None else class_rows(s.stream),
-                "points": [] if s.stream is None else point_rows(s),
-            }
-            for s in sessions
-        ],
-        overview=dial_chart(sessions) if dial else overview_chart(sessions),
-        dial=dial,
-    )
+    env.globals["shape"] = lambda mark: MARKS.get(mark, SQUARE)
+    return env.get_template("report/page.html.j2").render(page=page, version=__version__)

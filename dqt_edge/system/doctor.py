@@ -44,7 +44,7 @@ PACKAGES = (
     ("PIL", "data", "folders of images"),
     ("pyocd", "flash", "flashing with runner pyocd"),
     ("unicorn", "emulate", "the port unicorn:"),
-    ("altair", "report", "drawings in report.html"),
+    ("altair", "report", "dial.svg, search.svg, frontier.svg, and drawings of streams"),
 )
 
 

@@ -32,6 +32,7 @@ from dqt_edge.project.build import build
 from dqt_edge.project.export import export
 from dqt_edge.report import examples
 from tests.cli.outcome import Outcome, assert_refused
+from tests.support.html import Page
 from tests.support.trained_points import pointed_digits
 
 SAMPLES = 120
@@ -316,6 +317,7 @@ def test_the_command_judges_and_writes_a_page(tuned: Graph, here: Path, command:
     assert found == json.loads((here / "r" / "evaluation.json").read_text())
     page = (here / "r" / "evaluation.html").read_text()
     assert page.count("data:image/png;base64,") == 24
+    Page(page).check()
     assert "by chance, same rates" in page
     assert found["tuning"]["data"]["samples"] == SAMPLES
 

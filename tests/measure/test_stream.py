@@ -22,6 +22,7 @@ from dqt_edge.measure.streaming import ask, stream_of
 from dqt_edge.report import page
 from dqt_edge.report import stream as report
 from tests.measure.test_session import InterpreterDevice
+from tests.support.html import Page
 
 #                  0  1  2  3  4  5  6  7  8  9 10 11
 LABELS = np.array([0, 3, 3, 0, 0, 3, 0, 0, 7, 0, 0, 0])
@@ -147,7 +148,8 @@ def test_reports_tell_of_the_stream(session: Session, graph: Graph, tmp_path) ->
     assert ">minutes<" in paths[4].read_text()  # twelve of them
     html = paths[2].read_text()
     assert "events missed" in html
-    assert html.count("<svg") == 2  # the layers, and the stream
+    assert html.count("<svg") == 1  # the stream
+    Page(html).check()
     console = Console(width=80, file=io.StringIO())
     report.print_stream(whole, console)
     text = console.file.getvalue()
