@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-page test-all lint format docs fuzz fuzz-kernels fuzz-import fuzz-files operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
+.PHONY: help setup demo test test-page test-all test-boards lint format docs fuzz fuzz-kernels fuzz-import fuzz-files operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -30,6 +30,9 @@ test-page: setup ## the page of a report in a browser; as root installs chromium
 
 test-all: setup lint ## slower: every case of every test, with those that CI leaves out
 	DQT_ALL_TESTS=1 DQT_COMPILE_MATRIX=all $(PYTHON) -m pytest -n 2 --dist loadgroup
+
+test-boards: setup ## slower: every board that people own, on models of their chips; CI takes one of each family
+	DQT_ALL_TESTS=1 $(PYTHON) -m pytest -q tests/device/test_chips.py tests/device/test_boards_classify.py
 
 lint: $(STAMP) ## ruff, mypy --strict, import rules, clang-format, generated parts of docs/
 	$(PYTHON) -m ruff check .

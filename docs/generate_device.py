@@ -12,6 +12,7 @@ from generate_table import HAND, Cell, Table, code, header_text, listed, number
 
 from dqt_edge import boards
 from dqt_edge.device import client, messages
+from dqt_edge.device.chips.choose import CHIPS
 from dqt_edge.project import code_table
 
 # --- Protocol -------------------------------------------------------------------------------------------------
@@ -87,7 +88,9 @@ def key_type(owner: str, name: str, hint: Any) -> str:  # noqa: ANN401 - a type
         return KINDS[hint]
     if typing.get_origin(hint) is tuple:
         return "list of text" if arguments == [str] else "list of tables"
-    return "table of text" if typing.get_origin(hint) is dict else "table"
+    if typing.get_origin(hint) is dict:
+        return "table of text" if arguments == [str, str] else "table of integers"
+    return "table"
 
 
 def board_keys(cls: type[Any]) -> Callable[[], Table]:
@@ -112,13 +115,25 @@ def kib(board: boards.Board, kind: str) -> str:
     return f"{size >> 10:,} KiB" if size else ""
 
 
+def runs_on(board: boards.Board) -> str:
+    """What a board's images were run on: no board of silicon was ever at hand."""
+    if board.is_host:
+        return "this computer"
+    if board.qemu is not None:
+        return f"QEMU {board.qemu.machine}"
+    return "Unicorn with models of its registers" if board.port in CHIPS else "nothing: built only"
+
+
 def shipped_boards() -> Table:
     """Boards of the project."""
     rows = [
-        [code(b.id), b.name, code(b.cpu.core), kib(b, "flash"), kib(b, "ram"), code(b.port), b.counter.unit]
+        [
+            *(code(b.id), b.name, code(b.cpu.core), f"{b.cpu.hz / 1e6:g}" if b.cpu.hz else ""),
+            *(kib(b, "flash"), kib(b, "ram"), code(b.port), b.counter.unit, runs_on(b)),
+        ]
         for b in map(boards.load_board, boards.board_ids())
     ]
-    return Table(("id", "what", "core", "flash", "RAM", "port", "counts"), rows, "id")
+    return Table(("id", "what", "core", "MHz", "flash", "RAM", "port", "counts", "tested on"), rows, "id")
 
 
 PROMISES = re.compile(r"/\*((?:(?!\*/)[\s\S])*)\*/\n((?:\w.*;\n)+)")

@@ -36,6 +36,9 @@ ICOUNT_SHIFT_MAX = 10
 WAIT_STATES_MAX, LINE_MAX, CACHE_MAX = 64, 256, 1 << 16
 """Of a board's flash; beyond them a number is a mistake."""
 
+CONSTANT = re.compile(r"[a-z][a-z0-9_]{0,30}")
+"""A name under ``[constants]``; in the firmware it is in capitals, behind ``DQT_BOARD_``."""
+
 _FLAG = re.compile(r"-[A-Za-z0-9][A-Za-z0-9=.,+_-]*")
 
 
@@ -144,6 +147,7 @@ class Board:
     Attributes:
         flash: Its wait states; None: modelled cycles are those of a core that flash never keeps waiting.
         port: A shipped port's name; or, with a slash in it, a folder of the user's own, relative to the file.
+        constants: Numbers that the port is compiled with, by name, each 0 to 2^32-1; see ``dqt_board.h``.
         provenance: Where each number comes from, by key.
         port_folder: The folder with the port's sources: clock, UART, counter.
         file: The TOML file itself, for messages.
@@ -162,6 +166,7 @@ class Board:
     runners: tuple[Runner, ...] = ()
     qemu: Qemu | None = None
     flash: Flash | None = None
+    constants: dict[str, int] = field(default_factory=dict)
     port_folder: Path = field(default=Path(), metadata=NOT_IN_FILE)
     file: Path = field(default=Path(), compare=False, metadata=NOT_IN_FILE)
 
@@ -270,6 +275,11 @@ def _check(board: Board) -> None:
     _check_memory(board)
     if board.flash is not None:
         _check_flash(board.flash)
+    for name, value in board.constants.items():
+        if not CONSTANT.fullmatch(name) or name == "id":
+            raise ValueError(f"constants: {name!r} must be small letters, digits and '_', 31 at most, and not 'id'")
+        if not 0 <= value < 1 << 32:
+            raise ValueError(f"constants.{name} must be 0 or more, within 32 bits")
     if not board.provenance:
         raise ValueError("provenance is empty: state the source of every number")
 

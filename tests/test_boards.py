@@ -17,6 +17,7 @@ OWN_BOARD = Path(__file__).parent / "files" / "own_board"
 
 
 def test_the_promised_boards_are_there() -> None:
+    assert {"pyboard", "nucleo-f446re", "stm32f4disco"} <= set(board_ids())
     assert {"host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33", "qemu-m55", "stm32h7"} <= set(board_ids())
 
 
@@ -79,6 +80,11 @@ def test_an_unknown_board_is_refused_with_a_suggestion() -> None:
         ("[[memory]]", "[memory]", ""),
         ("ticks = ", "ticks = -", "ratio is not positive"),
         ("[qemu]", "[qemu", "Expected"),
+        ("[qemu]", "[constants]\npins = 'A'\n[qemu]", "board.constants must be a table of integers"),
+        ("[qemu]", "[constants]\npin = true\n[qemu]", "board.constants must be a table of integers"),
+        ("[qemu]", "[constants]\nPIN = 1\n[qemu]", "constants: 'PIN' must be small letters"),
+        ("[qemu]", "[constants]\npin = -1\n[qemu]", "constants.pin must be 0 or more"),
+        ("[qemu]", "[constants]\nid = 1\n[qemu]", "not 'id'"),
     ],
 )
 def test_bad_board_files_are_refused(tmp_path, old: str, new: str, reason: str) -> None:

@@ -41,7 +41,7 @@ def open_device(board: Board, project: Path, port: str | None = None) -> Transpo
                 where=f"`port` {port}",
                 next_step="leave out the `port`",
             )
-        from .stm32h7.unicorn import UnicornTransport  # noqa: PLC0415
+        from .chips.unicorn import UnicornTransport  # noqa: PLC0415
 
         return UnicornTransport(board, image_of(project))
     if port is not None:

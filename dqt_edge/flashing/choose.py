@@ -16,10 +16,16 @@ def runners(board: Board) -> tuple[Runner, ...]:
         UsageError: The board has no flash to write, or its file names an unknown runner.
     """
     if not board.runners:
+        if board.is_host or board.qemu is not None:
+            raise UsageError(
+                f"board {board.id!r} has no flash to write",
+                where="flashing",
+                next_step="run `dqt-edge profile`: it starts this board's program itself",
+            )
         raise UsageError(
-            f"board {board.id!r} has no flash to write",
+            f"no runner is known for board {board.id!r}",
             where="flashing",
-            next_step="run `dqt-edge profile`: it starts this board's program itself",
+            next_step="write build/model.hex with your probe's own tool, then run `dqt-edge profile --port PORT`",
         )
     made: list[Runner] = []
     for runner in board.runners:

@@ -42,6 +42,12 @@ class PortSizes:
     hz: int
     baud: int
     part: Part
+    constants: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What decides the code, compiler and flags apart."""
+        return (self.port, self.hz, self.baud, dict(self.constants))
 
 
 @dataclass(frozen=True)
@@ -76,13 +82,18 @@ def as_json(sizes: CodeSizes | Part) -> str:
         return _text(_part_lines(sizes)) + "\n"
     facts = {"compiler": sizes.compiler, "core": sizes.core, "flags": list(sizes.flags)}
     ports = [
-        "{" + ", ".join([f'"port": {json.dumps(p.port)}', f'"hz": {p.hz}', f'"baud": {p.baud}', '"part": '])
+        "{" + ", ".join([f'"port": {json.dumps(p.port)}', *_numbers(p), '"part": '])
         + _text(_part_lines(p.part)) + "}"
         for p in sizes.ports
     ]  # fmt: skip
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in facts.items()]
     lines += ['"part": ' + _text(_part_lines(sizes.part)), '"ports": [\n' + ",\n".join(ports) + "\n]"]
     return _text(lines) + "\n"
+
+
+def _numbers(port: PortSizes) -> list[str]:
+    constants = [f'"constants": {json.dumps(dict(port.constants))}'] if port.constants else []
+    return [f'"hz": {port.hz}', f'"baud": {port.baud}', *constants]
 
 
 def _part_lines(part: Part) -> list[str]:
@@ -106,7 +117,10 @@ def part_from_json(body: Any) -> Part:  # noqa: ANN401 - JSON
 def read_sizes(path: Path) -> CodeSizes:
     """A shipped table."""
     body = json.loads(path.read_text(encoding="utf-8"))
-    ports = (PortSizes(p["port"], p["hz"], p["baud"], part_from_json(p["part"])) for p in body["ports"])
+    ports = (
+        PortSizes(p["port"], p["hz"], p["baud"], part_from_json(p["part"]), p.get("constants", {}))
+        for p in body["ports"]
+    )
     return CodeSizes(
         body["compiler"], body["core"], tuple(body["flags"]), part_from_json(body["part"]), tuple(ports)
     )  # fmt: skip

@@ -124,7 +124,8 @@ def _from_tables(board: Board, version: str | None, reason: str) -> CodeTable:
         lacking.append(f"code for {' '.join(board.cpu.flags)}")
         core, port = _bounded(core), None
     if port is None:
-        lacking.append(f"port {board.port!r} at {board.cpu.hz:,} Hz and {board.serial.baud:,} baud")
+        given = f" with {board.constants}" if board.constants else ""
+        lacking.append(f"port {board.port!r} at {board.cpu.hz:,} Hz and {board.serial.baud:,} baud{given}")
         port = _bounded(max(same_port, key=lambda part: sum(s["size"] for s in part.sections.values())))
     part = joined(core, port, str(board.port_folder))
     basis = f"measured with arm-none-eabi-gcc {table.compiler}"
@@ -154,8 +155,8 @@ def _port_of(table: CodeSizes | None, board: Board) -> Part | None:
     """The board's port, if a shipped table has it as this board compiles it."""
     if table is None or board.has_own_port:
         return None
-    wanted = (board.port, board.cpu.hz, board.serial.baud)
-    return next((p.part for p in table.ports if (p.port, p.hz, p.baud) == wanted), None)
+    wanted = (board.port, board.cpu.hz, board.serial.baud, board.constants)
+    return next((p.part for p in table.ports if p.key == wanted), None)
 
 
 @functools.cache
@@ -194,7 +195,7 @@ def _cached(board: Board, version: str, kind: str, measure: Callable[[], Part]) 
 
 def _fingerprint(board: Board, version: str, kind: str) -> str:
     """Of everything that the code depends on: compiler, flags, constants of the board, and every source."""
-    digest = hashlib.sha256(repr((kind, version, board.cpu, board.id, board.serial.baud)).encode())
+    digest = hashlib.sha256(repr((kind, version, board.cpu, board.id, board.serial.baud, board.constants)).encode())
     ours = [p for name in ("firmware", "templates") for p in data_folder(name).rglob("*") if p.is_file()]
     for path in [
         *sorted(ours),

@@ -210,14 +210,10 @@ def shipped() -> list[CodeSizes]:
                 where=sizes.file_name,
                 next_step="give boards of one core and float ABI the same flags",
             )
-        port = PortSizes(board.port, board.cpu.hz, board.serial.baud, measure_port(board))
-        ports = known.ports if any(_same(port, p) for p in known.ports) else (*known.ports, port)
+        port = PortSizes(board.port, board.cpu.hz, board.serial.baud, measure_port(board), board.constants)
+        ports = known.ports if any(port.key == p.key for p in known.ports) else (*known.ports, port)
         found[sizes.file_name] = CodeSizes(version, known.core, known.flags, known.part, ports)
     return list(found.values())
-
-
-def _same(a: PortSizes, b: PortSizes) -> bool:
-    return (a.port, a.hz, a.baud) == (b.port, b.hz, b.baud)
 
 
 if __name__ == "__main__":

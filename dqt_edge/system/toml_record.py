@@ -21,7 +21,9 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def from_table(cls: type[Record], table: object, where: str) -> Record:
-    """The record that a table states; fields may be text, integers, booleans, lists of text, tables and records.
+    """The record that a table states.
+
+    Fields may be text, integers, booleans, lists of text, tables of text or of integers, and records.
 
     Raises:
         ValueError: An unknown key, a missing key or a wrong type; ``where`` and the key are named.
@@ -69,8 +71,9 @@ def _typed(declared: Any, item: object, where: str) -> object:  # noqa: ANN401 -
             raise ValueError(f"{where} must be a list of {'text' if part is str else 'tables'}")
         return tuple(_typed(part, entry, f"{where}[{i}]") for i, entry in enumerate(item))
     if get_origin(declared) is dict:
-        if not isinstance(item, Mapping) or not all(isinstance(text, str) for text in item.values()):
-            raise ValueError(f"{where} must be a table of text")
+        kind = get_args(declared)[1]
+        if not isinstance(item, Mapping) or not all(type(entry) is kind for entry in item.values()):
+            raise ValueError(f"{where} must be a table of {'text' if kind is str else 'integers'}")
         return dict(item)
     if type(item) is not declared:
         raise ValueError(f"{where} must be {declared.__name__}, not {item!r}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dqt_edge.device.stm32h7.model import Stm32h7
-from dqt_edge.device.stm32h7.values import RuleError
+from dqt_edge.device.chips.stm32h7 import Stm32h7
+from dqt_edge.device.chips.values import RuleError
 
 CR, CFGR, D1CFGR, D2CFGR, D3CFGR = 0x58024400, 0x58024410, 0x58024418, 0x5802441C, 0x58024420
 PLLCKSELR, PLLCFGR, PLL1DIVR = 0x58024428, 0x5802442C, 0x58024430

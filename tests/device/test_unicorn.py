@@ -11,12 +11,12 @@ import pytest
 from dqt_edge.boards import Board, load_board
 from dqt_edge.errors import BadFileError, DeviceError, UsageError
 
-from .stm32h7_image import build
+from .echo_image import build
 
 pytest.importorskip("unicorn", reason="pip install 'dqt-edge[emulate]'")
 
-from dqt_edge.device.stm32h7.model import Stm32h7
-from dqt_edge.device.stm32h7.unicorn import UnicornTransport
+from dqt_edge.device.chips.stm32h7 import Stm32h7
+from dqt_edge.device.chips.unicorn import UnicornTransport
 
 pytestmark = [
     pytest.mark.emulate,
@@ -155,7 +155,7 @@ def test_closed_device(device: UnicornTransport) -> None:
 
 
 def test_other_boards_are_refused(elf: Path) -> None:
-    with pytest.raises(UsageError, match="STM32H743 only"):
+    with pytest.raises(UsageError, match="no chip is modelled"):
         UnicornTransport(load_board("qemu-m7"), elf)
 
 

@@ -17,6 +17,7 @@ from dqt_edge.lowering.kernels.catalogue import FAMILIES, choices, kernel, kerne
 from dqt_edge.lowering.kernels.kernel import Kernel, Source, Way, closure
 from dqt_edge.project.render import source_file
 from dqt_edge.system.resources import data_folder
+from tests.support.core_boards import CORE_BOARDS
 from tests.support.random_graphs import random_graph
 from tests.support.topologies import TOPOLOGIES
 
@@ -55,7 +56,7 @@ def test_no_board_and_no_end_of_a_name_chooses_a_kernel() -> None:
         assert found <= ({"core"} if path.name == "catalogue.py" else set()), path  # for an error's words
 
 
-@pytest.mark.parametrize("board_id", board_ids())
+@pytest.mark.parametrize("board_id", CORE_BOARDS)
 def test_every_kernel_of_a_core_serves_a_layer_and_renders(board_id: str) -> None:
     cpu = load_board(board_id).cpu
     for chosen in kernels_of(cpu):
@@ -78,7 +79,7 @@ def test_every_template_belongs_to_a_kernel_or_a_unit() -> None:
 
 
 def test_a_faster_kernel_comes_first_and_a_fallback_last() -> None:
-    for board_id in board_ids():
+    for board_id in CORE_BOARDS:
         cpu = load_board(board_id).cpu
         for seed in range(10):
             graph = random_graph(seed)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dqt_edge.boards import board_ids, load_board
+from dqt_edge.boards import load_board
 from dqt_edge.errors import BadFileError, UsageError
 from dqt_edge.graph import Graph
 from dqt_edge.project.export import export, export_together
 from dqt_edge.project.manifest import find_project
+from tests.support.core_boards import CORE_BOARDS
 from tests.support.random_graphs import random_graph
 
 HOST = load_board("host")
@@ -89,7 +90,7 @@ def test_every_name_of_a_model_compiles(graph: Graph, name: str, tmp_path: Path)
     subprocess.run(["cc", "-std=c11", "-Wall", "-Werror", *includes, "-c", str(table), "-o", "/dev/null"], check=True)
 
 
-@pytest.mark.parametrize("board_id", board_ids())
+@pytest.mark.parametrize("board_id", CORE_BOARDS)
 def test_every_source_has_a_licence_and_refers_to_nothing_outside(graph: Graph, board_id: str, tmp_path: Path) -> None:
     made = export(graph, load_board(board_id), tmp_path / "p").project
     files = [

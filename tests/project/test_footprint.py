@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from dqt_edge.boards import board_ids, load_board
+from dqt_edge.boards import load_board
 from dqt_edge.errors import DoesNotFitError
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.project.build import FORBIDDEN, build, forbidden_symbols
 from dqt_edge.project.export import export
 from dqt_edge.project.footprint import predict, worst_stack
 from dqt_edge.system.elf import section_sizes, symbols
+from tests.support.core_boards import CORE_BOARDS
 from tests.support.random_graphs import random_graph
 
-CROSS_BOARDS = [b for b in board_ids() if b != "host"]
+CROSS_BOARDS = [b for b in CORE_BOARDS if b != "host"]
 
 
 @pytest.mark.cross

@@ -11,16 +11,17 @@ from click.testing import CliRunner
 
 import dqt_edge as dqt
 from dqt_edge import errors
-from dqt_edge.boards import board_ids, load_board
+from dqt_edge.boards import load_board
 from dqt_edge.cli import cli
 from dqt_edge.graph import Graph, MacLayer
 from dqt_edge.lowering.kernels import estimates
 from dqt_edge.lowering.kernels.catalogue import kernels_of
 from dqt_edge.project.optimize import OPTIMIZE, SLOWDOWN
+from tests.support.core_boards import CORE_BOARDS
 from tests.support.random_graphs import random_graph
 from tests.support.topologies import TOPOLOGIES
 
-MEASURED = [board for board in board_ids() if estimates.basis(load_board(board).cpu.core) is not None]
+MEASURED = [board for board in CORE_BOARDS if estimates.basis(load_board(board).cpu.core) is not None]
 
 
 @pytest.mark.parametrize("name", ["resnet8", "dscnn"])

@@ -11,11 +11,12 @@ import jinja2
 import numpy as np
 import pytest
 
-from dqt_edge.boards import board_ids, load_board
+from dqt_edge.boards import load_board
 from dqt_edge.lowering.plan import Constant, c_name
 from dqt_edge.project.export import export
 from dqt_edge.project.filters import c_address, c_integer, c_length, c_list, c_text, c_values
 from dqt_edge.project.render import c_environment
+from tests.support.core_boards import CORE_BOARDS
 
 FLOAT = re.compile(r"(?<![\w.])(\d+\.\d*|\.\d+|\d+[eE][+-]?\d+)[fF]?(?![\w.])|\b(float|double)\b")
 
@@ -29,7 +30,7 @@ def exported(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-@pytest.mark.parametrize("board_id", board_ids())
+@pytest.mark.parametrize("board_id", CORE_BOARDS)
 def test_same_model_same_bytes_and_no_machine_in_them(graph, board_id: str, tmp_path: Path) -> None:
     for name in ("a", "b"):
         export(graph, load_board(board_id), tmp_path / name)
@@ -40,7 +41,7 @@ def test_same_model_same_bytes_and_no_machine_in_them(graph, board_id: str, tmp_
         assert not re.search(rb"20\d\d-\d\d-\d\d", content), name
 
 
-@pytest.mark.parametrize("board_id", board_ids())
+@pytest.mark.parametrize("board_id", CORE_BOARDS)
 def test_no_float_in_the_c_sources(graph, board_id: str, tmp_path: Path) -> None:
     export(graph, load_board(board_id), tmp_path / "p")
     for path in sorted((tmp_path / "p").rglob("*.[ch]")):
@@ -54,7 +55,7 @@ def test_float_pattern_finds_floats() -> None:
 
 
 @pytest.mark.cross
-@pytest.mark.parametrize("board_id", [b for b in board_ids() if b != "host"])
+@pytest.mark.parametrize("board_id", [b for b in CORE_BOARDS if b != "host"])
 def test_generated_c_compiles_for_each_core_without_a_warning(graph, board_id: str, tmp_path: Path) -> None:
     made, _, _ = export(graph, load_board(board_id), tmp_path / "p")
     sources = [str(p) for folder in ("model", "kernels") for p in sorted((made.folder / folder).glob("*.[cS]"))]

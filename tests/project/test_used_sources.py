@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dqt_edge.boards import board_ids, load_board
+from dqt_edge.boards import load_board
 from dqt_edge.graph import Graph
 from dqt_edge.lowering.kernels.catalogue import kernels_of, sources
 from dqt_edge.project.build import build
@@ -17,6 +17,7 @@ from dqt_edge.project.export import export
 from dqt_edge.project.footprint import reachable
 from dqt_edge.project.manifest import Project
 from dqt_edge.project.measure_code import measure_core
+from tests.support.core_boards import CORE_BOARDS
 from tests.support.in_place import pools, unweighted
 from tests.support.kernel_cases import cases
 from tests.support.random_graphs import random_graph
@@ -35,7 +36,7 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
     "of every kind": lambda: random_graph(3, every=True),
 }
 """Networks of one kind of layer only."""
-CROSS = [board_id for board_id in board_ids() if board_id not in ("host", "qemu-m7")]  # which is an stm32h7
+CROSS = [board_id for board_id in CORE_BOARDS if board_id not in ("host", "qemu-m7")]  # which is an stm32h7
 
 
 def with_candidates(graph: Graph, *pairs: tuple[int, int]) -> Graph:
@@ -68,7 +69,7 @@ def test_an_export_holds_no_kernel_source_that_the_image_does_not_use(board_id: 
 
 
 @pytest.mark.parametrize("kind", GRAPHS)
-@pytest.mark.parametrize("board_id", board_ids())
+@pytest.mark.parametrize("board_id", CORE_BOARDS)
 def test_an_export_holds_the_kernel_headers_that_its_sources_include(board_id: str, kind: str, tmp_path: Path) -> None:
     made, _, _ = export(GRAPHS[kind](), load_board(board_id), tmp_path / "p")
     texts = [path.read_text(encoding="utf-8") for path in made.folder.rglob("*.[chS]")]

@@ -1,4 +1,4 @@
-"""The unmodified STM32H743 image on Unicorn: QEMU's Cortex-M7 as a library, with register models of our own.
+"""A board's unmodified image on Unicorn: QEMU's cores as a library, with register models of our own.
 
 Instructions run natively translated, without a Python call for each; only peripheral accesses come here.
 There is no time: the cycle counter stands at 0, so counts from this device mean "not counted".
@@ -12,23 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...boards import Board
-from ...errors import BadFileError, DeviceError, ToolchainError, UsageError
+from ...errors import BadFileError, DeviceError, ToolchainError
 from ...system.elf import load_parts, symbols
-from .model import Stm32h7
+from .choose import Chip, chip_of
 from .uart import IDLE_POLLS
 from .values import RuleError
 
 if TYPE_CHECKING:
     import unicorn
 
-PAGES = (0x40004000, 0x52002000, 0x58000000, 0x58020000, 0x58024000, 0xE0001000, 0xE000E000)
-"""4 KB pages in which registers are modelled; an access anywhere else is reported."""
-
 HANG_SECONDS = 60.0
 """Longest time without a look at the USART; the largest network takes a few seconds."""
-
-STATUS = 0x4000481C
-"""USART3_ISR. Unicorn repeats the access in whose callback it was stopped; a status may be read twice."""
 
 NOWHERE = 0xFFFFFFFE
 """Address that is never executed: emulation ends by a stop, not by arriving."""
@@ -48,18 +42,18 @@ _EXCEPTIONS = {
 
 
 class UnicornTransport:
-    """A byte stream to the firmware's USART3, with the methods of the other devices' transports.
+    """A byte stream to the firmware's UART, with the methods of the other devices' transports.
 
     The core runs while read() is called, in this thread, until enough bytes arrived or it waits for input.
 
     Args:
-        board: The STM32H7 board.
+        board: A board whose chip is modelled.
         elf: Its image, as built for the real board.
-        model: Register models; by default a healthy chip at the board's baud rate.
+        model: Register models; by default a healthy chip, as after power-on.
         hang_seconds: After that long without a look at the USART the firmware counts as hanging.
 
     Raises:
-        UsageError: The board is no STM32H7.
+        UsageError: The board's chip is not modelled.
         BadFileError: The image is missing or damaged.
         ToolchainError: Unicorn is not installed.
     """
@@ -67,23 +61,15 @@ class UnicornTransport:
     counts = False
     """Cycle counts are not modelled."""
 
-    def __init__(
-        self, board: Board, elf: Path, model: Stm32h7 | None = None, hang_seconds: float = HANG_SECONDS
-    ) -> None:
-        if board.port != "stm32h7":
-            raise UsageError(
-                f"Unicorn models the STM32H743 only, not {board.id!r}",
-                where="`port` unicorn:",
-                next_step="use it with board stm32h7; QEMU boards start their own emulator",
-            )
+    def __init__(self, board: Board, elf: Path, model: Chip | None = None, hang_seconds: float = HANG_SECONDS) -> None:
         self.name = f"unicorn:{elf.name}"
-        self.model = model or Stm32h7(board.serial.baud)
+        self.model = model or chip_of(board)
         self._board, self._elf = board, elf
         self._hang_seconds = hang_seconds
         self._failure: DeviceError | None = None
         self._image = load_parts(elf)
         self._functions = _functions(elf)
-        self._machine, self._arm = _machine()
+        self._machine, self._arm = _machine(self.model.cpu)
         self._build_memory()
         self._start_core()
 
@@ -132,7 +118,7 @@ class UnicornTransport:
                     next_step="export and build the project for this board",
                 )
             machine.mem_write(address, content)
-        for page in PAGES:
+        for page in self.model.pages:
             machine.mmio_map(page, 0x1000, self._on_read, page, self._on_write, page)
         invalid = uc.UC_HOOK_MEM_UNMAPPED | uc.UC_HOOK_MEM_PROT
         machine.hook_add(invalid, self._on_bad_access)
@@ -198,7 +184,7 @@ class UnicornTransport:
             return self._violated(machine, violation, "read of", page + offset)
         usart = self.model.usart
         done = usart.idle_polls >= IDLE_POLLS or len(usart.line.sent) >= self._wanted
-        if done and page + offset == STATUS:
+        if done and page + offset == self.model.status:
             self._polled = True
             machine.emu_stop()
         return value
@@ -260,7 +246,7 @@ def _functions(elf: Path) -> tuple[list[int], list[str]]:
     return [address for address, _ in found], [name for _, name in found]
 
 
-def _machine() -> tuple[Any, Any]:
+def _machine(cpu: str) -> tuple[Any, Any]:
     try:
         import unicorn  # noqa: PLC0415 - an optional package
         from unicorn import arm_const  # noqa: PLC0415
@@ -269,5 +255,5 @@ def _machine() -> tuple[Any, Any]:
             "Unicorn is not installed", where="`port` unicorn:", next_step="pip install 'dqt-edge[emulate]'"
         ) from error
     machine = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-    machine.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M7)
+    machine.ctl_set_cpu_model(getattr(arm_const, f"UC_CPU_ARM_{cpu}"))
     return machine, arm_const

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from .core import CoreRegisters
+from .core import CORE_PAGES, CORTEX_M7, CoreRegisters
 from .uart import Usart
-from .values import Bank, Peripheral, RuleError, checked
+from .values import Bank, Peripheral, RuleError, checked, prescale
 
 HSI_HZ = 64_000_000
 HSE_HZ = 8_000_000
@@ -22,6 +23,7 @@ READY_AFTER = 3
 RCC, PWR, SYSCFG, FLASH = 0x58024400, 0x58024800, 0x58000400, 0x52002000
 GPIOB, GPIOD, USART3 = 0x58020400, 0x58020C00, 0x40004800
 CORE = 0xE0000000
+USART3_ISR = USART3 + 0x1C
 
 # Section 8.7: reset values; the third figure is the bits that may be written.
 _RCC = {
@@ -79,6 +81,9 @@ class Stm32h7:
 
     baud: int
     dead: frozenset[str] = frozenset()
+    cpu: ClassVar[str] = "CORTEX_M7"
+    pages: ClassVar[tuple[int, ...]] = (USART3 & ~0xFFF, FLASH, 0x58000000, 0x58020000, 0x58024000, *CORE_PAGES)
+    status: ClassVar[int] = USART3_ISR
     usart: Usart = field(init=False)
     core: CoreRegisters = field(init=False)
 
@@ -99,8 +104,8 @@ class Stm32h7:
         self.flash = Bank("FLASH", {0x00: ("FLASH_ACR", 0x37, 0x3F)})
         self.gpiob = Bank("GPIOB", {**_GPIO, 0x00: ("MODER", 0xFFFFFEBF, 0xFFFFFFFF)})
         self.gpiod = Bank("GPIOD", _GPIO)
-        self.usart = Usart(self._check_line)
-        self.core = CoreRegisters()
+        self.usart = Usart("USART3", self._check_line)
+        self.core = CoreRegisters(CORTEX_M7, 0x08000000)
         self._waits: dict[str, int] = {}
 
     def read(self, address: int) -> int:
@@ -288,9 +293,9 @@ class Stm32h7:
         divided = HSI_HZ >> (self.rcc.peek(0x00) >> 3 & 3)
         system = {0: divided, 2: HSE_HZ}.get(source) or self._pll()[2]
         d1, d2, d3 = self.rcc.peek(0x18), self.rcc.peek(0x1C), self.rcc.peek(0x20)
-        core = system // _prescale(d1 >> 8 & 0xF, 8)
-        bus = core // _prescale(d1 & 0xF, 8)
-        apb = tuple(bus // _prescale(bits & 7, 4) for bits in (d1 >> 4, d2 >> 4, d2 >> 8, d3 >> 4))
+        core = system // prescale(d1 >> 8 & 0xF, 8)
+        bus = core // prescale(d1 & 0xF, 8)
+        apb = tuple(bus // prescale(bits & 7, 4) for bits in (d1 >> 4, d2 >> 4, d2 >> 8, d3 >> 4))
         return core, bus, apb[1], apb
 
     def _check_clocks(self) -> None:
@@ -322,11 +327,3 @@ class Stm32h7:
         actual = self._tree(self._source())[2] / self.usart.divider
         off = abs(actual / self.baud - 1)
         checked(off < 0.02, f"USART3 runs at {actual:.0f} baud, {100 * off:.1f} % off the host's {self.baud}")
-
-
-def _prescale(bits: int, on: int) -> int:
-    """Prescaler fields: below ``on`` undivided, else 2, 4, 8, 16 (and 64.. for HPRE, which skips 32)."""
-    if bits < on:
-        return 1
-    power = bits - on + 1
-    return 1 << (power + 1 if on == 8 and power > 4 else power)

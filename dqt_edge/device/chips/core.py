@@ -1,6 +1,8 @@
-"""The Cortex-M7's own registers that the firmware uses: Armv7-M manual DDI0403E, caches DDI0489."""
+"""The cores' own registers that the firmware uses: Armv7-M manual DDI0403E (v6-M DDI0419E, v8-M DDI0553B)."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from .values import RuleError, checked
 
@@ -8,6 +10,7 @@ LAR, LAR_KEY = 0x1FB0, 0xC5ACCE55
 DWT_CTRL, CYCCNT = 0x1000, 0x1004
 CPUID, VTOR, AIRCR, CCR, CPACR, DHCSR, DEMCR = 0xED00, 0xED08, 0xED0C, 0xED14, 0xED88, 0xEDF0, 0xEDFC
 CCSIDR, CSSELR, ICIALLU, DCISW = 0xED80, 0xED84, 0xEF50, 0xEF60
+SYST_CSR, SYST_RVR, SYST_CVR = 0xE010, 0xE014, 0xE018
 FAULT_STATUS = range(0xED28, 0xED3C, 4)
 MPU = {0xED90: 0x00001000, 0xED94: 0, 0xED98: 0, 0xED9C: 0, 0xEDA0: 0}
 
@@ -15,24 +18,47 @@ DATA_CACHE = 0xF00FE019
 """16 KB, 4 ways, 128 sets, lines of 32 bytes."""
 DATA_CACHE_LINES = 512
 
+CORE_PAGES = (0xE0001000, 0xE000E000)
+"""4 KB pages of these registers."""
+
+
+@dataclass(frozen=True)
+class CoreKind:
+    """What a core has: its CPUID; caches and MPU; the cycle counter and the lock before it; fault status."""
+
+    cpuid: int
+    caches: bool = False
+    counter: bool = True
+    lock: bool = False
+    faults: bool = True
+
+
+CORTEX_M7 = CoreKind(0x411FC271, caches=True, lock=True)
+CORTEX_M4 = CoreKind(0x410FC241)
+CORTEX_M33 = CoreKind(0x411FD210)
+CORTEX_M0PLUS = CoreKind(0x410CC601, counter=False, faults=False)
+
 
 class CoreRegisters:
-    """System control space and DWT, by offset from 0xE0000000. The cycle counter stands at 0."""
+    """System control space and DWT, by offset from 0xE0000000. Cycle counter and SysTick stand at 0.
+
+    Args:
+        kind: The core.
+        vectors: Where its vector table lies after reset.
+    """
 
     name = "core"
 
-    def __init__(self) -> None:
-        self._values = {
-            VTOR: 0x08000000,
-            CCR: 0x00040200,
-            CPACR: 0,
-            DEMCR: 0,
-            DWT_CTRL: 0x40000000,
-            CSSELR: 0,
-        }
-        self._values.update(MPU)
-        self._values.update(dict.fromkeys(FAULT_STATUS, 0))
-        self._unlocked = False
+    def __init__(self, kind: CoreKind, vectors: int) -> None:
+        self._kind = kind
+        self._values = {VTOR: vectors, CCR: 0x00040200, SYST_CSR: 0, SYST_RVR: 0}
+        if kind.counter:
+            self._values |= {DEMCR: 0, DWT_CTRL: 0x40000000}
+        if kind.caches:
+            self._values |= {CSSELR: 0, **MPU}
+        if kind.faults:
+            self._values |= {CPACR: 0, **dict.fromkeys(FAULT_STATUS, 0)}
+        self._unlocked = not kind.lock
         self._instructions_clean = False
         self._lines_clean: set[int] = set()
         self.reset_requested = False
@@ -43,8 +69,9 @@ class CoreRegisters:
 
     def read(self, offset: int) -> int:
         """Value of a register."""
-        fixed = {CPUID: 0x411FC271, CYCCNT: 0, DHCSR: 0, AIRCR: 0xFA050000, CCSIDR: DATA_CACHE}
-        if offset in fixed:
+        fixed = {CPUID: self._kind.cpuid, CYCCNT: 0, DHCSR: 0, AIRCR: 0xFA050000, CCSIDR: DATA_CACHE, SYST_CVR: 0}
+        lacking = (CYCCNT,) * (not self._kind.counter) + (CCSIDR,) * (not self._kind.caches)
+        if offset in fixed and offset not in lacking:
             checked(offset != CCSIDR or self._values[CSSELR] == 0, "only the data cache's size is modelled")
             return fixed[offset]
         checked(offset in self._values, f"no core register is modelled at 0x{0xE0000000 + offset:08x}")
@@ -55,16 +82,18 @@ class CoreRegisters:
         if offset == AIRCR:
             checked(value >> 16 == 0x05FA, "SCB_AIRCR is written without its key")
             self.reset_requested = bool(value & 4)
-        elif offset == LAR:
+        elif offset == LAR and self._kind.lock:
             self._unlocked = value == LAR_KEY
-        elif offset in (DWT_CTRL, CYCCNT):
+        elif offset in (DWT_CTRL, CYCCNT) and self._kind.counter:
             checked(bool(self._values[DEMCR] >> 24 & 1), "the DWT is written before DEMCR.TRCENA")
             checked(self._unlocked, "the DWT is written before it is unlocked (DWT_LAR)")
             if offset == DWT_CTRL:
                 self._values[offset] = value
-        elif offset == ICIALLU:
+        elif offset == SYST_CVR:
+            pass  # a write clears the counter
+        elif offset == ICIALLU and self._kind.caches:
             self._instructions_clean = True
-        elif offset == DCISW:
+        elif offset == DCISW and self._kind.caches:
             self._lines_clean.add(value)
         elif offset == CCR:
             self._write_ccr(value)

@@ -1,4 +1,4 @@
-/* Exercises the STM32H7 port in a test: echoes what it receives, but for the commands below. */
+/* Exercises a port in a test: echoes what it receives, but for the commands below. */
 #include "dqt_port.h"
 
 static volatile uint32_t kept;

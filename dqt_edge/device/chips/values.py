@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -30,6 +32,16 @@ class Peripheral(Protocol):
         """Write as the core does."""
 
 
+@dataclass(frozen=True)
+class Field:
+    """A field of a register: the bank's name, the register's offset, the lowest bit, and how many bits."""
+
+    bank: str
+    offset: int
+    shift: int
+    width: int = 1
+
+
 class Bank:
     """Registers by offset: (name, reset value, bits that may be changed)."""
 
@@ -41,6 +53,10 @@ class Bank:
     def peek(self, offset: int) -> int:
         """Stored value, without the effects of a read; 0 where no register is modelled."""
         return self._values.get(offset, 0)
+
+    def reset_of(self, offset: int) -> int:
+        """Value after reset; 0 where no register is modelled."""
+        return self._registers[offset][1] if offset in self._registers else 0
 
     def read(self, offset: int) -> int:
         """Value; RuleError if the register is not modelled."""
@@ -54,3 +70,30 @@ class Bank:
         if writable == 0:
             raise RuleError(f"{name} is read-only")
         self._values[offset] = (self._values[offset] & ~writable) | (value & writable)
+
+
+class StrictBank(Bank):
+    """Registers by offset: (name, reset value, bits that may be changed, bits that ignore what is written).
+
+    All other bits are reserved: the manuals want them kept, so a write that changes one is a RuleError.
+    """
+
+    def __init__(self, name: str, registers: Mapping[int, tuple[str, int, int, int]]) -> None:
+        super().__init__(name, {offset: facts[:3] for offset, facts in registers.items()})
+        self._ignoring = {offset: facts[3] for offset, facts in registers.items()}
+
+    def write(self, offset: int, value: int) -> None:
+        """Store; RuleError if a reserved bit or one that is not modelled changes, or there is no such register."""
+        self.read(offset)
+        name, _, writable = self._registers[offset]
+        wrong = (value ^ self._values[offset]) & ~(writable | self._ignoring[offset])
+        checked(wrong == 0, f"bits 0x{wrong:x} of {name} are reserved, read-only or not modelled")
+        self._values[offset] = (self._values[offset] & ~writable) | (value & writable)
+
+
+def prescale(bits: int, on: int) -> int:
+    """What ST's prescaler fields divide by: 1 below ``on``, else 2, 4, 8, 16 (and 64.. for HPRE, which skips 32)."""
+    if bits < on:
+        return 1
+    power = bits - on + 1
+    return 1 << (power + 1 if on == 8 and power > 4 else power)

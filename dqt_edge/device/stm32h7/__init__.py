@@ -1,1 +1,0 @@
-"""The unmodified STM32H7 image on an emulated core, against register models written from ST's manual."""
