@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .api.costing import cost as cost
     from .api.evaluating import evaluate as evaluate
     from .api.exporting import export as export
+    from .api.exporting import export_library as export_library
     from .api.files import load as load
     from .api.files import save as save
     from .api.flashing import flash as flash
@@ -43,6 +44,7 @@ _MODULES = {
     "compare": "comparing",
     "plan": "planning",
     "export": "exporting",
+    "export_library": "exporting",
     "build": "building",
     "flash": "flashing",
     "connect": "connecting",
@@ -52,7 +54,7 @@ _MODULES = {
 
 __all__ = [  # noqa: RUF022 - in the order of the work
     "load", "save", "import_model", "train", "train_heads", "search", "tune", "evaluate", "cost", "validate", "compare",
-    "plan", "export", "build", "flash", "connect", "profile",
+    "plan", "export", "export_library", "build", "flash", "connect", "profile",
 ]  # fmt: skip
 
 

@@ -23,6 +23,9 @@ DSP_CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m55")
 MVE_CORES = ("cortex-m55",)
 """Cores that may have MVE; without it, their compiler flags say ``+nomve``."""
 
+THUMB1_CORES = ("cortex-m0", "cortex-m0plus")
+"""Cores that have the instructions of Thumb 1 only: Armv6-M."""
+
 COUNTERS = ("none", "icount", "dwt", "nanoseconds")
 SHARED_PORT = "cortexm"
 """Folder under ``firmware/port`` that every Cortex-M port gets; no port by itself."""
@@ -64,7 +67,7 @@ class Cpu:
     @property
     def thumb1(self) -> bool:
         """Whether the core has the instructions of Thumb 1 only: Armv6-M."""
-        return self.core in ("cortex-m0", "cortex-m0plus")
+        return self.core in THUMB1_CORES
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ EXAMPLES = {
     "An importer's operator": (r"(?<!np\.)(concat|Concatenate|CONCATENATION)", ("dqt_edge/importers",)),
     "An importer": ("read_keras", ("dqt_edge",)),
     "A runner": ("openocd", ("dqt_edge", "boards", "templates")),
+    "An outlet": ("stm32cube", ("dqt_edge",)),
     "A command": ("costing|cost", ("dqt_edge/__init__.py", "dqt_edge/api/costing.py", "dqt_edge/cli/cost.py",
                                    "dqt_edge/cli/__init__.py")),
     "A task": ("regression|Regression", ("dqt_edge",)),

@@ -1,4 +1,4 @@
-"""From a graph to a C project."""
+"""From a graph to a C project, or to a library for another build system."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import Literal
 from ..boards import Board
 from ..graph import Graph
 from ..project.export import default_folder, export_together
+from ..project.library import Library, default_library_folder
+from ..project.library import export_library as write_library
 from ..project.manifest import Project
+from ..project.outlets import OutletName
 from .given import FilePath, Model, board_of, graphs_of
 
 
@@ -54,8 +57,62 @@ def export(
         ```
     """
     target = board_of(board)
-    first = model if isinstance(model, Graph | str | os.PathLike) else next(iter(model), None)
     graphs = graphs_of(model)
-    name = graphs[0].name if first is None or isinstance(first, Graph) else Path(first).stem
-    where = default_folder(Path(name).with_suffix(".safetensors"), target) if folder is None else Path(folder)
+    where = default_folder(_named(model, graphs), target) if folder is None else Path(folder)
     return export_together(graphs, target, where, force=force, optimize=optimize).project
+
+
+def export_library(
+    model: Model | Sequence[Model],
+    board: Board | FilePath,
+    outlet: OutletName,
+    folder: FilePath | None = None,
+    *,
+    force: bool = False,
+    optimize: Literal["speed", "flash", "ram"] = "speed",
+) -> Library:
+    """Write the C library alone, laid out for the build system of a product: models, kernels, ``dqt.h``, an example.
+
+    There is no serial server and no start-up code in it, so it is nothing for ``build`` and ``profile``: that is what
+    ``export`` is for. The same model gives the same bytes. An earlier export in the same folder is replaced, anything
+    else is not.
+
+    Args:
+        model: A graph, or the path of its checkpoint; or several, which become one library with shared kernels.
+        board: Id of a board, or a Board: for whose core the kernels are. Boards with the same core get the same.
+        outlet: The build system: ``cmake``, ``arduino``, ``zephyr``, ``platformio``, ``cmsis-pack`` or ``stm32cube``.
+        folder: Where to; ``build/<name>-<board>-<outlet>``, by the first model, if None.
+        force: Replace files that were changed since the last export; nothing else is.
+        optimize: What is weighed most, as in ``plan``.
+
+    Returns:
+        The library.
+
+    Raises:
+        DoesNotFitError: The model's constants or its arena are larger than the board's memory; nothing is written.
+        UnsupportedError: A layer that the board's kernels cannot run; nothing is written.
+        UsageError: No such board or outlet, an outlet that makes no sense for the board, the folder holds something
+            else than an export, or a file that was changed; or two models share a name.
+        BadFileError: The checkpoint is damaged, or the folder cannot be written.
+
+    Example:
+        ```python
+        import dqt_edge as dqt
+
+        graph = dqt.load("digits.safetensors")
+        library = dqt.export_library(graph, "qemu-m4", "arduino", "dqt_digits")
+        print(library)
+        print(library.next_step)
+        ```
+    """
+    target = board_of(board)
+    graphs = graphs_of(model)
+    where = default_library_folder(_named(model, graphs), target, outlet) if folder is None else Path(folder)
+    return write_library(graphs, target, outlet, where, force=force, optimize=optimize)
+
+
+def _named(model: Model | Sequence[Model], graphs: Sequence[Graph]) -> Path:
+    """The first checkpoint, or what the first graph's would be called."""
+    first = model if isinstance(model, Graph | str | os.PathLike) else next(iter(model), None)
+    name = graphs[0].name if first is None or isinstance(first, Graph) else Path(first).stem
+    return Path(name).with_suffix(".safetensors")

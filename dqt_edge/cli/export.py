@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+if TYPE_CHECKING:
+    from ..project.library import Library
+    from ..project.outlets import OutletName
 
 
 @click.command()
@@ -19,9 +24,21 @@ import click
     show_default=True,
     help="What is weighed most; 'dqt-edge check' takes it too, and shows what it gives.",
 )
+@click.option(
+    "--as",
+    "outlet",
+    metavar="OUTLET",
+    help="Write the library alone, for another build system: cmake, arduino, zephyr, platformio, cmsis-pack or "
+    "stm32cube. No serial server; nothing for 'build' and 'profile'.",
+)
 @click.option("--force", is_flag=True, help="Replace files that were changed since the last export.")
 def export(
-    checkpoints: tuple[Path, ...], board: str, out: Path | None, optimize: Literal["speed", "flash", "ram"], force: bool
+    checkpoints: tuple[Path, ...],
+    board: str,
+    out: Path | None,
+    optimize: Literal["speed", "flash", "ram"],
+    outlet: OutletName | None,
+    force: bool,
 ) -> None:
     """Write a self-contained C project: library, weights, kernels, serial server, CMakeLists, examples, manifest.
 
@@ -35,23 +52,20 @@ def export(
       dqt-edge export digits.safetensors --board qemu-m4 --optimize flash
       dqt-edge export digits.safetensors keywords.safetensors --board qemu-m4 --out both
       dqt-edge export digits.safetensors --board boards/mine.toml
+      dqt-edge export digits.safetensors --board qemu-m4 --as arduino
     """
     from ..api.exporting import export as run
+    from ..api.exporting import export_library
     from ..project.manifest import remember
 
+    if outlet is not None:
+        _show_library(export_library(checkpoints, board, outlet, out, force=force, optimize=optimize))
+        return
     project = run(checkpoints, board, out, force=force, optimize=optimize)
     remember(project)
     names = ", ".join(model.name for model in project.models)
-    kernels = sorted({layer["kernel"] for model in project.models for layer in model.facts["layers"]})
     click.echo(f"exported {names} for {project.board.name} to {project.folder}")
-    click.echo(f"  kernels: {', '.join(kernels)}")
-    for model in project.models:
-        click.echo(f"  model:   dqt_{model.symbol}.h, arena of {model.facts['arena']:,} bytes")
-        for kind in ("inputs", "outputs"):
-            shown = (f"{end['name']} {'x'.join(map(str, end['shape']))}" for end in model.facts[kind])
-            click.echo(f"  {kind + ':':<8} {', '.join(shown)}")
-        if model.facts["states"]:
-            click.echo(f"  states:  {model.facts['states']}, kept in the arena between inferences")
+    _show_models([model.facts for model in project.models])
     sizes = project.manifest["predicted"]
     if sizes is not None:
         predicted = "predicted" if sizes["exact"] else "predicted at most"
@@ -60,3 +74,29 @@ def export(
         if not sizes["exact"]:
             click.echo(f"  sizes:   {sizes['basis']}")
     click.echo("next: dqt-edge build")
+
+
+def _show_models(models: Sequence[dict[str, Any]]) -> None:
+    """Kernels, and of each model its header, arena and ends."""
+    kernels = sorted({layer["kernel"] for model in models for layer in model["layers"]})
+    click.echo(f"  kernels: {', '.join(kernels)}")
+    for model in models:
+        click.echo(f"  model:   dqt_{model['symbol']}.h, arena of {model['arena']:,} bytes")
+        for kind in ("inputs", "outputs"):
+            shown = (f"{end['name']} {'x'.join(map(str, end['shape']))}" for end in model[kind])
+            click.echo(f"  {kind + ':':<8} {', '.join(shown)}")
+        if model["states"]:
+            click.echo(f"  states:  {model['states']}, kept in the arena between inferences")
+
+
+def _show_library(library: Library) -> None:
+    """What was written for another build system, and what to do with it."""
+    names = ", ".join(model["name"] for model in library.models)
+    click.echo(f"exported {names} for {library.board.cpu.core} as {library.id} ({library.outlet}) to {library.folder}")
+    _show_models(library.models)
+    needs = library.manifest["predicted"]
+    if needs is not None:
+        at_most = "" if needs["exact"] else "at most "
+        click.echo(f"  flash:   {needs['weights']:,} bytes of weights, {needs['tables']:,} of tables, and the code")
+        click.echo(f"  stack:   {at_most}{needs['run_stack']:,} bytes for dqt_run()")
+    click.echo(f"next: {library.next_step}")

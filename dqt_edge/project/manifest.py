@@ -18,6 +18,8 @@ MANIFEST = "manifest.json"
 LAST = ".dqt-edge.json"
 FORMAT = 2
 """1 held one model, no digests of files, and its board by name only."""
+OUTLET = "outlet"
+"""Key of a manifest that belongs to a library, see :mod:`.outlets`."""
 MANIFEST_MAX = 4 << 20
 AGAIN = "run 'dqt-edge export' again"
 
@@ -119,7 +121,7 @@ def find_project(folder: Path | None = None) -> Project:
 
     Raises:
         UsageError: No folder given, and nothing was exported from here.
-        BadFileError: The folder holds no usable project.
+        BadFileError: The folder holds no usable project, or a library of an outlet.
     """
     if folder is None:
         try:
@@ -140,10 +142,11 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], Board]:
         manifest = json.loads(read_capped(path, MANIFEST_MAX))
         if manifest["format"] != FORMAT:
             raise ValueError(f"format {manifest['format']!r}, this program reads {FORMAT}")
+        if OUTLET in manifest:
+            raise _no_project(folder, manifest[OUTLET])
         board = recorded_board(folder, manifest)
         _check_models(manifest["models"])
-        if not all(isinstance(digest, str) for digest in dict(manifest["files"]).values()):
-            raise ValueError("the files have no digests")
+        _check_digests(manifest["files"])
         predicted = manifest["predicted"]
         if not board.is_host and not all(type(predicted[k]) is int for k in ("flash", "ram", "stack")):
             raise ValueError("the predicted sizes are no numbers")
@@ -159,6 +162,32 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], Board]:
         ) from error
     assert isinstance(manifest, dict)
     return manifest, board
+
+
+def _no_project(folder: Path, outlet: object) -> BadFileError:
+    return BadFileError(
+        f"the folder holds a library for {outlet!s:.40}, and no project that can be built or run by dqt-edge",
+        where=str(folder),
+        next_step="its README.md says how to build it; 'dqt-edge export' without an outlet makes a project",
+    )
+
+
+def listed_files(folder: Path) -> dict[str, str]:
+    """Files of the project or library in a folder, with their SHA-256; raises BadFileError if it holds neither."""
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(read_capped(path, MANIFEST_MAX))
+        if manifest["format"] == FORMAT and OUTLET in manifest:
+            _check_digests(manifest["files"])
+            return dict(manifest["files"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadFileError(f"no manifest: {error}", where=str(path), next_step=AGAIN) from error
+    return dict(read_manifest(folder)[0]["files"])
+
+
+def _check_digests(files: Any) -> None:  # noqa: ANN401 - JSON
+    if not all(isinstance(digest, str) for digest in dict(files).values()):
+        raise ValueError("the files have no digests")
 
 
 def files_of_older_export(folder: Path) -> tuple[str, ...]:

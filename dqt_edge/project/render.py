@@ -84,6 +84,17 @@ def kernel_files(kernels: Collection[str], cpu: Cpu) -> dict[str, str]:
     return files
 
 
+def library_files(plans: Sequence[Plan], models: Sequence[ModelNames]) -> dict[str, str]:
+    """What a product takes over, by path in the project: ``dqt/``, ``model/`` and ``kernels/``."""
+    files = {f"dqt/{name}": text for name, text in _sources(data_folder("firmware") / "dqt").items()}
+    if not any(names.settings for names in models):
+        files = {path: text for path, text in files.items() if path not in DECIDING}
+    for plan, names in zip(plans, models, strict=True):
+        files |= model_files(plan, names)
+    kernels = sorted({kernel for plan in plans for kernel in plan.kernels})
+    return files | kernel_files(kernels, plans[0].board.cpu)
+
+
 def firmware_files(board: Board) -> dict[str, str]:
     """The fixed sources of a board, by path in the project."""
     root = data_folder("firmware")
@@ -128,15 +139,12 @@ def render(plans: Sequence[Plan], buffers: Buffers, footprint: Footprint | None)
     """All text files of the project by relative path, the manifest excepted. No footprint: a native project."""
     env = c_environment()
     board = plans[0].board
+    models = [ModelNames.of(plan) for plan in plans]
     files = firmware_files(board)
     if not buffers.deciding:
         files = {path: text for path, text in files.items() if path not in DECIDING}
     fixed = set(files)
-    models = [ModelNames.of(plan) for plan in plans]
-    for plan, names in zip(plans, models, strict=True):
-        files |= model_files(plan, names)
-    kernels = sorted({kernel for plan in plans for kernel in plan.kernels})
-    files |= kernel_files(kernels, board.cpu)
+    files |= library_files(plans, models)
     files["app/dqt_board.h"] = env.get_template("project/dqt_board.h.j2").render(board=board)
     files["app/dqt_messages.h"] = messages_header()
     files["app/dqt_app.c"] = env.get_template("project/dqt_app.c.j2").render(models=models, buffers=buffers)
@@ -191,10 +199,15 @@ class ModelNames:
     settings: bool
 
     @classmethod
-    def of(cls, plan: Plan) -> ModelNames:
-        """Names of a planned model; a word that C or the library owns is not taken."""
+    def of(cls, plan: Plan, words: Collection[str] = ()) -> ModelNames:
+        """Names of a planned model; a word that C or the library owns, or one of ``words``, is not taken."""
         symbol = c_name(plan.name)
-        taken = symbol in C_WORDS or symbol.startswith("dqt") or f"dqt_{symbol.lower()}" in library_stems()
+        taken = (
+            symbol in C_WORDS
+            or symbol in words
+            or symbol.startswith("dqt")
+            or f"dqt_{symbol.lower()}" in library_stems()
+        )
         if taken or not symbol[0].isalpha():
             symbol = f"model_{symbol}"
         decides = plan.adaptive_count == 0 or plan.decide_at is not None
@@ -208,7 +221,7 @@ def library_stems() -> frozenset[str]:
     firmware, kernels = data_folder("firmware"), data_folder("templates") / "kernels"
     found = {path.name.partition(".")[0] for path in (*firmware.rglob("*.[ch]"), *kernels.rglob("*.h*"))}
     found |= {f"dqt_{name}" for name in catalogue.all_sources()}
-    return frozenset({*found, "dqt_app", "dqt_board"})
+    return frozenset({*found, "dqt_app", "dqt_board", "dqt_core"})
 
 
 _WORDS = """
