@@ -11,6 +11,8 @@
     |   |-- SilentDeviceError   no answer within the named timeout, after the named retries
     |   |-- ProtocolError       an answer that is no valid message
     |   |-- RefusedError        a typed NAK
+    |   |-- DamagedImageError   what is in flash is not what was built
+    |   |-- FaultError          the device's program faults
     |   |-- LostStreamError     the device lost the states of its model
     |   `-- WrongModelError     the device runs another model
     |-- FlashError          7  debug probe or flash memory
@@ -133,6 +135,10 @@ class RefusedError(DeviceError):
 
 class DamagedImageError(DeviceError):
     """What is in the device's flash is not what was built; it refuses to run."""
+
+
+class FaultError(DeviceError):
+    """The device's program came to a fault, and restarted."""
 
 
 class LostStreamError(DeviceError):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 
 from . import messages
-from .messages import Nak, Record, RunPolicy, Type
+from .messages import Nak, Record, Restart, RunPolicy, Type
 
 _SIZES = {"u8": 1, "u16": 2, "u32": 4, "u64": 8, "bytes16": 16, "bytes32": 32}
 _FRAME = Record("frame", (("type", "u8"), ("flags", "u8"), ("sequence", "u16"), ("length", "u16")))
@@ -33,6 +33,7 @@ def messages_header() -> str:
         *_enumeration("TYPE", Type),
         *_enumeration("NAK", Nak),
         *_enumeration("POLICY", RunPolicy),
+        *_enumeration("RESTART", Restart),
         f"#define DQT_RUN_COUNTS 0x{messages.RUN_COUNTS:02X}u",
         f"#define DQT_RUN_CHECKSUMS 0x{messages.RUN_CHECKSUMS:02X}u",
         f"#define DQT_FEATURE_CONTROLLER 0x{messages.FEATURE_CONTROLLER:02X}u",
@@ -42,6 +43,8 @@ def messages_header() -> str:
         f"#define DQT_FEATURE_SETTINGS 0x{messages.FEATURE_SETTINGS:02X}u",
         f"#define DQT_FEATURE_SECOND_PASS 0x{messages.FEATURE_SECOND_PASS:02X}u",
         f"#define DQT_RUN_START 0x{messages.RUN_START:02X}u",
+        f"#define DQT_FAULT_OUTSIDE 0x{messages.FAULT_OUTSIDE:04X}u",
+        f"#define DQT_FAULT_FIRST 0x{messages.FAULT_FIRST:04X}u",
         f"#define DQT_SETTING_WIDTHS 0x{messages.SETTING_WIDTHS:02X}u",
         f"#define DQT_SETTING_BIAS 0x{messages.SETTING_BIAS:02X}u",
         f"#define DQT_SETTING_STOPS 0x{messages.SETTING_STOPS:02X}u",

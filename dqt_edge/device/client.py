@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TypeVar
 from ..errors import (
     DamagedImageError,
     DeviceError,
+    FaultError,
     LostStreamError,
     ProtocolError,
     SilentDeviceError,
@@ -19,7 +21,18 @@ from ..errors import (
 from ..graph.points import Setting
 from .link import Link, Patience
 from .messages import RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, Nak, Type
-from .replies import BadReply, DeviceInfo, Inference, Refusal, Stats, parse_hello, parse_result, parse_stats
+from .replies import (
+    BadReply,
+    DeviceInfo,
+    Fault,
+    Inference,
+    Refusal,
+    Stats,
+    parse_fault,
+    parse_hello,
+    parse_result,
+    parse_stats,
+)
 from .requests import Request, Tuned
 from .transport import Transport
 from .upload import Upload
@@ -197,6 +210,7 @@ class Client:
         Raises:
             LostStreamError: No stream was begun; or in the middle of one the device restarted, or an answer was lost
                 for good, so that its states are gone or not known. Begin a new stream.
+            FaultError: It restarts because its program faults.
         """
         request = _request(choices, bias, setting, counts, checksums, start)
         trouble: DeviceError | None = None
@@ -225,11 +239,16 @@ class Client:
             if outcome.code not in (Nak.INPUT_INCOMPLETE, Nak.OTHER_INPUT):
                 break
         assert trouble is not None, "at least one try"
-        raise trouble
+        raise self._explained(trouble)
 
     def stats(self) -> Stats:
         """Counters since the device's last start."""
         return self._ask(Type.STATS, self._timeouts.stats, self._retries.stats, parse_stats)
+
+    def fault(self, *, tries: int | None = None) -> Fault | None:
+        """Where the device's program last faulted since power-on; None if it did not, as far as it knows."""
+        tries = self._retries.stats if tries is None else tries
+        return self._ask(Type.FAULT, self._timeouts.stats, tries, parse_fault)
 
     def reset(self) -> DeviceInfo:
         """Restart the device and wait until it answers again. Counters and a loaded input are lost."""
@@ -257,6 +276,19 @@ class Client:
             return parse(answer)
         except BadReply as error:
             raise self._link.nonsense(str(error)) from error
+
+    def _explained(self, trouble: DeviceError) -> DeviceError:
+        """The same trouble, or the fault that it comes from, if the device is there to tell."""
+        with contextlib.suppress(DeviceError):
+            fault = self.fault(tries=1)
+            if fault is not None and fault.restarted:
+                return FaultError(
+                    f"the device restarts because its program faults: {fault.text}",
+                    where=self._transport.name,
+                    next_step="find the address in the project's build/model.elf with arm-none-eabi-addr2line, "
+                    "and report it; docs/protocol.md explains the numbers",
+                )
+        return trouble
 
     def _lost_stream(self) -> LostStreamError:
         return LostStreamError(

@@ -29,12 +29,14 @@ class Type(IntEnum):
     STATS = 0x04
     RESET = 0x05
     SELECT = 0x06
+    FAULT = 0x07
     HELLO_REPLY = 0x81
     LOAD_REPLY = 0x82
     RESULT = 0x83
     STATS_REPLY = 0x84
     RESET_REPLY = 0x85
     SELECT_REPLY = 0x86
+    FAULT_REPLY = 0x87
     NAK = 0xFF
 
 
@@ -67,6 +69,17 @@ class RunPolicy(IntEnum):
     SETTING = 2
     COST = 3
     AGREEMENT = 4
+
+
+class Restart(IntEnum):
+    """Why a device started, as far as it knows."""
+
+    UNKNOWN = 0
+    FAULT = 1
+    REQUEST = 2
+    POWER = 3
+    PIN = 4
+    WATCHDOG = 5
 
 
 RUN_COUNTS = 0x01
@@ -126,7 +139,8 @@ HELLO_REPLY = Record(
         ("models", "u8"),
         ("points", "u8"),
         ("tuned", "u8"),
-        ("reserved", "u16"),
+        ("restart", "u8"),
+        ("reserved", "u8"),
         ("input_size", "u32"),
         ("output_size", "u32"),
         ("board", "bytes16"),
@@ -135,8 +149,8 @@ HELLO_REPLY = Record(
 )
 """``layers`` counts all layers, the controller's included, and behind them those of decision points. ``points`` and
 ``tuned`` are how many decision points and tuned settings there are. ``window`` is how many LOADs may be unanswered.
-``features`` is a sum of ``FEATURE_...``. ``models`` is how many models the image holds; the rest describes the one that
-is served. Firmware that serves one model only may say 0."""
+``features`` is a sum of ``FEATURE_...``, ``restart`` a :class:`Restart`. ``models`` is how many models the image holds;
+the rest describes the one that is served. Firmware that serves one model only may say 0."""
 
 SELECT = Record("select", (("model", "u16"),))
 """Serve this model from now on, counted from 0 in the order of the export. The reply is a HELLO_REPLY."""
@@ -200,9 +214,30 @@ NOT_RUN = 0xFF
 
 STATS_REPLY = Record("stats_reply", (("runs", "u32"), ("bad_frames", "u32"), ("naks", "u32"), ("stack_used", "u32")))
 
+FAULT_REPLY = Record(
+    "fault_reply",
+    (
+        ("faults", "u32"),
+        ("pc", "u32"),
+        ("lr", "u32"),
+        ("status", "u32"),
+        ("exception", "u8"),
+        ("restart", "u8"),
+        ("place", "u16"),
+    ),
+)
+"""The last of ``faults`` since power-on; without any, the rest says nothing. ``place`` is the number of the layer that
+had ended last, or ``FAULT_...``. ``exception`` is the core's number of it, ``status`` its CFSR. ``restart`` is a
+:class:`Restart` as in HELLO, and says something always."""
+
+FAULT_OUTSIDE = 0xFFFF
+"""Place of a fault: outside of an inference."""
+FAULT_FIRST = 0xFFFE
+"""Place of a fault: within an inference, before its first layer had ended."""
+
 NAK = Record("nak", (("code", "u8"), ("request", "u8"), ("reserved", "u16"), ("detail", "u32")))
 
-RECORDS = (HELLO_REPLY, SELECT, LOAD, LOAD_REPLY, RUN, SETTING, RESULT, STATS_REPLY, NAK)
+RECORDS = (HELLO_REPLY, SELECT, LOAD, LOAD_REPLY, RUN, SETTING, RESULT, STATS_REPLY, FAULT_REPLY, NAK)
 
 
 def result_size(adaptive: int, layers: int, output_size: int) -> int:

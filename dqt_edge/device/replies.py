@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..boards import Counter
 from .messages import (
+    FAULT_FIRST,
+    FAULT_OUTSIDE,
+    FAULT_REPLY,
     FEATURE_CHECKED,
     FEATURE_CONTROLLER,
     FEATURE_DAMAGED,
@@ -25,6 +28,7 @@ from .messages import (
     STATS_REPLY,
     Nak,
     Record,
+    Restart,
     RunPolicy,
 )
 
@@ -43,7 +47,8 @@ class DeviceInfo:
     ``input_size`` and ``output_size`` are bytes of all inputs and of all outputs. ``models`` is how many models its
     image holds; see :meth:`Client.expect`. ``checked``: the device compared the CRC of its whole image, else
     that of the weights. ``damaged``: it differs, and every RUN is refused. ``runs_settings``: the model has ``points``
-    decision points, ``tuned`` settings of its own, or a second pass, and takes a Setting.
+    decision points, ``tuned`` settings of its own, or a second pass, and takes a Setting. ``restart``: why it started,
+    a :class:`.messages.Restart` where the number is known; no part of who it is.
     """
 
     board: str
@@ -64,6 +69,7 @@ class DeviceInfo:
     has_second_pass: bool = False
     points: int = 0
     tuned: int = 0
+    restart: int = field(default=Restart.UNKNOWN, compare=False)
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,47 @@ class Stats:
     stack_used: int
 
 
+EXCEPTIONS = {2: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault", 7: "SecureFault"}
+"""Names of a Cortex-M's faults, by number."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Where a device's program last faulted.
+
+    Attributes:
+        count: Faults since power-on, as far as the device knows.
+        exception: The core's number of it; see ``EXCEPTIONS``.
+        status: CFSR; 0 on cores without.
+        pc: Address of the instruction; 0 where it is not known.
+        lr: Return address.
+        layer: Number of the layer that had ended last; None before the first and outside of an inference.
+        in_inference: An inference went on.
+        restarted: The device has not been restarted for another reason since.
+    """
+
+    count: int
+    exception: int
+    status: int
+    pc: int
+    lr: int
+    layer: int | None
+    in_inference: bool
+    restarted: bool
+
+    @property
+    def text(self) -> str:
+        """In words for a message."""
+        what = EXCEPTIONS.get(self.exception, f"exception {self.exception}")
+        if not self.in_inference:
+            place = "outside of an inference"
+        elif self.layer is None:
+            place = "in an inference, before its first layer had ended"
+        else:
+            place = f"in an inference, behind layer {self.layer}"
+        return f"{what} at pc 0x{self.pc:08x}, lr 0x{self.lr:08x}, CFSR 0x{self.status:08x}, {place}"
+
+
 def in_units(ticks: int, counter: Counter) -> int:
     """Counter ticks in the board's unit, rounded half up.
 
@@ -159,6 +206,7 @@ def parse_hello(payload: bytes) -> DeviceInfo:
         has_second_pass=bool(found["features"] & FEATURE_SECOND_PASS),
         points=found["points"],
         tuned=found["tuned"],
+        restart=found["restart"],
     )
 
 
@@ -207,6 +255,24 @@ def parse_result(payload: bytes, info: DeviceInfo, policy: RunPolicy, flags: int
 def parse_stats(payload: bytes) -> Stats:
     """STATS_REPLY; raises BadReply."""
     return Stats(**_record(STATS_REPLY, payload))
+
+
+def parse_fault(payload: bytes) -> Fault | None:
+    """FAULT_REPLY, or None where there was no fault; raises BadReply."""
+    found = _record(FAULT_REPLY, payload)
+    if found["faults"] == 0:
+        return None
+    place = found["place"]
+    return Fault(
+        count=found["faults"],
+        exception=found["exception"],
+        status=found["status"],
+        pc=found["pc"],
+        lr=found["lr"],
+        layer=None if place in (FAULT_OUTSIDE, FAULT_FIRST) else place,
+        in_inference=place != FAULT_OUTSIDE,
+        restarted=found["restart"] == Restart.FAULT,
+    )
 
 
 def parse_nak(payload: bytes) -> Refusal:

@@ -3,6 +3,7 @@
 #include "dqt_measure.h"
 
 #include "dqt_crc32.h"
+#include "dqt_messages.h"
 #include "dqt_port.h"
 
 bool dqt_measure_layer(void *context, const dqt_event *event) {
@@ -13,6 +14,7 @@ bool dqt_measure_layer(void *context, const dqt_event *event) {
     measurement->counts[event->layer] = ticks;
     measurement->total += ticks;
     measurement->last = now;
+    measurement->place = event->layer;
     if (measurement->with_checksums) {
         measurement->checksums[event->layer] = dqt_crc32(0u, event->output, event->output_size);
         measurement->last = dqt_port_counter(); /* checksums are no part of the inference */
@@ -34,5 +36,6 @@ void dqt_measurement_start(dqt_measurement *measurement, uint32_t layers) {
         measurement->checksums[i] = 0;
     }
     measurement->total = 0;
+    measurement->place = DQT_FAULT_FIRST;
     measurement->last = dqt_port_counter();
 }

@@ -14,10 +14,11 @@ typedef struct {
     bool with_checksums; /* else they stay 0 */
     uint64_t total;      /* ticks of all layers */
     uint64_t last;       /* the counter when the running layer began */
+    uint32_t place;      /* the layer that ended last; for dqt_port_watch() */
 } dqt_measurement;
 
-/* Before an inference: counts and checksums of that many layers 0, and the counter read. counts, checksums and
- * with_checksums are set by the caller. */
+/* Before an inference: counts and checksums of that many layers 0, place DQT_FAULT_FIRST, and the counter read. counts,
+ * checksums and with_checksums are set by the caller. */
 void dqt_measurement_start(dqt_measurement *measurement, uint32_t layers);
 
 /* The hook to run it with; context: the dqt_measurement. Returns true. */

@@ -39,6 +39,22 @@ typedef enum {
 /* Whether the program in flash is undamaged. Takes about 10 instructions a byte of it. */
 dqt_image_state dqt_port_check_image(void);
 
+/* Why the program started, and the last fault. What the build writes into one image says nothing about another. */
+typedef struct {
+    uint32_t cause;     /* DQT_RESTART_... of dqt_messages.h */
+    uint32_t faults;    /* since power-on, as far as is known; 0: none, and what follows says nothing */
+    uint32_t exception; /* its number: 2 NMI, 3 HardFault, 4 MemManage, 5 BusFault, 6 UsageFault, ... */
+    uint32_t status;    /* CFSR; 0 on Armv6-M, which has none */
+    uint32_t pc, lr;
+    uint32_t place; /* what the watched word held */
+} dqt_restart;
+
+/* What is known of the last restart and of the last fault; never NULL. All 0 where nothing is (native). */
+const dqt_restart *dqt_port_restart(void);
+
+/* Names the word that a record of a fault is to hold: in it the app says what it is doing. A static variable. */
+void dqt_port_watch(const uint32_t *word);
+
 /* Bytes of stack ever used, by the paint that start-up left; 0 where it is not known (native). */
 uint32_t dqt_port_stack_used(void);
 

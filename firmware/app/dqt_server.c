@@ -189,6 +189,7 @@ static dqt_outcome hello(uint8_t *out) {
         out[DQT_HELLO_REPLY_POINTS_OFFSET] = server.points->count;
         out[DQT_HELLO_REPLY_TUNED_OFFSET] = server.points->tuned_count;
     }
+    out[DQT_HELLO_REPLY_RESTART_OFFSET] = (uint8_t)dqt_port_restart()->cause;
     copy(out + DQT_HELLO_REPLY_BOARD_OFFSET, board, sizeof board);
     copy(out + DQT_HELLO_REPLY_MODEL_OFFSET, model->hash, sizeof model->hash);
     return answered(DQT_HELLO_REPLY_SIZE);
@@ -363,6 +364,7 @@ static dqt_outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
     dqt_measurement_start(&server.measurement, server.layers);
     const dqt_status status = policy > DQT_POLICY_VECTOR ? dqt_server_run_setting() : run_widths(payload);
     const dqt_decided *decided = &server.decided;
+    server.measurement.place = DQT_FAULT_OUTSIDE;
     server.received = 0; /* the run has overwritten the input */
     if (status != DQT_OK) {
         return refused(DQT_NAK_FAILED, (uint32_t)status); /* cannot happen behind check_run() */
@@ -404,6 +406,18 @@ static dqt_outcome statistics(uint8_t *out) {
     return answered(DQT_STATS_REPLY_SIZE);
 }
 
+static dqt_outcome last_fault(uint8_t *out) {
+    const dqt_restart *known = dqt_port_restart();
+    put32(out + DQT_FAULT_REPLY_FAULTS_OFFSET, known->faults);
+    put32(out + DQT_FAULT_REPLY_PC_OFFSET, known->pc);
+    put32(out + DQT_FAULT_REPLY_LR_OFFSET, known->lr);
+    put32(out + DQT_FAULT_REPLY_STATUS_OFFSET, known->status);
+    out[DQT_FAULT_REPLY_EXCEPTION_OFFSET] = (uint8_t)known->exception;
+    out[DQT_FAULT_REPLY_RESTART_OFFSET] = (uint8_t)known->cause;
+    put16(out + DQT_FAULT_REPLY_PLACE_OFFSET, known->place);
+    return answered(DQT_FAULT_REPLY_SIZE);
+}
+
 static dqt_outcome execute(uint32_t type, const uint8_t *payload, uint32_t size, uint8_t *out) {
     switch (type) {
     case DQT_TYPE_LOAD:
@@ -415,6 +429,7 @@ static dqt_outcome execute(uint32_t type, const uint8_t *payload, uint32_t size,
     case DQT_TYPE_HELLO:
     case DQT_TYPE_STATS:
     case DQT_TYPE_RESET:
+    case DQT_TYPE_FAULT:
         break;
     default:
         return refused(DQT_NAK_UNKNOWN_TYPE, type);
@@ -425,6 +440,9 @@ static dqt_outcome execute(uint32_t type, const uint8_t *payload, uint32_t size,
     if (type == DQT_TYPE_HELLO) {
         inspect();
         return hello(out);
+    }
+    if (type == DQT_TYPE_FAULT) {
+        return last_fault(out);
     }
     return type == DQT_TYPE_STATS ? statistics(out) : answered(0);
 }
@@ -468,6 +486,8 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
 void dqt_server_run(void) {
     uint8_t *request = dqt_app.receive;
     dqt_decoder_init(&server.decoder, request, FRAME_MIN + dqt_app.receive_max);
+    server.measurement.place = DQT_FAULT_OUTSIDE;
+    dqt_port_watch(&server.measurement.place);
     serve(0);
     for (;;) {
         int byte = next_byte();

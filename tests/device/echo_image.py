@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from dqt_edge.boards import Board
+from dqt_edge.device.c_header import messages_header
 from dqt_edge.project.render import c_environment
 from dqt_edge.system.resources import data_folder
 
@@ -32,9 +33,11 @@ def build(board: Board, folder: Path, change: tuple[str, str] | None = None) -> 
     for name, text in port.items():
         (folder / name).write_text(text)
     sources = [folder / name for name in port if name.endswith((".c", ".S"))]
-    start = [firmware / "port" / "cortexm" / name for name in ("dqt_startup.c", "dqt_memory.c")]
+    shared = ("dqt_startup.c", "dqt_memory.c", "dqt_restart.c", "dqt_seal.c")
+    start = [*(firmware / "port" / "cortexm" / name for name in shared), firmware / "dqt" / "dqt_crc32.c"]
+    (folder / "dqt_messages.h").write_text(messages_header())
     elf = folder / "echo.elf"
-    includes = [folder, firmware / "app", firmware / "port" / "cortexm"]
+    includes = [folder, *(firmware / part for part in ("app", "dqt", "port/cortexm"))]
     warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
     if change is not None:
         warnings = []  # a mistake may leave something unused

@@ -27,6 +27,7 @@ def hello_reply(**changes: int | bytes) -> bytes:
         "models": 1,
         "points": 0,
         "tuned": 0,
+        "restart": 0,
         "reserved": 0,
         "input_size": 100,
         "output_size": 4,

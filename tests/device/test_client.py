@@ -123,7 +123,7 @@ def test_a_device_that_falls_silent_in_a_sample_is_asked_who_it_is() -> None:
         assert c.samples_repeated == 1
     kinds = [frame.type for frame in device.requests]
     sample = [Type.LOAD, Type.LOAD, Type.RUN, Type.RUN]
-    assert kinds == [Type.HELLO, *sample, Type.HELLO, *sample]
+    assert kinds == [Type.HELLO, *sample, Type.HELLO, *sample, Type.FAULT]
 
 
 @pytest.mark.parametrize("zeros", [0, 1, 30, 3000])

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dqt_edge.boards import Board, load_board
+from dqt_edge.device.messages import Restart
 from dqt_edge.errors import BadFileError, DeviceError, UsageError
 
 from .echo_image import build
@@ -90,6 +91,12 @@ def test_reset_restarts_and_keeps_the_line(device: UnicornTransport) -> None:
     device.write(b"aRb")
     assert device.read(10, LONG) == b"a>b"
     assert device.model.core_hz == 480_000_000
+
+
+def test_knows_why_it_started(device: UnicornTransport) -> None:
+    assert device.read(1, LONG) == b">"
+    device.write(b"QRQ")
+    assert device.read(10, LONG) == bytes([Restart.POWER]) + b">" + bytes([Restart.REQUEST])
 
 
 def test_overrun_is_cleared(device: UnicornTransport) -> None:

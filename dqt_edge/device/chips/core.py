@@ -9,7 +9,7 @@ from .values import RuleError, checked
 LAR, LAR_KEY = 0x1FB0, 0xC5ACCE55
 DWT_CTRL, CYCCNT = 0x1000, 0x1004
 CPUID, VTOR, AIRCR, CCR, CPACR, DHCSR, DEMCR = 0xED00, 0xED08, 0xED0C, 0xED14, 0xED88, 0xEDF0, 0xEDFC
-CCSIDR, CSSELR, ICIALLU, DCISW = 0xED80, 0xED84, 0xEF50, 0xEF60
+CCSIDR, CSSELR, ICIALLU, DCISW, DCCMVAC = 0xED80, 0xED84, 0xEF50, 0xEF60, 0xEF68
 SYST_CSR, SYST_RVR, SYST_CVR = 0xE010, 0xE014, 0xE018
 FAULT_STATUS = range(0xED28, 0xED3C, 4)
 MPU = {0xED90: 0x00001000, 0xED94: 0, 0xED98: 0, 0xED9C: 0, 0xEDA0: 0}
@@ -95,6 +95,8 @@ class CoreRegisters:
             self._instructions_clean = True
         elif offset == DCISW and self._kind.caches:
             self._lines_clean.add(value)
+        elif offset == DCCMVAC and self._kind.caches:
+            checked(bool(self._values[CCR] >> 16 & 1), "a line of the data cache is cleaned while that is off")
         elif offset == CCR:
             self._write_ccr(value)
         elif offset in self._values:

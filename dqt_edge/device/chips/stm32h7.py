@@ -17,6 +17,8 @@ from .values import Bank, Peripheral, RuleError, checked, prescale
 
 HSI_HZ = 64_000_000
 HSE_HZ = 8_000_000
+SOFTWARE_RESET = 1 << 24 | 1 << 22 | 1 << 17
+"""Flags of RCC_RSR that a reset by software raises: SFTRSTF, PINRSTF, CPURSTF."""
 READY_AFTER = 3
 """Reads of a flag until it rises."""
 
@@ -36,6 +38,7 @@ _RCC = {
     0x2C: ("RCC_PLLCFGR", 0x01FF0000, 0x01FF0FFF),
     0x30: ("RCC_PLL1DIVR", 0x01010280, 0x7F7FFFFF),
     0x54: ("RCC_D2CCIP2R", 0, 0x7),
+    0xD0: ("RCC_RSR", 0x00FA0000, 1 << 16),
     0xE0: ("RCC_AHB4ENR", 0, 0x7FF),
     0xE8: ("RCC_APB1LENR", 0, 1 << 18),
     0xF4: ("RCC_APB4ENR", 0, 1 << 1),
@@ -92,9 +95,10 @@ class Stm32h7:
 
     def reset(self) -> None:
         """Do a system reset: bytes on the line stay, and so does the supply configuration (section 6.8.4)."""
-        line, supply = self.usart.line, self.pwr.peek(0x0C)
+        line, supply, causes = self.usart.line, self.pwr.peek(0x0C), self.rcc.peek(0xD0)
         self._power_on()
         self.usart.line = line
+        self.rcc.put(0xD0, causes | SOFTWARE_RESET)
         if not supply & 4:
             self.pwr.write(0x0C, supply)
 
@@ -191,6 +195,7 @@ class Stm32h7:
             (rcc, 0x28): self._write_pll,
             (rcc, 0x2C): self._write_pll,
             (rcc, 0x30): self._write_pll,
+            (rcc, 0xD0): self._write_causes,
             (pwr, 0x0C): self._write_supply,
             (pwr, 0x18): self._write_scale,
             (id(self.syscfg), 0x2C): self._write_overdrive,
@@ -228,6 +233,11 @@ class Stm32h7:
     def _write_pll(self, before: int, after: int) -> None:
         del before, after
         checked(not self.rcc.peek(0x00) >> 24 & 1, "PLL1 is configured while it is on")
+
+    def _write_causes(self, before: int, after: int) -> None:
+        del before
+        if after >> 16 & 1:  # RMVF
+            self.rcc.put(0xD0, 0)
 
     def _check_pll(self) -> None:
         self._powered("PLL1 is started")

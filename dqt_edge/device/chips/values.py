@@ -58,6 +58,10 @@ class Bank:
         """Value after reset; 0 where no register is modelled."""
         return self._registers[offset][1] if offset in self._registers else 0
 
+    def put(self, offset: int, value: int) -> None:
+        """Store what hardware sets, whatever may be written."""
+        self._values[offset] = value
+
     def read(self, offset: int) -> int:
         """Value; RuleError if the register is not modelled."""
         checked(offset in self._values, f"no register of {self.name} is modelled at offset 0x{offset:x}")

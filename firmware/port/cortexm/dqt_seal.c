@@ -3,6 +3,7 @@
  *
  * Whether the image in flash is the one that was linked. The build writes its size and CRC-32 over the seal (seal.py);
  * the linker script puts the seal right behind the vectors, so that an image that is cut off still has it. */
+#include "dqt_cortexm.h"
 #include "dqt_crc32.h"
 #include "dqt_port.h"
 
@@ -19,6 +20,10 @@ typedef struct {
 __attribute__((section(".dqt_seal"), used)) static const volatile dqt_seal seal = {UNSEALED_SIZE, UNSEALED_CRC};
 
 extern const uint8_t __image_start[], __image_end[];
+
+uint32_t dqt_cortexm_image_crc(void) {
+    return seal.crc;
+}
 
 dqt_image_state dqt_port_check_image(void) {
     const uint32_t start = (uint32_t)__image_start;

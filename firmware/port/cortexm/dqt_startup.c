@@ -3,6 +3,7 @@
  *
  * Vector table, start-up and fault handling of every Cortex-M port. The linker script gives the __ symbols. */
 #include "dqt_cortexm.h"
+#include "dqt_messages.h"
 #include "dqt_port.h"
 
 #define STACK_PAINT 0x5AC3A53Cu /* not a repeated byte: no code or counter leaves it by accident */
@@ -100,12 +101,19 @@ uint32_t dqt_port_stack_used(void) {
     return (uint32_t)(__stack_top - word) * 4u;
 }
 
-void dqt_cortexm_reset(void) {
+static void restart(void) __attribute__((noreturn));
+
+static void restart(void) {
     barrier();
     SCB_AIRCR = AIRCR_RESET;
     barrier();
     for (;;) {
     }
+}
+
+void dqt_cortexm_reset(void) {
+    dqt_cortexm_keep_cause(DQT_RESTART_REQUEST);
+    restart();
 }
 
 /* Passes the faulting stack pointer on, from a fresh stack: the old one may be what overflowed. */
@@ -133,6 +141,7 @@ void dqt_fault_report(const uint32_t *frame) {
 #if __ARM_ARCH >= 7
     info.cfsr = SCB_CFSR;
 #endif
+    dqt_cortexm_keep_fault(&info);
     dqt_port_fault(&info);
 }
 
@@ -140,5 +149,5 @@ void dqt_cortexm_fault(void) {
     if ((CORE_DHCSR & DHCSR_DEBUGGER) != 0) {
         __asm__ volatile("bkpt 0");
     }
-    dqt_cortexm_reset();
+    restart();
 }

@@ -118,6 +118,16 @@ dqt_image_state dqt_port_check_image(void) {
     return DQT_IMAGE_UNSEALED;
 }
 
+/* A program that faults here ends, and the operating system says why. */
+const dqt_restart *dqt_port_restart(void) {
+    static const dqt_restart nothing;
+    return &nothing;
+}
+
+void dqt_port_watch(const uint32_t *word) {
+    (void)word;
+}
+
 uint32_t dqt_port_stack_used(void) {
     return 0;
 }

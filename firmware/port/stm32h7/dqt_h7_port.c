@@ -6,6 +6,7 @@
 #include "dqt_cortexm.h"
 #include "dqt_h7_clock.h"
 #include "dqt_h7_registers.h"
+#include "dqt_messages.h"
 #include "dqt_port.h"
 
 #define RED_LED 14u /* LD3 on PB14, UM2407 section 6.5 */
@@ -100,7 +101,24 @@ static void start_counter(void) {
     DQT_DWT_CTRL |= DQT_DWT_CTRL_CYCCNTENA;
 }
 
+/* Every reset but that of a core alone pulls the pin too, so that one counts last. */
+static uint32_t cause_of_reset(void) {
+    const uint32_t flags = DQT_RCC_RSR;
+    DQT_RCC_RSR |= DQT_RCC_RSR_RMVF;
+    if ((flags & DQT_RCC_RSR_POWER) != 0) {
+        return DQT_RESTART_POWER;
+    }
+    if ((flags & DQT_RCC_RSR_WATCHDOG) != 0) {
+        return DQT_RESTART_WATCHDOG;
+    }
+    if ((flags & DQT_RCC_RSR_SOFTWARE) != 0) {
+        return DQT_RESTART_UNKNOWN; /* who it was, he left word of */
+    }
+    return (flags & DQT_RCC_RSR_PIN) != 0 ? DQT_RESTART_PIN : DQT_RESTART_UNKNOWN;
+}
+
 void dqt_port_init(void) {
+    dqt_cortexm_started(cause_of_reset());
     forbid_external_memory();
     const uint32_t apb1_hz = dqt_h7_clock_init();
     enable_caches();

@@ -48,6 +48,12 @@
 #define DQT_RCC_CFGR_SWS_MASK (7u << 3)
 #define DQT_RCC_CFGR_SWS_HSI (0u << 3)
 #define DQT_RCC_CFGR_SWS_PLL1 (3u << 3)
+#define DQT_RCC_RSR DQT_REG(0x580244D0u)            /* 8.7.39: flags of every reset since they were cleared */
+#define DQT_RCC_RSR_RMVF (1u << 16)                 /* clears them */
+#define DQT_RCC_RSR_POWER ((1u << 21) | (1u << 23)) /* BORRSTF, PORRSTF */
+#define DQT_RCC_RSR_PIN (1u << 22)
+#define DQT_RCC_RSR_SOFTWARE (1u << 24)
+#define DQT_RCC_RSR_WATCHDOG ((1u << 26) | (1u << 28)) /* IWDG1RSTF, WWDG1RSTF */
 #define DQT_RCC_D1CFGR DQT_REG(0x58024418u)
 #define DQT_RCC_D1CFGR_HPRE_DIV2 (8u << 0)
 #define DQT_RCC_D1CFGR_D1PPRE_DIV2 (4u << 4)

@@ -36,6 +36,9 @@ int main(void) {
         case 'S':
             send((uint8_t)(dqt_port_stack_used() > 0 && dqt_port_stack_used() < 4096));
             break;
+        case 'Q':
+            send((uint8_t)dqt_port_restart()->cause);
+            break;
         case 'W':
             kept = work();
             for (uint32_t shift = 0; shift < 32; shift += 8) {

@@ -66,8 +66,23 @@ def firmware_sources(port: str) -> list[Path]:
     return [path for folder in folders for path in sorted((firmware / folder).glob("*.c"))]
 
 
-def build(folder: Path, board_id: str, *, sanitize: bool = False, defines: tuple[str, ...] = ()) -> Path:
-    """Compile the firmware round the stand-in; warnings are errors. Returns the executable or ELF file."""
+def build(
+    folder: Path,
+    board_id: str,
+    *,
+    sanitize: bool = False,
+    defines: tuple[str, ...] = (),
+    more: tuple[str, ...] = (),
+) -> Path:
+    """Compile the firmware round the stand-in; warnings are errors. Returns the executable or ELF file.
+
+    Args:
+        folder: Where to.
+        board_id: For which board.
+        sanitize: With AddressSanitizer and UndefinedBehaviorSanitizer.
+        defines: ``NAME`` or ``NAME=VALUE``.
+        more: Further arguments of the compiler, sources among them.
+    """
     board = load_board(board_id)
     (folder / "dqt_messages.h").write_text(messages_header())
     (folder / "dqt_board.h").write_text(c_environment().get_template("project/dqt_board.h.j2").render(board=board))
@@ -80,6 +95,7 @@ def build(folder: Path, board_id: str, *, sanitize: bool = False, defines: tuple
         *(SANITIZERS if sanitize else ()),
         *(() if board.is_host else _cross_flags(folder, board)),
         *map(str, sources),
+        *more,
         *("-o", str(image)),
         *(() if board.is_host else ("-lgcc",)),
     ]

@@ -1,0 +1,82 @@
+"""A device that faults restarts, and what it says of the fault afterwards is where the fault was."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dqt_edge.boards import load_board
+from dqt_edge.device.client import Client, Retries, Timeouts
+from dqt_edge.device.messages import FAULT_FIRST, FAULT_OUTSIDE, FAULT_REPLY, Restart
+from dqt_edge.device.native import NativeTransport
+from dqt_edge.device.qemu import QemuTransport
+from dqt_edge.device.replies import BadReply, parse_fault
+from dqt_edge.errors import FaultError
+from dqt_edge.system import elf
+from tests.firmware import stand_in
+
+RESTARTING = (str(Path(stand_in.__file__).parent / "restarting.c"), "-Wl,--wrap=dqt_port_fault")
+FAST = Timeouts(run=1.0)
+ONCE = Retries(run=2, sample=2)
+
+
+def flash_of(image: Path) -> Path:
+    """What flash holds. QEMU clears what an ELF file has no content for at every restart; silicon does not."""
+    target = image.with_suffix(".bin")
+    subprocess.run(["arm-none-eabi-objcopy", "-O", "binary", image, target], check=True)
+    return target
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize("board_id", ["qemu-m0", "qemu-m4"])
+def test_a_fault_is_told_after_the_restart(built: Callable[..., Path], board_id: str) -> None:
+    board, image = load_board(board_id), built(board_id, more=RESTARTING)
+    good, bad = stand_in.make_input(random.Random(1)), stand_in.make_input(random.Random(1), 0)
+    with Client(QemuTransport(board, flash_of(image)), FAST, ONCE) as client:
+        assert (client.hello().restart, client.fault()) == (Restart.UNKNOWN, None)
+        assert client.reset().restart == Restart.REQUEST
+        assert client.fault() is None
+        with pytest.raises(FaultError, match=r"HardFault at pc 0x0000.*behind layer 1") as caught:
+            client.infer(bad, (0, 0))
+        assert caught.value.exit_code == 6
+        assert client.hello().restart == Restart.FAULT
+        fault = client.fault()
+        assert fault is not None
+        assert fault.count >= 2, "each try of the sample"
+        assert (fault.exception, fault.layer, fault.in_inference, fault.restarted) == (3, 1, True, True)
+        assert fault.status == (0 if board.cpu.core == "cortex-m0" else 1 << 16)
+        loop = next(value & ~1 for name, value, _ in elf.symbols(image) if name == "loop_kernel")
+        assert loop <= fault.pc < loop + 64
+        assert client.infer(good, (0, 0)).output == stand_in.expected(good, (0, 0)).output
+        assert client.reset().restart == Restart.REQUEST
+        after = client.fault()
+        assert after is not None
+        assert (after.count, after.pc, after.restarted) == (fault.count, fault.pc, False)
+
+
+def test_a_native_program_knows_of_none(built: Callable[..., Path]) -> None:
+    with Client(NativeTransport(built("host"))) as client:
+        assert (client.hello().restart, client.fault()) == (Restart.UNKNOWN, None)
+
+
+@pytest.mark.parametrize(
+    ("exception", "place", "words"),
+    [
+        (3, FAULT_OUTSIDE, "HardFault at pc 0x00000010, lr 0x00000020, CFSR 0x00000001, outside of an inference"),
+        (6, FAULT_FIRST, "UsageFault at pc 0x00000010, .*, before its first layer had ended"),
+        (40, 7, "exception 40 at pc 0x00000010, .*, in an inference, behind layer 7"),
+    ],
+)
+def test_words_of_a_fault(exception: int, place: int, words: str) -> None:
+    payload = FAULT_REPLY.pack(faults=1, pc=16, lr=32, status=1, exception=exception, restart=0, place=place)
+    fault = parse_fault(payload)
+    assert fault is not None
+    assert re.fullmatch(words, fault.text)
+    assert not fault.restarted
+    with pytest.raises(BadReply):
+        parse_fault(payload[:-1])
