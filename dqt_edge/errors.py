@@ -17,7 +17,8 @@
     |   `-- WrongModelError     the device runs another model
     |-- FlashError          7  debug probe or flash memory
     |-- BadFileError        8  an input file that is missing, damaged or hostile, or an output that cannot be written
-    `-- ToolchainError      9  compiler, CMake, QEMU or another tool
+    |-- ToolchainError      9  compiler, CMake, QEMU or another tool
+    `-- StoppedError      130  the user stopped the work, which can be resumed
 
     DataWarning                a warning, no error: data that hardly is what was meant
 
@@ -46,6 +47,8 @@ class DqtError(Exception):
     """
 
     exit_code = 1
+    partial: Any = None
+    """What was finished until then, of work that has a partial result: of ``profile`` a ``ProfileResult``."""
 
     def __init__(self, what: str, *, where: str, next_step: str) -> None:
         super().__init__(what)
@@ -165,3 +168,9 @@ class ToolchainError(DqtError):
     """The compiler, CMake, QEMU or another tool is missing or failed."""
 
     exit_code = 9
+
+
+class StoppedError(DqtError):
+    """The user stopped the work; it can be resumed. The exit code is that of a shell's interrupted command."""
+
+    exit_code = 130

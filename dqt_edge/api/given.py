@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,10 @@ or an ``.npz`` file with these.
 """
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
+
+
+CHECKED = 512
+"""Most inputs that are looked at, at once, for being in the model's unit."""
 
 
 def silent(_: str, done: int, total: int) -> None:
@@ -89,18 +94,56 @@ def dataset_of(
 
 
 @dataclass(frozen=True, eq=False)
+class Pieces:
+    """Samples that are made when they are asked for, by a slice or an array of their numbers.
+
+    Attributes:
+        read: Gives samples by their numbers.
+        count: How many there are.
+    """
+
+    read: Callable[[Array], Array]
+    count: int
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+        return self.count
+
+    def __getitem__(self, wanted: int | slice | Array) -> Array:
+        """One sample by its number, or some."""
+        if isinstance(wanted, int | np.integer):
+            one: Array = self.read(np.array([wanted]))[0]
+            return one
+        return self.read(np.arange(self.count)[wanted])
+
+
+@dataclass(frozen=True, eq=False)
 class Samples:
     """Inputs of a model.
 
     Attributes:
-        codes: uint8 [samples, height, width, channels].
+        pieces: Codes, uint8 [samples, height, width, channels]: an array, or read in pieces.
         labels: Targets as the model's task takes them, class indices say, or None.
-        real: The inputs in the data's own units; None where codes were given.
+        units: The inputs in the data's own units, likewise; None where codes were given.
     """
 
-    codes: npt.NDArray[np.uint8]
+    pieces: npt.NDArray[np.uint8] | Pieces
     labels: Array | None
-    real: Array | None
+    units: Array | Pieces | None
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+        return len(self.pieces)
+
+    @cached_property
+    def codes(self) -> npt.NDArray[np.uint8]:
+        """Codes of all samples, in memory."""
+        return self.pieces[:]
+
+    @cached_property
+    def real(self) -> Array | None:
+        """All inputs in the data's own units, in memory; None where codes were given."""
+        return None if self.units is None else self.units[:]
 
 
 def samples_of(data: Data, graph: Graph, count: int | None = None, *, seed: int = SEED, first: bool = False) -> Samples:
@@ -126,9 +169,12 @@ def samples_of(data: Data, graph: Graph, count: int | None = None, *, seed: int 
     if isinstance(data, str | os.PathLike | Dataset):
         test = dataset_of(data, shape=graph.tensor(graph.input).shape).test
         indices = choose(len(test.labels), count, test.labels, seed=seed, first=first or bool(graph.states))
-        labels, real = test.labels[indices], test.images(indices)
-        _check_units(real, graph)
-        return Samples(codes(real, graph), task_of(graph).targets(labels) if has_targets(labels) else None, real)
+        _check_units(test.images(_spread(indices)), graph)
+        labels = test.labels[indices]
+        targets = task_of(graph).targets(labels) if has_targets(labels) else None
+        units = Pieces(lambda numbers: test.images(indices[numbers]), len(indices))
+        _ = codes(units[:1], graph)  # refuses another shape before anything is run
+        return Samples(Pieces(lambda numbers: codes(units[numbers], graph), len(indices)), targets, units)
     arrays = _arrays(data)
     if len(arrays) > 2:
         raise _no_data(f"{len(arrays)} arrays are no samples", "give x, or (x, y)")
@@ -138,10 +184,18 @@ def samples_of(data: Data, graph: Graph, count: int | None = None, *, seed: int 
     if not len(x):
         raise _no_data("there are no samples", "give at least one")
     indices = choose(len(x), count, y, seed=seed, first=first or bool(graph.states))
-    x, y = x[indices], None if y is None else y[indices]
-    _check_units(x, graph)
-    targets = None if y is None else task_of(graph).targets(y)
-    return Samples(input_codes(x, graph), targets, None if x.dtype == np.uint8 else x)
+    _check_units(x[_spread(indices)], graph)
+    targets = None if y is None else task_of(graph).targets(y[indices])
+    units = Pieces(lambda numbers: x[indices[numbers]], len(indices))
+    pieces = Pieces(lambda numbers: input_codes(units[numbers], graph), len(indices))
+    for at in range(0, len(indices), CHECKED):
+        _ = pieces[at : at + CHECKED]  # refuses what is no input before anything is run
+    return Samples(pieces, targets, None if x.dtype == np.uint8 else units)
+
+
+def _spread(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """As many of them as are looked at, from first to last."""
+    return indices[:: -(-len(indices) // CHECKED)] if len(indices) else indices
 
 
 def stream_samples(data: Data, graph: Graph, count: int | None = None) -> tuple[Samples, Recording]:
@@ -171,7 +225,7 @@ def stream_samples(data: Data, graph: Graph, count: int | None = None) -> tuple[
         parts = (arrays["x_test"], *((arrays["y_test"],) if "y_test" in arrays else ()))
         kept = parts if codes else from_arrays(arrays, Path(where).stem, 0.0, where)
     samples = samples_of(kept, graph, count, first=True)
-    return samples, recording.head(len(samples.codes))
+    return samples, recording.head(len(samples))
 
 
 def input_codes(x: Array, graph: Graph) -> npt.NDArray[np.uint8]:

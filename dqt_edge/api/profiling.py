@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from ..data.choose import SEED
-from ..errors import MismatchError, UsageError
+from ..errors import DqtError, MismatchError, StoppedError, UsageError
 from ..graph import Graph
 from ..graph.policy import Policy, dial_policies, parse_policy
 from ..measure.modelled import Modelled, modelled_each, modelled_mean
-from ..measure.session import Session, run_session
+from ..measure.session import Session
 from ..measure.streaming import Asked, ask, stream_of
 from ..project.manifest import Project
 from ..report import page
@@ -23,7 +21,8 @@ from ..report.context import image_context
 from ..system.show import Facts, Shown
 from ..tasks import Score, main_text
 from .connecting import Device, connect
-from .given import Data, FilePath, Progress, project_of, samples_of, silent, stream_samples
+from .given import Data, FilePath, Progress, Samples, project_of, samples_of, silent, stream_samples
+from .profile_run import ProfileRun, open_log, run_facts
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,11 +33,13 @@ class ProfileResult(Shown):
         sessions: One, or one for each point of the dial.
         dial: Whether the sessions are the points of the dial.
         files: Report files that were written.
+        log: The log, if one was written.
     """
 
     sessions: tuple[Session, ...]
     dial: bool
     files: tuple[Path, ...] = ()
+    log: Path | None = None
 
     @property
     def session(self) -> Session:
@@ -78,7 +79,8 @@ class ProfileResult(Shown):
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
         first = self.session
-        title = f"{first.model!r} on {first.board}, {first.samples:,} samples, {self.mismatches:,} differences"
+        samples = f"{first.samples:,}" + ("" if first.planned is None else f" of {first.planned:,}")
+        title = f"{first.model!r} on {first.board}, {samples} samples, {self.mismatches:,} differences"
         if self.dial:
             return title, [(s.policy, f"{main_text(s.score)} at {s.bitops_ratio:.3f} BitOPs") for s in self.sessions]
         return title, (
@@ -107,6 +109,9 @@ def profile(
     events: Sequence[str] = (),
     window: float | None = None,
     report: FilePath | None = None,
+    log: FilePath | None = None,
+    resume: bool = False,
+    force: bool = False,
     progress: Progress = silent,
 ) -> ProfileResult:
     """Run samples on a device: how good it is, counts by layer, widths; every answer compared with the interpreter.
@@ -136,14 +141,22 @@ def profile(
             ``t``; None is about a fortieth of the stream.
         report: Folder for report.json, report.html and junit.xml, of a stream also stream.csv and stream.svg; none are
             written if None.
+        log: File to which a record of each sample is written as soon as it is answered; an interrupted session leaves
+            a valid one. It must not exist yet.
+        resume: Go on with the ``log`` of an interrupted session, at the next sample: figures and records are those of
+            an undisturbed one. Without such a file, begin one.
+        force: Replace the ``log`` of another session.
         progress: Called with the policy, the samples done and the samples in all.
 
     Returns:
         The sessions. An answer that differs is no error here: ask ``mismatches``, or call ``require_agreement()``.
 
     Raises:
-        UsageError, BadFileError: The data or the policy does not belong to the model, or there is no project.
-        DeviceError: The device does not answer, or runs another model.
+        UsageError, BadFileError: The data or the policy does not belong to the model, or there is no project; the log
+            exists, is of another session, or is damaged.
+        DeviceError: The device does not answer, or runs another model. Its ``partial`` is the result of the samples
+            that were answered, if any.
+        StoppedError: Ctrl-C, after the first sample; ``partial`` likewise.
         ToolchainError: QEMU or Unicorn is not installed.
 
     Example:
@@ -175,65 +188,95 @@ def profile(
     else:
         _refuse_stream_options(events, window)
         samples = samples_of(data, graph, count, seed=seed, first=first)
-    total, done, sessions = len(samples.codes) * len(chosen), 0, []
-    opened = given if given is not None else connect(project, port, model=model)
+    facts = run_facts(graph, project.board.id, samples, chosen, seed=seed, first=first, stream=stream)
+    total, done, path = len(samples) * len(chosen), 0, None if log is None else Path(log)
 
     def advance() -> None:
         nonlocal done
         done += 1
         progress(f"{project.board.id} {policy}", done, total)
 
-    try:
-        for one in chosen:
-            session = run_session(
-                opened.client,
-                graph,
-                project.board,
-                samples.codes,
-                samples.labels,
-                one,
-                real=samples.real,
-                counted=opened.client.counted,
-                progress=advance,
-            )
-            emulated = given is None and port is None and project.board.qemu is not None
-            digest = project.model(model).digest
-            if asked is None and emulated:
-                session = _with_cycles(session, modelled_mean(project, graph, digest, samples.codes, one, session.each))
-            elif asked is not None:
-                session = _as_stream(session, project, graph, digest, samples.codes, one, asked, emulated=emulated)
-            sessions.append(session)
-    finally:
-        if given is None:
-            opened.close()
-    if report is None:
-        return ProfileResult(tuple(sessions), dial)
-    name = os.fspath(data) if isinstance(data, str | os.PathLike) else "arrays"
-    context = image_context(project, graph, [("data", name), ("seed of the choice of samples", str(seed))])
-    written = tuple(page.write(sessions, Path(report), dial=dial, context=context))
-    return ProfileResult(tuple(sessions), dial, written)
+    def finish(sessions: Sequence[Session]) -> ProfileResult:
+        if report is None:
+            return ProfileResult(tuple(sessions), dial, (), path)
+        name = os.fspath(data) if isinstance(data, str | os.PathLike) else "arrays"
+        context = image_context(project, graph, [("data", name), ("seed of the choice of samples", str(seed))])
+        return ProfileResult(
+            tuple(sessions), dial, tuple(page.write(sessions, Path(report), dial=dial, context=context)), path
+        )
+
+    with ExitStack() as stack:
+        kept = open_log(path, facts, resume=resume, force=force)
+        if kept is not None:
+            stack.enter_context(kept)
+        opened = given if given is not None else stack.enter_context(connect(project, port, model=model))
+        run = ProfileRun(opened, graph, samples, chosen, kept, advance)
+        emulated = given is None and port is None and project.board.qemu is not None
+        judge = _Judge(project, graph, project.model(model).digest, samples, asked, emulated=emulated)
+        sessions: list[Session] = []
+        try:
+            for one, session in zip(chosen, run.sessions(), strict=True):
+                sessions.append(judge.complete(session, one))
+        except (KeyboardInterrupt, DqtError) as error:
+            partial = run.partial()
+            if partial is None:
+                raise
+            result = finish([*sessions, judge.cut(partial)])
+            if isinstance(error, DqtError):
+                error.partial = result
+                raise
+            raise _stopped(result, total) from error
+    return finish(sessions)
 
 
-def _as_stream(
-    session: Session,
-    project: Project,
-    graph: Graph,
-    digest: bytes,
-    codes: npt.NDArray[np.uint8],
-    policy: Policy,
-    asked: Asked,
-    *,
-    emulated: bool,
-) -> Session:
-    """The same session with what it did over time, in modelled cycles too where it ran in QEMU."""
-    cycles, each = None, session.each
-    assert each is not None
-    if emulated:
-        what, found = modelled_each(project, graph, digest, codes, policy, each)
-        layers = None if found is None else tuple(found.mean(axis=0).tolist())
-        session = _with_cycles(session, Modelled(what, layers))
-        cycles = None if found is None else found.sum(axis=1)
-    return replace(session, stream=stream_of(each, graph, project.board, asked, cycles))
+def _stopped(result: ProfileResult, total: int) -> StoppedError:
+    done = sum(session.samples for session in result.sessions)
+    error = StoppedError(
+        f"the session was stopped after {done:,} of {total:,} samples",
+        where=str(result.log) if result.log else f"board {result.session.board!r}",
+        next_step="do the same again with `resume` to go on"
+        if result.log
+        else "with a `log` it could go on from there",
+    )
+    error.partial = result
+    return error
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What is made of a session: modelled cycles where it ran in QEMU, and of a stream what happened when."""
+
+    project: Project
+    graph: Graph
+    digest: bytes
+    samples: Samples
+    asked: Asked | None
+    emulated: bool
+
+    def complete(self, session: Session, policy: Policy) -> Session:
+        """Of a whole session."""
+        each, pieces = session.each, self.samples.pieces
+        assert each is not None
+        if self.asked is None:
+            if not self.emulated:
+                return session
+            return _with_cycles(session, modelled_mean(self.project, self.graph, self.digest, pieces, policy, each))
+        cycles = None
+        if self.emulated:
+            what, found = modelled_each(self.project, self.graph, self.digest, pieces, policy, each)
+            layers = None if found is None else tuple(found.mean(axis=0).tolist())
+            session = _with_cycles(session, Modelled(what, layers))
+            cycles = None if found is None else found.sum(axis=1)
+        return replace(session, stream=stream_of(each, self.graph, self.project.board, self.asked, cycles))
+
+    def cut(self, session: Session) -> Session:
+        """Of a session that ended early: without modelled cycles, for which more would have to run."""
+        if self.asked is None or session.each is None:
+            return session
+        count, labels = session.samples, self.asked.labels
+        recording = self.asked.recording.head(count)
+        asked = replace(self.asked, recording=recording, labels=None if labels is None else labels[:count])
+        return replace(session, stream=stream_of(session.each, self.graph, self.project.board, asked))
 
 
 def _refuse_stream_options(events: Sequence[str], window: float | None) -> None:

@@ -14,6 +14,7 @@ import click
 
 from .. import __version__
 from ..errors import DataWarning, DqtError
+from .terminated import Terminated
 
 COMMANDS = {
     "train": "Train a model whose precision adapts to each input.",
@@ -123,12 +124,17 @@ def main(arguments: list[str] | None = None) -> Any:  # noqa: ANN401 - never ret
         sys.stdout.flush()
     except DqtError as error:
         click.echo(str(error), err=True)
+        if isinstance(error.__cause__, Terminated):
+            sys.exit(143)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except Terminated:
+        click.echo("terminated", err=True)
+        sys.exit(143)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ..errors import DqtError
 from .sampling import sampling
+
+if TYPE_CHECKING:
+    from ..api.profiling import ProfileResult
 
 
 @click.command()
@@ -27,6 +32,11 @@ from .sampling import sampling
 @click.option("--events", help="Of a stream, classes to be found: NAME,NAME,... Default: all but the most frequent.")
 @click.option("--window", type=float, help="Of a stream, seconds (samples without t) over which cost is averaged.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for report.json, report.html and junit.xml.")
+@click.option(
+    "--log", type=click.Path(path_type=Path), help="File that gets a record of each sample as it is answered."
+)
+@click.option("--resume", is_flag=True, help="Go on with the --log of an interrupted session, at the next sample.")
+@click.option("--force", is_flag=True, help="Replace the --log of another session.")
 def profile(
     folder: Path | None,
     data: str,
@@ -40,6 +50,9 @@ def profile(
     events: str | None,
     window: float | None,
     report: Path | None,
+    log: Path | None,
+    resume: bool,
+    force: bool,
 ) -> None:
     """Run held-out samples on the device: how good it is, counts by layer, widths; compared with the interpreter.
 
@@ -52,36 +65,53 @@ def profile(
       dqt-edge profile --data digits --policy 8x8,4x4,2x4,2x4 --report build/report
       dqt-edge profile --data digits --policy dial --report build/report
       dqt-edge profile --data day.npz --stream --events yes,no --report build/report
+      dqt-edge profile --data digits --log build/digits.jsonl --resume
     """
+    from ..api.profiling import profile as run
+    from .bars import bars
+    from .terminated import terminable
+
+    try:
+        with terminable(), bars() as progress:
+            result = run(
+                folder,
+                data,
+                policy=policy,
+                count=count,
+                seed=seed,
+                first=first,
+                port=port,
+                model=model,
+                stream=stream,
+                events=[name.strip() for name in events.split(",")] if events else (),
+                window=window,
+                report=report,
+                log=log,
+                resume=resume,
+                force=force,
+                progress=progress,
+            )
+    except DqtError as error:
+        if error.partial is not None:
+            _show(error.partial)
+        raise
+    _show(result)
+    result.require_agreement()
+
+
+def _show(result: ProfileResult) -> None:
+    """Print what was measured, and which files were written."""
     from rich.console import Console
 
-    from ..api.profiling import profile as run
     from ..report import page
     from ..report import stream as stream_report
-    from .bars import bars
 
-    with bars() as progress:
-        result = run(
-            folder,
-            data,
-            policy=policy,
-            count=count,
-            seed=seed,
-            first=first,
-            port=port,
-            model=model,
-            stream=stream,
-            events=[name.strip() for name in events.split(",")] if events else (),
-            window=window,
-            report=report,
-            progress=progress,
-        )
     if result.dial:
         page.print_dial(result.sessions, Console(emoji=False))
     else:
         page.print_session(result.session, Console(emoji=False))
     for session in result.sessions:
         stream_report.print_stream(session, Console(emoji=False))
-    if result.files:
-        click.echo(f"wrote {', '.join(map(str, result.files))}")
-    result.require_agreement()
+    files = [*result.files, *([] if result.log is None else [result.log])]
+    if files:
+        click.echo(f"wrote {', '.join(map(str, files))}")

@@ -60,6 +60,7 @@ class ProcessTransport:
                 stderr=self._errors,
                 bufsize=0,
                 pass_fds=tuple(inherited),
+                start_new_session=True,  # Ctrl-C is for us: who ends the device is close()
             )
         except OSError as error:
             self._errors.close()

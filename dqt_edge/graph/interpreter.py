@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ from .policy import Policy, Settled, fixed_choices, logit_bias, parse_policy
 from .running import Codes, accumulate, is_skipped, run_layer, run_selected
 from .samples import split_inputs
 
-__all__ = ["BATCH", "Codes", "Result", "accumulate", "run", "run_layer"]
+__all__ = ["BATCH", "Codes", "Result", "accumulate", "run", "run_batches", "run_layer"]
 
 BATCH = 32
 """Samples computed at once: more would leave the processor's caches, and thousands would fill the memory."""
@@ -80,20 +80,38 @@ def run(
     given = split_inputs(graph, inputs)
     settled = parse_policy(policy, graph)
     count = len(given[graph.input])
-    step = 1 if graph.states else BATCH
+    pieces = ({name: codes[at : at + BATCH] for name, codes in given.items()} for at in range(0, max(count, 1), BATCH))
+    return joined(list(_runs(graph, pieces, settled, keep_tensors=keep_tensors)))
+
+
+def run_batches(graph: Graph, batches: Iterable[Codes | Mapping[str, Codes]], policy: Policy) -> Iterator[Result]:
+    """Run samples that come in batches, each when its result is asked for. Arguments and errors are those of ``run``.
+
+    A graph with states takes all batches as one stream.
+    """
+    yield from _runs(graph, (split_inputs(graph, codes) for codes in batches), parse_policy(policy, graph))
+
+
+def _runs(
+    graph: Graph, batches: Iterable[dict[str, Codes]], settled: Settled, *, keep_tensors: bool = False
+) -> Iterator[Result]:
+    """Result of each batch; states go on from one to the next."""
     kept = {s.read: np.full((1, *graph.tensor(s.read).shape), s.initial, np.uint8) for s in graph.states}
-    parts = []
-    for start in range(0, max(count, 1), step):
-        live = {name: codes[start : start + step] for name, codes in given.items()} | kept
-        parts.append(_run(graph, live, settled, keep_tensors=keep_tensors))
-        kept = {state.read: live[state.write] for state in graph.states}
-    if len(parts) == 1:
-        return parts[0]
-    return joined(parts)
+    for given in batches:
+        count = len(given[graph.input])
+        step = 1 if graph.states else max(count, 1)
+        parts = []
+        for start in range(0, max(count, 1), step):
+            live = {name: codes[start : start + step] for name, codes in given.items()} | kept
+            parts.append(_run(graph, live, settled, keep_tensors=keep_tensors))
+            kept = {state.read: live[state.write] for state in graph.states}
+        yield joined(parts)
 
 
 def joined(parts: Sequence[Result]) -> Result:
-    """One result of several batches of samples."""
+    """One result of several batches of samples; of one, that itself."""
+    if len(parts) == 1:
+        return parts[0]
 
     def join(arrays: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         return np.concatenate(arrays)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,32 +11,6 @@ from ..graph import Graph, interpreter, pair_text
 from ..graph.bitops import bitops
 from ..graph.points import Setting
 from ..graph.policy import Settled
-
-
-class Decision(Protocol):
-    """What an answer of a device says of decisions."""
-
-    @property
-    def choices(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def point(self) -> int: ...  # noqa: D102
-    @property
-    def passes(self) -> int: ...  # noqa: D102
-    @property
-    def margin(self) -> int: ...  # noqa: D102
-
-
-def decided(answer: Decision, by_setting: bool) -> tuple[int, ...]:
-    """What was decided for a sample: choices; where a setting decided, also point, passes and margin."""
-    return (*answer.choices, *((answer.point, answer.passes, answer.margin) if by_setting else ()))
-
-
-def told(expected: interpreter.Result, i: int, asked: dict[str, Any]) -> tuple[int, ...]:
-    """The same by the interpreter."""
-    choices, point = expected.choices[i].tolist(), int(expected.points[i])
-    if "setting" not in asked:
-        return tuple(choices)
-    return (*choices, point, int(expected.passes[i]), int(expected.margins[i, point]))
 
 
 def choices_text(graph: Graph, row: Sequence[int] | npt.NDArray[np.int64]) -> str:

@@ -17,7 +17,7 @@ from ..project.manifest import Project
 from .asking import by_layer
 from .counting import CountedDevice, Counts, build_plugin
 from .cycles.model import CycleModel, model_of, title, why_none
-from .session import Codes, Inferences, run_session
+from .session import Inferences, Pieces, run_session
 
 SAMPLES = 4
 """Inferences whose mean is taken: cycles of a layer hardly depend on the data, but a controller's choices do."""
@@ -59,7 +59,7 @@ def why_not(board: Board, folder: Path) -> str | None:
     return reason
 
 
-def modelled_cycles(made: Project, graph: Graph, model_hash: bytes, codes: Codes, policy: Policy) -> Modelled:
+def modelled_cycles(made: Project, graph: Graph, model_hash: bytes, codes: Pieces, policy: Policy) -> Modelled:
     """Run the first samples under the plugin, if the board is one of QEMU's.
 
     Args:
@@ -84,7 +84,7 @@ def modelled_cycles(made: Project, graph: Graph, model_hash: bytes, codes: Codes
 
 
 def modelled_mean(
-    made: Project, graph: Graph, model_hash: bytes, codes: Codes, policy: Policy, each: Inferences | None
+    made: Project, graph: Graph, model_hash: bytes, codes: Pieces, policy: Policy, each: Inferences | None
 ) -> Modelled:
     """Mean of all inferences of a session where they take several paths; of the first ones where these stand for all.
 
@@ -98,7 +98,7 @@ def modelled_mean(
 
 
 def modelled_each(
-    made: Project, graph: Graph, model_hash: bytes, codes: Codes, policy: Policy, each: Inferences
+    made: Project, graph: Graph, model_hash: bytes, codes: Pieces, policy: Policy, each: Inferences
 ) -> tuple[str, npt.NDArray[np.float64] | None]:
     """Modelled cycles of every inference of a session; None: not modelled.
 

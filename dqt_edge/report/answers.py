@@ -32,7 +32,7 @@ def answer_parts(session: Session) -> list[Part]:
         return []
     task = task_of(each.graph)
     if isinstance(task, Reconstruction):
-        errors = task.errors(each.outputs, inputs_of(each.graph, each.inputs, None))
+        errors = task.errors(each.outputs, inputs_of(each.graph, each.inputs[: len(each.outputs)], None))
         return [_histogram(errors, each.targets)]
     if each.targets is None:
         return []

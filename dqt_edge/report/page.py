@@ -22,7 +22,7 @@ from .parts import Page, section
 from .provenance import provenance_sections
 from .sessions import lead, session_sections
 from .stream import samples_csv, stream_chart
-from .texts import facts, number, widths
+from .texts import facts, number, samples_text, widths
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,6 +58,7 @@ def print_dial(sessions: Sequence[Session], console: Console) -> None:
 
     first = sessions[0]
     table = Table(title=f"{first.model} on {first.board}, {first.samples:,} samples at each point of its dial")
+    table.caption = "; ".join(f"{s.policy}: {samples_text(s)}" for s in sessions if s.planned is not None) or None
     table.add_column("policy", no_wrap=True)
     title = first.score.main.title if first.score is not None else headline(first.task)
     modelled = first.cycles is not None
@@ -148,15 +149,18 @@ def dial_json(sessions: Sequence[Session]) -> dict[str, Any]:
 def junit(sessions: Sequence[Session]) -> str:
     """JUnit XML with one test for each session: the device's answers equal the interpreter's."""
     failed = sum(session.mismatches > 0 for session in sessions)
+    ended = sum(session.planned is not None for session in sessions)
     cases = []
     for session in sessions:
         name = quoteattr(f"{session.model} on {session.board}, {session.policy}")
         message = quoteattr(f"{session.mismatches} answers differ: {session.first_difference}")
         failure = f"<failure message={message}/>" if session.mismatches else ""
+        if session.planned is not None:
+            failure += f"<error message={quoteattr(f'the session ended early: {samples_text(session)}')}/>"
         cases.append(f'  <testcase classname="dqt_edge.profile" name={name}>{failure}</testcase>\n')
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<testsuite name="dqt-edge profile" tests="{len(sessions)}" failures="{failed}">\n'
+        f'<testsuite name="dqt-edge profile" tests="{len(sessions)}" failures="{failed}" errors="{ended}">\n'
         f"{''.join(cases)}</testsuite>\n"
     )
 

@@ -18,6 +18,7 @@ from ..graph.checkpoint import model_hash
 from ..measure.session import Session
 from ..system.tools import ARM_GCC, compiler_version, find_tool
 from .parts import Facts, Section, Text, section
+from .texts import samples_text
 
 NOT_MEASURED = (
     "Modelled cycles and milliseconds come from a model of the core and its flash, never from silicon. Instructions "
@@ -33,7 +34,7 @@ def provenance_sections(sessions: Sequence[Session], more: Sequence[tuple[str, s
     graph = next((s.each.graph for s in sessions if s.each is not None and s.each.graph is not None), None)
     devices = ", ".join(dict.fromkeys(s.board for s in sessions))
     policies = "; ".join(dict.fromkeys(s.policy for s in sessions))
-    samples = ", ".join(dict.fromkeys(f"{s.samples:,}" for s in sessions))
+    samples = ", ".join(dict.fromkeys(map(samples_text, sessions)))
     rows = [*more, ("devices", devices), ("policies", policies), ("samples of a session", samples)]
     return provenance(rows, graph)
 

@@ -32,6 +32,13 @@ def detail(value: float | Mapping[str, float]) -> str:
     return f"{value:.4g}"
 
 
+def samples_text(session: Session) -> str:
+    """How many there were; of how many, where the session ended early."""
+    if session.planned is None:
+        return f"{session.samples:,}"
+    return f"{session.samples:,} of {session.planned:,}: partial, the session ended early"
+
+
 def score_facts(session: Session) -> list[tuple[str, str]]:
     """Figures of the model's task, with their intervals, and the first of the interpreter's."""
     if session.score is None or session.interpreter_score is None:
@@ -53,7 +60,7 @@ def facts(session: Session) -> list[tuple[str, str]]:
     """Headline facts as (name, text)."""
     least_most = "" if session.count is None else f" ({number(session.count_least)} to {number(session.count_most)})"
     rows = [
-        ("samples", f"{session.samples:,}"),
+        ("samples", samples_text(session)),
         *score_facts(session),
         ("answers that differ from the interpreter's", f"{session.mismatches:,}"),
         (f"{session.unit} for an inference", f"{number(session.count)}{least_most}"),

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from ..data.load import Dataset, load_data, require_training
 from ..data.sources import Indices, Variation, ahead
-from ..errors import DqtError, UsageError
+from ..errors import DqtError, StoppedError, UsageError
 from . import dial
 from .build import build_model
 from .distribution import Devices, check_batch
@@ -41,12 +41,6 @@ SAVE_EVERY = 5.0
 
 ORDER, VARIATION, DRAW = 1, 2, 3
 """Each kind of randomness has a key: one of these numbers, the seed, the epoch and, for the last two, the step."""
-
-
-class StoppedError(DqtError):
-    """The user stopped the run; it can be resumed. The exit code is that of a shell's interrupted command."""
-
-    exit_code = 130
 
 
 @dataclass(frozen=True)
