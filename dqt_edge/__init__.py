@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .api.importing import import_model as import_model
     from .api.planning import plan as plan
     from .api.profiling import profile as profile
+    from .api.ranking import rank_boards as rank_boards
     from .api.searching import search as search
     from .api.training import train as train
     from .api.tuning import tune as tune
@@ -43,6 +44,7 @@ _MODULES = {
     "validate": "validating",
     "compare": "comparing",
     "plan": "planning",
+    "rank_boards": "ranking",
     "export": "exporting",
     "export_library": "exporting",
     "build": "building",
@@ -54,7 +56,7 @@ _MODULES = {
 
 __all__ = [  # noqa: RUF022 - in the order of the work
     "load", "save", "import_model", "train", "train_heads", "search", "tune", "evaluate", "cost", "validate", "compare",
-    "plan", "export", "export_library", "build", "flash", "connect", "profile",
+    "plan", "rank_boards", "export", "export_library", "build", "flash", "connect", "profile",
 ]  # fmt: skip
 
 

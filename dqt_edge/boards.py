@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from . import chips
 from .errors import BadFileError, UsageError
 from .system.files import read_toml
 from .system.resources import data_folder
@@ -213,14 +213,19 @@ def shipped_file(board_id: str) -> Path:
     """TOML file of a shipped board; raises UsageError."""
     known = board_ids()
     if board_id not in known:
-        close = difflib.get_close_matches(board_id, known, 1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
+        meant = chips.hint(board_id, [_known(load_board(each)) for each in known])
+        choices = f"choose from {', '.join(known)}; or name a board file of your own, such as ./my.toml"
         raise UsageError(
             f"unknown board {board_id!r}",
             where="`board`",
-            next_step=f"{hint}choose from {', '.join(known)}; or name a board file of your own, such as ./my.toml",
+            next_step=f"{meant} {choices}".lstrip(),
         )
     return data_folder("boards") / f"{board_id}.toml"
+
+
+def _known(board: Board) -> chips.Known:
+    names = (board.name, board.qemu.machine if board.qemu else "")
+    return chips.Known(board.id, names, board.port, board.cpu.core)
 
 
 def read_board(path: Path) -> Board:

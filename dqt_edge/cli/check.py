@@ -10,12 +10,20 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ..api.ranking import BoardFit
     from ..lowering.plan import Plan
+
+ALL = "all"
+"""In place of a board: all shipped ones."""
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--board", required=True, help="Board id, or a board file (.toml); 'dqt-edge boards' lists ids.")
+@click.option(
+    "--board",
+    multiple=True,
+    help="Board id, or a board file (.toml); 'dqt-edge boards' lists ids. Several, or all, are ranked.  [default: all]",
+)
 @click.option(
     "--optimize",
     type=click.Choice(["speed", "flash", "ram"]),
@@ -25,8 +33,11 @@ if TYPE_CHECKING:
     "estimated cycles. ram: the smallest arena.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(checkpoint: Path, board: str, optimize: Literal["speed", "flash", "ram"], as_json: bool) -> None:
-    """Say whether a checkpoint fits a board, before anything is compiled. Exit code 3 if it does not.
+def check(checkpoint: Path, board: tuple[str, ...], optimize: Literal["speed", "flash", "ram"], as_json: bool) -> None:
+    """Say whether a checkpoint fits a board, or which of all boards, before anything is compiled.
+
+    Exit code 3 if it does not, or none. Without --board all shipped boards are ranked: those that it fits by time, the
+    others by what is missing, with what to change.
 
     Sizes are predictions to the byte for the whole image, code and stack included. "bound" is the largest value an
     accumulator of the layer can reach on any input, as a share of what int32 holds. "cycles" are estimated, at the
@@ -34,7 +45,9 @@ def check(checkpoint: Path, board: str, optimize: Literal["speed", "flash", "ram
 
     \b
     Examples:
+      dqt-edge check digits.safetensors
       dqt-edge check digits.safetensors --board stm32h7
+      dqt-edge check digits.safetensors --board all --board my-board.toml
       dqt-edge check digits.safetensors --board qemu-m4 --json
       dqt-edge check digits.safetensors --board qemu-m4 --optimize flash
     """
@@ -46,7 +59,10 @@ def check(checkpoint: Path, board: str, optimize: Literal["speed", "flash", "ram
 
     from ..api.planning import plan as make_report
 
-    report = make_report(checkpoint, board, optimize=optimize)
+    if len(board) != 1 or board[0] == ALL:
+        _rank(checkpoint, board, optimize, as_json)
+        return
+    report = make_report(checkpoint, board[0], optimize=optimize)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
         report.require_fit()
@@ -125,3 +141,54 @@ def _memory_map(plan: Plan) -> Table:
     for region in plan.peak_regions:
         table.add_row(region.what, f"{region.offset:,}", f"{region.offset + region.size:,}")
     return table
+
+
+def _rank(checkpoint: Path, boards: tuple[str, ...], optimize: Literal["speed", "flash", "ram"], as_json: bool) -> None:
+    """Print the boards in the order of their rank, and what to change."""
+    import json
+
+    from rich.console import Console
+    from rich.markup import escape
+
+    from ..api.ranking import rank_boards, shipped_boards
+
+    named = [name for each in boards or (ALL,) for name in (shipped_boards() if each == ALL else (each,))]
+    ranking = rank_boards(checkpoint, list(dict.fromkeys(named)), optimize=optimize)
+    if as_json:
+        click.echo(json.dumps(ranking.as_json(), indent=2))
+        ranking.require_fit()
+        return
+    Console(emoji=False).print(_ranks(escape(ranking.name), ranking.boards))
+    for fit in ranking.boards:
+        for sentence in (fit.reason, *fit.changes):
+            if sentence:
+                click.echo(f"{fit.board.id}: {sentence}")
+    click.echo("cycles: estimated for the first widths of every layer, at 0 wait states; +: without some layers")
+    if any(fit.report is not None and not fit.report.footprint.exact for fit in ranking.boards):
+        click.echo("*: at most; install arm-none-eabi-gcc to know exactly")
+    ranking.require_fit()
+    click.echo(f"{ranking.name} fits {len(ranking.fitting)} of {len(ranking.boards)} boards")
+
+
+def _ranks(name: str, fits: tuple[BoardFit, ...]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=f"{name} on boards", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("board", "core", "fits", "flash free", "RAM free", "cycles", "time"):
+        text = column in ("board", "core", "fits")
+        table.add_column(column, justify="left" if text else "right", overflow="fold")
+    for fit in fits:
+        report = fit.report
+        mark = "" if report is None or report.footprint.exact else "*"
+        spare = ["-", "-"] if report is None else [f"{report.spare[kind]:,}{mark}" for kind in ("flash", "ram")]
+        cycles = "-" if fit.cycles is None else f"{fit.cycles / 1e6:,.3f} M{'+' if fit.unknown else ''}"
+        time = "-" if fit.milliseconds is None else _time(fit.milliseconds)
+        table.add_row(
+            fit.board.id, fit.board.cpu.core.removeprefix("cortex-"), "yes" if fit.fits else "no", *spare, cycles, time
+        )
+    return table
+
+
+def _time(milliseconds: float) -> str:
+    return f"{milliseconds:.2f} ms" if milliseconds < 100 else f"{milliseconds:,.0f} ms"
