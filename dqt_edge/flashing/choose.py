@@ -25,7 +25,7 @@ def runners(board: Board) -> tuple[Runner, ...]:
         raise UsageError(
             f"no runner is known for board {board.id!r}",
             where="flashing",
-            next_step="write build/model.hex with your probe's own tool, then run `dqt-edge profile --port PORT`",
+            next_step="write model.hex by your probe's own tool, then run `dqt-edge profile` with its serial port",
         )
     made: list[Runner] = []
     for runner in board.runners:
