@@ -29,9 +29,30 @@ The number is the exit code of the command line. Where a text names a parameter,
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
+
+
+def plain(text: str) -> str:
+    """Text that may come from a file, a tool or a device, as it may be shown: a terminal obeys none of it.
+
+    Line ends and tabs stay. Other control characters, what hides or turns text, and half characters become escapes.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(ch if ch in "\n\t" or _shown(ch) else ch.encode("unicode_escape").decode() for ch in text)
+
+
+def _shown(ch: str) -> bool:
+    return unicodedata.category(ch) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def _line(text: str) -> str:
+    """The same in one line, so that no name of a file looks like a line of ours."""
+    return plain(text).replace("\n", "\\n")
+
 
 NAMES_SHOWN = 20
 """Of the names that could have been meant."""
@@ -61,7 +82,7 @@ class DqtError(Exception):
         return partial(type(self), where=self.where, next_step=self.next_step), (self.what,)
 
     def __str__(self) -> str:
-        return f"error: {self.what}\n  where: {self.where}\n  next:  {self.next_step}"
+        return f"error: {plain(self.what)}\n  where: {_line(self.where)}\n  next:  {_line(self.next_step)}"
 
 
 class DataWarning(UserWarning):
@@ -74,7 +95,7 @@ class DataWarning(UserWarning):
         self.next_step = next_step
 
     def __str__(self) -> str:
-        return f"warning: {self.what}\n  where: {self.where}\n  next:  {self.next_step}"
+        return f"warning: {plain(self.what)}\n  where: {_line(self.where)}\n  next:  {_line(self.next_step)}"
 
 
 class UsageError(DqtError):

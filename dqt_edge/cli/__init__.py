@@ -14,6 +14,7 @@ import click
 
 from .. import __version__
 from ..errors import DataWarning, DqtError
+from .echo import echo
 from .terminated import Terminated
 
 COMMANDS = {
@@ -94,7 +95,7 @@ def show_warning(
     """Print our warnings as errors are printed, and others as Python prints them."""
     ours = issubclass(category, DataWarning)
     text = str(message) if ours else warnings.formatwarning(message, category, filename, lineno, line)
-    click.echo(text, err=True, file=file)
+    echo(text, err=True, file=file)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -123,28 +124,30 @@ def main(arguments: list[str] | None = None) -> Any:  # noqa: ANN401 - never ret
             cli(arguments, standalone_mode=False)
         sys.stdout.flush()
     except DqtError as error:
-        click.echo(str(error), err=True)
+        echo(str(error), err=True)
         if isinstance(error.__cause__, Terminated):
             sys.exit(143)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        echo(shown.getvalue(), nl=False, err=True)
         sys.exit(error.exit_code)
     except Terminated:
-        click.echo("terminated", err=True)
+        echo("terminated", err=True)
         sys.exit(143)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        echo("interrupted", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
     except OSError as error:
         # What a command reads and writes has errors of its own; what is left is standard output itself.
-        click.echo(f"error: cannot write the output: {error.strerror or error}", err=True)
-        click.echo("  where: standard output\n  next:  free some space, or write somewhere else", err=True)
+        echo(f"error: cannot write the output: {error.strerror or error}", err=True)
+        echo("  where: standard output\n  next:  free some space, or write somewhere else", err=True)
         sys.stdout = None  # or Python would try, and fail, to flush it again
         sys.exit(8)
     sys.exit(0)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .echo import echo
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -28,29 +30,28 @@ def boards(file: Path | None, show: str | None, as_json: bool) -> None:
     """
     import json
 
-    from rich.console import Console
-
     from ..boards import board_ids, load_board, shipped_file
     from ..errors import UsageError
     from ..project.code_table import code_table
     from ..system.toml_record import as_table
+    from .console import Console
 
     if show is not None:
         if file is not None or as_json:
             raise UsageError(
                 "--show prints a file and nothing else", where="--show", next_step="leave out FILE and --json"
             )
-        click.echo(shipped_file(show).read_text(encoding="utf-8"), nl=False)
+        echo(shipped_file(show).read_text(encoding="utf-8"), nl=False)
         return
     found = [load_board(name) for name in ([file] if file is not None else board_ids())]
     if as_json:
-        click.echo(json.dumps([as_table(board) for board in found], indent=2))
+        echo(json.dumps([as_table(board) for board in found], indent=2))
         return
-    Console(emoji=False).print(_table(found))
+    Console().print(_table(found))
     if file is not None and not found[0].is_host:
-        click.echo(f"code sizes: {code_table(found[0]).basis}")
+        echo(f"code sizes: {code_table(found[0]).basis}")
     if file is not None:
-        click.echo(f"{file} is a valid board file")
+        echo(f"{file} is a valid board file")
 
 
 def _table(found: list[Board]) -> Table:

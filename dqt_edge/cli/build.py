@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .echo import echo
+
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
@@ -18,16 +20,16 @@ def build(folder: Path | None, sanitize: bool) -> None:
       dqt-edge build
       dqt-edge build build/digits-stm32h7
     """
-    from rich.console import Console
     from rich.table import Table
 
     from ..api.building import build as run
     from ..api.given import project_of
     from ..system.tools import compiler_version
+    from .console import Console
 
     project = project_of(folder)
     image = run(project, sanitize=sanitize)
-    click.echo(f"built {image.elf}")
+    echo(f"built {image.elf}")
     if project.board.is_host:
         return
     predicted = project.manifest["predicted"]
@@ -35,10 +37,10 @@ def build(folder: Path | None, sanitize: bool) -> None:
     table = Table("bytes", "predicted" if exact else "predicted at most", "ELF", "difference")
     for name, key, measured in (("flash", "flash", image.flash), ("RAM", "ram", image.ram)):
         table.add_row(name, f"{predicted[key]:,}", f"{measured:,}", f"{measured - predicted[key]:+,}")
-    Console(emoji=False).print(table)
+    Console().print(table)
     if not exact:
-        click.echo(f"note: sizes were predicted without a compiler: {predicted['basis']}")
+        echo(f"note: sizes were predicted without a compiler: {predicted['basis']}")
     elif (image.flash, image.ram) != (predicted["flash"], predicted["ram"]):
         version = compiler_version()
         reason = f"your compiler is {version}" if version != predicted["compiler"] else "the same compiler was used"
-        click.echo(f"note: code sizes were predicted for arm-none-eabi-gcc {predicted['compiler']}; {reason}")
+        echo(f"note: code sizes were predicted for arm-none-eabi-gcc {predicted['compiler']}; {reason}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from .echo import echo
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -54,17 +56,17 @@ def check(checkpoint: Path, board: tuple[str, ...], optimize: Literal["speed", "
     import json
 
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from ..api.planning import plan as make_report
+    from .console import Console
 
     if len(board) != 1 or board[0] == ALL:
         _rank(checkpoint, board, optimize, as_json)
         return
     report = make_report(checkpoint, board[0], optimize=optimize)
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        echo(json.dumps(report.as_json(), indent=2))
         report.require_fit()
         return
     plan, footprint, facts, spare = report.plans[0], report.footprint, report.predicted, report.spare
@@ -85,7 +87,7 @@ def check(checkpoint: Path, board: tuple[str, ...], optimize: Literal["speed", "
             f"{layer.bound / 2**31:.2%}" if layer.bound else "-",
         )
     peak = facts["peaks"][0]
-    console = Console(emoji=False)
+    console = Console()
     console.print(table)
     console.print(_ends(plan))
     needed = "needed" if footprint.exact else "at most"
@@ -109,13 +111,13 @@ def check(checkpoint: Path, board: tuple[str, ...], optimize: Literal["speed", "
     console.print(total)
     console.print(_memory_map(plan))
     if report.dial:
-        click.echo(f"dial: {len(report.dial)} points, {report.dial[0]:.3f} to {report.dial[-1]:.3f} of the 8x8 BitOPs")
-    click.echo(report.estimate)
+        echo(f"dial: {len(report.dial)} points, {report.dial[0]:.3f} to {report.dial[-1]:.3f} of the 8x8 BitOPs")
+    echo(report.estimate)
     for sentence in report.decisions:
-        click.echo(sentence)
-    click.echo(f"code sizes: {footprint.basis}")
+        echo(sentence)
+    echo(f"code sizes: {footprint.basis}")
     report.require_fit()
-    click.echo(f"{plan.name} fits {report.board.id}")
+    echo(f"{plan.name} fits {report.board.id}")
 
 
 def _ends(plan: Plan) -> Table:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .echo import echo
 from .sampling import sampling
 
 if TYPE_CHECKING:
@@ -41,26 +42,27 @@ def compare(
     with bars() as progress:
         result = run_comparison(checkpoint, model, data, count=count, seed=seed, first=first, progress=progress)
     if as_json:
-        click.echo(json.dumps(result.as_json(), indent=2))
+        echo(json.dumps(result.as_json(), indent=2))
         return
     _print(result)
 
 
 def _print(result: Comparison) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from .console import Console
 
     table = Table("layer", "alone", "codes that differ", "network", title=f"{result.model} beside {result.runtime}")
     for layer in result.layers:
         table.add_row(layer.name, str(layer.alone), f"{layer.alone_share:.3%}", str(layer.network))
-    Console(emoji=False).print(table)
+    Console().print(table)
     for layer in result.layers:
         if layer.note:
-            click.echo(f"{layer.name}: {layer.note}")
-    click.echo(f"largest difference of a layer, given equal inputs: {result.largest_alone} codes")
+            echo(f"{layer.name}: {layer.note}")
+    echo(f"largest difference of a layer, given equal inputs: {result.largest_alone} codes")
     first = next((layer for layer in result.layers if layer.name == result.first_difference), None)
     size = "" if first is None else f", by up to {first.network} code{'s' * (first.network != 1)}"
-    click.echo(f"first layer that differs: {result.first_difference or 'none'}{size}")
-    click.echo(f"{result.samples} samples, {result.agreement}")
+    echo(f"first layer that differs: {result.first_difference or 'none'}{size}")
+    echo(f"{result.samples} samples, {result.agreement}")
     for title, text in result.goodness:
-        click.echo(f"{title}: {text}")
+        echo(f"{title}: {text}")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .echo import echo
+
 if TYPE_CHECKING:
     from ..api.costing import CostResult
     from ..graph import Shape
@@ -43,7 +45,7 @@ def cost(model: str, input_shape: str | None, show_layers: bool, as_json: bool, 
 
     found = count(model, input_shape=None if input_shape is None else _shape(input_shape), **options)
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2))
+        echo(json.dumps(found.as_json(), indent=2))
         return
     _print(found, show_layers)
 
@@ -59,12 +61,12 @@ def _shape(text: str) -> Shape:
 
 def _print(found: CostResult, show_layers: bool) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from ..precision.cost import DEFINITIONS, PAPER
+    from .console import Console
 
-    console = Console(emoji=False)
+    console = Console()
     if show_layers:
         table = Table("layer", "kind", "MAC", "weights", "input elements", box=box.SIMPLE_HEAD)
         for layer in found.layers:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from .echo import echo
+
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -19,20 +21,20 @@ def doctor(as_json: bool) -> None:
     """
     import json
 
-    from rich.console import Console
     from rich.table import Table
 
     from ..errors import ToolchainError
     from ..system.doctor import examine
+    from .console import Console
 
     findings = examine()
     if as_json:
-        click.echo(json.dumps([vars(f) for f in findings], indent=2))
+        echo(json.dumps([vars(f) for f in findings], indent=2))
     else:
         table = Table("what", "state", "found", "for", "to get it")
         for f in findings:
             table.add_row(f.name, "ok" if f.ok else "missing", f.found or "-", f.purpose, "" if f.ok else f.advice)
-        Console(emoji=False).print(table)
+        Console().print(table)
     missing = [f.name for f in findings if f.required and not f.ok]
     if missing:
         raise ToolchainError(

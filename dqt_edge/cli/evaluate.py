@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .echo import echo
 from .sampling import sampling
 
 
@@ -39,14 +40,13 @@ def evaluate(checkpoint: Path, data: str, json_file: Path | None, **options: Any
       dqt-edge evaluate ecg-tuned.safetensors --data ecg.npz
       dqt-edge evaluate ecg-tuned.safetensors --data ecg.npz --board qemu-m4 --report build/ecg
     """
-    from rich.console import Console
-
     from ..api.evaluating import evaluate as run
     from ..report import evaluation as reports
     from ..system.files import write_atomically
     from .bars import bars
+    from .console import Console
 
-    console = Console(emoji=False)
+    console = Console()
     with bars(console) as progress:
         result = run(checkpoint, data, progress=progress, **options)
     reports.show(result.facts_json, console)
@@ -54,4 +54,4 @@ def evaluate(checkpoint: Path, data: str, json_file: Path | None, **options: Any
         write_atomically(json_file, (json.dumps(result.as_json(), indent=2) + "\n").encode())
     written = [*result.files, *([] if json_file is None else [json_file])]
     if written:
-        click.echo(f"wrote {', '.join(map(str, written))}")
+        echo(f"wrote {', '.join(map(str, written))}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from .echo import echo
+
 if TYPE_CHECKING:
     from ..project.library import Library
     from ..project.outlets import OutletName
@@ -64,39 +66,39 @@ def export(
     project = run(checkpoints, board, out, force=force, optimize=optimize)
     remember(project)
     names = ", ".join(model.name for model in project.models)
-    click.echo(f"exported {names} for {project.board.name} to {project.folder}")
+    echo(f"exported {names} for {project.board.name} to {project.folder}")
     _show_models([model.facts for model in project.models])
     sizes = project.manifest["predicted"]
     if sizes is not None:
         predicted = "predicted" if sizes["exact"] else "predicted at most"
-        click.echo(f"  flash:   {sizes['flash']:,} bytes {predicted}, {sizes['weights']:,} of them weights")
-        click.echo(f"  RAM:     {sizes['ram']:,} bytes {predicted}, {sizes['arena']:,} of them arena")
+        echo(f"  flash:   {sizes['flash']:,} bytes {predicted}, {sizes['weights']:,} of them weights")
+        echo(f"  RAM:     {sizes['ram']:,} bytes {predicted}, {sizes['arena']:,} of them arena")
         if not sizes["exact"]:
-            click.echo(f"  sizes:   {sizes['basis']}")
-    click.echo("next: dqt-edge build")
+            echo(f"  sizes:   {sizes['basis']}")
+    echo("next: dqt-edge build")
 
 
 def _show_models(models: Sequence[dict[str, Any]]) -> None:
     """Kernels, and of each model its header, arena and ends."""
     kernels = sorted({layer["kernel"] for model in models for layer in model["layers"]})
-    click.echo(f"  kernels: {', '.join(kernels)}")
+    echo(f"  kernels: {', '.join(kernels)}")
     for model in models:
-        click.echo(f"  model:   dqt_{model['symbol']}.h, arena of {model['arena']:,} bytes")
+        echo(f"  model:   dqt_{model['symbol']}.h, arena of {model['arena']:,} bytes")
         for kind in ("inputs", "outputs"):
             shown = (f"{end['name']} {'x'.join(map(str, end['shape']))}" for end in model[kind])
-            click.echo(f"  {kind + ':':<8} {', '.join(shown)}")
+            echo(f"  {kind + ':':<8} {', '.join(shown)}")
         if model["states"]:
-            click.echo(f"  states:  {model['states']}, kept in the arena between inferences")
+            echo(f"  states:  {model['states']}, kept in the arena between inferences")
 
 
 def _show_library(library: Library) -> None:
     """What was written for another build system, and what to do with it."""
     names = ", ".join(model["name"] for model in library.models)
-    click.echo(f"exported {names} for {library.board.cpu.core} as {library.id} ({library.outlet}) to {library.folder}")
+    echo(f"exported {names} for {library.board.cpu.core} as {library.id} ({library.outlet}) to {library.folder}")
     _show_models(library.models)
     needs = library.manifest["predicted"]
     if needs is not None:
         at_most = "" if needs["exact"] else "at most "
-        click.echo(f"  flash:   {needs['weights']:,} bytes of weights, {needs['tables']:,} of tables, and the code")
-        click.echo(f"  stack:   {at_most}{needs['run_stack']:,} bytes for dqt_run()")
-    click.echo(f"next: {library.next_step}")
+        echo(f"  flash:   {needs['weights']:,} bytes of weights, {needs['tables']:,} of tables, and the code")
+        echo(f"  stack:   {at_most}{needs['run_stack']:,} bytes for dqt_run()")
+    echo(f"next: {library.next_step}")

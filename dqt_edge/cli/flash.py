@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..api.flashing import Flashed
+    from .console import Console
 
 
 @click.command()
@@ -28,12 +27,11 @@ def flash(folder: Path | None, runner: str | None, port: str | None, dry_run: bo
       dqt-edge flash
       dqt-edge flash build/digits-stm32h7 --runner openocd --port /dev/ttyACM0
     """
-    from rich.console import Console
-
     from ..api.flashing import flash as write
     from .bars import bars
+    from .console import Console
 
-    console = Console(soft_wrap=True, emoji=False)
+    console = Console(soft_wrap=True)
     with bars(console) as progress:
         done = write(
             folder,
@@ -46,9 +44,9 @@ def flash(folder: Path | None, runner: str | None, port: str | None, dry_run: bo
         )
     if dry_run:
         for command in done.commands:
-            console.print(command, markup=False, highlight=False)
+            console.print(command, highlight=False)
         reason = f" ({done.missing})" if done.missing else ""
-        console.print(f"dry run: nothing was touched{reason}", markup=False)
+        console.print(f"dry run: nothing was touched{reason}")
         return
     console.print(f"wrote and verified {done.plan.write_bytes:,} bytes with {done.runner}", highlight=False)
     if done.model is not None:
@@ -59,7 +57,7 @@ def _preview(console: Console, planned: Flashed) -> None:
     from rich.table import Table
 
     target = planned.plan.board.name
-    console.print(f"{planned.image} -> {target}, runner {planned.runner}", markup=False, highlight=False)
+    console.print(f"{planned.image} -> {target}, runner {planned.runner}", highlight=False)
     table = Table("step", "from", "to", "bytes")
     for sector in planned.plan.sectors:
         table.add_row("erase", *_span(sector.address, sector.size))

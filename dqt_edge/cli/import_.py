@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .echo import echo
 from .sampling import sampling
 
 
@@ -73,25 +74,25 @@ def import_(
         threshold=_number(threshold),
     )
     if calibration is not None and "calibration" not in graph.provenance:
-        click.echo("note: the model brings its own scales; --calibration is not used", err=True)
+        echo("note: the model brings its own scales; --calibration is not used", err=True)
     found = None
     if data is not None:
         with bars() as progress:
             found = validate(graph, data, policy="8x8", progress=progress)
     save(graph, out)
     weights = sum(layer.weights.size for layer in graph.layers if isinstance(layer, MacLayer))
-    click.echo(f"imported {graph.name}: {len(graph.layers)} layers, {graph.total_macs:,} MAC, {weights:,} weights")
+    echo(f"imported {graph.name}: {len(graph.layers)} layers, {graph.total_macs:,} MAC, {weights:,} weights")
     pairs = vector_text(parse_pairs(candidates, "candidates"))
-    click.echo(f"  adaptive layers: {len(graph.adaptive)}, candidates {pairs}")
-    click.echo(f"  task: {graph.task}")
+    echo(f"  adaptive layers: {len(graph.adaptive)}, candidates {pairs}")
+    echo(f"  task: {graph.task}")
     for tensor in (graph.tensor(name) for name in graph.provenance.get("channels_last", ())):
         shape = "x".join(str(n) for n in tensor.shape)
-        click.echo(f"  {tensor.name} takes {shape}, channels last, though the file has them first")
+        echo(f"  {tensor.name} takes {shape}, channels last, though the file has them first")
     if found is not None:
-        click.echo(f"  at 8x8, {found.samples:,} samples:")
+        echo(f"  at 8x8, {found.samples:,} samples:")
         for figure in found.score.figures:
-            click.echo(f"    {figure.title}: {figure.full_text}")
-    click.echo(f"wrote {out}")
+            echo(f"    {figure.title}: {figure.full_text}")
+    echo(f"wrote {out}")
 
 
 def _number(text: str | None) -> float | str | None:

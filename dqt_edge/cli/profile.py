@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import DqtError
+from .echo import echo
 from .sampling import sampling
 
 if TYPE_CHECKING:
@@ -101,17 +102,16 @@ def profile(
 
 def _show(result: ProfileResult) -> None:
     """Print what was measured, and which files were written."""
-    from rich.console import Console
-
     from ..report import page
     from ..report import stream as stream_report
+    from .console import Console
 
     if result.dial:
-        page.print_dial(result.sessions, Console(emoji=False))
+        page.print_dial(result.sessions, Console())
     else:
-        page.print_session(result.session, Console(emoji=False))
+        page.print_session(result.session, Console())
     for session in result.sessions:
-        stream_report.print_stream(session, Console(emoji=False))
+        stream_report.print_stream(session, Console())
     files = [*result.files, *([] if result.log is None else [result.log])]
     if files:
-        click.echo(f"wrote {', '.join(map(str, files))}")
+        echo(f"wrote {', '.join(map(str, files))}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .echo import echo
 from .sampling import sampling
 
 
@@ -56,18 +57,17 @@ def search(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401
       dqt-edge search kws.safetensors --data kws.npz --candidates 8x8,4x4,2x4 --board qemu-m4 --cycles 0.9,3.4e6
       dqt-edge search kws.safetensors --data kws.npz --budget 0.8,0.6,0.4,0.3 --report build/kws
     """
-    from rich.console import Console
-
     from ..api.searching import search as run
     from ..report import search as reports
     from .bars import bars
+    from .console import Console
 
-    console, out = Console(emoji=False), options["out"]
+    console, out = Console(), options["out"]
     with bars(console) as progress:
         result = run(checkpoint, data, progress=progress, **options)
     if result.found.overlap:
         most = result.found.calibration_samples
-        click.echo(
+        echo(
             f"note: no training data and no --calibration, so {most} of the held-out samples choose the widths, "
             "and the others judge them",
             err=True,
@@ -75,10 +75,10 @@ def search(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401
     reports.show(result.found, console)
     reported = [path for path in result.files if path != out]
     if reported:
-        click.echo(f"wrote {', '.join(map(str, reported))}")
+        echo(f"wrote {', '.join(map(str, reported))}")
     if result.best is not None:
-        click.echo(f"widths for --policy: {result.policy}")
+        echo(f"widths for --policy: {result.policy}")
         if out is not None:
-            click.echo(f"wrote {out}")
+            echo(f"wrote {out}")
     if result.interrupted:
         raise click.Abort

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .echo import echo
 from .train_heads import OWN, heads, refuse_others, train_heads
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ..api.training import Trained
+    from .console import Console
 
 
 class Points(click.ParamType):  # type: ignore[type-arg]
@@ -214,30 +214,29 @@ def train(context: click.Context, /, out: Path, heads_only: bool, **options: Any
     if heads_only:
         train_heads(context, out, options)
         return
-    from rich.console import Console
-
     from ..api.training import train as run
     from ..training.progress import Progress
+    from .console import Console
 
     options = {name: value for name, value in options.items() if name not in OWN}
-    console = Console(emoji=False)
+    console = Console()
     with Progress(console, options["epochs"]) as progress:
         trained = run(out=out, on_stage=progress.stage, on_epoch=progress.epoch, **options)
     if not trained.chief:
         return
     log = next(path for path in trained.files if path.suffix == ".csv")
     if trained.lowered is None:
-        click.echo(f"views of kind {options['view']} have no integer path: no checkpoint; log {log}")
+        echo(f"views of kind {options['view']} have no integer path: no checkpoint; log {log}")
         return
     _print_results(console, trained)
     if trained.over_budget:
         cost = trained.results["dynamic"]["bitops_ratio"]
-        click.echo(
+        echo(
             f"note: the dynamic cost {cost:.3f} is above the budget {trained.budget:g}; "
             "a smaller --budget or more --validation samples keeps it below",
             err=True,
         )
-    click.echo(f"wrote {out} (best epoch {trained.best_epoch}), log {log}")
+    echo(f"wrote {out} (best epoch {trained.best_epoch}), log {log}")
 
 
 def _print_results(console: Console, trained: Trained) -> None:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from .echo import echo
 
+if TYPE_CHECKING:
     from ..api.heads import Heads
+    from .console import Console
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 OWN = ("head_grid", "head_hidden", "widths", "labels", "samples")
@@ -75,11 +76,10 @@ def given(context: click.Context, name: str) -> bool:
 
 def train_heads(context: click.Context, out: Path, options: Mapping[str, Any]) -> None:
     """Train heads, and print what each point is worth."""
-    from rich.console import Console
-
     from ..api.heads import train_heads as run
     from ..errors import UsageError
     from .bars import bars
+    from .console import Console
 
     if options["init"] is None:
         raise UsageError(
@@ -92,7 +92,7 @@ def train_heads(context: click.Context, out: Path, options: Mapping[str, Any]) -
     if "points" in chosen:
         layers = chosen.pop("points")
         chosen |= {} if isinstance(layers, bool) else {"points": ",".join(layers)}
-    console = Console(emoji=False)
+    console = Console()
     shown: dict[str, int] = {}
     with bars(console) as bar:
 
@@ -112,7 +112,7 @@ def train_heads(context: click.Context, out: Path, options: Mapping[str, Any]) -
 
         made = run(options["init"], options["data"], out=out, progress=progress, on_epoch=on_epoch, **chosen)
     show(made, console)
-    click.echo(f"wrote {out}")
+    echo(f"wrote {out}")
 
 
 def show(made: Heads, console: Console) -> None:

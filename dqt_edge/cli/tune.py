@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .echo import echo
 from .sampling import sampling
 
 
@@ -68,14 +69,13 @@ def tune(checkpoint: Path, data: str, json_file: Path | None, **options: Any) ->
       dqt-edge tune ecg.safetensors --data ecg.npz --board qemu-m4 --agree 0.995,0.99 --out ecg-tuned.safetensors
       dqt-edge tune ecg.safetensors --data ecg.npz --costs 0.25,0.4 --by recall --stops N --out ecg-tuned.safetensors
     """
-    from rich.console import Console
-
     from ..api.tuning import tune as run
     from ..report import tuning as reports
     from ..system.files import write_atomically
     from .bars import bars
+    from .console import Console
 
-    console = Console(emoji=False)
+    console = Console()
     with bars(console) as progress:
         result = run(checkpoint, data, progress=progress, **options)
     found = result.as_json()
@@ -83,9 +83,9 @@ def tune(checkpoint: Path, data: str, json_file: Path | None, **options: Any) ->
     for line in reports.notes(found):
         console.print(line, highlight=False)
     for promise in result.dropped:
-        click.echo(f"note: {promise}: left out, another setting costs less and agrees as often", err=True)
+        echo(f"note: {promise}: left out, another setting costs less and agrees as often", err=True)
     if json_file is not None:
         write_atomically(json_file, (json.dumps(found, indent=2) + "\n").encode())
     written = [*result.files, *([] if json_file is None else [json_file])]
     if written:
-        click.echo(f"wrote {', '.join(map(str, written))}")
+        echo(f"wrote {', '.join(map(str, written))}")

@@ -18,7 +18,8 @@ from .board_record import BOARD, board_text
 from .footprint import Footprint, footprint_facts, make_buffers, predict
 from .manifest import FORMAT, Project
 from .optimize import Optimize, plans_for
-from .render import ModelNames, render
+from .outlets import PLATFORM_WORDS
+from .render import ModelNames, header_names, render
 from .writing import Content, require_replaceable, write_folder
 
 HOST_RAM_MAX = 1 << 30
@@ -71,8 +72,8 @@ def export_together(
         BadFileError: The disk is full or not writable; nothing is left behind.
     """
     plans = plans_for(graphs, board, optimize)
-    names = [ModelNames.of(plan) for plan in plans]
-    require_distinct(names)
+    names = [ModelNames.of(plan, PLATFORM_WORDS) for plan in plans]
+    require_distinct(names, plans)
     buffers = make_buffers(plans)
     footprint = None if board.is_host else predict(plans)
     if board.is_host and buffers.total > HOST_RAM_MAX:
@@ -81,7 +82,7 @@ def export_together(
             where="board 'host'",
             next_step="use a smaller model",
         )
-    files = render(plans, buffers, footprint) | {BOARD: board_text(board)}
+    files = render(plans, names, buffers, footprint) | {BOARD: board_text(board)}
     require_replaceable(folder, force=force)
     contents: dict[str, Content] = {name: text.encode() for name, text in files.items()}
     contents |= {checkpoint_path(model): partial(save, graph) for graph, model in zip(graphs, names, strict=True)}
@@ -89,8 +90,12 @@ def export_together(
     return ExportedTogether(Project(folder, manifest, board), plans, footprint)
 
 
-def require_distinct(names: Sequence[ModelNames]) -> None:
-    """Refuse models that C could not tell apart; macros are upper case, so case does not count."""
+def require_distinct(names: Sequence[ModelNames], plans: Sequence[Plan]) -> None:
+    """Refuse models that C could not tell apart; macros are upper case, so case does not count.
+
+    Names may differ and what is derived from them not: with decision points, a model ``a`` has a macro A_HEAD_LAYERS,
+    and so has any model ``a_head``.
+    """
     known: dict[str, str] = {}
     for name in names:
         if name.upper in known:
@@ -100,6 +105,17 @@ def require_distinct(names: Sequence[ModelNames]) -> None:
                 next_step="give one of them another name, for instance by importing or training it again",
             )
         known[name.upper] = name.name
+    if len(names) > 1:
+        owners: dict[str, str] = {}
+        for name, plan in zip(names, plans, strict=True):
+            for derived in header_names(plan, name):
+                if derived in owners:
+                    raise UsageError(
+                        f"the models {owners[derived]!r} and {name.name!r} both have a {derived} in C",
+                        where="`models`",
+                        next_step="give one of them another name, for instance by importing or training it again",
+                    )
+                owners[derived] = name.name
 
 
 def checkpoint_path(model: ModelNames) -> str:

@@ -114,7 +114,7 @@ def export_library(
     outlet = outlet_of(outlet_name, board)
     plans = plans_for(graphs, board, optimize)
     models = [ModelNames.of(plan, PLATFORM_WORDS) for plan in plans]
-    require_distinct(models)
+    require_distinct(models, plans)
     footprint = None if board.is_host else predict(plans, check=False)
     _require_fit(plans, board, footprint)
     names = LibraryNames.of(models)

@@ -135,11 +135,12 @@ def _sources(folder: Path) -> dict[str, str]:
         ) from error
 
 
-def render(plans: Sequence[Plan], buffers: Buffers, footprint: Footprint | None) -> dict[str, str]:
+def render(
+    plans: Sequence[Plan], models: Sequence[ModelNames], buffers: Buffers, footprint: Footprint | None
+) -> dict[str, str]:
     """All text files of the project by relative path, the manifest excepted. No footprint: a native project."""
     env = c_environment()
     board = plans[0].board
-    models = [ModelNames.of(plan) for plan in plans]
     files = firmware_files(board)
     if not buffers.deciding:
         files = {path: text for path, text in files.items() if path not in DECIDING}
@@ -206,6 +207,7 @@ class ModelNames:
             symbol in C_WORDS
             or symbol in words
             or symbol.startswith("dqt")
+            or symbol.endswith("_t")  # types of C and POSIX
             or f"dqt_{symbol.lower()}" in library_stems()
         )
         if taken or not symbol[0].isalpha():
@@ -233,8 +235,12 @@ not_eq nullptr operator or or_eq private protected public reinterpret_cast requi
 this thread_local throw try typeid typename using virtual wchar_t xor xor_eq char8_t char16_t char32_t typeof
 typeof_unqual NULL EOF errno linux unix memcpy memmove memset memcmp
 """
-C_WORDS = frozenset(_WORDS.split())
-"""Names that a model's symbol may not have: C23's and C++20's keywords, and what every image defines."""
+_EXAMPLES = """
+arena choices count counting counting_stack current fill first first_arena infer inference inference_stack make_stack
+print_number print_text result run_second second second_arena status suspended switch_task switches with_choices
+"""
+C_WORDS = frozenset(f"{_WORDS} {_EXAMPLES}".split())
+"""Names that a model's symbol may not have: C23's and C++20's keywords, what every image and what examples define."""
 
 
 def model_files(plan: Plan, names: ModelNames) -> dict[str, str]:
@@ -245,6 +251,13 @@ def model_files(plan: Plan, names: ModelNames) -> dict[str, str]:
         f"model/dqt_{names.symbol}.{suffix}": env.get_template(f"model/dqt_model.{suffix}.j2").render(facts)
         for suffix in ("h", "c")
     }
+
+
+def header_names(plan: Plan, names: ModelNames) -> list[str]:
+    """Macros and variables that a model's header has."""
+    facts = {"plan": plan, "symbol": names.symbol, "upper": names.upper}
+    text = c_environment().get_template("model/dqt_model.h.j2").render(facts)
+    return re.findall(r"^(?:#define|extern const \w+) (\w+)", text, re.MULTILINE)
 
 
 @dataclass(frozen=True)

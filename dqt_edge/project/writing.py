@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadFileError, UsageError
+from ..system.files import exchange
 from .manifest import MANIFEST, files_of_older_export, listed_files
 
 Content = bytes | Callable[[Path], None]
@@ -99,12 +100,15 @@ def write_folder(folder: Path, files: Mapping[str, Content], facts: Mapping[str,
         temporary.chmod(0o755)
         manifest = {**facts, "files": {name: _write_file(temporary / name, files[name]) for name in files}}
         _write_file(temporary / MANIFEST, (json.dumps(manifest, indent=2, sort_keys=True) + "\n").encode())
-        # The old export is moved aside and deleted last: at no moment is there neither the old one nor the new.
-        aside = temporary.with_name(f"{temporary.name}.old")
-        if folder.exists():
+        if not folder.exists():
+            temporary.replace(folder)
+        elif not exchange(temporary, folder):  # after which the old export is in the temporary folder
+            # Some file systems cannot. The old export is moved aside and deleted last; one that is killed right between
+            # the two steps leaves it there.
+            aside = temporary.with_name(f"{temporary.name}.old")
             folder.replace(aside)
-        temporary.replace(folder)
-        shutil.rmtree(aside, ignore_errors=True)
+            temporary.replace(folder)
+            shutil.rmtree(aside, ignore_errors=True)
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL
         raise BadFileError(
             f"cannot write the project: {getattr(error, 'strerror', None) or error}",

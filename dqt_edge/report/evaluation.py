@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..system.files import write_atomically
+from ..system.files import write_together
 from .charts import frontier_chart
 from .examples import Example
 from .frontier import Point, frontier
@@ -34,16 +34,14 @@ Groups = Sequence[tuple[str, Sequence[Example]]]
 
 
 def write(facts: Facts, examples: Groups, folder: Path) -> list[Path]:
-    """Write the report's files, each whole or not at all."""
+    """Write the report's files: all of one run, and each whole or not at all."""
     drawing = frontier_chart(chart_rows(facts), unit_title(facts), f"{criterion(facts)}, %")
     contents = {
         "evaluation.json": json.dumps(facts, indent=2) + "\n",
         "evaluation.html": html(facts, examples),
         **({} if drawing is None else {"frontier.svg": drawing}),
     }
-    for name, text in contents.items():
-        write_atomically(folder / name, text.encode())
-    return [folder / name for name in contents]
+    return write_together(folder, {name: text.encode() for name, text in contents.items()}, ["frontier.svg"])
 
 
 def criterion(facts: Facts) -> str:

@@ -11,7 +11,7 @@ from xml.sax.saxutils import quoteattr
 from .. import __version__
 from ..errors import BadFileError
 from ..measure.session import Session, as_json
-from ..system.files import write_atomically
+from ..system.files import write_together
 from ..system.templates import environment
 from ..tasks import headline, score_json
 from .canvas import MARKS, SQUARE
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 NOTHING = Context()
+OPTIONAL = ("dial.svg", "stream*.csv", "stream*.svg")
+"""Files that not every report has."""
 
 
 def print_session(session: Session, console: Console) -> None:
@@ -93,7 +95,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write(sessions: Sequence[Session], folder: Path, *, dial: bool = False, context: Context = NOTHING) -> list[Path]:
-    """Write report.json, junit.xml and report.html; each file whole or not at all.
+    """Write report.json, junit.xml and report.html; all of one run, and each whole or not at all.
 
     Args:
         sessions: One, unless ``dial``.
@@ -111,9 +113,7 @@ def write(sessions: Sequence[Session], folder: Path, *, dial: bool = False, cont
     if drawing is not None:
         contents["dial.svg"] = drawing
     contents |= _stream_files(sessions)
-    for name, text in contents.items():
-        write_atomically(folder / name, text.encode())
-    return [folder / name for name in contents]
+    return write_together(folder, {name: text.encode() for name, text in contents.items()}, OPTIONAL)
 
 
 def _stream_files(sessions: Sequence[Session]) -> dict[str, str]:

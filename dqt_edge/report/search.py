@@ -11,7 +11,7 @@ from ..graph import pair_text, vector_text
 from ..precision.counts import Counts
 from ..precision.curve import CurvePoint
 from ..precision.sensitivity import Sensitivity
-from ..system.files import write_atomically
+from ..system.files import write_together
 from ..tasks import headline, score_json
 from .charts import axis_title, axis_value, curve_chart
 
@@ -76,9 +76,7 @@ def write(facts: Facts, folder: Path) -> list[Path]:
     drawn = curve_chart(rows, unit(facts), axis_title(facts.points)) if rows else None
     if drawn is not None:
         contents |= {f"{NAME}.svg": drawn[0].encode(), f"{NAME}.png": drawn[1]}
-    for name, content in contents.items():
-        write_atomically(folder / name, content)
-    return [folder / name for name in contents]
+    return write_together(folder, contents, [f"{NAME}.svg", f"{NAME}.png"])
 
 
 def unit(facts: Facts) -> str:

@@ -6,6 +6,8 @@ import os
 import stat
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,20 +55,93 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         BadFileError: The folder is missing, the disk is full, or writing is not permitted.
     """
-    temporary = None
+    temporary: list[Path] = []
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
-            temporary = Path(handle.name)
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        _write_beside(path, content, temporary)
+        temporary[0].replace(path)
     except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise BadFileError(
-            f"cannot write: {error.strerror or error}",
-            where=str(path),
-            next_step="check that the folder exists, is writable and has free space; nothing was changed",
-        ) from error
+        raise _cannot_write(path, error) from error
+    finally:
+        for left in temporary:
+            left.unlink(missing_ok=True)
+
+
+def write_together(folder: Path, contents: Mapping[str, bytes], others: Sequence[str] = ()) -> list[Path]:
+    """Write files that belong together, so that the folder never holds those of two runs.
+
+    All are written under temporary names; then those of an earlier run are removed, and these take their names. Who
+    is stopped in between leaves fewer files, of one run. Runs that end at the same time wait for each other.
+
+    Args:
+        folder: Where to; it exists.
+        contents: By file name.
+        others: Patterns of files that another run may have left, and that this one does not have.
+
+    Returns:
+        Paths, in the order of ``contents``.
+
+    Raises:
+        BadFileError: The folder is missing, the disk is full, or writing is not permitted.
+    """
+    temporary: list[Path] = []
+    targets = [folder / name for name in contents]
+    try:
+        for path, content in zip(targets, contents.values(), strict=True):
+            _write_beside(path, content, temporary)
+        with _alone(folder):
+            for old in {*targets, *(path for pattern in others for path in folder.glob(pattern))}:
+                old.unlink(missing_ok=True)
+            for made, path in zip(temporary, targets, strict=True):
+                made.replace(path)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    finally:
+        for left in temporary:
+            left.unlink(missing_ok=True)
+    return targets
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two paths change their places in one step of the file system; False, and nothing done, where it has none."""
+    import ctypes  # noqa: PLC0415 - slow to load
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    paths = os.fsencode(one), os.fsencode(other)
+    if hasattr(libc, "renameat2"):  # Linux
+        here, swap = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+        return bool(libc.renameat2(here, paths[0], here, paths[1], swap) == 0)
+    if hasattr(libc, "renamex_np"):  # macOS
+        swap = 2  # RENAME_SWAP
+        return bool(libc.renamex_np(*paths, swap) == 0)
+    return False
+
+
+def _write_beside(path: Path, content: bytes, made: list[Path]) -> None:
+    """Write content to a temporary file beside ``path``, whose path is added to ``made``."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as handle:
+        made.append(Path(handle.name))
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    made[-1].chmod(0o644)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in here with this folder."""
+    import fcntl  # noqa: PLC0415 - used where files are written together only
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _cannot_write(path: Path, error: OSError) -> BadFileError:
+    return BadFileError(
+        f"cannot write: {error.strerror or error}",
+        where=str(path),
+        next_step="check that the folder exists, is writable and has free space; nothing was changed",
+    )

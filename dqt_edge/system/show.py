@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
+from ..errors import plain
+
 Facts = Sequence[tuple[str, str]]
 """Names and their values, as text."""
 LINE_MAX = 100
@@ -37,7 +39,7 @@ class Shown:
 
 
 def _cut(text: str) -> str:
-    text = " ".join(text.split())
+    text = plain(" ".join(text.split()))
     return text if len(text) <= LINE_MAX else f"{text[: LINE_MAX - 3]}..."
 
 

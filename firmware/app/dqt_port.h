@@ -36,7 +36,7 @@ typedef enum {
     DQT_IMAGE_UNSEALED, /* not known: the build wrote no CRC, or there is no flash */
 } dqt_image_state;
 
-/* Whether the program in flash is undamaged. Takes about 10 instructions a byte of it. */
+/* Whether the program in flash is undamaged. Takes 9 to 17 instructions a byte of it. */
 dqt_image_state dqt_port_check_image(void);
 
 /* Why the program started, and the last fault. What the build writes into one image says nothing about another. */

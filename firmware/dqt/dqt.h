@@ -178,7 +178,7 @@ dqt_status dqt_tuned_cost(const dqt_points *points, uint32_t thousandths, dqt_se
  * Returns as dqt_tuned_cost(). */
 dqt_status dqt_tuned_agreement(const dqt_points *points, uint32_t thousandths, dqt_setting *setting);
 
-/* Whether the model's weights are those that were exported: compares their CRC-32. Takes about 10 instructions a byte;
+/* Whether the model's weights are those that were exported: compares their CRC-32. Takes 9 to 17 instructions a byte;
  * call it once at start, or now and then. Returns DQT_OK, DQT_BAD_WEIGHTS or DQT_BAD_ARGUMENT. */
 dqt_status dqt_check_weights(const dqt_model *model);
 

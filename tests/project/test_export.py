@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
+import sys
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +15,13 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.errors import BadFileError, UsageError
-from dqt_edge.graph import Graph
+from dqt_edge.graph import Graph, checkpoint
+from dqt_edge.project import writing
 from dqt_edge.project.export import export, export_together
 from dqt_edge.project.manifest import find_project
 from tests.support.core_boards import CORE_BOARDS
 from tests.support.random_graphs import random_graph
+from tests.support.random_points import pointed_graph
 
 HOST = load_board("host")
 
@@ -71,8 +76,90 @@ def test_models_are_told_apart(graph: Graph, tmp_path: Path) -> None:
         export_together([graph, replace(second, name=graph.name.upper())], HOST, tmp_path / "q")
 
 
+@pytest.mark.parametrize("pair", [("a", "a_points"), ("a", "A_HEAD"), ("a_input", "a")])
+def test_names_that_meet_in_derived_ones_are_refused(pair: tuple[str, str], tmp_path: Path) -> None:
+    """A model with decision points has ``a_points`` and A_HEAD_LAYERS; A_INPUT_SIZE and the like meet nothing."""
+    pointed = pointed_graph(0, controller=False)
+    models = [replace(pointed, name=name) for name in pair]
+    if "input" in pair[0]:
+        export_together(models, HOST, tmp_path / "p")
+        return
+    with pytest.raises(UsageError, match=r"both have a (a_points|A_HEAD_LAYERS) in C"):
+        export_together(models, HOST, tmp_path / "p")
+    assert not (tmp_path / "p").exists()
+
+
+KILLED = textwrap.dedent(
+    """
+    import os, sys
+    from pathlib import Path
+    from dqt_edge.graph import checkpoint
+    from dqt_edge.boards import load_board
+    from dqt_edge.project import export, writing
+
+    folder, step, swap = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "exchange"
+    left = step
+
+    def killed_at(function):
+        def call(*arguments, **named):
+            global left
+            left -= 1
+            if left < 0:
+                os._exit(9)
+            return function(*arguments, **named)
+        return call
+
+    writing.exchange = killed_at(writing.exchange if swap else lambda one, other: False)
+    writing.shutil.rmtree = killed_at(writing.shutil.rmtree)
+    Path.replace = killed_at(Path.replace)
+    graph = checkpoint.load(Path(sys.argv[4]))
+    export.export(graph, load_board("host"), folder)
+    """
+)
+
+
+def run_killed(folder: Path, step: int, how: str, model: Path) -> int:
+    arguments = [sys.executable, "-c", KILLED, str(folder), str(step), how, str(model)]
+    return subprocess.run(arguments, check=False, timeout=300).returncode
+
+
+def test_an_export_that_is_killed_leaves_the_old_or_the_new_one(tmp_path: Path) -> None:
+    """At every step that moves or removes folders."""
+    old, new = random_graph(3), random_graph(4)
+    checkpoint.save(new, tmp_path / "new.safetensors")
+    seen, codes = set(), []
+    for step in range(10):
+        folder = tmp_path / f"p{step}"
+        export(old, HOST, folder)
+        before = contents(folder)
+        codes.append(run_killed(folder, step, "exchange", tmp_path / "new.safetensors"))
+        made = find_project(folder)
+        assert {hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in made.manifest["files"]} == set(
+            made.manifest["files"].values()
+        )
+        seen.add(made.graph().name)
+        assert contents(folder) == before or made.graph() == new
+        if codes[-1] == 0:
+            break
+    assert codes == [9] * (len(codes) - 1) + [0]
+    assert len(codes) >= 3
+    assert seen == {old.name, new.name}
+
+
+def test_where_folders_cannot_be_exchanged_an_export_is_replaced_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "exchange", lambda one, other: False)
+    export(random_graph(3), HOST, tmp_path / "p")
+    export(random_graph(4), HOST, tmp_path / "p")
+    assert find_project(tmp_path / "p").graph() == random_graph(4)
+    assert [p.name for p in tmp_path.iterdir()] == ["p"]
+
+
 NAMES = ["int", "class", "main", "dqt_run", "_x", "a-b.c", "template", "NULL", "model", "add", "layer", "Run", "app"]
-"""Words of C and C++, and files of the library: every kernel, ``dqt_run.c``, the application's table."""
+NAMES += ["signal", "arena", "uint8_t"]
+"""Words of C and C++, and files of the library: every kernel, ``dqt_run.c``, the application's table; and what a
+program calls, an example has, a header defines."""
 
 
 @pytest.mark.parametrize("name", NAMES)
