@@ -21,6 +21,7 @@ from ..errors import (
 from ..graph.points import Setting
 from .link import Link, Patience
 from .messages import RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, Nak, Type
+from .pace import Pace
 from .replies import (
     BadReply,
     DeviceInfo,
@@ -38,36 +39,44 @@ from .transport import Transport
 from .upload import Upload
 
 _T = TypeVar("_T")
+OPERATIONS = ("hello", "load", "run", "stats", "reset")
+CHUNK_MAX = 0xFFFF
+FAULT_SECONDS = 0.5
+"""How long a device that did not answer is asked for its fault."""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds to wait for the answer to one try, by operation.
+    """Seconds, by operation.
+
+    ``hello`` to ``reset`` are how long a round trip is thought to take before one was observed: a request is repeated
+    after that time, and later after twice the longest of late; then at twice the time each.
 
     Attributes:
-        run: Longer than any inference takes.
+        run: As long as an inference is thought to take.
+        least: Shortest time after which a request is repeated.
+        silence: Time without any answer after which the device counts as silent, at least: where one operation once
+            took long, that is eight times as long, or twice as long as it is thought to take.
         quiet: Silence that ends a burst of garbage.
         restart: Pause after a RESET before the device is asked again.
     """
 
-    hello: float = 2.0
-    load: float = 2.0
-    run: float = 30.0
-    stats: float = 2.0
-    reset: float = 2.0
+    hello: float = 1.0
+    load: float = 1.0
+    run: float = 2.0
+    stats: float = 1.0
+    reset: float = 1.0
+    least: float = 0.1
+    silence: float = 8.0
     quiet: float = 0.02
     restart: float = 0.05
 
 
 @dataclass(frozen=True)
 class Retries:
-    """Most tries of each operation. ``load``: since the last progress. ``sample``: of LOAD and RUN together."""
+    """Most tries: ``damaged`` of answers to one request in a row that came damaged, ``sample`` of LOAD and RUN."""
 
-    hello: int = 5
-    load: int = 8
-    run: int = 3
-    stats: int = 5
-    reset: int = 5
+    damaged: int = 16
     sample: int = 4
 
 
@@ -83,6 +92,9 @@ class Client:
         self._timeouts = timeouts or Timeouts()
         self._retries = retries or Retries()
         self._link = Link(transport, self._timeouts.quiet)
+        guesses = {name: getattr(self._timeouts, name) for name in OPERATIONS}
+        self._paces = {name: Pace(guess, self._timeouts.least) for name, guess in guesses.items()}
+        self._chunk = CHUNK_MAX
         self._info: DeviceInfo | None = None
         self._restarts = 0
         self._input_crc = 0
@@ -107,6 +119,10 @@ class Client:
         """Whether the device's counter means what its board file says; an emulator may have none."""
         return self._transport.counts
 
+    def expect_run(self, seconds: float) -> None:
+        """Say how long an inference is thought to take, before the first one."""
+        self._paces["run"].guess = max(seconds, self._timeouts.run)
+
     @property
     def samples_repeated(self) -> int:
         """Inferences that were started again, because bytes were lost or the device restarted."""
@@ -119,9 +135,13 @@ class Client:
             WrongModelError: It is not the device, or not the model, that answered the first time.
             DamagedImageError: What is in its flash is not what was built.
         """
+        self._link.rest()
+        return self._hello()
+
+    def _hello(self) -> DeviceInfo:
         if self._info is None:
             self._link.start()
-        info = self._ask(Type.HELLO, self._timeouts.hello, self._retries.hello, parse_hello)
+        info = self._ask(Type.HELLO, "hello", parse_hello)
         if self._info is not None and info != self._info:  # a restarted device serves its first model: select again
             info = self._select(self._info.board, self._info.model_hash, info)
         self._info = self._sound(info)
@@ -142,15 +162,17 @@ class Client:
         """Select the models of the image one after the other, until the wanted one answers."""
         if info.board == board and info.models > 1:
             for index in range(info.models):
-                found = self._ask(
-                    Type.SELECT, self._timeouts.hello, self._retries.hello, parse_hello, SELECT.pack(model=index)
-                )
+                found = self._ask(Type.SELECT, "hello", parse_hello, SELECT.pack(model=index))
                 if found.model_hash == model_hash:
                     return self._sound(found)
         raise self._wrong(board, model_hash, info)
 
     def load(self, codes: bytes) -> None:
         """Send the inputs, one behind another: ``info.input_size`` uint8 codes in (height, width, channel) order."""
+        self._link.rest()
+        self._load(codes)
+
+    def _load(self, codes: bytes) -> None:
         info = self.info
         if len(codes) != info.input_size:
             raise UsageError(
@@ -159,7 +181,11 @@ class Client:
                 next_step="use data of the shape that the model was trained on",
             )
         self._input_crc = zlib.crc32(codes)
-        Upload(self._link, info, Patience("load", self._timeouts.load, self._retries.load), codes).run()
+        upload = Upload(self._link, info, self._patience("load"), codes, self._chunk)
+        try:
+            upload.run()
+        finally:
+            self._chunk = upload.next_size
 
     def run(
         self,
@@ -189,6 +215,7 @@ class Client:
                 what lies there is not what this client loaded last. NO_STREAM: no stream was begun, or the device
                 restarted since.
         """
+        self._link.rest()
         outcome = self._run(_request(choices, bias, setting, counts, checksums, start))
         if isinstance(outcome, Refusal):
             raise self._link.refused(Type.RUN, outcome)
@@ -212,24 +239,31 @@ class Client:
                 for good, so that its states are gone or not known. Begin a new stream.
             FaultError: It restarts because its program faults.
         """
+        self._link.rest()
         request = _request(choices, bias, setting, counts, checksums, start)
         trouble: DeviceError | None = None
         again = start or not self.info.has_states
         for attempt in range(self._retries.sample):
             if attempt:
                 self._restarts += 1
-                self.hello()  # waits until it is back, and makes sure that it is the same device and model
+                self._hello()  # waits until it is back, and makes sure that it is the same device and model
             try:
-                self.load(codes)
-            except (SilentDeviceError, ProtocolError) as error:
+                self._load(codes)
+            except ProtocolError as error:
                 trouble = error
+                if self._link.quality.trouble:
+                    break
                 continue
+            except SilentDeviceError as error:
+                raise self._explained(error) from error
             try:
                 outcome = self._run(request)
             except (SilentDeviceError, ProtocolError) as error:
                 if not again:
                     raise self._lost_stream() from error
                 trouble = error
+                if isinstance(error, SilentDeviceError) or self._link.quality.trouble:
+                    break
                 continue
             if isinstance(outcome, Inference):
                 return outcome
@@ -243,24 +277,28 @@ class Client:
 
     def stats(self) -> Stats:
         """Counters since the device's last start."""
-        return self._ask(Type.STATS, self._timeouts.stats, self._retries.stats, parse_stats)
+        self._link.rest()
+        return self._ask(Type.STATS, "stats", parse_stats)
 
-    def fault(self, *, tries: int | None = None) -> Fault | None:
-        """Where the device's program last faulted since power-on; None if it did not, as far as it knows."""
-        tries = self._retries.stats if tries is None else tries
-        return self._ask(Type.FAULT, self._timeouts.stats, tries, parse_fault)
+    def fault(self, *, silence: float | None = None) -> Fault | None:
+        """Where the device's program last faulted since power-on; None if it did not, as far as it knows.
+
+        ``silence`` is how long to wait for an answer, in seconds; None is as long as for any other.
+        """
+        self._link.rest()
+        return self._ask(Type.FAULT, "stats", parse_fault, silence=silence)
 
     def reset(self) -> DeviceInfo:
         """Restart the device and wait until it answers again. Counters and a loaded input are lost."""
-        self._ask(Type.RESET, self._timeouts.reset, self._retries.reset, bytes)
+        self._link.rest()
+        self._ask(Type.RESET, "reset", bytes)
         self._link.settle(self._timeouts.restart)
         return self.hello()
 
     def _run(self, request: Request) -> Inference | Refusal:
         info = self.info
         payload = request.payload(info, self._input_crc)
-        patience = Patience("run", self._timeouts.run, self._retries.run)
-        answer = self._link.request(Type.RUN, payload, patience)
+        answer = self._link.request(Type.RUN, payload, self._patience("run"))
         if isinstance(answer, Refusal):
             return answer
         try:
@@ -268,8 +306,16 @@ class Client:
         except BadReply as error:
             raise self._link.nonsense(str(error)) from error
 
-    def _ask(self, kind: Type, timeout: float, tries: int, parse: Callable[[bytes], _T], payload: bytes = b"") -> _T:
-        answer = self._link.request(kind, payload, Patience(kind.name.lower(), timeout, tries))
+    def _ask(
+        self,
+        kind: Type,
+        name: str,
+        parse: Callable[[bytes], _T],
+        payload: bytes = b"",
+        *,
+        silence: float | None = None,
+    ) -> _T:
+        answer = self._link.request(kind, payload, self._patience(name, silence))
         if isinstance(answer, Refusal):
             raise self._link.refused(kind, answer)
         try:
@@ -277,10 +323,15 @@ class Client:
         except BadReply as error:
             raise self._link.nonsense(str(error)) from error
 
+    def _patience(self, name: str, silence: float | None = None) -> Patience:
+        pace = self._paces[name] if silence is None else Pace(silence / 2, self._timeouts.least)
+        least = self._timeouts.silence if silence is None else silence
+        return Patience(pace, self._retries.damaged, least)
+
     def _explained(self, trouble: DeviceError) -> DeviceError:
         """The same trouble, or the fault that it comes from, if the device is there to tell."""
         with contextlib.suppress(DeviceError):
-            fault = self.fault(tries=1)
+            fault = self.fault(silence=FAULT_SECONDS)
             if fault is not None and fault.restarted:
                 return FaultError(
                     f"the device restarts because its program faults: {fault.text}",

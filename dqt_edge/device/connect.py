@@ -11,6 +11,11 @@ from .transport import Transport
 
 UNICORN = "unicorn:"
 IMAGE = Path("build") / "model.elf"
+CYCLES_A_MAC = 20
+"""More than the slowest core takes."""
+QEMU_HZ = 20_000_000
+HOST_HZ = 500_000_000
+"""Instructions a second that an emulated core, or this computer, does at least."""
 
 
 def image_of(project: Path) -> Path:
@@ -67,16 +72,25 @@ def open_device(board: Board, project: Path, port: str | None = None) -> Transpo
     return SerialTransport(find_port(board), board.serial.baud)
 
 
+def thought_seconds(board: Board, macs: int) -> float:
+    """How long an inference of so many multiply-accumulates may take, generously."""
+    rate = HOST_HZ if board.is_host else QEMU_HZ if board.qemu is not None else board.cpu.hz
+    return CYCLES_A_MAC * macs / rate if rate else 0.0
+
+
 def open_client(
     board: Board,
     project: Path,
     model_hash: bytes,
     port: str | None = None,
     *,
+    macs: int = 0,
     timeouts: Timeouts | None = None,
     retries: Retries | None = None,
 ) -> Client:
     """:func:`open_device`, and make sure that it is the board and runs the model.
+
+    ``macs`` of an inference say how long the first one may take.
 
     Raises:
         WrongModelError: It is another board or runs another model; or any error of open_device() and HELLO.
@@ -84,6 +98,7 @@ def open_client(
     client = Client(open_device(board, project, port), timeouts, retries)
     try:
         client.expect(model_hash, board.id)
+        client.expect_run(thought_seconds(board, macs))
     except BaseException:
         client.close()
         raise

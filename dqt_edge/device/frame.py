@@ -13,6 +13,8 @@ from .messages import CRC_SIZE, HEADER
 PAYLOAD_MAX = 0xFFFF
 FRAME_MAX = HEADER.size + PAYLOAD_MAX + CRC_SIZE
 DELIMITER = b"\0"
+SHOWN = 64
+"""Bytes of a bad frame that are kept."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class BadFrame:
-    """Bytes between two delimiters that are no frame, and why."""
+    """Bytes between two delimiters that are no frame, and why; ``start`` are the first of them."""
 
     reason: str
     size: int
+    start: bytes = b""
 
 
 def encode(kind: int, sequence: int, payload: bytes) -> bytes:
@@ -52,6 +55,11 @@ class Decoder:
         self._pending = bytearray()
         self._dropped = 0
 
+    @property
+    def pending(self) -> bytes:
+        """First bytes of a frame that has begun."""
+        return bytes(self._pending[:SHOWN])
+
     def reset(self) -> None:
         """Forget a frame that has begun."""
         self._pending.clear()
@@ -65,7 +73,7 @@ class Decoder:
             block, dropped = bytes(self._pending), self._dropped
             self.reset()
             if dropped:
-                yield BadFrame("longer than any frame", len(block) + dropped)
+                yield BadFrame("longer than any frame", len(block) + dropped, block[:SHOWN])
             elif block:
                 yield _decode(block)
         self._keep(rest)
@@ -80,13 +88,13 @@ def _decode(block: bytes) -> Frame | BadFrame:
     try:
         content = cobs.decode(block)
     except cobs.DecodeError:
-        return BadFrame("not COBS", len(block))
+        return BadFrame("not COBS", len(block), block[:SHOWN])
     if len(content) < HEADER.size + CRC_SIZE:
-        return BadFrame("shorter than any frame", len(block))
+        return BadFrame("shorter than any frame", len(block), block[:SHOWN])
     body, crc = content[:-CRC_SIZE], content[-CRC_SIZE:]
     if zlib.crc32(body) != int.from_bytes(crc, "little"):
-        return BadFrame("wrong CRC", len(block))
+        return BadFrame("wrong CRC", len(block), block[:SHOWN])
     kind, flags, sequence, length = HEADER.unpack_from(body)
     if flags != 0 or length != len(body) - HEADER.size:
-        return BadFrame("wrong header", len(block))
+        return BadFrame("wrong header", len(block), block[:SHOWN])
     return Frame(kind, sequence, body[HEADER.size :])

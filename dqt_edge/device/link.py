@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import deque
 from dataclasses import dataclass
 
 from ..errors import DeviceError, ProtocolError, RefusedError, SilentDeviceError
 from .frame import DELIMITER, BadFrame, Decoder, Frame, encode
 from .messages import NO_SEQUENCE, Type
+from .noise import Noise
+from .pace import Pace, Quality
 from .replies import BadReply, Refusal, parse_nak
 from .transport import Transport
 
 _CHUNK = 65536
 _SETTLE_MAX = 1.0
+_RETURNED = 0x80
+"""Bit of the types that only devices send."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long one operation may take: seconds for each try, and how many tries. ``name`` is for messages."""
+    """How long one operation may take.
 
-    name: str
-    timeout: float
-    tries: int
+    Attributes:
+        pace: What is known of its time.
+        damaged: Most answers in a row that may come damaged.
+        silence: Seconds without an answer after which the device counts as silent, at least.
+    """
+
+    pace: Pace
+    damaged: int
+    silence: float
 
 
 class Link:
     """Sends requests and finds their replies among stale, damaged and foreign bytes.
+
+    All times are those of the transport's clock, which stands still while a device that is a process of this computer
+    waits for the processor.
 
     Args:
         transport: Where to. Not closed here.
@@ -39,6 +51,11 @@ class Link:
         self._quiet = quiet
         self._decoder = Decoder()
         self._waiting: deque[Frame | BadFrame] = deque()
+        self._looked: float | None = None
+        self._unheard: float | None = None
+        self.noise = Noise()
+        """What came instead of answers since the last one."""
+        self.quality = Quality()
         # Not from 0: a reply to an earlier program may still be on its way, and must not be taken for ours.
         self._sequence = random.randrange(NO_SEQUENCE)  # noqa: S311 - not a secret
 
@@ -56,19 +73,25 @@ class Link:
         return sequence
 
     def receive(self, deadline: float) -> Frame | BadFrame | None:
-        """Wait for a frame, readable or not; None when ``deadline`` (of time.monotonic) passes first."""
+        """Wait for a frame, readable or not; None when ``deadline`` (of the transport's clock) passes first.
+
+        What lies there at the deadline is looked at once: this program may have been the one that was late.
+        """
         while not self._waiting:
-            left = deadline - time.monotonic()
+            left = deadline - self.transport.clock()
             if left <= 0:
-                return None
-            self._waiting += self._decoder.feed(self.transport.read(_CHUNK, left))
+                if self._looked == deadline:
+                    return None
+                self._looked = deadline
+            content = self.transport.read(_CHUNK, max(left, 0.0))
+            self._waiting += self._decoder.feed(content)
         return self._waiting.popleft()
 
     def settle(self, quiet: float | None = None) -> None:
         """Drop what arrives until the line is quiet, for a second at most, and end a half-sent frame."""
         quiet = self._quiet if quiet is None else quiet
-        end = time.monotonic() + max(quiet, _SETTLE_MAX)
-        while self.transport.read(_CHUNK, quiet) and time.monotonic() < end:
+        end = self.transport.clock() + max(quiet, _SETTLE_MAX)
+        while self.transport.read(_CHUNK, quiet) and self.transport.clock() < end:
             pass
         self._decoder.reset()
         self._waiting.clear()
@@ -83,24 +106,52 @@ class Link:
         """
         sequence = self._next()
         frame = encode(kind, sequence, payload)
-        trouble = ""
-        for attempt in range(patience.tries):
-            if attempt:
+        start = self.transport.clock()
+        end, wait = self.deadline(patience), patience.pace.repeat
+        tries, damaged = 0, 0
+        while True:
+            if tries:
                 self._decoder.reset()  # or half a frame, whose rest was lost, would swallow the next reply
-            self.transport.write(DELIMITER + frame if attempt else frame)
-            deadline = time.monotonic() + patience.timeout
+            self.transport.write(DELIMITER + frame if tries else frame)
+            tries += 1
+            deadline, struck = min(end, self.transport.clock() + wait), False
             while (event := self.receive(deadline)) is not None:
-                if isinstance(event, Frame) and event.sequence == sequence:
-                    if event.type == kind | 0x80:
+                if isinstance(event, Frame) and event.sequence == sequence and event.type & _RETURNED:
+                    if event.type == kind | _RETURNED:
+                        self.heard(patience.pace, start)
                         return event.payload
                     if event.type == Type.NAK:
+                        self.heard(patience.pace, start)
                         return self.refusal(event)
-                noise = describe_noise(event)
-                if noise:
+                if self.noise.take(event):
                     # Try again as soon as the line is quiet: no sooner, because the reply may still follow the damage.
-                    trouble = noise
-                    deadline = min(deadline, time.monotonic() + self._quiet)
-        raise self.gave_up(kind, patience, trouble)
+                    struck = True
+                    deadline = min(deadline, self.transport.clock() + self._quiet)
+            if struck:
+                damaged += 1
+                self.quality.note(damaged=True)
+            else:
+                wait *= 2
+            if damaged >= patience.damaged or self.quality.trouble or self.transport.clock() >= end:
+                raise self.gave_up(kind, tries, self.transport.clock() - start)
+
+    def deadline(self, patience: Patience) -> float:
+        """When the device counts as silent, counted from the first request that it has left unanswered."""
+        now = self.transport.clock()
+        if self._unheard is None:
+            self._unheard = now
+        return self._unheard + patience.pace.silence(patience.silence)
+
+    def rest(self) -> None:
+        """Begin anew: what was left unanswered before says nothing of now."""
+        self._unheard = None
+
+    def heard(self, pace: Pace, since: float) -> None:
+        """Note an answer to a request that was first sent at a time."""
+        pace.took(self.transport.clock() - since)
+        self._unheard = None
+        self.noise.clear()
+        self.quality.note(damaged=False)
 
     def refusal(self, frame: Frame) -> Refusal:
         """Parse a NAK; raises ProtocolError."""
@@ -109,21 +160,23 @@ class Link:
         except BadReply as error:
             raise self.nonsense(str(error)) from error
 
-    def gave_up(self, kind: Type, patience: Patience, trouble: str) -> DeviceError:
-        """Error after the last try; ``trouble`` is the last thing that came instead of a reply, if any."""
-        tries = f"{patience.tries} tries" if patience.tries != 1 else "1 try"
-        if trouble:
-            return ProtocolError(
-                f"no valid reply to {kind.name} in {tries}; the last thing that came was {trouble}",
+    def gave_up(self, kind: Type, tries: int, seconds: float) -> DeviceError:
+        """Error after the last try, by what came instead of a reply."""
+        asked = f"{tries} {'try' if tries == 1 else 'tries'}, {seconds:.3g} s"
+        self.noise.add(self._decoder.pending)
+        if not self.noise:
+            self.rest()
+            return SilentDeviceError(
+                f"no answer to {kind.name}: nothing came in {asked}",
                 where=self.transport.name,
-                next_step="check the baud rate and the cable, that no other program uses the port, "
-                "and that the device runs firmware made by dqt-edge",
+                next_step="check that the device has power, that this is its port, and that it was flashed "
+                "by dqt-edge; then press its reset button",
             )
-        return SilentDeviceError(
-            f"no answer to {kind.name} in {tries} with the {patience.name} timeout of {patience.timeout:g} s",
+        found = self.noise.cause(self.quality.trouble)
+        return ProtocolError(
+            f"no valid reply to {kind.name} in {asked}: {found.what}",
             where=self.transport.name,
-            next_step="check that the device has power, that this is its port, and that it was flashed "
-            "by dqt-edge; then press its reset button",
+            next_step=found.next_step,
         )
 
     def nonsense(self, reason: str) -> ProtocolError:
@@ -146,12 +199,3 @@ class Link:
     def _next(self) -> int:
         self._sequence = (self._sequence + 1) % NO_SEQUENCE
         return self._sequence
-
-
-def describe_noise(event: Frame | BadFrame) -> str:
-    """What an event says about damage on the line, in words for a message; empty if it says nothing."""
-    if isinstance(event, BadFrame):
-        return f"{event.size} bytes that are no frame ({event.reason})"
-    if event.type == Type.NAK and event.sequence == NO_SEQUENCE:
-        return "a NAK that says that the request came damaged (BAD_FRAME)"
-    return ""

@@ -9,15 +9,15 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import time
 import weakref
 from collections.abc import Sequence
 from typing import IO
 
 from ..errors import DeviceError, ToolchainError
+from .starving import WorkingClock
 
 _CHUNK = 65536
-_WRITE_TIMEOUT = 30.0
+_WRITE_TIMEOUT = 8.0
 _END_TIMEOUT = 2.0
 _STDERR_SHOWN = 2000
 
@@ -80,6 +80,7 @@ class ProcessTransport:
         assert reader is not None
         assert writer is not None
         self._reader, self._writer = reader, writer
+        self._clock = WorkingClock(self._process.pid)
         os.set_blocking(reader, False)
         os.set_blocking(writer, False)
         self._end = weakref.finalize(self, _end, self._process, {reader, writer}, self._errors)
@@ -99,6 +100,10 @@ class ProcessTransport:
         """Process id."""
         return self._process.pid
 
+    def clock(self) -> float:
+        """See Transport. Stands still while the process waits for the processor: a busy computer is no hang."""
+        return self._clock()
+
     def read(self, limit: int, timeout: float) -> bytes:
         """See Transport."""
         if not self._ahead:
@@ -110,9 +115,9 @@ class ProcessTransport:
     def write(self, content: bytes) -> None:
         """See Transport. Takes input meanwhile: a device that is busy answering may not be reading."""
         rest = memoryview(content)
-        deadline = time.monotonic() + _WRITE_TIMEOUT
+        deadline = self.clock() + _WRITE_TIMEOUT
         while rest:
-            left = deadline - time.monotonic()
+            left = deadline - self.clock()
             if left <= 0:
                 raise self._gone(f"took no more input for {_WRITE_TIMEOUT:g} s")
             if self._wait(selectors.EVENT_READ | selectors.EVENT_WRITE, left) & selectors.EVENT_WRITE:

@@ -13,7 +13,10 @@ from serial.tools import list_ports
 from ..boards import Board
 from ..errors import DeviceError, PortError
 
-_WRITE_TIMEOUT = 30.0
+_WRITE_TIMEOUT = 8.0
+"""Seconds for a piece."""
+_PIECE = 1024
+"""Bytes that are written at once: a slow line takes them in a second or two, and one that takes none is stuck."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,10 @@ class SerialTransport:
         """See Transport."""
         return True
 
+    def clock(self) -> float:
+        """See Transport."""
+        return time.monotonic()
+
     def read(self, limit: int, timeout: float) -> bytes:
         """See Transport."""
         end = time.monotonic() + timeout
@@ -109,7 +116,8 @@ class SerialTransport:
     def write(self, content: bytes) -> None:
         """See Transport."""
         try:
-            self._serial.write(content)
+            for at in range(0, len(content), _PIECE):
+                self._serial.write(content[at : at + _PIECE])
         except (serial.SerialException, OSError, TypeError) as error:
             raise self._gone(error) from error
 

@@ -18,6 +18,10 @@ class Transport(Protocol):
         """Whether the device's counter means what its board file says."""
         ...
 
+    def clock(self) -> float:
+        """Seconds, from any start, for time-outs. May stand still while the device cannot work."""
+        ...
+
     def read(self, limit: int, timeout: float) -> bytes:
         """Take what has arrived, at most ``limit`` bytes.
 

@@ -2,72 +2,86 @@
 
 from __future__ import annotations
 
-import time
-
 from .frame import Frame
-from .link import Link, Patience, describe_noise
+from .link import Link, Patience
 from .messages import LOAD, Nak, Type
 from .replies import BadReply, DeviceInfo, parse_load
+
+CHUNK_MIN = 32
+"""Bytes of the shortest chunk that a bad line gets: a short one more often comes whole."""
 
 
 class Upload:
     """One input on its way.
 
-    Chunk 0 starts a new input, and the device takes chunks in order only. So when all chunks have been answered in
-    order, the device holds exactly these codes, whatever was lost or sent twice on the way.
+    Offset 0 starts a new input, and the device takes chunks in order only. So when all have been answered in order, the
+    device holds exactly these codes, whatever was lost or sent twice on the way.
 
     Args:
         link: Where to.
         info: The device's limits.
-        patience: Timeout for an answer; tries without progress.
+        patience: For the answer to a chunk.
         codes: ``info.input_size`` bytes.
+        size: Longest chunk.
     """
 
-    def __init__(self, link: Link, info: DeviceInfo, patience: Patience, codes: bytes) -> None:
-        self._link = link
-        self._info = info
-        self._patience = patience
-        size = info.max_payload - LOAD.layout.size
-        self._chunks = [(at, codes[at : at + size]) for at in range(0, len(codes), size)]
+    def __init__(self, link: Link, info: DeviceInfo, patience: Patience, codes: bytes, size: int) -> None:
+        self._link, self._info, self._patience, self._codes = link, info, patience, codes
+        self._window, self._most = info.window, info.max_payload - LOAD.layout.size
+        self._size = min(size, self._most)
         self._answered = 0
         self._sent = 0
         self._best = 0
-        self._failures = 0
-        self._pending: dict[int, int] = {}
+        self._damaged = 0
+        self._tries = 1
+        self._wait = patience.pace.repeat
+        self._pending: dict[int, tuple[int, int, float]] = {}
+
+    @property
+    def next_size(self) -> int:
+        """Longest chunk for the next input: shorter after damage, longer again where there was none."""
+        return self._size if self._tries > 1 else min(2 * self._size, self._most)
 
     def run(self) -> None:
         """Send all of it.
 
         Raises:
-            SilentDeviceError, ProtocolError: No progress in the allowed tries.
+            SilentDeviceError, ProtocolError: No progress in the allowed time or tries.
             RefusedError: The device refused a chunk for another reason than its order.
         """
-        while self._answered < len(self._chunks):
-            while self._sent < len(self._chunks) and self._sent - self._answered < self._info.window:
-                offset, content = self._chunks[self._sent]
-                sequence = self._link.send(Type.LOAD, LOAD.pack(offset=offset) + content)
-                self._pending[sequence] = self._sent
-                self._sent += 1
+        self._start = self._link.transport.clock()
+        while self._answered < len(self._codes):
+            while self._sent < len(self._codes) and len(self._pending) < self._window:
+                end = min(self._sent + self._size, len(self._codes))
+                now = self._link.transport.clock()
+                sequence = self._link.send(Type.LOAD, LOAD.pack(offset=self._sent) + self._codes[self._sent : end])
+                self._pending[sequence] = (self._sent, end, now)
+                self._sent = end
             self._take_answer()
 
     def _take_answer(self) -> None:
-        deadline = time.monotonic() + self._patience.timeout
+        now = self._link.transport.clock()
+        deadline = min(now + self._wait, self._link.deadline(self._patience))
         while (event := self._link.receive(deadline)) is not None:
-            noise = describe_noise(event)
-            if noise:
-                self._go_back(self._answered, noise)
+            if isinstance(event, Frame) and event.sequence in self._pending and event.type & 0x80:
+                self._judge(event, *self._pending.pop(event.sequence))
                 return
-            if isinstance(event, Frame) and event.sequence in self._pending:
-                self._judge(event, self._pending.pop(event.sequence))
+            if self._link.noise.take(event):
+                self._damaged += 1
+                self._link.quality.note(damaged=True)
+                self._size = max(CHUNK_MIN, self._size // 2)
+                self._go_back(self._answered)
                 return
-        self._go_back(self._answered, "")
+        self._wait *= 2
+        self._go_back(self._answered)
 
-    def _judge(self, frame: Frame, index: int) -> None:
+    def _judge(self, frame: Frame, offset: int, end: int, sent: float) -> None:
         if frame.type == Type.NAK:
             refusal = self._link.refusal(frame)
             if refusal.code != Nak.BAD_OFFSET:
                 raise self._link.refused(Type.LOAD, refusal)
-            self._go_back(0, "a NAK that says that a chunk was missing (BAD_OFFSET)")
+            self._damaged += 1
+            self._go_back(0)
             return
         try:
             if frame.type != Type.LOAD_REPLY:
@@ -75,22 +89,22 @@ class Upload:
             received = parse_load(frame.payload, self._info)
         except BadReply as error:
             raise self._link.nonsense(str(error)) from error
-        offset, content = self._chunks[index]
-        if received < offset + len(content):
-            raise self._link.nonsense(f"it took {len(content)} bytes at {offset}, but has {received}")
-        if index != self._answered:
-            self._go_back(self._answered, "an answer to a later LOAD")
+        if received < end:
+            raise self._link.nonsense(f"it took {end - offset} bytes at {offset}, but has {received}")
+        if offset != self._answered:
+            self._go_back(self._answered)
             return
-        self._answered += 1
+        self._answered = end
+        if end > self._best:
+            self._link.heard(self._patience.pace, sent)
+            self._best, self._damaged, self._wait = end, 0, self._patience.pace.repeat
 
-    def _go_back(self, index: int, trouble: str) -> None:
-        """Send again from chunk ``index``. Tries are counted since the last progress: a long input may need many."""
-        if self._answered > self._best:
-            self._best = self._answered
-            self._failures = 0
-        self._failures += 1
-        if self._failures >= self._patience.tries:
-            raise self._link.gave_up(Type.LOAD, self._patience, trouble)
-        self._link.settle()
+    def _go_back(self, offset: int) -> None:
+        """Send again from an offset. Damage is counted since the last progress: a long input may meet much."""
+        link, now = self._link, self._link.transport.clock()
+        if self._damaged >= self._patience.damaged or link.quality.trouble or now >= link.deadline(self._patience):
+            raise link.gave_up(Type.LOAD, self._tries, now - self._start)
+        self._tries += 1
+        link.settle()
         self._pending.clear()
-        self._answered = self._sent = index
+        self._answered = self._sent = offset

@@ -63,9 +63,9 @@ def test_port_busy(dqt, here: Path, board_project, line) -> None:
 
 
 def test_port_silent(dqt, here: Path, board_project, line, monkeypatch) -> None:
-    quick = client.Timeouts(hello=0.05)
+    quick = client.Timeouts(hello=0.05, silence=0.3)
     monkeypatch.setattr(client, "Timeouts", lambda: quick)
-    assert_refused(dqt("profile", "--data", "digits", "--port", line[1]), 6, "hello", "0.05 s")
+    assert_refused(dqt("profile", "--data", "digits", "--port", line[1]), 6, "no answer to HELLO: nothing came")
 
 
 def test_device_answers_garbage(dqt, here: Path, board_project, line) -> None:

@@ -60,6 +60,9 @@ class Scripted:
             else:
                 self._output += self._answer(frame)
 
+    def clock(self) -> float:
+        return time.monotonic()
+
     def read(self, limit: int, timeout: float) -> bytes:
         if not self._output:
             time.sleep(timeout)
@@ -123,6 +126,9 @@ class Faulty:
                 self._device = self.start()
             passed += self._damaged(byte)
         self._device.write(bytes(passed))
+
+    def clock(self) -> float:
+        return time.monotonic()
 
     def read(self, limit: int, timeout: float) -> bytes:
         content = self._device.read(limit, timeout)

@@ -22,7 +22,7 @@ from tests.firmware import stand_in
 
 RESTARTING = (str(Path(stand_in.__file__).parent / "restarting.c"), "-Wl,--wrap=dqt_port_fault")
 FAST = Timeouts(run=1.0)
-ONCE = Retries(run=2, sample=2)
+ONCE = Retries(sample=2)
 
 
 def flash_of(image: Path) -> Path:

@@ -84,7 +84,7 @@ def test_a_session_over_a_terminal(pty: tuple[int, str], built: Callable[..., Pa
 def test_a_terminal_where_nobody_answers(pty: tuple[int, str]) -> None:
     _, path = pty
     with (
-        Client(SerialTransport(path, BAUD), Timeouts(hello=0.05)) as client,
+        Client(SerialTransport(path, BAUD), Timeouts(hello=0.05, silence=0.3)) as client,
         pytest.raises(SilentDeviceError) as caught,
     ):
         client.hello()

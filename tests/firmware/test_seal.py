@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dqt_edge.boards import load_board
-from dqt_edge.device.client import Client, Retries, Timeouts
+from dqt_edge.device.client import Client, Timeouts
 from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.qemu import QemuTransport
 from dqt_edge.device.replies import DeviceInfo
@@ -104,7 +104,7 @@ def test_without_a_seal_the_weights_are_still_checked(graph: Graph, tmp_path: Pa
 def test_a_damaged_device_refuses_to_run(image: tuple[Project, bytes, list[bytes]], tmp_path: Path) -> None:
     made, content, _ = image
     path = flipped(content, 8 * len(content) - 1, tmp_path)
-    with Client(QemuTransport(made.board, path), Timeouts(hello=0.5), Retries(hello=2)) as client:
+    with Client(QemuTransport(made.board, path), Timeouts(hello=0.5)) as client:
         with pytest.raises(DamagedImageError, match="flash") as caught:
             client.hello()
         assert caught.value.exit_code == 6

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dqt_edge.boards import load_board
-from dqt_edge.device.client import Client, Retries
+from dqt_edge.device.client import Client, Retries, Timeouts
 from dqt_edge.device.connect import open_client
 from dqt_edge.device.messages import LOAD, RESULT, RUN, RUN_START, SELECT, Nak, RunPolicy, Type
 from dqt_edge.device.native import NativeTransport
@@ -319,7 +319,7 @@ def test_a_lost_answer_is_never_an_inference_twice(served: tuple[Graph, Path, by
             super().write(content)
 
     transport = Deaf(image)
-    with Client(transport, PATIENT, Retries(run=2, sample=2)) as client:
+    with Client(transport, Timeouts(silence=0.5), Retries(damaged=2, sample=2)) as client:
         client.expect(digest, "host")
         assert client.infer(samples[0].tobytes(), choices, start=True).output == want[0].tobytes()
         transport.deaf = True

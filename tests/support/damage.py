@@ -11,8 +11,8 @@ from dqt_edge.device.client import Client, Retries, Timeouts
 from dqt_edge.device.qemu import QemuTransport
 from dqt_edge.errors import DeviceError
 
-PATIENCE = Timeouts(hello=1.5, load=2.0, run=10.0)
-TRIES = Retries(hello=2, load=2, run=1, sample=1)
+PATIENCE = Timeouts(hello=0.5, load=0.5, silence=3.0)
+TRIES = Retries(damaged=2, sample=1)
 
 
 def flipped(image: bytes, bit: int, folder: Path) -> Path:

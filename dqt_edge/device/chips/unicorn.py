@@ -7,6 +7,7 @@ There is no time: the cycle counter stands at 0, so counts from this device mean
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_right
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,10 @@ class UnicornTransport:
         self._machine, self._arm = _machine(self.model.cpu)
         self._build_memory()
         self._start_core()
+
+    def clock(self) -> float:
+        """See Transport."""
+        return time.monotonic()
 
     def read(self, limit: int, timeout: float) -> bytes:
         """At most ``limit`` bytes; fewer or none once the firmware waits for input.
