@@ -120,7 +120,7 @@ class TestQemuItself:
             assert parent.stdout is not None
             pid = int(parent.stdout.readline())
             parent.send_signal(signal.SIGKILL)
-        wait_until(lambda: not alive(pid))
+        wait_until(lambda: not alive(pid), "the device outlives its parent")
 
     def test_it_is_reaped_after_an_exception(self, built: Callable[..., Path]) -> None:
         board = load_board("qemu-m4")
