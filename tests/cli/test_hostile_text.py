@@ -10,7 +10,7 @@ import pytest
 from rich.table import Table
 
 from dqt_edge.cli.console import Console
-from dqt_edge.device.client import Client, Retries, Timeouts
+from dqt_edge.device.client import Client, Timeouts
 from dqt_edge.errors import BadFileError, DeviceError, plain
 from dqt_edge.graph import Graph, checkpoint
 from tests.device.fakes import Scripted, hello_reply
@@ -96,7 +96,7 @@ def test_names_within_a_checkpoint(dqt, graph: Graph, here: Path) -> None:
 def test_words_of_a_device() -> None:
     board = EVIL.encode("utf-8")[:16]
     with (
-        Client(Scripted(lambda _: b"", hello_reply(board=board)), Timeouts(hello=0.2), Retries(hello=1)) as client,
+        Client(Scripted(lambda _: b"", hello_reply(board=board)), Timeouts(hello=0.2, silence=0.5)) as client,
         pytest.raises(DeviceError, match="board id is not readable") as caught,
     ):
         client.hello()
