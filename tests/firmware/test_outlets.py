@@ -25,6 +25,7 @@ from dqt_edge.project.library import ALIASING, Library, export_library
 from dqt_edge.system.tools import find_tool
 from tests.firmware.test_examples import made_up
 from tests.firmware.test_library import GCC_M4, QEMU, SEMIHOSTING, run
+from tests.support.kernel_cases import cases
 from tests.support.random_graphs import random_graph
 from tests.support.random_streams import random_stream
 
@@ -122,6 +123,29 @@ def test_arduino_on_cortex_m4_with_the_cores_own_flags(graph: Graph, tmp_path: P
     assert any(name.endswith(".S") for name in sources)
     parts = [*sources, str(STUBS / "m4_sketch.c"), str(tmp_path / "s.o")]
     assert link_m4(parts, ["-std=gnu11", *core, *WARNINGS, f"-I{made.folder / 'src'}"], tmp_path) == answer(graph)
+
+
+@pytest.mark.qemu
+@pytest.mark.skipif(shutil.which("arduino-builder") is None, reason="arduino-builder is not installed")
+def test_arduinos_own_builder_finds_and_compiles_the_library(tmp_path: Path) -> None:
+    """The program behind Arduino's IDE finds it by the sketch's #include; the core is the test's own."""
+    graph = cases("dense", 1, (1, 1, 33), 2)
+    made = library(graph, "qemu-m4", "arduino", tmp_path)
+    shutil.copytree(made.folder, tmp_path / "libraries" / made.id)
+    platform = tmp_path / "hardware" / "test" / "arm"
+    shutil.copytree(STUBS / "arduino_core", platform)
+    shutil.copy(BARE / "link.ld", platform)
+    for path in (STUBS / "Arduino.h", STUBS / "m4_sketch.c", BARE / "start.c", BARE / "start.h"):
+        (platform / "cores" / "core").mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, platform / "cores" / "core")
+    assert list((made.folder / "src").glob("*.S"))
+    (tmp_path / "build").mkdir()
+    command = ["arduino-builder", "-compile", "-fqbn", "test:arm:m4", "-tools", "/usr/bin", "-warnings", "all"]
+    for option, path in (("hardware", "hardware"), ("libraries", "libraries"), ("build-path", "build")):
+        command += [f"-{option}", str(tmp_path / path)]
+    command += ["-hardware", "/usr/share/arduino-builder"]
+    run(*command, str(tmp_path / "libraries" / made.id / "examples" / made.id / f"{made.id}.ino"))
+    assert run(*QEMU, *SEMIHOSTING, "-kernel", str(tmp_path / "build" / "sketch.elf")) == answer(graph)
 
 
 def test_what_c_files_say_of_aliasing_holds(tmp_path: Path) -> None:
