@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..boards import Board, board_ids, load_board
-from ..errors import DoesNotFitError, ToolchainError, UnsupportedError, UsageError
+from ..errors import DoesNotFitError, DqtError, ToolchainError, UnsupportedError, UsageError
 from ..graph import Graph
 from ..lowering.kernels import estimates
 from ..system.show import Facts, Shown
@@ -22,14 +22,19 @@ class BoardFit:
     Attributes:
         board: The board.
         report: As ``plan`` gives it; None if the model cannot be lowered for the board's core.
-        reason: Why it cannot; empty if it can.
         changes: Sentences: what is missing, and what to change. None where it fits.
+        error: Why it cannot be lowered.
     """
 
     board: Board
     report: FitReport | None
-    reason: str = ""
     changes: tuple[str, ...] = ()
+    error: DqtError | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why the model cannot be lowered; empty if it can."""
+        return "" if self.error is None else f"{self.error.what} ({self.error.where})"
 
     @property
     def fits(self) -> bool:
@@ -146,6 +151,7 @@ def rank_boards(
 
     Raises:
         UsageError: No such board, the host, or no board at all.
+        UnsupportedError: A layer that no board's kernels can run.
         BadFileError: The checkpoint is missing or damaged.
 
     Example:
@@ -163,6 +169,8 @@ def rank_boards(
     if not named:
         raise UsageError("there is no board", where="parameter `boards`", next_step="give at least one")
     fits = [_fit(graphs, target, optimize) for target in map(board_of, named)]
+    if fits[0].error is not None and all(fit.error is not None for fit in fits):
+        raise fits[0].error
     return BoardRanking(" and ".join(graph.name for graph in graphs), tuple(sorted(fits, key=_rank)))
 
 
@@ -177,8 +185,8 @@ def _fit(graphs: Sequence[Graph], board: Board, optimize: Literal["speed", "flas
     try:
         report = plan(graphs, board, optimize=optimize)
     except (UnsupportedError, ToolchainError) as error:
-        return BoardFit(board, None, f"{error.what} ({error.where})", (error.next_step,))
-    return BoardFit(board, report, changes=() if report.fits else tuple(_changes(graphs, report, optimize)))
+        return BoardFit(board, None, (error.next_step,), error)
+    return BoardFit(board, report, () if report.fits else tuple(_changes(graphs, report, optimize)))
 
 
 def _changes(graphs: Sequence[Graph], report: FitReport, optimize: str) -> list[str]:

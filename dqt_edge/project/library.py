@@ -83,7 +83,7 @@ class Library(Shown):
 def default_library_folder(checkpoint_file: Path, board: Board, outlet: str) -> Path:
     """``build/<checkpoint's name>-<board>-<outlet>`` below the current folder."""
     folder = default_folder(checkpoint_file, board)
-    return folder.with_name(f"{folder.name}-{outlet}")
+    return folder.parent / f"{folder.name}-{outlet}"
 
 
 def export_library(

@@ -93,6 +93,8 @@ def test_one_board_that_cannot_run_a_model_stops_no_other(small: Graph, monkeypa
     assert (last.reason, last.changes) == ("a layer is too wide (layer 'x')", ("make it narrower",))
     assert last.as_json()["spare"] is None
     assert "a layer is too wide" in repr(found)
+    with pytest.raises(UnsupportedError, match="a layer is too wide"):
+        dqt.rank_boards(small, ["qemu-m4"])
 
 
 def test_wrong_boards_are_refused(small: Graph) -> None:

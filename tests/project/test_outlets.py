@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import dqt_edge as dqt
 from dqt_edge.boards import load_board
 from dqt_edge.errors import BadFileError, DoesNotFitError, UsageError
 from dqt_edge.graph import Graph
@@ -103,6 +104,8 @@ def test_errors_say_what_where_and_what_next(small: Graph, tmp_path: Path) -> No
     with pytest.raises(UsageError, match="unknown outlet 'ardino'") as refused:
         export_library([small], M4, "ardino", tmp_path / "l")
     assert refused.value.next_step.startswith("did you mean 'arduino'?")
+    with pytest.raises(UsageError, match=r"unknown outlet '\.\./x/y'"):
+        dqt.export_library(small, M4, "../x/y")
     tiny = replace(M4, memory=tuple(replace(region, size=256) for region in M4.memory))
     with pytest.raises(DoesNotFitError, match=r"bytes of RAM, [\d,]+ more than the board has"):
         export_library([small], tiny, "arduino", tmp_path / "l")
