@@ -149,27 +149,25 @@ def _rank(checkpoint: Path, boards: tuple[str, ...], optimize: Literal["speed", 
     """Print the boards in the order of their rank, and what to change."""
     import json
 
-    from rich.console import Console
-    from rich.markup import escape
-
     from ..api.ranking import rank_boards, shipped_boards
+    from .console import Console
 
     named = [name for each in boards or (ALL,) for name in (shipped_boards() if each == ALL else (each,))]
     ranking = rank_boards(checkpoint, list(dict.fromkeys(named)), optimize=optimize)
     if as_json:
-        click.echo(json.dumps(ranking.as_json(), indent=2))
+        echo(json.dumps(ranking.as_json(), indent=2))
         ranking.require_fit()
         return
-    Console(emoji=False).print(_ranks(escape(ranking.name), ranking.boards))
+    Console().print(_ranks(ranking.name, ranking.boards))
     for fit in ranking.boards:
         for sentence in (fit.reason, *fit.changes):
             if sentence:
-                click.echo(f"{fit.board.id}: {sentence}")
-    click.echo("cycles: estimated for the first widths of every layer, at 0 wait states; +: without some layers")
+                echo(f"{fit.board.id}: {sentence}")
+    echo("cycles: estimated for the first widths of every layer, at 0 wait states; +: without some layers")
     if any(fit.report is not None and not fit.report.footprint.exact for fit in ranking.boards):
-        click.echo("*: at most; install arm-none-eabi-gcc to know exactly")
+        echo("*: at most; install arm-none-eabi-gcc to know exactly")
     ranking.require_fit()
-    click.echo(f"{ranking.name} fits {len(ranking.fitting)} of {len(ranking.boards)} boards")
+    echo(f"{ranking.name} fits {len(ranking.fitting)} of {len(ranking.boards)} boards")
 
 
 def _ranks(name: str, fits: tuple[BoardFit, ...]) -> Table:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ..errors import BadFileError, DqtError
 from ..system.files import read_capped, write_atomically
-from .checkpoint_fields import build, text
+from .checkpoint_fields import build, items, record, text
 from .dial import POINTS_MAX, DialPoint
 from .graph import TASKS, Controller, Graph
 from .layers import LATER_LAYERS, LAYER_NAMES, Layer, MacLayer
@@ -38,6 +38,8 @@ TENSORS_MAX = 2 * LAYERS_MAX + 2 * TERMINALS_MAX
 CLASSES_MAX = 1 << 15
 Arrays = dict[str, npt.NDArray[Any]]
 
+_NEEDED = {"name", "tensors", "layers", "input", "output", "classes", "controller", "provenance"}
+"""Fields of every graph."""
 _LAYERS: dict[str, type[Any]] = {name: cls for cls, name in LAYER_NAMES.items()}
 _OPTIONAL = {"bias_by_width": None, "skip_bias": None, "dilation": (1, 1), "weight_offset": 0}
 """Fields that are left out at these values, so that a model without them has the bytes it always had."""
@@ -200,7 +202,7 @@ def decode(content: bytes, where: str = "checkpoint") -> Graph:
             raise _bad(f"format version {found!r}, this program reads {FORMATS[0]} to {FORMATS[-1]}", where)
         if manifest["sha256"] != _digest(arrays):
             raise _bad("the tensor bytes do not match their SHA-256", where)
-        return _graph(manifest["graph"], arrays)
+        return _graph(record(manifest["graph"], "graph"), arrays)
     except BadFileError:
         raise
     except DqtError as error:
@@ -236,18 +238,16 @@ def _metadata(content: bytes, where: str) -> str:
 
 
 def _dial(points: Any) -> tuple[DialPoint, ...]:  # noqa: ANN401 - JSON
-    if not isinstance(points, list) or len(points) > POINTS_MAX:
-        raise ValueError(f"the dial is no list of at most {POINTS_MAX} points")
-    return tuple(build(DialPoint, point, {}, "dial") for point in points)
+    return tuple(build(DialPoint, point, {}, "dial") for point in items(points, POINTS_MAX, "dial"))
 
 
-def _layers(items: Any, arrays: Arrays) -> tuple[Layer, ...]:  # noqa: ANN401 - JSON
-    if not isinstance(items, list) or len(items) > LAYERS_MAX:
-        raise ValueError(f"the layers are no list of at most {LAYERS_MAX}")
-    return tuple(_layer(item, arrays) for item in items)
+def _layers(found: Any, arrays: Arrays) -> tuple[Layer, ...]:  # noqa: ANN401 - JSON
+    return tuple(_layer(record(item, "one of the layers"), arrays) for item in items(found, LAYERS_MAX, "layers"))
 
 
 def _layer(item: dict[str, Any], arrays: Arrays) -> Layer:
+    if missing := {"type", "name"} - set(item):
+        raise ValueError(f"one of the layers lacks {sorted(missing)}")
     kind = text(item["type"], "type of a layer")
     if kind not in _LAYERS:
         raise ValueError(f"there is no layer of type {kind[:80]!r}")
@@ -260,7 +260,7 @@ def _controller(body: dict[str, Any], arrays: Arrays) -> Controller:
     return Controller(
         text(body["after"], "after of the controller"),
         _layers(body["layers"], arrays),
-        _names(body["decides"], LAYERS_MAX),
+        _names(body["decides"], "decides of the controller", LAYERS_MAX),
         _dial(body.get("dial", [])),
     )
 
@@ -274,41 +274,37 @@ def _point(item: Any, arrays: Arrays) -> DecisionPoint:  # noqa: ANN401 - JSON
 
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"second_pass is {_shown(value)}, must be true or false")
+        raise ValueError(f"second_pass is {str(value)[:80]}, must be true or false")
     return value
 
 
 def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
+    if missing := _NEEDED - set(body):
+        raise ValueError(f"graph lacks {sorted(missing)}")
     controller = body["controller"]
-    tensors = _short_list(body["tensors"], TENSORS_MAX)
+    tensors = items(body["tensors"], TENSORS_MAX, "tensors")
+
+    def listed(name: str, most: int) -> list[Any]:
+        return items(body.get(name, []), most, name)
+
     return Graph(
         name=text(body["name"], "name of the graph"),
         tensors=tuple(build(Tensor, item, arrays, "tensor") for item in tensors),
         layers=_layers(body["layers"], arrays),
         input=text(body["input"], "input"),
         output=text(body["output"], "output"),
-        classes=_names(body["classes"], CLASSES_MAX),
-        controller=None if controller is None else _controller(controller, arrays),
-        provenance=dict(body["provenance"]),
+        classes=_names(body["classes"], "classes", CLASSES_MAX),
+        controller=None if controller is None else _controller(record(controller, "controller"), arrays),
+        provenance=record(body["provenance"], "provenance"),
         task=text(body.get("task", TASKS[0]), "task"),
-        more_inputs=_names(body.get("more_inputs", [])),
-        more_outputs=_names(body.get("more_outputs", [])),
-        states=tuple(build(State, item, arrays, "state") for item in _short_list(body.get("states", []))),
-        points=tuple(_point(item, arrays) for item in _short_list(body.get("points", []), DECISION_POINTS_MAX)),
-        tuned=tuple(build(TunedPoint, x, {}, "tuned") for x in _short_list(body.get("tuned", []), TUNED_MAX)),
+        more_inputs=_names(body.get("more_inputs", []), "more_inputs"),
+        more_outputs=_names(body.get("more_outputs", []), "more_outputs"),
+        states=tuple(build(State, item, arrays, "states") for item in listed("states", TERMINALS_MAX)),
+        points=tuple(_point(item, arrays) for item in listed("points", DECISION_POINTS_MAX)),
+        tuned=tuple(build(TunedPoint, item, {}, "tuned") for item in listed("tuned", TUNED_MAX)),
         second_pass=_flag(body.get("second_pass", False)),
     )
 
 
-def _short_list(items: Any, most: int = TERMINALS_MAX) -> list[Any]:  # noqa: ANN401 - JSON
-    if not isinstance(items, list) or len(items) > most:
-        raise ValueError(f"{_shown(items)} is no list of up to {most}")
-    return items
-
-
-def _names(items: Any, most: int = TERMINALS_MAX) -> tuple[str, ...]:  # noqa: ANN401 - JSON
-    return tuple(text(item, "a name") for item in _short_list(items, most))
-
-
-def _shown(item: object) -> str:
-    return f"a list of {len(item)}" if isinstance(item, list) else repr(item)[:80]
+def _names(found: Any, where: str, most: int = TERMINALS_MAX) -> tuple[str, ...]:  # noqa: ANN401 - JSON
+    return tuple(text(item, f"a name in {where}") for item in items(found, most, where))

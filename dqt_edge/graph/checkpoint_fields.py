@@ -50,6 +50,20 @@ def text(body: object, where: str) -> str:
     return str(_value(str, body, {}, where))
 
 
+def record(body: object, where: str) -> dict[str, Any]:
+    """An object of JSON; raises ValueError for anything else."""
+    if not isinstance(body, dict):
+        raise _wrong(where, body, "an object")
+    return body
+
+
+def items(body: object, most: int, where: str) -> list[Any]:
+    """A list of at most ``most`` items; raises ValueError for anything else."""
+    if not isinstance(body, list) or len(body) > most:
+        raise _wrong(where, f"a list of {len(body)}" if isinstance(body, list) else body, f"a list of up to {most}")
+    return body
+
+
 @cache
 def _declared(cls: type[Any]) -> tuple[dict[str, Any], frozenset[str]]:
     """Types of a dataclass's fields, and the names of those without a default."""
@@ -97,8 +111,8 @@ def _tuple(kinds: tuple[Any, ...], item: object, arrays: Arrays, where: str) -> 
 
 
 def _plain(kind: Any, item: object, where: str) -> int | float | str:  # noqa: ANN401 - a type
-    if kind is float and type(item) in (int, float):
-        return item  # type: ignore[return-value]
+    if kind is float and (type(item) is float or (type(item) is int and -INTEGER_MAX <= item < INTEGER_MAX)):
+        return item
     if kind is int and type(item) is int:
         if not -INTEGER_MAX <= item < INTEGER_MAX:
             raise _wrong(where, item, "an integer of 64 bits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from rich.table import Table
 
+from dqt_edge import cli
 from dqt_edge.cli.console import Console
 from dqt_edge.device.client import Client, Timeouts
 from dqt_edge.errors import BadFileError, DeviceError, plain
@@ -20,6 +22,16 @@ EVIL = "\x1b[2J\x1b]0;title\x07\x9b31m\r\b\u202e[bold]x[/]"
 
 def harmless(text: str) -> bool:
     return all(ch in "\n\t" or plain(ch) == ch for ch in text)
+
+
+def test_commands_print_in_no_other_way() -> None:
+    """Than by echo() and Console of this folder, which escape."""
+    folder = Path(cli.__file__).parent
+    for path in folder.glob("*.py"):
+        if path.name not in ("echo.py", "console.py"):
+            assert not re.search(
+                r"click\.s?echo\(|from rich\.console|rich\.print|(?<![.\w])print\(", path.read_text()
+            ), path
 
 
 @pytest.mark.parametrize(
