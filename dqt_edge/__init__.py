@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from .api.ranking import rank_boards as rank_boards
     from .api.searching import search as search
     from .api.training import train as train
+    from .api.trying import try_model as try_model
     from .api.tuning import tune as tune
     from .api.validating import validate as validate
 
 __version__ = "0.1.0"
 
 _MODULES = {
+    "try_model": "trying",
     "load": "files",
     "save": "files",
     "import_model": "importing",
@@ -55,8 +57,8 @@ _MODULES = {
 """Public function -> its module in ``api``, in the order of the work."""
 
 __all__ = [  # noqa: RUF022 - in the order of the work
-    "load", "save", "import_model", "train", "train_heads", "search", "tune", "evaluate", "cost", "validate", "compare",
-    "plan", "rank_boards", "export", "export_library", "build", "flash", "connect", "profile",
+    "try_model", "load", "save", "import_model", "train", "train_heads", "search", "tune", "evaluate", "cost",
+    "validate", "compare", "plan", "rank_boards", "export", "export_library", "build", "flash", "connect", "profile",
 ]  # fmt: skip
 
 

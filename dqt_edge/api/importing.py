@@ -24,6 +24,8 @@ from ..tasks.kinds import Binary, Reconstruction, Regression
 from ..tasks.statistics import best_threshold
 from .given import Data, FilePath, _arrays, arrays_by_name, dataset_of, samples_of
 
+EIGHT_BITS = "an imported model was made for 8 bits"
+
 
 def import_model(
     model: FilePath | bytes | Any,  # noqa: ANN401 - a Keras model
@@ -86,8 +88,32 @@ def import_model(
         print(graph)
         ```
     """
-    pairs = candidate_pairs(candidates, "an imported model was made for 8 bits")
-    network = _network(model)
+    candidates = candidate_pairs(candidates, EIGHT_BITS)  # refused before a large file is read
+    return graph_of_network(
+        read_network(model),
+        calibration=calibration,
+        seed=seed,
+        first=first,
+        candidates=candidates,
+        classes=classes,
+        task=task,
+        threshold=threshold,
+    )
+
+
+def graph_of_network(
+    network: Network,
+    *,
+    calibration: Data | None,
+    seed: int = SEED,
+    first: bool = False,
+    candidates: str | Sequence[Pair] = (FULL,),
+    classes: Sequence[str] = (),
+    task: str | None = None,
+    threshold: float | Data | None = None,
+) -> Graph:
+    """The second half of :func:`import_model`, which says what is taken and raised."""
+    pairs = candidate_pairs(candidates, EIGHT_BITS)
     if task in (Regression.name, Reconstruction.name):
         network = network.with_end()
     if not network.integer:
@@ -148,7 +174,8 @@ def _typical(data: Data, network: Network, *, seed: int, first: bool) -> Any:  #
     return x[choose(len(x), SAMPLES_MAX, more[0] if more else None, seed=seed, first=first)]
 
 
-def _network(model: FilePath | bytes | Any) -> Network:  # noqa: ANN401 - a Keras model
+def read_network(model: FilePath | bytes | Any) -> Network:  # noqa: ANN401 - a Keras model
+    """Network of whatever :func:`import_model` takes."""
     from ..importers.files import read_model
 
     if isinstance(model, str | os.PathLike):

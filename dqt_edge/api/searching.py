@@ -48,6 +48,8 @@ from .given import (
 )
 
 BUDGETS = (0.8, 0.6, 0.5, 0.4, 0.3)
+SPREAD, STEPS = "spread", 4
+"""A budget that stands for this many, from the cheapest width vector towards the widest in equal steps."""
 Budget = float | str | Sequence[float]
 
 
@@ -158,6 +160,7 @@ def search(
         first: Take the first samples instead.
         candidates: Width pairs offered to every layer; None is the model's own.
         budget: Parts of the 8x8 BitOPs, such as ``0.5`` or ``(0.8, 0.5)``; None is 0.8, 0.6, 0.5, 0.4 and 0.3.
+            ``"spread"``, here or in the next two: four budgets in equal steps down to the cheapest width vector.
         instructions: Budgets in counts of ``board`` instead, or in parts of those at 8x8.
         cycles: Budgets in modelled cycles of ``board``, a QEMU board, instead, or in parts of those at 8x8.
         board: Board whose counts or cycles are the budget, such as ``"qemu-m4"``.
@@ -248,6 +251,9 @@ class _Work:
         base = tuple(widest(layer) for layer in self.graph.adaptive)
         whole = 1.0 if counts is None else counts.total(self.graph, base)
         budgets = [budget * whole if budget <= 1 else budget for budget in self.budgets]
+        if not budgets:
+            least = curve.cheapest(self.graph, counts)
+            budgets = [whole + (least - whole) * (k + 1) / STEPS for k in range(STEPS)]
         require(self.graph, budgets, counts)
         step = self._steps("layers alone", sensitivity.evaluations(self.graph, correct=biases))
         self.graph, alone = sensitivity.measure(self.graph, chosen_by, loss=loss, correct=biases, progress=step)
@@ -361,6 +367,8 @@ def _budgets(
             next_step=f"give both, such as 0.8 of the {named} on board qemu-m4",
         )
     given = counted if counted is not None else BUDGETS if budget is None else budget
+    if isinstance(given, str) and given == SPREAD:
+        return []
     parts = given.split(",") if isinstance(given, str) else [given] if isinstance(given, float | int) else list(given)
     found = []
     for part in parts:

@@ -18,6 +18,7 @@ from .echo import echo
 from .terminated import Terminated
 
 COMMANDS = {
+    "try": "Say all that can be said of a model file, as one page.",
     "train": "Train a model whose precision adapts to each input.",
     "import": "Import a model of TFLite, ONNX or Keras.",
     "compare": "Run an imported model beside its original, layer by layer.",

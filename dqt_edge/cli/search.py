@@ -22,7 +22,8 @@ from .sampling import sampling
 @click.option(
     "--budget",
     metavar="LIST",
-    help="Parts of the 8x8 BitOPs, such as 0.5 or 0.8,0.5,0.3.  [default: 0.8,0.6,0.5,0.4,0.3]",
+    help="Parts of the 8x8 BitOPs, such as 0.5 or 0.8,0.5,0.3; 'spread': four, down to the least.  "
+    "[default: 0.8,0.6,0.5,0.4,0.3]",
 )
 @click.option(
     "--instructions", metavar="LIST", help="Budgets in counts of --board instead, or in parts of those at 8x8."

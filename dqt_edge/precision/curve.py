@@ -168,10 +168,15 @@ def costs(graph: Graph, counts: Counts | None) -> tuple[float, list[list[float]]
     return constant, rows
 
 
+def cheapest(graph: Graph, counts: Counts | None) -> float:
+    """Cost of the cheapest width vector."""
+    constant, rows = costs(graph, counts)
+    return constant + sum(map(min, rows))
+
+
 def require(graph: Graph, budgets: Sequence[float], counts: Counts | None) -> None:
     """Raise UsageError if a budget is less than the cheapest width vector costs."""
-    constant, rows = costs(graph, counts)
-    least = constant + sum(map(min, rows))
+    least = cheapest(graph, counts)
     if min(budgets) < least * (1 - 1e-9):
         raise UsageError(
             f"no width vector costs {min(budgets):,.4g} or less; the cheapest costs {least:,.4g}",

@@ -204,7 +204,7 @@ class ModelNames:
         """Names of a planned model; a word that C or the library owns, or one of ``words``, is not taken."""
         symbol = c_name(plan.name)
         taken = (
-            symbol in C_WORDS
+            symbol in C_WORDS | header_words()
             or symbol in words
             or symbol.startswith("dqt")
             or symbol.endswith("_t")  # types of C and POSIX
@@ -218,6 +218,15 @@ class ModelNames:
 
 
 @cache
+def header_words() -> frozenset[str]:
+    """Identifiers in headers of the library: a model of such a name would be shadowed by a parameter, a warning."""
+    firmware, kernels = data_folder("firmware"), data_folder("templates") / "kernels"
+    headers = (*(firmware / "dqt").glob("*.h"), *kernels.rglob("*.h*"))
+    texts = (path.read_text(encoding="utf-8") for path in headers)
+    return frozenset(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", COMMENT.sub("", text)))
+
+
+@cache
 def library_stems() -> frozenset[str]:
     """Names, without their suffixes, of the files that an export may hold beside those of models."""
     firmware, kernels = data_folder("firmware"), data_folder("templates") / "kernels"
@@ -226,6 +235,8 @@ def library_stems() -> frozenset[str]:
     return frozenset({*found, "dqt_app", "dqt_board", "dqt_core"})
 
 
+COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+"""Of C."""
 _WORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
 restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false

@@ -76,7 +76,7 @@ def _maps(each: Inferences, task: Map) -> Gallery:
         pictures.append((picture(each.targets[i].reshape(height, width, 1)), "right classes", None))
         pictures.append((picture(answers[i].reshape(height, width, 1)), f"answered, {100 * right:.1f} % right", None))
     return Gallery(
-        "Inputs with their right classes and the answered ones, the darkest the first class.", tuple(pictures)
+        "Inputs, right classes and answered ones; from dark to light the classes that a picture has.", tuple(pictures)
     )
 
 

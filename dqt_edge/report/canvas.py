@@ -76,7 +76,7 @@ def marked(x: float, y: float, mark: str, title: str = "") -> str:
     return f'<path d="{MARKS[mark]}" transform="translate({x:.1f} {y:.1f})" class="{mark}">{inside}</path>'
 
 
-def ticks(low: float, high: float, count: int = 4) -> list[float]:
+def ticks(low: float, high: float, count: int = 6) -> list[float]:
     """Round numbers from ``low`` to ``high``, about ``count`` of them."""
     span = high - low
     if span <= 0:

@@ -83,9 +83,9 @@ def _widths_by_class(
         rows.append(tuple(cells))
     kind = "right class" if each.targets is not None else "answer"
     note = (
-        "Mean bits of weights x activations; the darker, the more BitOPs, whole colour is 8x8. Layers behind an early "
-        "answer are left out of its mean. Widths are what the device chose and the interpreter confirmed; they are no "
-        "time."
+        "Mean bits of weights x activations; the stronger the colour, the more BitOPs, and 8x8 has all of it. Layers "
+        "behind an early answer are left out of its mean. Widths are what the device chose and the interpreter "
+        "confirmed; they are no time."
     )
     columns = ("layer", *(name for name, _ in groups))
     return Table(f"Widths of each layer by {kind}: {what}", columns, tuple(rows), note)
@@ -123,7 +123,7 @@ def _samples(graph: Graph, each: Inferences, what: str) -> Drawing:
             style = f"--v:{costs[order[start], i]:.3f}"
             canvas.area(LEFT + step * start, ROW * i + 1, step * (end - start), ROW - 2, "cell", style=style)
     canvas.text((LEFT + WIDTH) / 2, height - 8, "samples, the cheapest first", anchor="middle")
-    caption = f"Widths of each layer for each sample, {what}: the darker, the more BitOPs. Means stand above."
+    caption = f"Widths of each layer for each sample, {what}: the stronger the colour, the more BitOPs."
     return Drawing(canvas.svg(), caption)
 
 

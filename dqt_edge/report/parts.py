@@ -61,10 +61,11 @@ class Table:
     note: str = ""
 
     @property
-    def aligned(self) -> tuple[bool, ...]:
-        """Of each column whether its title stands to the right, above numbers."""
-        first = self.rows[0] if self.rows else ()
-        return tuple(i < len(first) and first[i].number for i in range(len(self.columns)))
+    def aligned(self) -> tuple[str, ...]:
+        """Where the title of each column stands: ``n``, to the right above numbers, ``c``, in the middle, or empty."""
+        first = (*(self.rows[0] if self.rows else ()), *[Cell("")] * len(self.columns))
+        known = first[: len(self.columns)]
+        return tuple("n" if cell.number else "c" if cell.heat is not None else "" for cell in known)
 
 
 @dataclass(frozen=True)

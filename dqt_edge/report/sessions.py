@@ -136,7 +136,7 @@ def _frontiers(sessions: Sequence[Session], *, dial: bool) -> list[Part]:
     boards = list(dict.fromkeys(s.board for s in sessions))
     for board in boards:
         scored = [s for s in sessions if s.board == board and s.score is not None]
-        if len(scored) < 2:
+        if len(scored) < (2 if dial else 3):
             continue
         points, unit, note = session_points(scored)
         parts = frontier(points, f"{unit} for an inference, {board}", axis_title(scored), note)

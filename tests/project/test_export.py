@@ -174,7 +174,9 @@ def test_every_name_of_a_model_compiles(graph: Graph, name: str, tmp_path: Path)
     )
     table = made.folder / "model" / f"dqt_{symbol}.c"
     includes.append(f"-I{made.folder / 'kernels'}")
-    subprocess.run(["cc", "-std=c11", "-Wall", "-Werror", *includes, "-c", str(table), "-o", "/dev/null"], check=True)
+    subprocess.run(
+        ["cc", "-std=c11", "-Wall", "-Wshadow", "-Werror", *includes, "-c", str(table), "-o", "/dev/null"], check=True
+    )
 
 
 @pytest.mark.parametrize("board_id", CORE_BOARDS)

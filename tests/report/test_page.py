@@ -37,15 +37,17 @@ def samples(graph: Graph):
 def sessions(graph: Graph, samples) -> list[Session]:
     device = InterpreterDevice(graph, lies=(2,))
     boards = [load_board(name) for name in ("qemu-m4", "qemu-m7")]
-    return [run_session(device, graph, board, *samples, policy) for board in boards for policy in ("8x8", "dynamic")]
+    return [
+        run_session(device, graph, board, *samples, policy) for board in boards for policy in ("8x8", "4x4", "dynamic")
+    ]
 
 
 @pytest.fixture(scope="module")
 def pages(sessions: list[Session]) -> dict[str, Page]:
-    unlabelled = replace(sessions[1], score=None, interpreter_score=None, each=replace(sessions[1].each, targets=None))
+    unlabelled = replace(sessions[2], score=None, interpreter_score=None, each=replace(sessions[2].each, targets=None))
     return {
         "several": Page(report.html(sessions)),
-        "one": Page(report.html(sessions[1:2])),
+        "one": Page(report.html(sessions[2:3])),
         "without labels": Page(report.html([unlabelled])),
         "without inferences": Page(report.html([replace(sessions[0], each=None, count=None)])),
     }
