@@ -104,7 +104,11 @@ def _board_row(fit: BoardFit) -> tuple[Cell, ...]:
 def _changes(trial: Trial) -> list[Part]:
     """What to change where it does not fit."""
     rows = tuple((Cell(fit.board.id), Cell(text)) for fit in trial.fits for text in fit.changes)
-    return [Table("What to change where it does not fit", ("board", "what is missing, and what to do"), rows)] if rows else []
+    return (
+        [Table("What to change where it does not fit", ("board", "what is missing, and what to do"), rows)]
+        if rows
+        else []
+    )
 
 
 def board_table(trial: Trial) -> RichTable:
