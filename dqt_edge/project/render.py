@@ -219,9 +219,9 @@ class ModelNames:
 
 @cache
 def header_words() -> frozenset[str]:
-    """Identifiers in headers of the library: a model of such a name would be shadowed by a parameter, a warning."""
-    firmware, kernels = data_folder("firmware"), data_folder("templates") / "kernels"
-    headers = (*(firmware / "dqt").glob("*.h"), *kernels.rglob("*.h*"))
+    """Identifiers in the headers that a model's source includes behind its own: their parameters would shadow it."""
+    firmware, kernels = data_folder("firmware") / "dqt", data_folder("templates") / "kernels"
+    headers = (firmware / "dqt_layer.h", firmware / "dqt_tables.h", kernels / "dqt_kernels.h.j2")
     texts = (path.read_text(encoding="utf-8") for path in headers)
     return frozenset(word for text in texts for word in re.findall(r"[A-Za-z_]\w*", COMMENT.sub("", text)))
 
