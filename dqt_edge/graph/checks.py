@@ -77,6 +77,7 @@ def check_graph(graph: Graph) -> None:
     check_made(graph, ready)
     _check_controller(graph)
     _check_points(graph)
+    _check_branches(graph)
     check_tuned(graph)
 
 
@@ -290,6 +291,18 @@ def _check_points(graph: Graph) -> None:
         needed = beside.intersection(layer.inputs)
         if needed:
             _refuse(where, f"layer {layer.name!r} reads {sorted(needed)}, which is not made when the widths are given")
+
+
+def _check_branches(graph: Graph) -> None:
+    """Refuse a branch that begins to run before it is known whether it is skipped."""
+    order, branches = [layer.name for layer in graph.layers], graph.skipped_with
+    decided = [graph.controller.after] if graph.controller is not None else []
+    for layer, position in branches.items():
+        last = graph.adaptive[position].name
+        for after in (*decided, *(point.after for point in graph.points)):
+            if order.index(layer) <= order.index(after) < order.index(last):
+                where = f"layer {layer!r} of graph {graph.name!r}"
+                _refuse(where, f"it runs before {after!r}, behind which it is decided whether {last!r} is skipped")
 
 
 def _check_head(graph: Graph, point: DecisionPoint) -> None:

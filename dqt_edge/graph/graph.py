@@ -191,9 +191,10 @@ class Graph(Shown):
 
     @property
     def second_pass_start(self) -> int:
-        """Index, in ``layers``, of the first that a second pass runs: the first adaptive one."""
-        first = self.adaptive[0]
-        return next(i for i, layer in enumerate(self.layers) if layer is first)
+        """Index, in ``layers``, of the first that a second pass runs: what no choice touches lies before it."""
+        branches = self.skipped_with
+        touched = (layer is self.adaptive[0] or layer.name in branches for layer in self.layers)
+        return next(i for i, does in enumerate(touched) if does)
 
     @property
     def kept_for_second_pass(self) -> tuple[str, ...]:

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..boards import Board, Cpu
-from ..errors import UnsupportedError
 from ..graph import Dense, Graph, Layer, MacLayer, Pair, Shape, State
 from ..graph.checkpoint import model_hash
+from ..graph.values import SKIP
 from ..tasks import least_yes
 from . import records
 from .arena import aligned
 from .constant_channels import settled
 from .constants import Constant, Constants, c_name
+from .kernels import skipping
 from .kernels.catalogue import estimated
 from .kernels.descriptors import output_shape
 from .kernels.kernel import Choice, Context
@@ -25,6 +26,7 @@ from .orient import along_rows
 from .points import PlannedPoints, planned_points
 from .record import Record
 from .records import Proof
+from .skips import NO_SKIPS, Branch, Skips
 from .terminal import Terminal
 
 MARK_SIZE = 8
@@ -46,6 +48,7 @@ class PlannedLayer:
             execution, behind them those of all heads.
         cycles: Estimated for each candidate on the board's core; None where they are not known.
         point: Name of the decision point to whose head it belongs.
+        skips: What decides whether it runs.
     """
 
     name: str
@@ -65,6 +68,7 @@ class PlannedLayer:
     number: int = 0
     cycles: tuple[float | None, ...] = ()
     point: str | None = None
+    skips: Skips = NO_SKIPS
 
     @property
     def symbol(self) -> str:
@@ -86,6 +90,15 @@ class PlannedLayer:
     @property
     def descriptor(self) -> records.Layer:
         """The record that ``dqt_run()`` reads: which kernel runs it, on which parameters."""
+        return next((outer for _, _, outer in reversed(self.around)), self._own_descriptor)
+
+    @property
+    def around(self) -> tuple[tuple[str, Record, records.Layer], ...]:
+        """Records between :attr:`descriptor` and the layer's own parameters, from within; see ``Skips.around``."""
+        return tuple(self.skips.around(self.name, self._own_descriptor))
+
+    @property
+    def _own_descriptor(self) -> records.Layer:
         return records.Layer(
             run=f"dqt_{self.kernel}",
             parameters=f"&{self.symbol}_parameters",
@@ -100,7 +113,8 @@ class PlannedLayer:
     @property
     def table_size(self) -> int:
         """Bytes of its descriptors in flash, without the table of its candidates."""
-        return records.Layer.byte_size() + self.record.table_size()
+        around = sum(record.byte_size() for _, record, _ in self.around)
+        return records.Layer.byte_size() + self.record.table_size() + around
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +241,7 @@ class Plan:
     @property
     def kernels(self) -> tuple[str, ...]:
         """Kernels that the model uses, sorted."""
-        return tuple(sorted({layer.kernel for layer in self.layers}))
+        return tuple(sorted({kernel for layer in self.layers for kernel in (layer.kernel, *layer.skips.kernels)}))
 
 
 def as_lowered(graph: Graph) -> Graph:
@@ -249,7 +263,6 @@ def make_plan(
     Raises:
         UnsupportedError: A dimension that the kernels' descriptors cannot hold.
     """
-    _refuse_skips(graph)
     given, graph = graph, as_lowered(graph)
     shapes = {tensor.name: tensor.shape for tensor in given.tensors}
     memory, constants = plan_memory(graph, board, kernels, arena_first=arena_first), Constants()
@@ -258,6 +271,7 @@ def make_plan(
     adaptive = {layer.name for layer in graph.adaptive}
     numbers = dict(zip((layer.name for layer in graph.all_layers), graph.device_numbers, strict=True))
     heads = {layer.name: point.name for point in graph.points for layer in point.layers}
+    branches = _branches(graph, aligned(memory.placement.size))
     layers = []
     for layer in graph.all_layers:
         layers.append(
@@ -270,6 +284,7 @@ def make_plan(
                 controller=layer.name in controller,
                 number=numbers[layer.name],
                 point=heads.get(layer.name),
+                branch=branches.get(layer.name),
                 macs=graph.macs(layer),
                 cpu=board.cpu,
             )
@@ -317,15 +332,10 @@ def make_plan(
     )
 
 
-def _refuse_skips(graph: Graph) -> None:
-    """Kernels do not skip yet, and a layer must not run where it should be skipped."""
-    for layer in graph.adaptive:
-        if layer.skip_bias is not None:
-            raise UnsupportedError(
-                f"layer {layer.name!r} may be skipped, which no kernel can yet",
-                where=f"graph {graph.name!r}",
-                next_step="run it with the interpreter, or train it without 0x0",
-            )
+def _branches(graph: Graph, choices: int) -> dict[str, Branch]:
+    """When which layers do not run; ``choices``: offset of the choices in the arena."""
+    adaptive = graph.adaptive
+    return {name: Branch(choices + i, len(adaptive[i].candidates)) for name, i in graph.skipped_with.items()}
 
 
 def _state(state: State, size: int, offsets: Mapping[str, int]) -> records.State:
@@ -343,6 +353,7 @@ def _planned(
     controller: bool,
     number: int,
     point: str | None,
+    branch: Branch | None,
     macs: int,
     cpu: Cpu,
 ) -> PlannedLayer:
@@ -351,8 +362,11 @@ def _planned(
     widths: tuple[Pair, ...] = ((8, 8),)
     proofs: tuple[Proof, ...] = (Proof.NONE,)
     if isinstance(layer, MacLayer):
-        widths, proof = layer.candidates, choice.kernel.proof
-        proofs = tuple(Proof.NONE if proof is None else proof(layer, pair) for pair in widths)
+        widths, proof = layer.options, choice.kernel.proof
+        proofs = tuple(Proof.NONE if proof is None or pair == SKIP else proof(layer, pair) for pair in widths)
+    skips, cycles = Skips.of(layer, branch, context.constants), estimated(choice, layer, context.tensors, cpu)
+    if skips.bias is not None:
+        cycles = (*cycles, skipping.estimated(cpu.core, math.prod(shape)))
     element = 4 if isinstance(layer, Dense) and layer.requantize is None else 1
     return PlannedLayer(
         name=layer.name,
@@ -370,6 +384,7 @@ def _planned(
         bound=described.bound,
         weight_bytes=sum(constant.values.nbytes for constant in context.constants.found[first:]),
         number=number,
-        cycles=estimated(choice, layer, context.tensors, cpu),
+        cycles=cycles,
         point=point,
+        skips=skips,
     )

@@ -322,6 +322,26 @@ class Concatenation(Record):
 
 
 @dataclass(frozen=True)
+class Skippable(Record):
+    """A layer whose last candidate is 0x0: what runs at all others, and the bias of a skip."""
+
+    c_type = "dqt_skippable"
+    layer: Layer
+    bias_twice: Address
+
+
+@dataclass(frozen=True)
+class BranchLayer(Record):
+    """A layer that does not run where a later one is skipped, whose choice lies at that offset."""
+
+    c_type = "dqt_branch_layer"
+    layer: Layer
+    choice: U32
+    skipped: U8
+    reserved: Annotated[int, Member("uint8_t", 3)] = field(default=0, init=False, repr=False)
+
+
+@dataclass(frozen=True)
 class Setting(Record):
     """What decides how an input is computed; None for widths that a controller chooses, for no bias, all classes."""
 
@@ -397,5 +417,7 @@ RECORDS: tuple[type[Record], ...] = (
     Resizing,
     Part,
     Concatenation,
+    Skippable,
+    BranchLayer,
 )
 """Every structure of ``dqt_layer.h`` that is written."""

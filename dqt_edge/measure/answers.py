@@ -16,7 +16,7 @@ from ..device.replies import in_units
 from ..graph import Dense, Graph, interpreter
 from ..graph.points import Setting
 from ..graph.policy import Policy, Settled
-from .asking import asked_of, by_layer
+from .asking import asked_of, by_layer, checksums_by_layer
 from .expected import Expected, Interpreter
 from .pieces import Pieces
 from .records import Decided, Record
@@ -162,7 +162,7 @@ def first_difference(device: Device, graph: Graph, codes: Pieces, at: int, polic
     for i, sample in enumerate(samples):
         answer = device.infer(sample.tobytes(), **asked_of(graph, policy), checksums=True, start=i == 0)
     wanted = layer_checksums(graph, samples[-1], policy, samples[:-1])
-    for layer, found, want in zip(graph.all_layers, by_layer(graph, answer.checksums or ()), wanted, strict=True):
+    for layer, found, want in zip(graph.all_layers, checksums_by_layer(graph, answer), wanted, strict=True):
         if found != want:
             return f"sample {at}: layer {layer.name!r} differs first"
     return f"sample {at}: all layers agree when it is run again, so the first answer was not repeatable"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..graph import Graph
 from ..graph.dial import Dynamic
@@ -34,6 +34,30 @@ def asked_of(graph: Graph, settled: Settled) -> dict[str, Any]:
 def by_layer(graph: Graph, numbers: Sequence[_T]) -> list[_T]:
     """A device's counts or checksums in the order of ``graph.all_layers``."""
     return [numbers[number] for number in graph.device_numbers]
+
+
+class Checked(Protocol):
+    """What of a device's answer says which layers ran, and what they made."""
+
+    @property
+    def choices(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def passes(self) -> int: ...  # noqa: D102
+    @property
+    def checksums(self) -> Sequence[int] | None: ...  # noqa: D102
+
+
+def checksums_by_layer(graph: Graph, answer: Checked) -> list[int]:
+    """A device's checksums in the order of ``graph.all_layers``; 0 for layers of a branch that the answer skipped.
+
+    A device tells those of what lay in their places.
+    """
+    skipped: set[str] = set()
+    if answer.passes == 1:
+        options = [len(layer.candidates) for layer in graph.adaptive]
+        skipped = {name for name, i in graph.skipped_with.items() if answer.choices[i] == options[i]}
+    numbers = by_layer(graph, answer.checksums or ())
+    return [0 if layer.name in skipped else n for layer, n in zip(graph.all_layers, numbers, strict=True)]
 
 
 def execution(graph: Graph, setting: Setting, point: int, passes: int) -> list[int]:

@@ -17,6 +17,7 @@ from ..boards import Board, Memory
 from ..device import messages
 from ..errors import DoesNotFitError, UnsupportedError
 from ..lowering.arena import aligned
+from ..lowering.kernels import skipping
 from ..lowering.plan import Plan
 from .code_table import code_table
 
@@ -195,6 +196,9 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
 
     run, hook = symbols["dqt_run"], symbols["dqt_measure_layer"]
     by_pointer = {run: (*kernels, hook, *states), symbols["dqt_reset"]: states}
+    within = [symbols[f"dqt_{name}"] for name in (skipping.BRANCH, skipping.SKIP)]
+    for i, wrapper in enumerate(within):
+        by_pointer[wrapper] = tuple(kernel for kernel in kernels if kernel not in within[: i + 1])
     if buffers.deciding:
         by_pointer[symbols["dqt_decide"]] = (*kernels, symbols["dqt_measure_again"])
         by_pointer[symbols["dqt_server_take_setting"]] = (symbols["dqt_take_setting"],)

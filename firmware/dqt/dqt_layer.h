@@ -213,6 +213,20 @@ typedef struct {
     uint32_t part_count, output, rows;
 } dqt_concatenation;
 
+/* A layer that may be skipped: its last candidate is 0x0. Of that the bias and the residual are left. */
+typedef struct {
+    dqt_layer layer;           /* what runs at all other candidates; its parameters begin with a dqt_mac */
+    const int32_t *bias_twice; /* [out_channels] */
+} dqt_skippable;
+
+/* A layer that nobody reads where a later one is skipped, and that does not run then. */
+typedef struct {
+    dqt_layer layer;
+    uint32_t choice; /* offset in the arena of the later one's candidate */
+    uint8_t skipped; /* the candidate that is 0x0 */
+    uint8_t reserved[3];
+} dqt_branch_layer;
+
 #if UINTPTR_MAX == 0xFFFFFFFFu
 /* The sizes that the exporter predicts with. */
 _Static_assert(sizeof(dqt_width) == 4u, "dqt_width");
@@ -234,6 +248,8 @@ _Static_assert(sizeof(dqt_row_softmax) == 20u, "dqt_row_softmax");
 _Static_assert(sizeof(dqt_rearrangement) == 60u, "dqt_rearrangement");
 _Static_assert(sizeof(dqt_padding) == 32u, "dqt_padding");
 _Static_assert(sizeof(dqt_resizing) == 28u, "dqt_resizing");
+_Static_assert(sizeof(dqt_skippable) == 28u, "dqt_skippable");
+_Static_assert(sizeof(dqt_branch_layer) == 32u, "dqt_branch_layer");
 #endif
 
 #endif

@@ -7,6 +7,10 @@
 
 #define NOT_RUN 0xFFu
 
+/* Marks the choices in the arena while a second pass runs: then no layer takes a branch for skipped. There are at most
+ * 17 options. */
+#define SECOND_PASS 0x80u
+
 /* What runs beside the kernels keeps its variables out of the stack frame below which the kernels run. */
 #define BESIDE __attribute__((noinline)) static
 
@@ -68,6 +72,13 @@ static bool runs_again(const dqt_points *points, const uint8_t *arena, const dqt
     return narrow && now->margin < setting->again;
 }
 
+/* Marks the choices, or takes the mark away again. */
+static void mark(const dqt_model *model, uint8_t *arena) {
+    for (uint32_t i = 0; i < model->adaptive_count; ++i) {
+        arena[model->choices + i] ^= SECOND_PASS;
+    }
+}
+
 /* What follows the layer that has just run: the next one to run, or NULL if there is an answer. */
 BESIDE const dqt_layer *step(const dqt_points *points, uint8_t *arena, const dqt_setting *setting, dqt_decided *now) {
     const dqt_model *model = points->model;
@@ -97,8 +108,9 @@ BESIDE const dqt_layer *step(const dqt_points *points, uint8_t *arena, const dqt
                 return NULL;
             }
             now->passes = 2;
-            now->at.layer = points->second; /* the first adaptive layer */
+            now->at.layer = points->second; /* no adaptive layer lies before it */
             now->at.adaptive = 0;
+            mark(model, arena);
         }
         const dqt_layer *layer = &model->layers[now->at.layer];
         const uint32_t number = now->at.layer++;
@@ -151,6 +163,9 @@ BESIDE void finish(const dqt_points *points, uint8_t *arena, dqt_decided *now) {
     uint8_t *output = arena + model->outputs[0].offset;
     const uint32_t size = model->outputs[0].size;
     uint8_t *choices = arena + model->choices;
+    if (now->passes > 1u) {
+        mark(model, arena);
+    }
     if (now->point < points->count) {
         for (uint32_t i = 0; i < size; ++i) {
             output[i] = 0;

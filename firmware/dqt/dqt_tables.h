@@ -73,7 +73,7 @@ struct dqt_points {
     const dqt_point *list;
     const dqt_tuned *tuned; /* cost and agreement ascend */
     const uint8_t *widest;  /* [adaptive_count] the candidate with the most bits */
-    uint32_t second;        /* index of the first adaptive layer, where a second pass begins; DQT_NONE: there is none */
+    uint32_t second;        /* index of the layer where a second pass begins; DQT_NONE: there is none */
     uint16_t layer_count;   /* layers of all points */
     uint8_t count, tuned_count;
 };

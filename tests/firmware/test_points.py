@@ -17,7 +17,7 @@ from dqt_edge.boards import load_board
 from dqt_edge.graph import NEVER, Graph, Setting, TunedPoint, interpreter
 from dqt_edge.graph.points import WATCH, full_setting, tuned_agreeing, tuned_within, widest_choices
 from dqt_edge.lowering.plan import make_plan
-from dqt_edge.measure.asking import by_layer
+from dqt_edge.measure.asking import checksums_by_layer
 from dqt_edge.measure.session import layer_checksums
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export_together
@@ -68,7 +68,7 @@ def test_a_library_decides_as_the_interpreter(seed: int, controller: bool, tmp_p
         for i, sample in enumerate(codes):
             got = model.decide(sample, setting)
             assert said(got) == told(want, i), (setting, i)
-            assert by_layer(graph, got.checksums) == layer_checksums(graph, sample, setting)
+            assert checksums_by_layer(graph, got) == layer_checksums(graph, sample, setting)
     assert passes == {1, 2}
 
 

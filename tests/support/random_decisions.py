@@ -12,21 +12,23 @@ from dqt_edge.boards import load_board
 from dqt_edge.device.connect import open_client
 from dqt_edge.graph import NEVER, DecisionPoint, Graph, Setting, interpreter
 from dqt_edge.graph.points import WATCH, full_setting, widest_choices
-from dqt_edge.measure.asking import by_layer
+from dqt_edge.measure.asking import checksums_by_layer
 from dqt_edge.measure.session import layer_checksums
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
 from tests.support.random_graphs import random_codes, random_graph
 from tests.support.random_points import Head, least_choices
+from tests.support.skips import with_skips
 
 SAMPLES = 3
 SETTINGS = 8
 
 
-def any_pointed_graph(seed: int, *, signal: bool = False) -> Graph:
+def any_pointed_graph(seed: int, *, signal: bool = False, skips: bool = False) -> Graph:
     """The first random graph from a seed on that has classes and adapts, with points, whatever its answers are.
 
-    Every other one keeps its controller, if it has one; every third has no second pass.
+    Every other one keeps its controller, if it has one; every third has no second pass. ``skips``: layers may be
+    skipped, wherever the points let them.
     """
     first = (random_graph(1000 * seed + i, largest=14, signal=signal, every=seed % 2 == 1) for i in range(1000))
     graph = next(g for g in first if g.adaptive and g.tensor(g.output).size > 1 and len(g.layers) > 2)
@@ -42,7 +44,8 @@ def any_pointed_graph(seed: int, *, signal: bool = False) -> Graph:
         head = Head(rng, f"head{number}", graph, graph.layer(places[at]).output, tensors)
         made += head.tensors
         points.append(DecisionPoint(f"point{number}", places[at], head.layers))
-    return replace(graph, tensors=tuple(made), points=tuple(points), second_pass=seed % 3 != 2)
+    graph = replace(graph, tensors=tuple(made), points=tuple(points), second_pass=seed % 3 != 2)
+    return with_skips(graph, seed) if skips else graph
 
 
 def settings_of(graph: Graph, codes: np.ndarray, seed: int, count: int) -> Iterator[Setting]:
@@ -55,7 +58,7 @@ def settings_of(graph: Graph, codes: np.ndarray, seed: int, count: int) -> Itera
         if graph.controller is not None and trial % 2:
             widths = None
             if trial % 4 == 1:
-                bias = tuple(int(b) for b in rng.integers(-(2**31), 2**31, len(graph.adaptive[0].candidates)))
+                bias = tuple(int(b) for b in rng.integers(-(2**31), 2**31, len(graph.adaptive[0].options)))
         watched = replace(full_setting(graph), widths=widths, bias=bias)
         margins = interpreter.run(graph, codes, watched).margins
         yield Setting(
@@ -69,7 +72,7 @@ def settings_of(graph: Graph, codes: np.ndarray, seed: int, count: int) -> Itera
 
 
 def _random(rng: np.random.Generator, graph: Graph) -> tuple[int, ...]:
-    return tuple(int(rng.integers(len(layer.candidates))) for layer in graph.adaptive)
+    return tuple(int(rng.integers(len(layer.options))) for layer in graph.adaptive)
 
 
 def _threshold(rng: np.random.Generator, margins: np.ndarray, off: int) -> int:
@@ -96,7 +99,7 @@ def try_decisions(
                 if (got.point, got.passes, got.margin) != told:
                     return count, f"{where}: point, passes, margin {(got.point, got.passes, got.margin)}, not {told}"
                 sums = layer_checksums(graph, sample, setting)
-                for layer, a, b in zip(graph.all_layers, by_layer(graph, got.checksums or ()), sums, strict=True):
+                for layer, a, b in zip(graph.all_layers, checksums_by_layer(graph, got), sums, strict=True):
                     if a != b:
                         return count, f"{where}: layer {layer.name!r} differs"
                 if got.output != want.outputs[i].tobytes():

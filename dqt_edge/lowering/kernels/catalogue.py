@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from ...boards import Cpu
 from ...errors import UnsupportedError
 from ...graph import Layer
-from . import dsp, dsp_conv, dsp_dense, dsp_winograd, estimates, mve, plain, scalar, words
+from . import dsp, dsp_conv, dsp_dense, dsp_winograd, estimates, mve, plain, scalar, skipping, words
 from .kernel import Choice, Kernel, Limit, Source, Tensors, closure
 
 FAMILIES: dict[str, tuple[Kernel, ...]] = {
-    "plain": plain.KERNELS,
+    "plain": (*plain.KERNELS, *skipping.KERNELS),
     "words": words.KERNELS,
     "scalar": scalar.KERNELS,
     "dsp": dsp.KERNELS,
