@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from ..report.texts import policy_name
 from ..report.trial import BoardFit, Trial
 from ..system.files import write_together
 from ..tasks import every_output, main_text, reals, task_of
+from ..tasks.kinds import Map
 from ..tasks.statistics import mean_interval
 from .building import build
 from .comparing import compare
@@ -169,9 +171,7 @@ class Work:
         return project, image_context(project, graph)
 
     def _sessions(self, project: Project, graph: Graph, samples: Samples) -> tuple[Session, ...]:
-        x = samples.codes if samples.real is None else samples.real
-        data: Any = x if samples.labels is None else (x, samples.labels)
-        found = []
+        data, found = as_data(graph, samples), []
         for policy in policies(graph):
             session = profile(project, data, policy=policy, first=True, progress=self.progress).session
             found.append(session)
@@ -197,11 +197,10 @@ class Work:
 
     def _searched(self, graph: Graph, samples: Samples, board: Board) -> Found | None:
         """Fixed widths within budgets; judged by labels, or by the answers at the widest widths."""
-        x = samples.codes if samples.real is None else samples.real
-        labels = samples.labels if samples.labels is not None else own_targets(graph, samples.codes)
-        data: Any = x if labels is None else (x, labels)
+        labels = own_targets(graph, samples.codes) if samples.labels is None else samples.labels
+        data = as_data(graph, replace(samples, labels=labels))
         offered = self.candidates if not any(len(layer.candidates) > 1 for layer in graph.adaptive) else None
-        half = max(len(x) // 2, 2)
+        half = max(len(samples.codes) // 2, 2)
         cost: Mapping[str, Any] = {"budget": SPREAD} if board.is_host else {"cycles": SPREAD, "board": board}
         for kind in (cost, {"budget": SPREAD}):
             try:
@@ -262,6 +261,14 @@ def random_inputs(network: Network, seed: int) -> Any:  # noqa: ANN401 - an arra
     return found if len(found) > 1 else found[network.input]
 
 
+def as_data(graph: Graph, samples: Samples) -> Any:  # noqa: ANN401 - arrays
+    """Samples as the public functions take data: maps of classes with a height and a width again."""
+    x, labels = samples.codes if samples.real is None else samples.real, samples.labels
+    if labels is not None and graph.task == Map.name:
+        labels = labels.reshape(len(labels), *graph.tensor(graph.output).shape[:2])
+    return x if labels is None else (x, labels)
+
+
 def own_targets(graph: Graph, codes: npt.NDArray[np.uint8]) -> Any:  # noqa: ANN401 - as the task takes them
     """The answers at the widest widths as targets; None where a model is judged by its inputs."""
     if graph.task == "reconstruction":
@@ -269,15 +276,14 @@ def own_targets(graph: Graph, codes: npt.NDArray[np.uint8]) -> Any:  # noqa: ANN
     vector = tuple(widest(layer) for layer in graph.adaptive) or "8x8"
     outputs = reals(graph, every_output(interpreter.run(graph, codes, vector)))
     answers = task_of(graph).answers(outputs)
-    if answers is None:
-        return outputs
-    return answers if answers.ndim == 1 else answers.reshape(len(answers), *graph.tensor(graph.output).shape[:2])
+    return outputs if answers is None else answers
 
 
 def _fit(fit: RankedFit) -> BoardFit:
     report = fit.report
     footprint, plan = (None, None) if report is None else (report.footprint, report.plans[0])
-    return BoardFit(fit.board, footprint, plan, fit.cycles, fit.milliseconds, fit.reason, fit.changes)
+    known = (fit.cycles, fit.milliseconds) if fit.cycles else (None, None)
+    return BoardFit(fit.board, footprint, plan, *known, fit.unknown, fit.reason, fit.changes)
 
 
 def _agreement(sessions: Sequence[Session]) -> tuple[tuple[float, tuple[float, float] | None] | None, ...]:

@@ -24,6 +24,7 @@ class BoardFit:
         footprint, plan: What the image is made of; None where it cannot be planned.
         cycles: Estimated, of an inference at the first widths; None where they are not known.
         milliseconds: The same at the board's clock.
+        unknown: Layers of which nothing is known, and which these leave out.
         reason: Why it cannot be planned, or empty.
         changes: What is missing and what to change, in sentences; none where it fits.
     """
@@ -33,6 +34,7 @@ class BoardFit:
     plan: Plan | None
     cycles: float | None
     milliseconds: float | None
+    unknown: int = 0
     reason: str = ""
     changes: tuple[str, ...] = ()
 
@@ -71,6 +73,7 @@ class BoardFit:
             "exact": None if parts is None else parts.exact,
             "estimated_cycles": self.cycles,
             "estimated_milliseconds": self.milliseconds,
+            "layers_without_estimate": self.unknown,
             "reason": self.short,
             "changes": list(self.changes),
         }

@@ -76,9 +76,10 @@ def boards_table(trial: Trial) -> Table:
     sizes = (
         "Sizes are of the whole image, predicted to the byte" if exact else "Sizes are upper bounds of the whole image"
     )
+    left = ", without layers of which nothing is known where > stands" if any(f.unknown for f in trial.fits) else ""
     note = (
         f"{sizes}; bars are the share of the board's memory. Cycles of an inference with every layer at its first "
-        f"width are {ESTIMATE}; ms at the board's clock. Emulated boards have the memory of QEMU's machine, which may "
+        f"width are {ESTIMATE}{left}; ms at the board's clock. Emulated boards have the memory of QEMU's machine, which may "
         "be more than a chip with that core has."
     )
     return Table("Which boards it fits", columns, rows, note)
@@ -88,7 +89,7 @@ def _board_row(fit: BoardFit) -> tuple[Cell, ...]:
     name = (Cell(fit.board.id), Cell(fit.board.cpu.core.removeprefix("cortex-").upper()))
     if fit.footprint is None or fit.spare is None:
         return (*name, Cell(f"no: {fit.reason}", bad=True), *[number("-")] * 6)
-    parts, (flash, ram) = fit.footprint, fit.spare
+    parts, (flash, ram), more = fit.footprint, fit.spare, "> " if fit.unknown else ""
     return (
         *name,
         Cell("yes" if fit.fits else "no", bad=not fit.fits),
@@ -96,8 +97,8 @@ def _board_row(fit: BoardFit) -> tuple[Cell, ...]:
         number(f"{flash:,}", bad=flash < 0),
         number(f"{parts.ram:,}", bar=min(parts.ram / parts.ram_region.size, 1)),
         number(f"{ram:,}", bad=ram < 0),
-        number("-" if fit.cycles is None else f"{fit.cycles:,.0f}"),
-        number("-" if fit.milliseconds is None else digits(fit.milliseconds)),
+        number("-" if fit.cycles is None else f"{more}{fit.cycles:,.0f}"),
+        number("-" if fit.milliseconds is None else f"{more}{digits(fit.milliseconds)}"),
     )
 
 

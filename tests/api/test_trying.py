@@ -11,6 +11,7 @@ import pytest
 import dqt_edge as dqt
 from dqt_edge import errors
 from dqt_edge.api import trying_work
+from dqt_edge.api.given import Samples
 from dqt_edge.api.trying import TryResult
 from dqt_edge.graph import interpreter
 from dqt_edge.graph.samples import sample_shape
@@ -42,6 +43,7 @@ def test_it_composes_what_the_functions_say(tried: TryResult) -> None:
         report = dqt.plan(DIGITS, fit.board)
         assert fit.spare == (report.spare["flash"], report.spare["ram"])
         assert fit.fits == report.fits
+        assert (fit.cycles is None) == (fit.unknown == len(report.layers))
         if fit.cycles is not None:
             assert fit.cycles == report.plans[0].estimated_cycles(0)
             assert fit.milliseconds == pytest.approx(1e3 * fit.cycles / fit.board.cpu.hz)
@@ -108,7 +110,8 @@ def test_without_data_random_numbers_are_used_and_it_is_said(here: Path, monkeyp
 def test_without_labels_a_model_is_judged_by_its_own_answers(task: str, tmp_path: Path) -> None:
     graph = dqt.import_model(cases(tmp_path)[task].model, task=task)
     codes = np.random.default_rng(1).integers(0, 256, (6, *sample_shape(graph)), dtype=np.uint8)
-    own = task_of(graph).targets(trying_work.own_targets(graph, codes))
+    _, targets = trying_work.as_data(graph, Samples(codes, trying_work.own_targets(graph, codes), None))
+    own = task_of(graph).targets(targets)
     outputs = reals(graph, every_output(interpreter.run(graph, codes, "8x8")))
     assert task_of(graph).score(outputs, own).main.value == (0 if task == "regression" else 1)
 
