@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .api.building import build as build
     from .api.comparing import compare as compare
+    from .api.comparing_sessions import compare_sessions as compare_sessions
     from .api.connecting import connect as connect
     from .api.costing import cost as cost
     from .api.evaluating import evaluate as evaluate
@@ -53,12 +54,14 @@ _MODULES = {
     "flash": "flashing",
     "connect": "connecting",
     "profile": "profiling",
+    "compare_sessions": "comparing_sessions",
 }
 """Public function -> its module in ``api``, in the order of the work."""
 
 __all__ = [  # noqa: RUF022 - in the order of the work
     "try_model", "load", "save", "import_model", "train", "train_heads", "search", "tune", "evaluate", "cost",
     "validate", "compare", "plan", "rank_boards", "export", "export_library", "build", "flash", "connect", "profile",
+    "compare_sessions",
 ]  # fmt: skip
 
 

@@ -282,8 +282,8 @@ def own_targets(graph: Graph, codes: npt.NDArray[np.uint8]) -> Any:  # noqa: ANN
 def _fit(fit: RankedFit) -> BoardFit:
     report = fit.report
     footprint, plan = (None, None) if report is None else (report.footprint, report.plans[0])
-    known = (fit.cycles, fit.milliseconds) if fit.cycles else (None, None)
-    return BoardFit(fit.board, footprint, plan, *known, fit.unknown, fit.reason, fit.changes)
+    cycles, milliseconds = (fit.cycles, fit.milliseconds) if fit.cycles else (None, None)
+    return BoardFit(fit.board, footprint, plan, cycles, milliseconds, fit.unknown, fit.reason, fit.changes)
 
 
 def _agreement(sessions: Sequence[Session]) -> tuple[tuple[float, tuple[float, float] | None] | None, ...]:

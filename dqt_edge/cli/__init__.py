@@ -31,6 +31,7 @@ COMMANDS = {
     "build": "Compile an exported project.",
     "flash": "Write an image to a board and verify that it answers.",
     "profile": "Run samples on a device: how good it is, counts, widths.",
+    "compare-sessions": "Compare two reports; fail if something got worse than thresholds allow.",
     "boards": "List the shipped boards, or check one of your own.",
     "doctor": "Say what this machine has and lacks.",
 }
@@ -47,7 +48,7 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
         command = getattr(importlib.import_module(f"{__name__}.{name}"), name)
         assert isinstance(command, click.Command)
         return command

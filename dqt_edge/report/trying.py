@@ -79,8 +79,8 @@ def boards_table(trial: Trial) -> Table:
     left = ", without layers of which nothing is known where > stands" if any(f.unknown for f in trial.fits) else ""
     note = (
         f"{sizes}; bars are the share of the board's memory. Cycles of an inference with every layer at its first "
-        f"width are {ESTIMATE}{left}; ms at the board's clock. Emulated boards have the memory of QEMU's machine, which may "
-        "be more than a chip with that core has."
+        f"width are {ESTIMATE}{left}; ms at the board's clock. Emulated boards have the memory of QEMU's machine, "
+        "which may be more than a chip with that core has."
     )
     return Table("Which boards it fits", columns, rows, note)
 
