@@ -32,6 +32,7 @@ class Played:
     counts: tuple[int, ...] | None
     total: int
     checksums: tuple[int, ...] | None
+    passes: int = 1
 
 
 class InterpreterDevice:
