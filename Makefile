@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-page test-all test-boards lint format docs fuzz fuzz-kernels fuzz-import fuzz-files fuzz-flash operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
+.PHONY: help setup demo test test-page test-all test-boards lint format docs fuzz fuzz-kernels fuzz-import fuzz-files fuzz-device fuzz-flash operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -62,6 +62,9 @@ fuzz-import: setup ## slow: SEEDS=200 random Keras networks through TFLite, impo
 
 fuzz-files: setup ## slow: CASES=10000 damaged files of every format, bytes and values: read, or a typed error
 	$(PYTHON) -m benchmarks.fuzz_files --cases $(CASES)
+
+fuzz-device: setup ## CASES=10000 mutated rows of requests to the serial server, natively, with sanitizers
+	$(PYTHON) -m benchmarks.fuzz_device --cases $(CASES)
 
 fuzz-flash: setup ## slow: CASES=10000 damaged images on an emulated Cortex-M4: a right answer, a word, or silence
 	$(PYTHON) -m benchmarks.damage --cases $(CASES)
