@@ -181,5 +181,11 @@ def connect(project: Project | FilePath | None = None, port: str | None = None, 
     graph = made.graph(model)
     if port == "":
         raise UsageError("the port has no name", where="`port`", next_step="leave out the `port`, or name one")
-    macs = sum(graph.macs(layer) for layer in graph.all_layers)
-    return Device(made, graph, open_client(made.board, made.elf, made.model(model).digest, port, macs=macs))
+    return Device(
+        made, graph, open_client(made.board, made.elf, made.model(model).digest, port, macs=inference_macs(graph))
+    )
+
+
+def inference_macs(graph: Graph) -> int:
+    """Multiply-accumulates of an inference, all layers together."""
+    return sum(graph.macs(layer) for layer in graph.all_layers)

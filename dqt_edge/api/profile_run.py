@@ -5,28 +5,34 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..device.connect import open_client
 from ..errors import BadFileError, UsageError
 from ..graph import Graph
 from ..graph.checkpoint import model_hash
-from ..graph.policy import Policy, parse_policy
-from ..measure.answers import answers
+from ..graph.policy import Policy, Settled, parse_policy
+from ..measure.answers import answers, first_difference
+from ..measure.pool import Beside, Pool
 from ..measure.records import Record
 from ..measure.session import Session
 from ..measure.tally import Tally
-from .connecting import Device
+from ..measure.work import Work
+from ..project.manifest import Project
+from .connecting import Device, inference_macs
 from .given import Samples
 
 if TYPE_CHECKING:
     from ..measure.log import SessionLog
 
+BESIDE_LEAST = 1024
+"""Samples from which on it pays to start a process for the interpreter, which takes half a second."""
 _PIECE = 256
 """Samples that are compared with a log's at once."""
 
@@ -36,8 +42,10 @@ class ProfileRun:
     """Samples on a device under some policies.
 
     Attributes:
-        device: An open one.
-        graph: Its model.
+        project: What is run.
+        device: An open one; None where several are started.
+        jobs: How many devices work at once.
+        graph: The model.
         samples: What it is given.
         policies: One, or the points of a dial.
         log: Where every record goes, or None.
@@ -45,7 +53,9 @@ class ProfileRun:
         tally: Of the policy that is being run.
     """
 
-    device: Device
+    project: Project
+    device: Device | None
+    jobs: int
     graph: Graph
     samples: Samples
     policies: tuple[Policy, ...]
@@ -56,36 +66,65 @@ class ProfileRun:
 
     def sessions(self) -> Iterator[Session]:
         """Run what the log does not hold yet, and give the session of each policy."""
-        board, client = self.device.project.board, self.device.client
+        board, counted = self.project.board, self.device is None or self.device.client.counted
         size = len(self.samples)
         logged = iter(()) if self.log is None else self.log.records()
         kept = 0 if self.log is None else self.log.count
         with closing(self._checked(logged)) as earlier:
             for index, policy in enumerate(self.policies):
                 number = index * size
-                self.tally = tally = Tally(self.graph, board, policy, counted=client.counted)
+                self.tally = tally = Tally(self.graph, board, policy, counted=counted)
                 start = min(max(kept - number, 0), size)
                 for record in islice(earlier, start):
                     tally.add(record)
                     self.advance()
                 if start < size:
-                    for record in answers(
-                        client,
-                        self.graph,
-                        board,
-                        self.samples.pieces,
-                        parse_policy(policy, self.graph),
-                        start=start,
-                        number=number,
-                        counted=client.counted,
-                        differed=tally.differences > 0,
-                    ):
-                        if self.log is not None:
-                            self._written = record
-                            self.log.append(record)
-                        tally.add(record)
-                        self.advance()
+                    with ExitStack() as stack:
+                        for record in self._records(stack, parse_policy(policy, self.graph), start, number):
+                            self._keep(record)
                 yield tally.session(self.samples.pieces, self.samples.labels, self.samples.units)
+
+    def _records(self, stack: ExitStack, settled: Settled, start: int, number: int) -> Iterator[Record]:
+        """Records of the samples from ``start`` on; what gives them is closed by ``stack``."""
+        graph, project, tally, pieces = self.graph, self.project, self.tally, self.samples.pieces
+        assert tally is not None
+        digest = model_hash(graph)
+        work = Work(graph, settled, project.board, None, digest, inference_macs(graph))
+        if self.device is None:
+            pool = stack.enter_context(Pool(replace(work, image=project.elf), self.jobs))
+            for record in pool.records(pieces, start, number):
+                told = record.differs and not tally.differences
+                yield replace(record, difference=self._difference(record.number - number, settled)) if told else record
+            return
+        oracle = None
+        if len(pieces) - start >= BESIDE_LEAST and not graph.states:
+            oracle = stack.enter_context(closing(Beside(work)))
+        yield from answers(
+            self.device.client,
+            graph,
+            project.board,
+            pieces,
+            settled,
+            start=start,
+            number=number,
+            counted=self.device.client.counted,
+            differed=tally.differences > 0,
+            oracle=oracle,
+        )
+
+    def _difference(self, at: int, settled: Settled) -> str:
+        """Which layer of a sample differs first, on a device of its own."""
+        project, digest = self.project, model_hash(self.graph)
+        with open_client(project.board, project.elf, digest, macs=inference_macs(self.graph)) as client:
+            return first_difference(client, self.graph, self.samples.pieces, at, settled)
+
+    def _keep(self, record: Record) -> None:
+        assert self.tally is not None
+        if self.log is not None:
+            self._written = record
+            self.log.append(record)
+        self.tally.add(record)
+        self.advance()
 
     def partial(self) -> Session | None:
         """The session that was not finished, of the samples that were; None if there are none."""
@@ -103,7 +142,11 @@ class ProfileRun:
     def _checked(self, records: Iterator[Record]) -> Generator[Record, None, None]:
         """The same records, after each was found to be of these samples and this model."""
         assert self.log is not None or next(records, None) is None
-        size, layers, outputs = len(self.samples), len(self.graph.all_layers), self.device.info.output_size
+        size, layers, outputs = (
+            len(self.samples),
+            len(self.graph.all_layers),
+            sum(self.graph.tensor(n).size for n in self.graph.outputs),
+        )
         while piece := list(islice(records, _PIECE)):
             numbers = np.array([record.number % size for record in piece])
             codes = self.samples.pieces[numbers]

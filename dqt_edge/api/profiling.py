@@ -112,6 +112,7 @@ def profile(
     log: FilePath | None = None,
     resume: bool = False,
     force: bool = False,
+    jobs: int = 1,
     progress: Progress = silent,
 ) -> ProfileResult:
     """Run samples on a device: how good it is, counts by layer, widths; every answer compared with the interpreter.
@@ -146,6 +147,8 @@ def profile(
         resume: Go on with the ``log`` of an interrupted session, at the next sample: figures and records are those of
             an undisturbed one. Without such a file, begin one.
         force: Replace the ``log`` of another session.
+        jobs: Devices that work at once, each with a process for the interpreter; for boards that this starts itself.
+            Results are those of one.
         progress: Called with the policy, the samples done and the samples in all.
 
     Returns:
@@ -179,12 +182,12 @@ def profile(
         chosen = dial_policies(graph, "`policy` dial")
     else:
         parse_policy(policy, graph)  # refuses what the model does not have, before anything runs
+    _check_jobs(jobs, project, graph, own=given is None and port is None)
     if report is not None:
         page.make_folder(Path(report))
     asked = None
     if stream:
-        samples, recording = stream_samples(data, graph, count)
-        asked = ask(graph, recording, samples.labels, events, window)
+        samples, asked = _stream(data, graph, count, events, window)
     else:
         _refuse_stream_options(events, window)
         samples = samples_of(data, graph, count, seed=seed, first=first)
@@ -209,8 +212,9 @@ def profile(
         kept = open_log(path, facts, resume=resume, force=force)
         if kept is not None:
             stack.enter_context(kept)
-        opened = given if given is not None else stack.enter_context(connect(project, port, model=model))
-        run = ProfileRun(opened, graph, samples, chosen, kept, advance)
+        alone = given is None and jobs == 1
+        opened = stack.enter_context(connect(project, port, model=model)) if alone else given
+        run = ProfileRun(project, opened, jobs, graph, samples, chosen, kept, advance)
         emulated = given is None and port is None and project.board.qemu is not None
         judge = _Judge(project, graph, project.model(model).digest, samples, asked, emulated=emulated)
         sessions: list[Session] = []
@@ -227,6 +231,13 @@ def profile(
                 raise
             raise _stopped(result, total) from error
     return finish(sessions)
+
+
+def _stream(
+    data: Data, graph: Graph, count: int | None, events: Sequence[str], window: float | None
+) -> tuple[Samples, Asked]:
+    samples, recording = stream_samples(data, graph, count)
+    return samples, ask(graph, recording, samples.labels, events, window)
 
 
 def _stopped(result: ProfileResult, total: int) -> StoppedError:
@@ -277,6 +288,21 @@ class _Judge:
         recording = self.asked.recording.head(count)
         asked = replace(self.asked, recording=recording, labels=None if labels is None else labels[:count])
         return replace(session, stream=stream_of(session.each, self.graph, self.project.board, asked))
+
+
+def _check_jobs(jobs: int, project: Project, graph: Graph, *, own: bool) -> None:
+    """Refuse several devices where there can be only one."""
+    reason = None
+    if jobs == 1:
+        return
+    if jobs < 1:
+        reason = f"{jobs} devices cannot work"
+    elif not own or (not project.board.is_host and project.board.qemu is None):
+        reason = "there is only one device of this kind: several are started of the host and of QEMU boards"
+    elif graph.states:
+        reason = "a model with states takes its samples as one stream, which runs on one device"
+    if reason is not None:
+        raise UsageError(reason, where="`jobs`", next_step="leave out `jobs`")
 
 
 def _refuse_stream_options(events: Sequence[str], window: float | None) -> None:

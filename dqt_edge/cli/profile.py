@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     "--log", type=click.Path(path_type=Path), help="File that gets a record of each sample as it is answered."
 )
 @click.option("--resume", is_flag=True, help="Go on with the --log of an interrupted session, at the next sample.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Host or QEMU devices that work at once."
+)
 @click.option("--force", is_flag=True, help="Replace the --log of another session.")
 def profile(
     folder: Path | None,
@@ -54,6 +57,7 @@ def profile(
     log: Path | None,
     resume: bool,
     force: bool,
+    jobs: int,
 ) -> None:
     """Run held-out samples on the device: how good it is, counts by layer, widths; compared with the interpreter.
 
@@ -67,6 +71,7 @@ def profile(
       dqt-edge profile --data digits --policy dial --report build/report
       dqt-edge profile --data day.npz --stream --events yes,no --report build/report
       dqt-edge profile --data digits --log build/digits.jsonl --resume
+      dqt-edge profile --data digits --jobs 2
     """
     from ..api.profiling import profile as run
     from .bars import bars
@@ -90,6 +95,7 @@ def profile(
                 log=log,
                 resume=resume,
                 force=force,
+                jobs=jobs,
                 progress=progress,
             )
     except DqtError as error:

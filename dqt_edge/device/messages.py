@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 PROTOCOL = 2
 """1 had no settings, and a RUN did not say which input it meant."""
@@ -97,7 +98,7 @@ class Record:
     name: str
     fields: tuple[tuple[str, str], ...]
 
-    @property
+    @cached_property
     def layout(self) -> struct.Struct:
         """Layout for :mod:`struct`."""
         return struct.Struct("<" + "".join(_CODES[kind] for _, kind in self.fields))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
+import select
 import shutil
 import subprocess
 import tempfile
@@ -19,6 +19,7 @@ from .starving import WorkingClock
 _CHUNK = 65536
 _WRITE_TIMEOUT = 8.0
 _END_TIMEOUT = 2.0
+_READ, _WRITE = 1, 2
 _STDERR_SHOWN = 2000
 
 
@@ -80,6 +81,7 @@ class ProcessTransport:
         assert reader is not None
         assert writer is not None
         self._reader, self._writer = reader, writer
+        self._polls = _polls(reader, writer)
         self._clock = WorkingClock(self._process.pid)
         os.set_blocking(reader, False)
         os.set_blocking(writer, False)
@@ -107,7 +109,7 @@ class ProcessTransport:
     def read(self, limit: int, timeout: float) -> bytes:
         """See Transport."""
         if not self._ahead:
-            self._wait(selectors.EVENT_READ, timeout)
+            self._wait(_READ, timeout)
         content = bytes(self._ahead[:limit])
         del self._ahead[: len(content)]
         return content
@@ -117,16 +119,17 @@ class ProcessTransport:
         rest = memoryview(content)
         deadline = self.clock() + _WRITE_TIMEOUT
         while rest:
-            left = deadline - self.clock()
-            if left <= 0:
-                raise self._gone(f"took no more input for {_WRITE_TIMEOUT:g} s")
-            if self._wait(selectors.EVENT_READ | selectors.EVENT_WRITE, left) & selectors.EVENT_WRITE:
-                try:
-                    rest = rest[os.write(self._writer, rest) :]
-                except BlockingIOError:
-                    continue
-                except OSError as error:
-                    raise self._gone("closed its input") from error
+            if not self._end.alive:
+                raise self._closed()
+            try:
+                rest = rest[os.write(self._writer, rest) :]
+            except BlockingIOError:
+                left = deadline - self.clock()
+                if left <= 0:
+                    raise self._gone(f"took no more input for {_WRITE_TIMEOUT:g} s") from None
+                self._wait(_READ | _WRITE, left)
+            except OSError as error:
+                raise self._gone("closed its input") from error
 
     def reset_input(self) -> None:
         """See Transport."""
@@ -147,18 +150,15 @@ class ProcessTransport:
     def _wait(self, events: int, timeout: float) -> int:
         """Wait for one of the events, take what can be read, and return the events that happened."""
         if not self._end.alive:
-            raise DeviceError("the device is closed", where=self._name, next_step="open it again")
+            raise self._closed()
+        writes = bool(events & _WRITE)
         happened = 0
-        with selectors.DefaultSelector() as selector:
-            if self._reader == self._writer:
-                selector.register(self._reader, events)
-            else:
-                selector.register(self._reader, selectors.EVENT_READ)
-                if events & selectors.EVENT_WRITE:
-                    selector.register(self._writer, selectors.EVENT_WRITE)
-            for _, mask in selector.select(max(0.0, timeout)):
-                happened |= mask
-        if happened & selectors.EVENT_READ:
+        for descriptor, mask in self._polls[writes].poll(1000 * max(0.0, timeout)):
+            if descriptor == self._writer and mask & ~select.POLLIN:
+                happened |= _WRITE
+            if descriptor == self._reader and mask & ~select.POLLOUT:
+                happened |= _READ
+        if happened & _READ:
             try:
                 content = os.read(self._reader, _CHUNK)
             except BlockingIOError:
@@ -169,6 +169,9 @@ class ProcessTransport:
                 raise self._gone("closed its output")
             self._ahead += content
         return happened
+
+    def _closed(self) -> DeviceError:
+        return DeviceError("the device is closed", where=self._name, next_step="open it again")
 
     def _gone(self, what: str) -> DeviceError:
         """Error for a process that no longer takes part, with what it last said."""
@@ -190,6 +193,18 @@ class ProcessTransport:
         self._errors.seek(max(0, self._errors.tell() - _STDERR_SHOWN))
         lines = self._errors.read().decode(errors="replace").splitlines()
         return "\n".join(line for line in lines if ": warning: " not in line).strip()
+
+
+def _polls(reader: int, writer: int) -> tuple[select.poll, select.poll]:
+    """What waits for input; and for input or room for output."""
+    reading, both = select.poll(), select.poll()
+    reading.register(reader, select.POLLIN)
+    if reader == writer:
+        both.register(reader, select.POLLIN | select.POLLOUT)
+    else:
+        both.register(reader, select.POLLIN)
+        both.register(writer, select.POLLOUT)
+    return reading, both
 
 
 def _dies_with_parent() -> list[str]:

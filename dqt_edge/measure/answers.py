@@ -107,7 +107,7 @@ def answers(
         differed: An earlier answer differed, so no layer is looked for.
         oracle: Who knows the right answers; None is the interpreter in this process.
     """
-    asked = asked_of(graph, settled)
+    asked, numbers = asked_of(graph, settled), graph.device_numbers
     known = Interpreter(graph, settled) if oracle is None else oracle
     at, waiting = 0 if graph.states else start, deque[Codes]()
     first = at
@@ -124,7 +124,7 @@ def answers(
             content = sample.tobytes()
             answer = device.infer(content, **asked, counts=True, start=at == first)
             if at >= start:
-                record = compared(graph, board, asked, content, answer, wanted, number + at, counted=counted)
+                record = compared(board, asked, content, answer, wanted, number + at, numbers=numbers, counted=counted)
                 if record.differs and not differed:
                     differed = True
                     record = replace(record, difference=first_difference(device, graph, codes, at, settled))
@@ -133,7 +133,6 @@ def answers(
 
 
 def compared(
-    graph: Graph,
     board: Board,
     asked: dict[str, Any],
     content: bytes,
@@ -141,9 +140,10 @@ def compared(
     wanted: Expected,
     number: int,
     *,
+    numbers: Sequence[int],
     counted: bool,
 ) -> Record:
-    """Record of an answer; what no setting decided is not compared."""
+    """Record of an answer; what no setting decided is not compared. ``numbers`` are ``graph.device_numbers``."""
     right = wanted.decided
     point, passes, margin = right.point, right.passes, right.margin
     if "setting" in asked:
@@ -152,7 +152,8 @@ def compared(
     total, counts = None, None
     if counted:
         total = in_units(answer.total, board.counter)
-        counts = tuple(in_units(ticks, board.counter) for ticks in by_layer(graph, answer.counts or ()))
+        given = answer.counts or ()
+        counts = tuple(in_units(given[number], board.counter) for number in numbers)
     return Record(number, zlib.crc32(content), found, right, wanted.runs, total, counts)
 
 
