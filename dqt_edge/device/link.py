@@ -162,7 +162,7 @@ class Link:
 
     def gave_up(self, kind: Type, tries: int, seconds: float) -> DeviceError:
         """Error after the last try, by what came instead of a reply."""
-        asked = f"{tries} {'try' if tries == 1 else 'tries'}, {seconds:.3g} s"
+        asked = f"{tries} {'try' if tries == 1 else 'tries'}, {seconds:.1f} s"
         self.noise.add(self._decoder.pending)
         if not self.noise:
             self.rest()
