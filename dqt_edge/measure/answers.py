@@ -16,7 +16,7 @@ from ..device.replies import in_units
 from ..graph import Dense, Graph, interpreter
 from ..graph.points import Setting
 from ..graph.policy import Policy, Settled
-from .asking import asked_of, by_layer, checksums_by_layer
+from .asking import asked_of, checksums_by_layer
 from .expected import Expected, Interpreter
 from .pieces import Pieces
 from .records import Decided, Record
