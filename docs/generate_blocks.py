@@ -27,7 +27,7 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "timeouts": device.timeouts,
     **{f"board-{cls.__name__.lower()}": device.board_keys(cls) for cls in (
         boards.Board, boards.Cpu, boards.Memory, boards.Runner, boards.Serial, boards.Counter, boards.Qemu,
-        boards.Flash)},
+        boards.Flash, boards.Uf2)},
     "shipped-boards": device.shipped_boards,
     "port-contract": device.port_contract,
     "margins": device.margins,

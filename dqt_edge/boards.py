@@ -26,7 +26,7 @@ MVE_CORES = ("cortex-m55",)
 THUMB1_CORES = ("cortex-m0", "cortex-m0plus")
 """Cores that have the instructions of Thumb 1 only: Armv6-M."""
 
-COUNTERS = ("none", "icount", "dwt", "nanoseconds")
+COUNTERS = ("none", "icount", "dwt", "timer", "nanoseconds")
 SHARED_PORT = "cortexm"
 """Folder under ``firmware/port`` that every Cortex-M port gets; no port by itself."""
 
@@ -144,12 +144,21 @@ class Qemu:
 
 
 @dataclass(frozen=True)
+class Uf2:
+    """A boot loader that takes UF2 files: the family of chips, and the Board-ID that its drive states."""
+
+    family: int = field(metadata=HEXADECIMAL)
+    board_id: str
+
+
+@dataclass(frozen=True)
 class Board:
     """One board, as its TOML file states it.
 
     Attributes:
         flash: Its wait states; None: modelled cycles are those of a core that flash never keeps waiting.
         port: A shipped port's name; or, with a slash in it, a folder of the user's own, relative to the file.
+        uf2: Its boot loader, if a copy of a UF2 file flashes it.
         constants: Numbers that the port is compiled with, by name, each 0 to 2^32-1; see ``dqt_board.h``.
         provenance: Where each number comes from, by key.
         port_folder: The folder with the port's sources: clock, UART, counter.
@@ -169,6 +178,7 @@ class Board:
     runners: tuple[Runner, ...] = ()
     qemu: Qemu | None = None
     flash: Flash | None = None
+    uf2: Uf2 | None = None
     constants: dict[str, int] = field(default_factory=dict)
     port_folder: Path = field(default=Path(), metadata=NOT_IN_FILE)
     file: Path = field(default=Path(), compare=False, metadata=NOT_IN_FILE)
@@ -283,6 +293,8 @@ def _check(board: Board) -> None:
     _check_memory(board)
     if board.flash is not None:
         _check_flash(board.flash)
+    if board.uf2 is not None and not (0 <= board.uf2.family < 1 << 32 and board.uf2.board_id):
+        raise ValueError("uf2.family must be 0 or more, within 32 bits, and uf2.board_id is needed")
     for name, value in board.constants.items():
         if not CONSTANT.fullmatch(name) or name == "id":
             raise ValueError(f"constants: {name!r} must be small letters, digits and '_', 31 at most, and not 'id'")

@@ -17,7 +17,17 @@ OWN_BOARD = Path(__file__).parent / "files" / "own_board"
 
 
 def test_the_promised_boards_are_there() -> None:
-    assert {"pyboard", "nucleo-f446re", "stm32f4disco"} <= set(board_ids())
+    assert {"pyboard", "nucleo-f446re", "stm32f4disco", "nucleo-l476rg", "b-l475e-iot01a"} <= set(board_ids())
+    assert {
+        "nucleo-l4r5zi",
+        "nucleo-g474re",
+        "nucleo-g0b1re",
+        "nucleo-u575zi",
+        "nrf52840dk",
+        "nano33ble",
+        "pico",
+        "pico2",
+    } <= set(board_ids())
     assert {"host", "qemu-m0", "qemu-m3", "qemu-m4", "qemu-m7", "qemu-m33", "qemu-m55", "stm32h7"} <= set(board_ids())
 
 

@@ -56,14 +56,14 @@ def test_an_operator_without_a_new_descriptor_is_eight_files_and_its_fast_kernel
 
 
 EXAMPLES = {
-    "A core": ("cortex-m0plus", ("dqt_edge", "boards")),
+    "A core": ("cortex-m0plus", ("dqt_edge",)),
     "A family of kernels": ("mve", ("dqt_edge",)),
     "A board": ("qemu-m0", ("dqt_edge", "boards")),
     "A port": ("(dqt_port_)?nrf51", ("dqt_edge", "boards", "firmware")),
     "A policy": ("Dynamic", ("dqt_edge",)),
     "An importer's operator": (r"(?<!np\.)(concat|Concatenate|CONCATENATION)", ("dqt_edge/importers",)),
     "An importer": ("read_keras", ("dqt_edge",)),
-    "A runner": ("openocd", ("dqt_edge", "boards", "templates")),
+    "A runner": ("openocd", ("dqt_edge", "boards/stm32h7.toml", "templates")),
     "An outlet": ("stm32cube", ("dqt_edge",)),
     "A command": ("costing|cost", ("dqt_edge/__init__.py", "dqt_edge/api/costing.py", "dqt_edge/cli/cost.py",
                                    "dqt_edge/cli/__init__.py")),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from ..errors import MismatchError, UsageError
+from ..flashing import uf2
+from ..flashing.base import plan
 from ..project.build import Image, forbidden_symbols
 from ..project.build import build as build_project
 from ..project.manifest import Project
+from ..system.files import write_atomically
 from ..system.tools import compiler_version
 from .given import FilePath, project_of
 
@@ -18,10 +21,11 @@ def build(project: Project | FilePath | None = None, *, sanitize: bool = False) 
         sanitize: Projects of the host: add the address and undefined-behaviour sanitizers.
 
     Returns:
-        The ELF file and its sizes; HEX, BIN and map lie beside it.
+        The ELF file and its sizes; HEX, BIN and map lie beside it, and for boards with a UF2 boot loader ``model.uf2``.
 
     Raises:
         ToolchainError: A tool is missing or failed.
+        FlashError: The image of a board with a UF2 boot loader lies outside its flash.
         MismatchError: The image links heap, printf or software floating point, or is larger than its upper bound.
         UsageError: ``sanitize`` for a board, or there is no project.
         BadFileError: The folder holds no usable project.
@@ -60,4 +64,7 @@ def build(project: Project | FilePath | None = None, *, sanitize: bool = False) 
             where=str(image.elf),
             next_step="export again where this compiler is installed; if no source was edited, report this",
         )
+    if made.board.uf2 is not None:
+        content = uf2.encode(plan(image.elf, made.board).segments, made.board.uf2.family)
+        write_atomically(image.elf.with_suffix(".uf2"), content)
     return image

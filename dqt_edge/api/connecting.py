@@ -150,7 +150,7 @@ def connect(project: Project | FilePath | None = None, port: str | None = None, 
 
     Args:
         project: A project, its folder, or None for the last one that the command ``export`` made here.
-        port: Serial port, or ``"unicorn:"`` to emulate an STM32H7; None finds a board by its USB id.
+        port: Serial port, or ``"unicorn:"`` to emulate the board's chip; None finds a board by its USB id.
         model: Name of one of the project's models; None is the first.
 
     Returns:

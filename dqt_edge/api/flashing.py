@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..flashing import base, choose
+from ..errors import UsageError
+from ..flashing import base, choose, uf2
 from ..flashing.base import FlashPlan
 from ..project.manifest import Project
 from ..system.show import Facts, Shown
@@ -20,7 +21,7 @@ class Flashed(Shown):
     Attributes:
         image: The ELF file.
         plan: Sectors that are erased, and segments that are written.
-        runner: Software of the debug probe.
+        runner: Software of the debug probe, or ``"uf2"``.
         commands: What is done, in order, as a person could type it.
         missing: Why the runner could not work, or None.
         done: Whether it was written and verified; False for a preview.
@@ -37,7 +38,8 @@ class Flashed(Shown):
 
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
-        state = "written and verified" if self.done else f"preview{f' ({self.missing})' if self.missing else ''}"
+        written = "written" if self.runner == "uf2" else "written and verified"
+        state = written if self.done else f"preview{f' ({self.missing})' if self.missing else ''}"
         return f"{self.plan.board.id} with {self.runner}: {state}", (
             ("image", str(self.image)),
             ("erase", f"{len(self.plan.sectors)} sectors, {self.plan.erase_bytes:,} bytes"),
@@ -51,6 +53,7 @@ def flash(
     *,
     runner: str | None = None,
     port: str | None = None,
+    volume: FilePath | None = None,
     dry_run: bool = False,
     hello: bool = True,
     on_plan: Callable[[Flashed], None] | None = None,
@@ -62,6 +65,7 @@ def flash(
         project: A project, its folder, or None for the last one that the command ``export`` made here.
         runner: ``"pyocd"`` or ``"openocd"``; None is the board's first that is installed.
         port: Serial port for the check afterwards; None finds it by the board's USB id.
+        volume: Boards with a UF2 boot loader: the folder where its drive is mounted. Nothing can be read back then.
         dry_run: Only say what would be done; touch nothing. That needs no runner to be installed.
         hello: Ask the board for its model afterwards.
         on_plan: Called with the preview before anything is touched.
@@ -71,9 +75,10 @@ def flash(
         What was done, or would be.
 
     Raises:
-        FlashError: The probe or the flash failed, what was read back differs, or the image lies outside the flash.
+        FlashError: The probe or the flash failed, what was read back differs, the image lies outside the flash, or the
+            volume is not the drive of this board's boot loader.
         ToolchainError: No runner is installed.
-        UsageError: The board has no flash to write, or not that runner.
+        UsageError: The board has no flash to write, not that runner, or a UF2 boot loader and no volume is named.
         BadFileError: The image has not been built.
         DeviceError: The board does not answer, or with another model.
 
@@ -89,6 +94,9 @@ def flash(
         ```
     """
     made = project_of(project)
+    drive = None if volume is None else Path(volume)
+    if made.board.uf2 is not None or drive is not None:
+        return _copied(made, drive, runner, port, dry_run, hello, on_plan)
     known = choose.runners(made.board)
     planned = base.plan(made.elf, made.board)
     # A preview needs no tool: without one it shows what the first choice would do.
@@ -101,10 +109,41 @@ def flash(
     if dry_run:
         return preview
     base.flash(planned, chosen, progress)
-    answered = None
-    if hello:
-        from ..device.connect import open_client
+    return Flashed(made.elf, planned, chosen.name, commands, None, done=True, model=_answer(made, port, hello))
 
-        with open_client(made.board, made.elf, made.model_hash, port):
-            answered = made.model_hash
-    return Flashed(made.elf, planned, chosen.name, commands, None, done=True, model=answered)
+
+def _answer(made: Project, port: str | None, hello: bool) -> bytes | None:
+    """SHA-256 of the model that the board answers with, if it is to be asked."""
+    if not hello:
+        return None
+    from ..device.connect import open_client
+
+    with open_client(made.board, made.elf, made.model_hash, port):
+        return made.model_hash
+
+
+def _copied(
+    made: Project,
+    volume: Path | None,
+    runner: str | None,
+    port: str | None,
+    dry_run: bool,
+    hello: bool,
+    on_plan: Callable[[Flashed], None] | None,
+) -> Flashed:
+    """Flash a board by a copy to the drive of its boot loader."""
+    uf2.uf2_of(made.board, volume)
+    assert volume is not None
+    if runner not in (None, "uf2"):
+        raise UsageError(
+            f"board {made.board.id!r} has no runner {runner!r}", where="`runner`", next_step="leave out the `runner`"
+        )
+    planned = base.plan(made.elf, made.board)
+    commands = (f"cp {made.elf.with_suffix('.uf2')} {volume}/",) if dry_run else ()
+    preview = Flashed(made.elf, planned, "uf2", commands, None)
+    if on_plan is not None:
+        on_plan(preview)
+    if dry_run:
+        return preview
+    uf2.copy(planned, volume)
+    return Flashed(made.elf, planned, "uf2", commands, None, done=True, model=_answer(made, port, hello))

@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--runner", metavar="NAME", help="pyocd or openocd. Default: the first installed one.")
 @click.option("--port", help="Serial port for the check afterwards. Default: by the board's USB id.")
+@click.option("--volume", type=click.Path(path_type=Path), metavar="DIR", help="Drive of the board's UF2 boot loader.")
 @click.option("--dry-run", is_flag=True, help="Print what would be erased, written and run; touch nothing.")
 @click.option("--no-hello", is_flag=True, help="Do not ask the board for its model afterwards.")
-def flash(folder: Path | None, runner: str | None, port: str | None, dry_run: bool, no_hello: bool) -> None:
+def flash(
+    folder: Path | None, runner: str | None, port: str | None, volume: Path | None, dry_run: bool, no_hello: bool
+) -> None:
     """Write the built image to the board, read it back, reset, and check that the right model answers.
 
     \b
     Examples:
       dqt-edge flash --dry-run
       dqt-edge flash
+      dqt-edge flash --volume /media/me/RPI-RP2 --port /dev/ttyACM0
       dqt-edge flash build/digits-stm32h7 --runner openocd --port /dev/ttyACM0
     """
     from ..api.flashing import flash as write
@@ -37,6 +41,7 @@ def flash(folder: Path | None, runner: str | None, port: str | None, dry_run: bo
             folder,
             runner=runner,
             port=port,
+            volume=volume,
             dry_run=dry_run,
             hello=not no_hello,
             on_plan=lambda planned: _preview(console, planned),
@@ -48,7 +53,8 @@ def flash(folder: Path | None, runner: str | None, port: str | None, dry_run: bo
         reason = f" ({done.missing})" if done.missing else ""
         console.print(f"dry run: nothing was touched{reason}")
         return
-    console.print(f"wrote and verified {done.plan.write_bytes:,} bytes with {done.runner}", highlight=False)
+    verb = "wrote" if done.runner == "uf2" else "wrote and verified"
+    console.print(f"{verb} {done.plan.write_bytes:,} bytes with {done.runner}", highlight=False)
     if done.model is not None:
         console.print(f"the board answers with model {done.model.hex()[:16]}", highlight=False)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--data", required=True, help="digits, cifar10, an .npz file or a folder of images.")
 @click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples, at random. Default: all.")
 @sampling
-@click.option("--port", help="Serial port, or 'unicorn:' to emulate an STM32H7. Default: by the board's USB id.")
+@click.option("--port", help="Serial port, or 'unicorn:' to emulate the chip. Default: by the board's USB id.")
 @click.option(
     "--policy",
     default="dynamic",

@@ -29,9 +29,6 @@ SIZE_MARGIN = 2.5
 STACK_MARGIN = 3.5
 """Factors of an upper bound; docs/boards.md has the measurement (``python -m benchmarks.code_margins``)."""
 
-NEAREST = {"cortex-m0plus": "cortex-m0"}
-"""Cores without a table of their own -> one with the same instructions."""
-
 CACHE_MAX = 4 << 20
 
 _LOG = logging.getLogger(__name__)
@@ -104,10 +101,9 @@ def _measured(board: Board, version: str) -> CodeTable:
 
 def _from_tables(board: Board, version: str | None, reason: str) -> CodeTable:
     """Sizes from the shipped tables alone, for a reason; ``version``: that of the compiler, if there is one."""
-    nearest = NEAREST.get(board.cpu.core, board.cpu.core)
     # Of several tables of the core, the one with these flags, and of those the newest compiler's.
     table = max(
-        _tables(nearest),
+        _tables(board.cpu.core),
         key=lambda t: (t.fits(board.cpu.core, board.cpu.flags), _ordered(t.compiler)),
         default=None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -25,7 +26,11 @@ def build(board: Board, folder: Path, change: tuple[str, str] | None = None) -> 
     (folder / "link.ld").write_text(
         script.replace("FLASH_START", hex(flash.start)).replace("RAM_START", hex(ram.start))
     )
+    shared = firmware / "port" / "cortexm"
     port = {path.name: path.read_text() for path in sorted(board.port_folder.glob("*.[chS]"))}
+    headers = {path.name: path.read_text() for path in shared.glob("*.h")}
+    used = {name for text in port.values() for name in re.findall(r'#include "(dqt_\w+\.h)"', text) if name in headers}
+    port |= {name: headers[name] for name in used}
     if change is not None:
         old, new = change
         assert sum(text.count(old) for text in port.values()) == 1, old
@@ -40,7 +45,7 @@ def build(board: Board, folder: Path, change: tuple[str, str] | None = None) -> 
     includes = [folder, *(firmware / part for part in ("app", "dqt", "port/cortexm"))]
     warnings = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
     if change is not None:
-        warnings = []  # a mistake may leave something unused
+        warnings = ["-D_Static_assert(holds,words)="]  # what the compiler would find, and something left unused
     command = ["arm-none-eabi-gcc", "-std=c11", "-O2", "-ffreestanding", "-nostdlib", *warnings]
     command += [*board.cpu.flags, *(f"-I{path}" for path in includes)]
     command += [SOURCES / "echo.c", *sources, *start, f"-T{folder / 'link.ld'}", "-lgcc", "-o", elf]

@@ -16,7 +16,7 @@ from .echo_image import build
 
 pytest.importorskip("unicorn", reason="pip install 'dqt-edge[emulate]'")
 
-from dqt_edge.device.chips import stm32f4
+from dqt_edge.device.chips import stm32f4, stm32g0, stm32l4, stm32u5
 from dqt_edge.device.chips.choose import CHIPS, chip_of
 from dqt_edge.device.chips.stm32 import Family, Stm32
 from dqt_edge.device.chips.unicorn import UnicornTransport
@@ -28,7 +28,12 @@ pytestmark = [
 ]
 
 LONG = 30.0
-FAMILIES: dict[str, Callable[..., Family]] = {"stm32f4": stm32f4.family}
+FAMILIES: dict[str, Callable[..., Family]] = {
+    "stm32f4": stm32f4.family,
+    "stm32l4": stm32l4.family,
+    "stm32g0": stm32g0.family,
+    "stm32u5": stm32u5.family,
+}
 
 
 def test_every_modelled_family_is_run_by_ci() -> None:
@@ -72,6 +77,62 @@ MISTAKES = {
         ("if (!dqt_wait(&PWR_CSR, PWR_CSR_ODRDY, PWR_CSR_ODRDY)) {", "if (0) {", "switched to before ODRDY"),
         ("if (!dqt_wait(&PWR_CSR, PWR_CSR_ODSWRDY, PWR_CSR_ODSWRDY)) {", "if (0) {", "above 168000000 Hz in VOS 3"),
     ],
+    "nucleo-l476rg": [
+        ("((DQT_CORE_HZ - 1u) / DQT_BOARD_WAIT_HZ)", "3u", "3 wait states at 80000000 Hz in range 1"),
+        ("return dqt_wait(&RCC_CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY);", "return 1;", "the PLL before it is ready"),
+        ("if (!dqt_wait(&RCC_CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY)) {", "if (0) {", "HSI is used before it is ready"),
+        ("| RCC_PLLCFGR_REN;", ";", "the PLL's output to the core is off"),
+        ("RCC_PLLCFGR_M(DQT_BOARD_PLL_M)", "RCC_PLLCFGR_M(9u)", "bits 0x80 of RCC_PLLCFGR are reserved"),
+    ],
+    "nucleo-l4r5zi": [
+        ("PWR_CR2 |= PWR_CR2_IOSV;", "", "GPIOG has no supply"),
+        ("PWR_CR5 &= ~PWR_CR5_R1MODE;", "", "above 80000000 Hz in range 1 normal mode"),
+        ("RCC_CFGR |= RCC_CFGR_HPRE_DIV2;", "", "not by way of half of it"),
+        ("RCC_APB1ENR1 |= RCC_APB1ENR1_PWREN;", "", "PWR is used while its clock is off"),
+    ],
+    "nucleo-g474re": [
+        ("((DQT_CORE_HZ - 1u) / DQT_BOARD_WAIT_HZ)", "3u", "3 wait states at 170000000 Hz in range 1 boost mode"),
+        ("PWR_CR5 &= ~PWR_CR5_R1MODE;", "", "above 150000000 Hz in range 1 normal mode"),
+    ],
+    "nucleo-g0b1re": [
+        ("((DQT_CORE_HZ - 1u) / 24000000u)", "1u", "1 wait states at 64000000 Hz"),
+        ("RCC_APBENR1_TIM2EN | RCC", "RCC", "TIM2 is used while its clock is off"),
+        ("| RCC_PLLCFGR_REN |", "|", "the PLL's output to the core is off"),
+    ],
+    "nano33ble": [
+        ("    start_crystal();", "", "while the clock is not the crystal's"),
+        ("UART_BAUDRATE = UART_BAUDRATE_115200;", "UART_BAUDRATE = 0x10000000u;", "at 1000000 baud, not the host's"),
+        ("GPIO_OUTSET(DQT_BOARD_TX_PORT) = 1u << DQT_BOARD_TX;", "", "the line is low"),
+        ("DQT_BOARD_RX) = PIN_INPUT_UP;", "DQT_BOARD_RX) = PIN_OUTPUT;", "P1.10 is configured as 0x3"),
+        ("UART_TASKS_STARTTX = 1;", "", "before STARTTX"),
+        ("return sending == 0u || UART_EVENTS_TXDRDY != 0u;", "return 1;", "before the last byte was sent"),
+    ],
+    "pico": [
+        (".equ DIVIDER, 4", ".equ DIVIDER, 2", "the CRC of the second boot stage"),
+        ("if (!dqt_wait(&PLL_CS, PLL_CS_LOCK, PLL_CS_LOCK)) {", "if (0) {", "the PLL before it is locked"),
+        ("PLL_FBDIV 133u", "PLL_FBDIV 140u", "the PLL's VCO at 1680000000 Hz"),
+        ("    PLL_PWR &= ~PLL_PWR_POSTDIVPD;", "", "the PLL's output divider is off"),
+        ("    dqt_unreset(DQT_RESETS);", "", "PADS_BANK0 is used before it is out of reset"),
+        ("    IO_CTRL(DQT_BOARD_RX) = IO_CTRL_UART;", "", "GPIO1 has function 31"),
+        ("    UARTLCR_H = UARTLCR_H_8BIT_FIFO;", "", "without a baud rate"),
+        ("    CLK_PERI_CTRL = CLK_PERI_CTRL_ENABLE;", "", "its clock is off"),
+    ],
+    "pico2": [
+        ("BLOCK_END 0xAB123579u", "BLOCK_END 0xAB123570u", "hold no image definition"),
+        ("PAD_UP 0x5Au", "PAD_UP 0x15Au", "the pad of GPIO0 is off or isolated"),
+        ("PLL_POSTDIV1 5u", "PLL_POSTDIV1 4u", "core at 187500000 Hz, above 150000000 Hz"),
+    ],
+    "nucleo-u575zi": [
+        ("((DQT_CORE_HZ - 1u) / 32000000u)", "3u", "3 wait states at 160000000 Hz in range 1 with the booster"),
+        ("if (!dqt_wait(&PWR_VOSR, PWR_VOSR_VOSRDY, PWR_VOSR_VOSRDY)) {", "if (0) {", "enabled before VOSRDY"),
+        (
+            "if (!dqt_wait(&PWR_VOSR, PWR_VOSR_BOOSTRDY, PWR_VOSR_BOOSTRDY)) {",
+            "if (0) {",
+            "core at 80000000 Hz, above 55000000 Hz in range 1 without the booster",
+        ),
+        ("RCC_PLL1CFGR_RGE_8_16MHZ | RCC", "RCC", "PLL1's input of 16000000 Hz is outside PLL1RGE"),
+        ("if (dqt_wait(&ICACHE_SR, ICACHE_SR_BUSYF, 0)) {", "{", "while it invalidates itself"),
+    ],
 }
 """Board -> text of its port, what takes its place, and the words of the error."""
 
@@ -82,12 +143,18 @@ MISTAKES = {
 def test_a_mistake_in_a_port_is_caught(board_id: str, old: str, new: str, words: str, tmp_path: Path) -> None:
     board = load_board(board_id)
     device = UnicornTransport(board, build(board, tmp_path, (old, new)))
+    device.write(b"W")  # answered by several bytes
     with pytest.raises(DeviceError) as caught:
-        device.read(1, LONG)
+        device.read(5, LONG)
     assert words in caught.value.what
 
 
-DEAD = [("pyboard", "hse", 16)]
+DEAD = [
+    ("pyboard", "hse", 16),
+    ("nucleo-l476rg", "pll", 4),
+    ("nucleo-g0b1re", "pll", 16),
+    ("nucleo-u575zi", "boost", 4),
+]
 """Board, the flag that never rises, and the clock in MHz that the port stays at."""
 
 

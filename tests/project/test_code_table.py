@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from dqt_edge.boards import Board, board_ids, load_board
+from dqt_edge.boards import CORES, Board, board_ids, load_board
 from dqt_edge.errors import BadFileError, DoesNotFitError, ToolchainError
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.project import code_table as tables
@@ -177,11 +177,8 @@ def test_another_clock_of_a_shipped_port_bounds_the_port_alone(no_compiler, grap
     assert known.stack <= bound.stack < known.stack + 200
 
 
-def test_a_core_without_a_table_takes_that_of_the_same_instructions(no_compiler, graph) -> None:
-    board = with_flags("qemu-m0", "-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft")
-    board = replace(board, cpu=replace(board.cpu, core="cortex-m0plus"))
-    assert not sizes(board, graph).exact
-    assert "cortex-m0-soft-gcc" in sizes(board, graph).basis
+def test_every_core_has_a_table() -> None:
+    assert {read_sizes(path).core for path in FOLDER.iterdir()} == set(CORES) - {"host"}
 
 
 @pytest.mark.parametrize("board", [OWN_BOARD / "netduinoplus2.toml", "qemu-m4"])

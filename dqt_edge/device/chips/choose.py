@@ -7,11 +7,12 @@ from typing import Protocol
 
 from ...boards import Board
 from ...errors import UsageError
-from . import stm32f4
+from . import nrf52, rp2, stm32f4, stm32g0, stm32l4, stm32u5
+from .boot import Boot
 from .core import CoreRegisters
 from .stm32 import Stm32
 from .stm32h7 import Stm32h7
-from .uart import ShiftUsart, Usart
+from .uart import SerialLine
 
 
 class Chip(Protocol):
@@ -33,7 +34,7 @@ class Chip(Protocol):
         """
 
     @property
-    def usart(self) -> Usart | ShiftUsart:
+    def usart(self) -> SerialLine:
         """The serial line."""
 
     @property
@@ -49,9 +50,25 @@ class Chip(Protocol):
     def reset(self) -> None:
         """Do a system reset: bytes on the line stay."""
 
+    def boot(self, read: Callable[[int, int], bytes]) -> Boot | None:
+        """What a boot ROM does with the program, of which ``read`` gives bytes; None: the core starts from its vectors.
+
+        Raises:
+            RuleError: The boot ROM would not start it.
+        """
+
+    def arrived(self) -> None:
+        """Called when a boot stage of :meth:`boot` starts the program; raises RuleError."""
+
 
 CHIPS: Mapping[str, Callable[[Board], Chip]] = {
+    "nrf52": nrf52.Nrf52,
+    "rp2040": lambda board: rp2.Rp2(rp2.RP2040, board),
+    "rp2350": lambda board: rp2.Rp2(rp2.RP2350, board),
     "stm32f4": lambda board: Stm32(stm32f4.family(board), board),
+    "stm32l4": lambda board: Stm32(stm32l4.family(board), board),
+    "stm32g0": lambda board: Stm32(stm32g0.family(board), board),
+    "stm32u5": lambda board: Stm32(stm32u5.family(board), board),
     "stm32h7": lambda board: Stm32h7(board.serial.baud),
 }
 """Port -> the chip of a board that has it."""

@@ -11,6 +11,7 @@ DWT_CTRL, CYCCNT = 0x1000, 0x1004
 CPUID, VTOR, AIRCR, CCR, CPACR, DHCSR, DEMCR = 0xED00, 0xED08, 0xED0C, 0xED14, 0xED88, 0xEDF0, 0xEDFC
 CCSIDR, CSSELR, ICIALLU, DCISW, DCCMVAC = 0xED80, 0xED84, 0xEF50, 0xEF60, 0xEF68
 SYST_CSR, SYST_RVR, SYST_CVR = 0xE010, 0xE014, 0xE018
+ICER = range(0xE180, 0xE1A0, 4)
 FAULT_STATUS = range(0xED28, 0xED3C, 4)
 MPU = {0xED90: 0x00001000, 0xED94: 0, 0xED98: 0, 0xED9C: 0, 0xEDA0: 0}
 
@@ -89,8 +90,8 @@ class CoreRegisters:
             checked(self._unlocked, "the DWT is written before it is unlocked (DWT_LAR)")
             if offset == DWT_CTRL:
                 self._values[offset] = value
-        elif offset == SYST_CVR:
-            pass  # a write clears the counter
+        elif offset == SYST_CVR or offset in ICER:
+            pass  # clears the counter; switches interrupts off that are off
         elif offset == ICIALLU and self._kind.caches:
             self._instructions_clean = True
         elif offset == DCISW and self._kind.caches:

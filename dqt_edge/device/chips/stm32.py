@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ...boards import Board
+from .boot import NoBootRom
 from .core import CORE_PAGES, CoreKind, CoreRegisters
 from .uart import ShiftUsart, Usart
 from .values import Field, Peripheral, RuleError, StrictBank, checked, prescale
@@ -106,10 +107,9 @@ class Family:
         switch, chosen: The field that selects the system clock, and the one that says what is selected.
         choices: Its values -> ``pll`` or a source.
         ahb, apb: Prescalers, and for each APB its largest Hz (0: that of the core).
-        hpre_on: Bits of the AHB's prescaler that mean "by 2".
         latency: Wait states of flash.
         limits: Called with the chip.
-        dead: Name of a piece of hardware -> the flags that it keeps down, for tests.
+        supplies: Port of pins -> the bit that connects its supply.
         rules: Register -> what is checked when it was written; called with the chip, old and new value.
     """
 
@@ -132,11 +132,12 @@ class Family:
     limits: Callable[[Stm32], Limits]
     lines: Mapping[str, Line]
     gpio_resets: Mapping[int, int] = field(default_factory=dict)
+    supplies: Mapping[int, Field] = field(default_factory=dict)
     apb_on: int = 4
     rules: Mapping[tuple[str, int], Callable[[Stm32, int, int], None]] = field(default_factory=dict)
 
 
-class Stm32:
+class Stm32(NoBootRom):
     """A chip of a family on a board.
 
     Args:
@@ -326,6 +327,8 @@ class Stm32:
         """Called when the USART is switched on: pins, clock, baud rate."""
         given, name = self.board.constants, self._line_name
         gpio = self.banks[self._port]
+        supply = self.family.supplies.get(given["gpio_port"])
+        checked(supply is None or bool(self.get(supply)), f"{name} is switched on while {self._port} has no supply")
         for pin in (given["tx"], given["rx"]):
             mode = gpio.peek(0x00) >> 2 * pin & 3
             checked(mode == 2, f"{name} is switched on while {self._port} pin {pin} is not in alternate mode")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from .boot import NoBootRom
 from .core import CORE_PAGES, CORTEX_M7, CoreRegisters
 from .uart import Usart
 from .values import Bank, Peripheral, RuleError, checked, prescale
@@ -73,7 +74,7 @@ _WAIT_STATES = {
 
 
 @dataclass
-class Stm32h7:
+class Stm32h7(NoBootRom):
     """All register banks and what connects them.
 
     Attributes:

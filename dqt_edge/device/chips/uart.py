@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from .values import RuleError, checked
 
@@ -23,6 +24,16 @@ class Line:
 
     sent: bytearray = field(default_factory=bytearray)
     waiting: deque[int] = field(default_factory=deque)
+
+
+class SerialLine(Protocol):
+    """What the emulator needs of a UART."""
+
+    line: Line
+    idle_polls: int
+
+    def overrun(self) -> None:
+        """Lose what is waiting, as a chip does that is not read in time."""
 
 
 class Usart:

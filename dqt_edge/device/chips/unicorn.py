@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 HANG_SECONDS = 60.0
 """Longest time without a look at the USART; the largest network takes a few seconds."""
 
+BOOT_INSTRUCTIONS = 10_000
+"""Most instructions of a second boot stage."""
+
 NOWHERE = 0xFFFFFFFE
 """Address that is never executed: emulation ends by a stop, not by arriving."""
 
@@ -136,10 +139,35 @@ class UnicornTransport:
         return unicorn
 
     def _start_core(self) -> None:
-        """What the core does after reset: stack pointer and start address from the vector table."""
-        arm, machine = self._arm, self._machine
+        """What the core does after reset, and the boot ROM of chips that have one, up to the program's own start."""
         flash = self._board.regions("flash")[0].start
-        stack, start = (int.from_bytes(machine.mem_read(flash + at, 4), "little") for at in (0, 4))
+        boot = None
+        try:
+            boot = self.model.boot(self._read_memory)
+        except RuleError as violation:
+            self._fail(str(violation), "the boot ROM")
+        if boot is None:
+            stack, start = (int.from_bytes(self._read_memory(flash + at, 4), "little") for at in (0, 4))
+            self._set_core(stack, start)
+            return
+        for address, content in boot.copies:
+            self._machine.mem_write(address, content)
+        self._set_core(boot.copies[0][0], boot.start)
+        try:
+            self._machine.emu_start(boot.start, boot.arrive, count=BOOT_INSTRUCTIONS)
+            self.model.arrived()
+        except RuleError as violation:
+            self._fail(str(violation), "the second boot stage")
+        except self._unicorn.UcError as error:
+            self._fail(f"the second boot stage stopped: {error}", "the core")
+        if self._machine.reg_read(self._arm.UC_ARM_REG_PC) & ~1 != boot.arrive:
+            self._fail("the second boot stage does not start the program", "the core")
+
+    def _read_memory(self, address: int, size: int) -> bytes:
+        return bytes(self._machine.mem_read(address, size))
+
+    def _set_core(self, stack: int, start: int) -> None:
+        arm, machine = self._arm, self._machine
         for number in range(13):
             machine.reg_write(arm.UC_ARM_REG_R0 + number, 0)
         machine.reg_write(arm.UC_ARM_REG_CONTROL, 0)

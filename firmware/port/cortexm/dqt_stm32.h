@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright 2026 The dqt-edge authors
  *
- * What the ports of STM32 families share: how a register is named, waiting for hardware, pins. GPIO: the chapter
- * "General-purpose I/Os" of each family's reference manual; the registers are the same in all. */
+ * What the ports of STM32 families share: pins. GPIO: the chapter "General-purpose I/Os" of each family's reference
+ * manual; the registers are the same in all. */
 #ifndef DQT_STM32_H
 #define DQT_STM32_H
 
-#include <stdint.h>
-
-#define DQT_REG(address) (*(volatile uint32_t *)(address))
-
-/* Reads of a register until hardware is given up: at 16 MHz about 0.1 s, and no oscillator, PLL or regulator of these
- * chips takes more than a hundredth of that. Whoever waits in vain stays at the clock after reset. */
-#define DQT_POLLS 200000u
-
-/* Polls a register until (value & mask) == wanted. Returns 1 if it came true. */
-static inline int dqt_wait(const volatile uint32_t *address, uint32_t mask, uint32_t wanted) {
-    for (uint32_t i = 0; i < DQT_POLLS; i++) {
-        if ((*address & mask) == wanted) {
-            return 1;
-        }
-    }
-    return 0;
-}
+#include "dqt_register.h"
 
 static inline void dqt_set_field(volatile uint32_t *address, uint32_t position, uint32_t width, uint32_t value) {
     const uint32_t mask = ((1u << width) - 1u) << position;

@@ -1,0 +1,148 @@
+"""UF2: files that boot loaders take by a copy to the drive that they show (https://github.com/microsoft/uf2)."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..boards import Board, Uf2
+from ..errors import BadFileError, FlashError, UsageError
+from ..system.files import read_capped
+from .base import ERASED, FlashPlan, Segment
+
+INFO = "INFO_UF2.TXT"
+"""What a boot loader says of itself, on its drive."""
+INFO_MAX = 1 << 16
+
+BLOCK, PAYLOAD = 512, 256
+"""Bytes of a block, and of those that it carries: a page of flash, aligned to its size."""
+FIRST, SECOND, LAST = 0x0A324655, 0x9E5D5157, 0x0AB16F30
+"""The magic numbers of a block."""
+FAMILY_PRESENT = 0x2000
+"""Flag: the block says for which family of chips it is."""
+
+_HEAD = struct.Struct("<8I")
+_ID = re.compile(r"^Board-ID:\s*(\S.*?)\s*$", re.MULTILINE)
+
+
+def encode(segments: Sequence[Segment], family: int) -> bytes:
+    """A UF2 file of segments, in blocks of 256 bytes.
+
+    Args:
+        segments: Ascending and apart; what is missing of a block is that of erased flash.
+        family: Of chips, 32 bits.
+    """
+    pages: dict[int, bytearray] = {}
+    for segment in segments:
+        for offset, byte in enumerate(segment.data):
+            start, place = divmod(segment.address + offset, PAYLOAD)
+            pages.setdefault(start * PAYLOAD, bytearray([ERASED]) * PAYLOAD)[place] = byte
+    blocks = []
+    for number, (address, content) in enumerate(sorted(pages.items())):
+        head = _HEAD.pack(FIRST, SECOND, FAMILY_PRESENT, address, PAYLOAD, number, len(pages), family)
+        blocks.append(head + bytes(content).ljust(BLOCK - _HEAD.size - 4, b"\0") + struct.pack("<I", LAST))
+    return b"".join(blocks)
+
+
+def decode(content: bytes, where: str = "UF2") -> tuple[tuple[Segment, ...], int]:
+    """Pages and family of a UF2 file as :func:`encode` writes it.
+
+    Raises:
+        BadFileError: It is damaged, or of another make.
+    """
+    segments, families = [], set()
+    total = len(content) // BLOCK
+    for at in range(0, len(content), BLOCK):
+        block = content[at : at + BLOCK]
+        whole = len(block) == BLOCK and struct.unpack("<I", block[-4:])[0] == LAST
+        first, second, flags, address, size, number, count, family = _HEAD.unpack(block[: _HEAD.size].ljust(32, b"\0"))
+        facts = (first, second, flags, size, number, count)
+        if not whole or facts != (FIRST, SECOND, FAMILY_PRESENT, PAYLOAD, at // BLOCK, total):
+            raise BadFileError(f"block {at // BLOCK} is damaged", where=where, next_step="build the project again")
+        segments.append(Segment(address, block[_HEAD.size : _HEAD.size + PAYLOAD]))
+        families.add(family)
+    if len(families) != 1:
+        raise BadFileError("it is empty or for several families", where=where, next_step="build the project again")
+    return tuple(segments), families.pop()
+
+
+def uf2_of(board: Board, volume: Path | None) -> Uf2:
+    """What a board takes, and whether a volume was named for it.
+
+    Raises:
+        UsageError: The board has no such boot loader, or none was named.
+    """
+    if board.uf2 is None:
+        raise UsageError(
+            f"board {board.id!r} has no UF2 boot loader", where="`volume`", next_step="leave out the `volume`"
+        )
+    if volume is None:
+        raise UsageError(
+            f"board {board.id!r} is flashed by a copy to its drive, and none is named",
+            where="`volume`",
+            next_step=f"plug the board in with BOOTSEL held; `volume` is the drive with Board-ID {board.uf2.board_id}",
+        )
+    return board.uf2
+
+
+def check_volume(volume: Path, wanted: Uf2) -> None:
+    """Make sure that a volume is the drive of a boot loader for that chip.
+
+    Raises:
+        FlashError: It is no drive of a boot loader, or of one for another chip. Nothing was written.
+    """
+    where = str(volume / INFO)
+    try:
+        text = read_capped(volume / INFO, INFO_MAX).decode("utf-8", "replace")
+    except (OSError, ValueError) as error:
+        raise FlashError(
+            f"{volume} is not the drive of a UF2 boot loader: {getattr(error, 'strerror', None) or error}",
+            where=where,
+            next_step="plug the board in with BOOTSEL held, and name the drive that appears; nothing was written",
+        ) from error
+    found = _ID.search(text.replace("\r", ""))
+    if found is None or found[1] != wanted.board_id:
+        stated = "no Board-ID" if found is None else f"Board-ID {found[1]!r}"
+        raise FlashError(
+            f"the drive states {stated}, not {wanted.board_id!r}",
+            where=where,
+            next_step="connect the board of the project, or export for this one; nothing was written",
+        )
+
+
+def _settle(descriptor: int, volume: Path) -> None:
+    """Wait until the drive has everything. It vanishes with the last block: that is no error."""
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        if (volume / INFO).exists():
+            raise
+
+
+def copy(planned: FlashPlan, volume: Path) -> None:
+    """Write a planned image to the drive of a board's boot loader, which programs it and restarts the board.
+
+    What is in flash then cannot be read back by this way: the board's answer to HELLO is the only proof.
+
+    Raises:
+        FlashError: The drive is not that of the board, or cannot be written.
+        UsageError: The board has no UF2 boot loader.
+    """
+    wanted = uf2_of(planned.board, volume)
+    check_volume(volume, wanted)
+    content = encode(planned.segments, wanted.family)
+    target = volume / "model.uf2"
+    try:
+        with target.open("wb") as handle:
+            handle.write(content)
+            handle.flush()
+            _settle(handle.fileno(), volume)
+    except OSError as error:
+        raise FlashError(
+            f"cannot write the drive: {error.strerror or error}",
+            where=str(target),
+            next_step="mount it writable, or plug the board in again with BOOTSEL held",
+        ) from error

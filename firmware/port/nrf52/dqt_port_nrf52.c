@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Copyright 2026 The dqt-edge authors
+ *
+ * nRF52840 (Nordic nRF52840 Product Specification; chapters by their names): the core runs at 64 MHz from reset on,
+ * here from the crystal, without which the UART would be too far off; instruction cache, UART0.
+ * The board's constants: tx_port, tx, rx_port, rx, ports 0 or 1 and pins 0..31. */
+#include "dqt_board.h"
+#include "dqt_cortexm.h"
+#include "dqt_dwt.h"
+#include "dqt_port.h"
+
+#define REGISTER(address) (*(volatile uint32_t *)(address))
+
+/* CLOCK */
+#define CLOCK_TASKS_HFCLKSTART REGISTER(0x40000000u)
+#define CLOCK_EVENTS_HFCLKSTARTED REGISTER(0x40000100u)
+
+/* UART, "Universal asynchronous receiver/transmitter" */
+#define UART_TASKS_STARTRX REGISTER(0x40002000u)
+#define UART_TASKS_STARTTX REGISTER(0x40002008u)
+#define UART_EVENTS_RXDRDY REGISTER(0x40002108u) /* a byte waits in RXD, behind which five more queue */
+#define UART_EVENTS_TXDRDY REGISTER(0x4000211Cu) /* the byte written to TXD has been sent */
+#define UART_ENABLE REGISTER(0x40002500u)
+#define UART_ENABLE_ON 4u
+#define UART_PSEL_TXD REGISTER(0x4000250Cu)
+#define UART_PSEL_RXD REGISTER(0x40002514u)
+#define UART_RXD REGISTER(0x40002518u)
+#define UART_TXD REGISTER(0x4000251Cu)
+#define UART_BAUDRATE REGISTER(0x40002524u)
+#define UART_BAUDRATE_115200 0x01D7E000u
+
+_Static_assert(DQT_UART_BAUD == 115200, "the register takes one of a few values, and this port only this one");
+_Static_assert(DQT_CORE_HZ == 64000000, "the chip has one clock");
+
+/* NVMC */
+#define NVMC_ICACHECNF REGISTER(0x4001E540u)
+#define NVMC_ICACHECNF_CACHEEN (1u << 0)
+
+/* GPIO */
+#define GPIO(port) (0x50000000u + 0x300u * (port))
+#define GPIO_OUTSET(port) REGISTER(GPIO(port) + 0x508u)
+#define GPIO_PIN_CNF(port, pin) REGISTER(GPIO(port) + 0x700u + 4u * (pin))
+#define PIN_OUTPUT 3u                         /* output, input buffer off */
+#define PIN_INPUT_UP 0x0Cu                    /* input with a pull-up: an open line reads as idle */
+#define PSEL(port, pin) ((port) << 5 | (pin)) /* PSEL: connected */
+
+/* Armv7-M DDI0403E B3.4 */
+#define NVIC_ICER(n) REGISTER(0xE000E180u + 4u * (n))
+
+#define POLLS 100000u /* about 20 ms; the crystal takes less than one (CLOCK, electrical specification) */
+
+static uint32_t sending; /* TXD holds a byte whose event has not come */
+
+/* Whether the core runs from the crystal, for a debugger. */
+volatile uint32_t dqt_crystal;
+
+static void start_crystal(void) {
+    CLOCK_EVENTS_HFCLKSTARTED = 0;
+    CLOCK_TASKS_HFCLKSTART = 1;
+    for (uint32_t i = 0; i < POLLS && dqt_crystal == 0; i++) {
+        dqt_crystal = CLOCK_EVENTS_HFCLKSTARTED;
+    }
+}
+
+void dqt_port_init(void) {
+    NVIC_ICER(0) = 0xFFFFFFFFu; /* a boot loader may have left interrupts on; this program takes none */
+    NVIC_ICER(1) = 0xFFFFFFFFu;
+    start_crystal();
+    NVMC_ICACHECNF |= NVMC_ICACHECNF_CACHEEN;
+    GPIO_OUTSET(DQT_BOARD_TX_PORT) = 1u << DQT_BOARD_TX; /* idle, before it is an output */
+    GPIO_PIN_CNF(DQT_BOARD_TX_PORT, DQT_BOARD_TX) = PIN_OUTPUT;
+    GPIO_PIN_CNF(DQT_BOARD_RX_PORT, DQT_BOARD_RX) = PIN_INPUT_UP;
+    UART_PSEL_TXD = PSEL(DQT_BOARD_TX_PORT, DQT_BOARD_TX);
+    UART_PSEL_RXD = PSEL(DQT_BOARD_RX_PORT, DQT_BOARD_RX);
+    UART_BAUDRATE = UART_BAUDRATE_115200;
+    UART_ENABLE = UART_ENABLE_ON;
+    UART_EVENTS_RXDRDY = 0;
+    UART_EVENTS_TXDRDY = 0;
+    UART_TASKS_STARTTX = 1;
+    UART_TASKS_STARTRX = 1;
+    dqt_dwt_init();
+}
+
+int dqt_port_read(void) {
+    if (UART_EVENTS_RXDRDY == 0u) {
+        return -1;
+    }
+    UART_EVENTS_RXDRDY = 0; /* before the byte is taken: the next one sets it again */
+    return (int)(UART_RXD & 0xFFu);
+}
+
+int dqt_port_can_write(void) {
+    return sending == 0u || UART_EVENTS_TXDRDY != 0u;
+}
+
+void dqt_port_write(uint8_t byte) {
+    UART_EVENTS_TXDRDY = 0;
+    UART_TXD = byte;
+    sending = 1;
+}
+
+/* Nothing to flush, and no sleep: only an interrupt would end it. */
+void dqt_port_wait(void) {
+}
+
+void dqt_port_reset(void) {
+    for (uint32_t i = 0; i < POLLS && !dqt_port_can_write(); i++) {
+    }
+    dqt_cortexm_reset();
+}
+
+void dqt_port_fault(const dqt_fault_info *info) {
+    (void)info; /* for a debugger */
+    dqt_cortexm_fault();
+}
