@@ -37,6 +37,9 @@ def test_a_series_is_the_boards_with_its_chips() -> None:
         ("m55", "qemu-m55"),
         ("qemu-m5", "qemu-m55"),
         ("stm32h8", "stm32h7"),
+        ("rp2040", "pico"),
+        ("stm32g4", "nucleo-g474re"),
+        ("u575", "nucleo-u575zi"),
     ],
 )
 def test_other_names_of_a_board_and_typing_errors(name: str, board: str) -> None:
@@ -48,7 +51,7 @@ def test_other_names_of_a_board_and_typing_errors(name: str, board: str) -> None
     [
         ("stm32f7", "stm32f7", "M7"),
         ("stm32f103c8", "stm32f1", "M3"),
-        ("nrf52840", "nrf52", "M4"),
+        ("nrf5340", "nrf53", "M33"),
         ("lpc55s69", "lpc55", "M33"),
     ],
 )
@@ -63,9 +66,10 @@ def test_a_series_that_no_board_has_leads_to_boards_with_its_core(name: str, ser
 
 
 def test_cores_with_the_same_instructions_stand_in_for_one_another() -> None:
-    assert boards_of(core="cortex-m0plus") == []
-    assert meant("rp2040") == "chips of the series rp2040 have a Cortex-M0+, begin with the file of 'qemu-m0'."
-    assert meant("cortex-m0+") == "for a Cortex-M0+, begin with the file of 'qemu-m0'."
+    only = [chips.Known("qemu-m0", (), "nrf51", "cortex-m0")]
+    text = chips.hint("rp2040", only)
+    assert text == "chips of the series rp2040 have a Cortex-M0+, begin with the file of 'qemu-m0'."
+    assert chips.hint("cortex-m0+", only) == "for a Cortex-M0+, begin with the file of 'qemu-m0'."
 
 
 def test_other_processors_are_named_as_such() -> None:

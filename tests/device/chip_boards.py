@@ -14,7 +14,6 @@ FIRST = (
     "stm32h7",
     "pyboard",
     "nucleo-l4r5zi",
-    "nucleo-g474re",
     "nucleo-g0b1re",
     "nucleo-u575zi",
     "nano33ble",

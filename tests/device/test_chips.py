@@ -112,7 +112,7 @@ MISTAKES = {
         ("if (!dqt_wait(&PLL_CS, PLL_CS_LOCK, PLL_CS_LOCK)) {", "if (0) {", "the PLL before it is locked"),
         ("PLL_FBDIV 133u", "PLL_FBDIV 140u", "the PLL's VCO at 1680000000 Hz"),
         ("    PLL_PWR &= ~PLL_PWR_POSTDIVPD;", "", "the PLL's output divider is off"),
-        ("    dqt_unreset(DQT_RESETS);", "", "PADS_BANK0 is used before it is out of reset"),
+        ("    dqt_reset_subsystems(DQT_RESETS);", "", "PADS_BANK0 is used before it is out of reset"),
         ("    IO_CTRL(DQT_BOARD_RX) = IO_CTRL_UART;", "", "GPIO1 has function 31"),
         ("    UARTLCR_H = UARTLCR_H_8BIT_FIFO;", "", "without a baud rate"),
         ("    CLK_PERI_CTRL = CLK_PERI_CTRL_ENABLE;", "", "its clock is off"),
@@ -137,6 +137,7 @@ MISTAKES = {
 """Board -> text of its port, what takes its place, and the words of the error."""
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("board_id", "old", "new", "words"), [(b, *mistake) for b, mistakes in MISTAKES.items() for mistake in mistakes]
 )
@@ -158,6 +159,7 @@ DEAD = [
 """Board, the flag that never rises, and the clock in MHz that the port stays at."""
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(("board_id", "flag", "mhz"), DEAD)
 def test_what_never_gets_ready_leaves_the_clock_after_reset(board_id: str, flag: str, mhz: int, tmp_path: Path) -> None:
     board = load_board(board_id)
@@ -167,6 +169,22 @@ def test_what_never_gets_ready_leaves_the_clock_after_reset(board_id: str, flag:
     device.write(b"abc")
     assert device.read(4, LONG) == b">abc"
     assert model.core_hz == mhz * 1_000_000
+
+
+def test_the_counter_of_a_pico_is_exact_over_wraps_of_systick(tmp_path: Path) -> None:
+    """24 bits of SysTick and the microseconds of the timer make one count of cycles, whatever both start from."""
+    board = load_board("pico")
+    device = UnicornTransport(board, build(board, tmp_path))
+    model = device.model
+    model.set_cycles(12_345_678)
+    assert device.read(1, LONG) == b">"
+    counts = []
+    steps = (0, 1, 132, 133, 1 << 23, (1 << 23) + 5, (1 << 24) - 1, 1 << 24, 5 << 24, (1 << 31) + 77, (1 << 32) - 1)
+    for step in steps:
+        model.set_cycles(12_345_678 + step)
+        device.write(b"T")
+        counts.append(int.from_bytes(device.read(4, LONG), "little"))
+    assert [(count - counts[0]) % (1 << 32) for count in counts] == list(steps)
 
 
 def test_a_chip_as_after_power_on_keeps_nothing() -> None:

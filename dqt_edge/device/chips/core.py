@@ -41,7 +41,7 @@ CORTEX_M0PLUS = CoreKind(0x410CC601, counter=False, faults=False)
 
 
 class CoreRegisters:
-    """System control space and DWT, by offset from 0xE0000000. Cycle counter and SysTick stand at 0.
+    """System control space and DWT, by offset from 0xE0000000. The counters stand: at 0, or where a test puts SysTick.
 
     Args:
         kind: The core.
@@ -60,6 +60,7 @@ class CoreRegisters:
         if kind.faults:
             self._values |= {CPACR: 0, **dict.fromkeys(FAULT_STATUS, 0)}
         self._unlocked = not kind.lock
+        self.systick = 0
         self._instructions_clean = False
         self._lines_clean: set[int] = set()
         self.reset_requested = False
@@ -70,7 +71,8 @@ class CoreRegisters:
 
     def read(self, offset: int) -> int:
         """Value of a register."""
-        fixed = {CPUID: self._kind.cpuid, CYCCNT: 0, DHCSR: 0, AIRCR: 0xFA050000, CCSIDR: DATA_CACHE, SYST_CVR: 0}
+        fixed = {CPUID: self._kind.cpuid, CYCCNT: 0, DHCSR: 0, AIRCR: 0xFA050000, CCSIDR: DATA_CACHE}
+        fixed[SYST_CVR] = self.systick
         lacking = (CYCCNT,) * (not self._kind.counter) + (CCSIDR,) * (not self._kind.caches)
         if offset in fixed and offset not in lacking:
             checked(offset != CCSIDR or self._values[CSSELR] == 0, "only the data cache's size is modelled")

@@ -137,6 +137,11 @@ class Rp2:
         self._waits: dict[str, int] = {}
         self.reads_code = not kind.boot2
 
+    def set_cycles(self, cycles: int) -> None:
+        """Put SysTick and the timer of an RP2040 where that many cycles of its full clock have passed."""
+        self.core.systick = -cycles & 0xFFFFFF
+        self.banks["TIMER"].put(0x28, cycles * 1_000_000 // self.kind.hz & 0xFFFFFFFF)
+
     # --- Boot ROM ---------------------------------------------------------------------------------------------------
 
     def boot(self, read: Callable[[int, int], bytes]) -> Boot | None:

@@ -72,7 +72,9 @@ _Static_assert(DQT_BOARD_XOSC_HZ / 1000u * PLL_FBDIV / (PLL_POSTDIV1 * PLL_POSTD
 /* Hz of the core, for a debugger: DQT_CORE_HZ, that of the crystal, or 0 for the ring oscillator. */
 volatile uint32_t dqt_clock_hz;
 
-static void dqt_unreset(uint32_t bits) {
+/* Resets subsystems, which a restart of the core leaves as they are. */
+static void dqt_reset_subsystems(uint32_t bits) {
+    RESETS_RESET |= bits;
     RESETS_RESET &= ~bits;
     (void)dqt_wait(&RESETS_RESET_DONE, bits, bits);
 }
@@ -90,7 +92,7 @@ static void dqt_start_clocks(void) {
     CLK_REF_CTRL = CLK_REF_CTRL_SRC_XOSC;
     (void)dqt_wait(&CLK_REF_SELECTED, 1u << CLK_REF_CTRL_SRC_XOSC, 1u << CLK_REF_CTRL_SRC_XOSC);
     dqt_clock_hz = DQT_BOARD_XOSC_HZ;
-    dqt_unreset(RESETS_PLL_SYS);
+    dqt_reset_subsystems(RESETS_PLL_SYS);
     PLL_FBDIV_INT = PLL_FBDIV; /* the crystal by 1 (CS.REFDIV after reset) */
     PLL_PWR &= ~(PLL_PWR_PD | PLL_PWR_VCOPD);
     if (!dqt_wait(&PLL_CS, PLL_CS_LOCK, PLL_CS_LOCK)) {
@@ -108,7 +110,7 @@ static void dqt_start_clocks(void) {
 
 static void dqt_start_uart(void) {
     CLK_PERI_CTRL = CLK_PERI_CTRL_ENABLE;
-    dqt_unreset(DQT_RESETS);
+    dqt_reset_subsystems(DQT_RESETS);
     PAD(DQT_BOARD_TX) = PAD_UP;
     PAD(DQT_BOARD_RX) = PAD_UP;
     IO_CTRL(DQT_BOARD_TX) = IO_CTRL_UART;

@@ -33,6 +33,12 @@ int main(void) {
         case 'C':
             send((uint8_t)(dqt_port_counter() + dqt_port_counter_mask + 1u));
             break;
+        case 'T':
+            kept = (uint32_t)dqt_port_counter();
+            for (uint32_t shift = 0; shift < 32; shift += 8) {
+                send((uint8_t)(kept >> shift));
+            }
+            break;
         case 'S':
             send((uint8_t)(dqt_port_stack_used() > 0 && dqt_port_stack_used() < 4096));
             break;
