@@ -61,6 +61,6 @@ def _table(found: list[Board]) -> Table:
     for board in found:
         sizes = [" + ".join(f"{r.size // 1024:,} KiB" for r in board.regions(kind)) or "-" for kind in ("flash", "ram")]
         clock = f"{board.cpu.hz / 1e6:g} MHz" if board.cpu.hz else "-"
-        runners = ", ".join(r.name for r in board.runners) or ("QEMU" if board.qemu else "-")
+        runners = ", ".join(r.name for r in board.runners) or ("QEMU" if board.qemu else "UF2" if board.uf2 else "-")
         table.add_row(board.id, board.cpu.core, clock, *sizes, board.counter.unit, runners)
     return table

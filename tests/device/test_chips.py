@@ -144,7 +144,7 @@ MISTAKES = {
 def test_a_mistake_in_a_port_is_caught(board_id: str, old: str, new: str, words: str, tmp_path: Path) -> None:
     board = load_board(board_id)
     device = UnicornTransport(board, build(board, tmp_path, (old, new)))
-    device.write(b"W")  # answered by several bytes
+    device.model.usart.line.waiting.extend(b"W")  # answered by several bytes
     with pytest.raises(DeviceError) as caught:
         device.read(5, LONG)
     assert words in caught.value.what
