@@ -22,14 +22,14 @@ demo: setup ## train on a stream of digits, tune, export, build, run on every de
 	$(PYTHON) -m benchmarks.demo
 
 test: setup lint ## all checks and tests; what CI runs
-	$(PYTHON) -m pytest -n 2 --dist loadgroup
+	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 test-page: setup ## the page of a report in a browser; as root installs chromium, 300 MB, which CI does without
 	@command -v chromium >/dev/null || apt-get install -y chromium
 	$(PYTHON) -m pytest -q tests/report
 
 test-all: setup lint ## slower: every case of every test, with those that CI leaves out
-	DQT_ALL_TESTS=1 DQT_COMPILE_MATRIX=all $(PYTHON) -m pytest -n 2 --dist loadgroup
+	DQT_ALL_TESTS=1 DQT_COMPILE_MATRIX=all $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 test-boards: setup ## slower: every board that people own, on models of their chips; CI takes one of each family
 	DQT_ALL_TESTS=1 $(PYTHON) -m pytest -q tests/device/test_chips.py tests/device/test_boards_classify.py

@@ -30,18 +30,23 @@ ALL = "DQT_ALL_TESTS"
 
 def pytest_report_header() -> str:
     """Say what is left out."""
-    return f"{ALL} is set: every case runs" if ALL in os.environ else "tests marked some(n) take every n-th case"
+    return (
+        f"{ALL} is set: every case runs"
+        if ALL in os.environ
+        else "tests marked some(n) take every n-th case, those marked slow none"
+    )
 
 
 def _take_some(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of the cases of a test that is marked so, leave every n-th; pytest counts the others as deselected."""
+    """Of a test marked ``some(n)`` leave every n-th case, of one marked ``slow`` none; the others are deselected."""
     seen: Counter[str] = Counter()
     left: list[pytest.Item] = []
     gone: list[pytest.Item] = []
     for item in items:
         mark = item.get_closest_marker("some")
         base = item.nodeid.partition("[")[0]
-        (gone if mark is not None and seen[base] % mark.args[0] else left).append(item)
+        leaves = item.get_closest_marker("slow") is not None or (mark is not None and seen[base] % mark.args[0])
+        (gone if leaves else left).append(item)
         seen[base] += 1
     config.hook.pytest_deselected(items=gone)
     items[:] = left

@@ -23,6 +23,7 @@ def test_a_subset_keeps_the_test_set_and_the_shares_of_classes(tmp_path: Path) -
         assert np.bincount(part["y"]).tolist() == [20, 20, 20, 20]
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_variant_differs_in_its_one_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("tensorflow")

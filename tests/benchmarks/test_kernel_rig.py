@@ -8,19 +8,12 @@ import numpy as np
 import pytest
 
 from tests.support.random_graphs import ALL_PAIRS
-from tests.support.rig import cases
 from tests.support.rig.cases import CORES, WITHOUT_PAIRS, make_rig, plan_case, run_chunk, runs_on
 from tests.support.rig.kernel_layers import BLOCK, DENSE_PAIRS, INPUTS, KINDS, make_case, pairs_of
 from tests.support.rig.kernel_rig import Job
 from tests.support.rig.structures import Member, Scalar, Structure
 
 pytestmark = pytest.mark.qemu
-
-
-@pytest.fixture(scope="module", autouse=True)
-def folder(tmp_path_factory: pytest.TempPathFactory) -> None:
-    cases.FOLDER = tmp_path_factory.mktemp("rigs")
-    cases._rigs.clear()
 
 
 @pytest.mark.parametrize("core", list(CORES))

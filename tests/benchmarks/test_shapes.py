@@ -97,6 +97,7 @@ def test_what_is_known_is_forgotten_when_what_it_depends_on_changes(tmp_path: Pa
     assert shapes.Working(path, again=True).get("m4/a", "1") is None
 
 
+@pytest.mark.some(3)
 @pytest.mark.qemu
 @pytest.mark.parametrize("core", ["m4", "m33", "m55"])
 def test_layers_are_measured_once(core: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

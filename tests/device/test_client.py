@@ -391,6 +391,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("name", FAULTS)
 def test_results_are_right_through_faults(built: Callable[..., Path], name: str) -> None:
     """Each fault costs at most the sample in flight, and no result is ever wrong."""

@@ -37,6 +37,7 @@ def client(built: Callable[..., Path], request: pytest.FixtureRequest) -> Iterat
         yield opened
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("client", BOARDS, indirect=True)
 def test_results_stats_and_reset(client: Client) -> None:
     generator = random.Random(8)
@@ -59,6 +60,7 @@ def test_results_stats_and_reset(client: Client) -> None:
     assert client.infer(codes).output == stand_in.expected(codes).output
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("client", BOARDS, indirect=True)
 def test_instruction_counts_are_exact_and_repeatable(client: Client) -> None:
     """A loop of N times SUBS, BNE counts 2 N and a constant, for every N, at whatever phase the timer stands."""

@@ -95,6 +95,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     return write
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("board_id", "name"), configurations())
 def test_every_kernel_compiles(board_id: str, name: str, sources: Callable[[str], Path], tmp_path: Path) -> None:
     folder = sources(board_id)

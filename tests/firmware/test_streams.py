@@ -46,6 +46,7 @@ def without_controller(first: int) -> Graph:
     return next(g for g in map(random_stream, range(first, first + 50)) if g.controller is None and g.adaptive)
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("board_id", [*QEMU, "host"])
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])
 def test_random_streams_agree_layer_by_layer(seed: int, board_id: str, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def at(part: Any, path: tuple[Any, ...]) -> Any:
 GRAPHS = {"small": random_graph(3), "other": random_graph(5), "points": pointed_graph(0, controller=True)}
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
 def test_a_wrong_value_in_any_field_is_refused_or_is_one_of_its_type(graph: Graph) -> None:
     """What is accepted has another value of the same type: it lowers, or is refused in words, and renders to C."""

@@ -30,6 +30,7 @@ def agreement(found: Any, wanted: Any) -> float:
     return float(np.corrcoef(found.ravel(), wanted.ravel())[0, 1])
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("network", TAKEN, ids=lambda network: network.name)
 def test_a_network_keeps_its_function(network: ZooNetwork, keras: Any, tmp_path: Path) -> None:
     model = network.build(keras)

@@ -88,7 +88,7 @@ def written(path: Path) -> set[str]:
     return {op.type for op in read_file(path).graphs[0].operators}
 
 
-@pytest.mark.some(4)
+@pytest.mark.some(8)
 @pytest.mark.parametrize("case", CASES, ids=case_id)
 def test_an_operator_of_keras(case: OperatorCase, keras: Any, tmp_path: Path) -> None:
     path = convert(case.model(keras), tmp_path / "case.tflite")

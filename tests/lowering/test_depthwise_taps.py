@@ -12,6 +12,7 @@ from tests.support.rig.cases import run_chunk
 FIRST, LAYERS = 60_000, 15
 
 
+@pytest.mark.some(3)
 @pytest.mark.qemu
 @pytest.mark.parametrize(("columns", "along"), [(False, False), (False, True), (True, False), (True, True)])
 @pytest.mark.parametrize(("keeps", "turns"), [(True, 255), (False, 255), (True, 1), (False, 2)])
@@ -32,6 +33,7 @@ def test_every_way_of_the_dsp_kernel_agrees(
         assert sum(n for (_, kernel, _), n in counts.items() if kernel == "depthwise_conv2d_taps_dsp") > 0
 
 
+@pytest.mark.some(5)
 @pytest.mark.qemu
 @pytest.mark.parametrize("core", ["m0", "m3", "m55"])
 @pytest.mark.parametrize("columns", [False, True])

@@ -16,7 +16,6 @@ import pytest
 from dqt_edge.graph import Conv2D, Graph, Pair, Tensor, Window, interpreter
 from dqt_edge.lowering.records import Proof
 from tests.support.kernel_cases import full_scale
-from tests.support.rig import cases
 from tests.support.rig.cases import make_rig, plan_case
 from tests.support.rig.kernel_layers import Case
 from tests.support.rig.kernel_rig import Job
@@ -45,12 +44,6 @@ BOUNDS: list[tuple[Pair, int, int, int]] = [
 
 GEOMETRIES = ("flat", "gathered", "rows")
 """How windows become runs: pixels that follow one another; one by one; two runs of two rows."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def folder(tmp_path_factory: pytest.TempPathFactory) -> None:
-    cases.FOLDER = tmp_path_factory.mktemp("rigs")
-    cases._rigs.clear()
 
 
 def job_of(pair: Pair, weight: int, count: int, rest: int, geometry: str) -> Job:

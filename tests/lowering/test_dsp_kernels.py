@@ -42,6 +42,7 @@ SHAPES = [
 ]
 
 
+@pytest.mark.some(2)
 @pytest.mark.qemu
 @pytest.mark.parametrize(("kind", "shape", "count", "zero"), SHAPES)
 def test_kernels_agree_with_the_interpreter(kind: str, shape, count: int, zero: int, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_wide_networks_and_single_elements_stay() -> None:
     assert along_rows(vectors) is vectors
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("seed", SEEDS)
 def test_generated_code_agrees_layer_by_layer(seed: int, tmp_path: Path) -> None:
     graph = random_graph(seed, signal=True)

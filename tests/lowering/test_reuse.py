@@ -161,6 +161,7 @@ def test_concatenation(height: int, width: int, channels: list[int], data) -> No
             assert overwritten(layer, choice, tensors, distance - 1, name)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("kind", random_unweighted.KINDS)
 def test_layers_without_weights(kind: str) -> None:
     """Every distance that is allowed is safe, and a step nearer is not; what broadcasts must stay whole."""

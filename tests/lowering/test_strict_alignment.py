@@ -34,6 +34,7 @@ def jobs_of(rig: Rig, core: str) -> Iterator[Job]:
                 yield from plan_case(rig, number, make_case(kind, number))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("core", ["m3", "m4", "m55"])
 def test_a_strict_build_makes_no_unaligned_access_and_is_exact(core: str, tmp_path: Path) -> None:
     rig = make(core, tmp_path, TRAP, *STRICT)
@@ -43,6 +44,7 @@ def test_a_strict_build_makes_no_unaligned_access_and_is_exact(core: str, tmp_pa
     assert cases == sum(job.expected.size for job in jobs)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("core", ["m4", "m55"])
 def test_the_trap_catches_the_default_build(core: str, tmp_path: Path) -> None:
     rig = make(core, tmp_path, TRAP)

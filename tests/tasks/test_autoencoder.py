@@ -89,6 +89,7 @@ def test_it_is_searched(model: np.ndarray, dqt_command: Callable[..., Outcome], 
     assert all(point["metrics"]["auc"] > 0.9 for point in told["points"][:1])
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_the_named_one_trains_a_few_epochs(dqt_command: Callable[..., Outcome], here: Path, tensorflow) -> None:
     strange = machine(40, 0.4)

@@ -6,6 +6,7 @@ between tensors and round the scratch, which has the size that the plan promises
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -45,7 +46,8 @@ from .kernel_rig import Failure, Job, Rig
 from .layer_case import Case
 from .unweighted_layers import UNWEIGHTED
 
-FOLDER = Path("build/fuzz-kernels")
+_folder = tempfile.TemporaryDirectory(prefix="dqt-rigs-")
+"""Of this process: two that built the same rig in one folder would disturb each other."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def make_rig(core: str) -> Rig:
     """The rig of a core, built once a process."""
     if core not in _rigs:
         chosen = CORES[core]
-        _rigs[core] = Rig(chosen.board, chosen.planned_for, FOLDER / core, chosen.machine)
+        _rigs[core] = Rig(chosen.board, chosen.planned_for, Path(_folder.name) / core, chosen.machine)
     return _rigs[core]
 
 

@@ -7,6 +7,7 @@ one image serves all batches, and a case costs little more than its kernel.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -180,8 +181,13 @@ class Rig:
         sources = [str(folder / name) for name in sorted(files) if name.endswith((".c", ".S"))]
         sources += [str(RIG / "kernel_rig.c"), str(firmware / "port" / "cortexm" / "dqt_memory.c")]
         includes = [f"-I{path}" for path in (RIG, folder / "kernels", *firmware_headers())]
+        cached = [program] if (program := shutil.which("ccache")) is not None else []
+        command = [compiler, *self.board.cpu.flags, *FLAGS, *flags]
+        objects = [str(folder / f"{i}.o") for i in range(len(sources))]
+        for source, target in zip(sources, objects, strict=True):
+            run_project([*cached, *command, *includes, "-c", source, "-o", target], folder)
         linking = ["-nostdlib", f"-T{folder / 'link.ld'}", "-Wl,--build-id=none", "-lgcc", "-o", str(image)]
-        run_project([compiler, *self.board.cpu.flags, *FLAGS, *flags, *includes, *sources, *linking], folder)
+        run_project([*command, *objects, *linking], folder)
         return image
 
     def run(self, jobs: Sequence[Job], options: Sequence[str] = ()) -> tuple[int, list[Failure]]:
