@@ -27,6 +27,9 @@ use_compiler_cache()
 ALL = "DQT_ALL_TESTS"
 """Variable with which every case of every test runs, as ``make test-all`` does."""
 
+TRAINED = frozenset({"short_run", "early"})
+"""Fixtures that train: tests which share one stay on one worker, or each worker would train."""
+
 
 def pytest_report_header() -> str:
     """Say what is left out."""
@@ -57,6 +60,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if ALL not in os.environ and not any("::" in arg for arg in config.args):
         _take_some(config, items)
     for item in items:
+        for name in TRAINED.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(name))
         for mark in item.iter_markers():
             for name in ("cross", "qemu") if mark.name == "qemu" else (mark.name,):
                 if name in NEEDS and shutil.which(NEEDS[name][0]) is None:
