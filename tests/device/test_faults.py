@@ -19,9 +19,10 @@ from dqt_edge.device.replies import BadReply, parse_fault
 from dqt_edge.errors import FaultError
 from dqt_edge.system import elf
 from tests.firmware import stand_in
+from tests.support.waiting import LIMIT
 
 RESTARTING = (str(Path(stand_in.__file__).parent / "restarting.c"), "-Wl,--wrap=dqt_port_fault")
-FAST = Timeouts(run=1.0)
+SOON = Timeouts(run=1.0, silence=LIMIT)
 ONCE = Retries(sample=2)
 
 
@@ -37,7 +38,7 @@ def flash_of(image: Path) -> Path:
 def test_a_fault_is_told_after_the_restart(built: Callable[..., Path], board_id: str) -> None:
     board, image = load_board(board_id), built(board_id, more=RESTARTING)
     good, bad = stand_in.make_input(random.Random(1)), stand_in.make_input(random.Random(1), 0)
-    with Client(QemuTransport(board, flash_of(image)), FAST, ONCE) as client:
+    with Client(QemuTransport(board, flash_of(image)), SOON, ONCE) as client:
         assert (client.hello().restart, client.fault()) == (Restart.UNKNOWN, None)
         assert client.reset().restart == Restart.REQUEST
         assert client.fault() is None

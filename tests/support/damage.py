@@ -11,7 +11,12 @@ from dqt_edge.device.client import Client, Retries, Timeouts
 from dqt_edge.device.qemu import QemuTransport
 from dqt_edge.errors import DeviceError
 
-PATIENCE = Timeouts(hello=0.5, load=0.5, silence=3.0)
+from .waiting import LIMIT
+
+BRIEF = Timeouts(hello=0.5, load=0.5, silence=5.0)
+"""For images that may hang; on a busy machine a healthy one may be taken for one of those."""
+PATIENT = Timeouts(silence=LIMIT)
+"""For images that must answer."""
 TRIES = Retries(damaged=2, sample=1)
 
 
@@ -27,16 +32,17 @@ def cut_off(image: bytes, size: int, folder: Path) -> Path:
     return _written(image[:size] + b"\xff" * (len(image) - size), folder)
 
 
-def answers_of(board: Board, image: Path, seed: int = 1) -> list[bytes] | DeviceError:
+def answers_of(board: Board, image: Path, seed: int = 1, timeouts: Timeouts = BRIEF) -> list[bytes] | DeviceError:
     """Outputs of a few random inputs on an emulated board, or how it failed; a device that hangs fails too.
 
     Args:
         board: One of QEMU's, whose flash begins where the image does.
         image: An ELF file, or the bytes of flash.
         seed: Of the inputs.
+        timeouts: How long a device may be silent until it counts as one that hangs.
     """
     try:
-        with Client(QemuTransport(board, image), PATIENCE, TRIES) as client:
+        with Client(QemuTransport(board, image), timeouts, TRIES) as client:
             inputs = np.random.default_rng(seed).integers(0, 256, (3, client.info.input_size)).astype(np.uint8)
             choices = (0,) * client.info.adaptive
             return [client.infer(codes.tobytes(), choices).output for codes in inputs]
