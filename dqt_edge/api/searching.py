@@ -147,7 +147,7 @@ def search(
 
     Narrows each layer alone on calibration samples, without labels; picks a width for each layer so that the losses
     add up to the least within the budget; tries neighbours of that; and measures on held-out samples how good it is.
-    Ctrl-C after the first point ends the search with what was found.
+    No branch is skipped. Ctrl-C after the first point ends the search with what was found.
 
     Args:
         model: A graph, or the path of its checkpoint.
@@ -220,7 +220,7 @@ class _Work:
     ) -> None:
         graph = graph_of(model)
         pairs = None if candidates is None else given_pairs(candidates, "`candidates`")
-        self.graph = widths.without_controller(graph) if pairs is None else widths.offer(graph, pairs)
+        self.graph = widths.without_skips(graph if pairs is None else widths.offer(graph, pairs))
         widths.require_choice(self.graph)
         self.budgets = _budgets(*budgets, board)
         self.cycles = budgets[2] is not None

@@ -49,6 +49,15 @@ def without_controller(graph: Graph) -> Graph:
     return _with_layers(graph, list(graph.layers))
 
 
+def without_skips(graph: Graph) -> Graph:
+    """The graph whose residual branches always run."""
+
+    def kept(layer: Layer) -> Layer:
+        return dataclasses.replace(layer, skip_bias=None) if isinstance(layer, MacLayer) else layer
+
+    return _with_layers(graph, [kept(layer) for layer in graph.layers])
+
+
 def freeze(graph: Graph, pairs: Sequence[Pair], provenance: Mapping[str, Any]) -> Graph:
     """The graph with every adaptive layer fixed at a pair, and with the bias of that pair.
 

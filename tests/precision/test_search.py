@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+import dqt_edge
 from dqt_edge import errors
 from dqt_edge.boards import load_board
 from dqt_edge.cli import cli
@@ -24,6 +25,7 @@ from dqt_edge.precision.evaluate import Evaluator
 from dqt_edge.tasks import Figure, Score
 from dqt_edge.tasks.task import divergence, squared_error
 from tests.support.random_graphs import random_codes, random_graph
+from tests.support.skips import skipping_graph
 
 PAIRS = ((8, 8), (4, 8), (4, 4), (2, 4))
 
@@ -276,3 +278,21 @@ def test_wrong_options_are_refused(arguments: list[str], text: str, model_file: 
     found = run(model_file, "--data", "digits", *arguments).exception
     assert isinstance(found, errors.UsageError)
     assert text in str(found)
+
+
+def test_a_spread_of_budgets_ends_at_the_cheapest_vector(model_file: Path) -> None:
+    found = dqt_edge.search(model_file, "digits", budget="spread", samples=8, count=8, trials=0, biases=False)
+    budgets = [point.budget for point in found.points if point.origin == "search"]
+    steps = np.diff([1.0, *budgets])
+    assert len(budgets) == 4
+    np.testing.assert_allclose(steps, steps[0])
+    assert budgets[-1] == pytest.approx(curve.cheapest(found.model, None))
+
+
+def test_a_search_skips_no_branch(here: Path) -> None:
+    graph = skipping_graph(1)
+    codes = random_codes(1, graph, 12)
+    outputs = interpreter.run(graph, codes, [widths.widest(layer) for layer in graph.adaptive]).outputs
+    found = dqt_edge.search(graph, (codes, outputs.argmax(1)), budget="spread", trials=1)
+    assert all((0, 0) not in point.pairs for point in found.points)
+    assert all(layer.skip_bias is None for layer in found.model.adaptive)
