@@ -86,7 +86,7 @@ def boards_table(trial: Trial) -> Table:
 
 
 def _board_row(fit: BoardFit) -> tuple[Cell, ...]:
-    name = (Cell(fit.board.id), Cell(fit.board.cpu.core.removeprefix("cortex-").upper()))
+    name = (Cell(fit.board.id), Cell(fit.board.cpu.core.removeprefix("cortex-").replace("plus", "+").upper()))
     if fit.footprint is None or fit.spare is None:
         return (*name, Cell(f"no: {fit.reason}", bad=True), *[number("-")] * 6)
     parts, (flash, ram), more = fit.footprint, fit.spare, "> " if fit.unknown else ""
@@ -98,7 +98,7 @@ def _board_row(fit: BoardFit) -> tuple[Cell, ...]:
         number(f"{parts.ram:,}", bar=min(parts.ram / parts.ram_region.size, 1)),
         number(f"{ram:,}", bad=ram < 0),
         number("-" if fit.cycles is None else f"{more}{fit.cycles:,.0f}"),
-        number("-" if fit.milliseconds is None else f"{more}{digits(fit.milliseconds)}"),
+        number("-" if fit.milliseconds is None else digits(fit.milliseconds)),
     )
 
 
@@ -119,7 +119,7 @@ def board_table(trial: Trial) -> RichTable:
 
     table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for i, title in enumerate(("board", "core", "flash", "to spare", "RAM", "to spare", "cycles", "ms")):
-        table.add_column(title, justify="right" if i > 1 else "left")
+        table.add_column(title, justify="right" if i > 1 else "left", no_wrap=True, overflow="fold")
     for fit in trial.fits:
         cells = _board_row(fit)
         table.add_row(*(cell.text for cell in (*cells[:2], *cells[3:])))
