@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dqt_edge.boards import load_board
+from dqt_edge.boards import Board, board_ids, load_board
 from dqt_edge.errors import BadFileError, FlashError
 from dqt_edge.flashing.base import Segment, plan
+from dqt_edge.flashing.choose import runners
 
 BOARD = load_board("stm32h7")
 START, SECTOR, END = 0x08000000, 0x20000, 0x08200000
@@ -122,3 +123,29 @@ def test_an_image_for_another_machine_is_refused(tmp_path: Path) -> None:
     subprocess.run([compiler, "-c", source, "-o", tmp_path / "a.o"], check=True)
     with pytest.raises(BadFileError, match="not for a 32-bit Arm core"):
         plan(tmp_path / "a.o", BOARD)
+
+
+FLASHED = [b for b in map(load_board, board_ids()) if b.runners or b.uf2]
+
+
+@pytest.mark.parametrize("board", FLASHED, ids=lambda board: board.id)
+def test_a_board_that_is_flashed_has_whole_units_and_what_its_runners_need(board: Board) -> None:
+    (flash,) = board.regions("flash")
+    assert flash.size % flash.sector == 0
+    assert flash.sector % flash.page == 0
+    made = plan([Segment(flash.start, bytes(flash.sector + 1))], board)
+    assert [s.address for s in made.sectors] == [flash.start, flash.start + flash.sector]
+    for runner in runners(board) if board.runners else ():
+        assert any(str(value) in runner.commands(made)[-1] for value in runner_settings(board, runner.name))
+
+
+def runner_settings(board: Board, name: str) -> list[str]:
+    settings = next(runner.settings for runner in board.runners if runner.name == name)
+    return [settings["target"] if name == "pyocd" else settings["config"]]
+
+
+def test_targets_are_those_that_pyocd_has_without_a_pack() -> None:
+    builtin = pytest.importorskip("pyocd.target.builtin", reason="pip install 'dqt-edge[flash]'")
+    named = {r.settings["target"] for board in FLASHED for r in board.runners if r.name == "pyocd"}
+    assert named == {"stm32h743xx", "stm32l475xg", "nrf52840"}
+    assert named <= set(builtin.BUILTIN_TARGETS)
