@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,17 @@ COUNT = 24
 pytestmark = pytest.mark.xdist_group("trying")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def boards() -> Iterator[list[str]]:
+    """Two boards stand for all that are shipped: planning for each takes a moment."""
+    names = ["qemu-m0", "stm32h7"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trying_work, "shipped_boards", lambda: list(names))
+        yield names
+
+
 @pytest.fixture(scope="module")
-def tried(tmp_path_factory: pytest.TempPathFactory) -> TryResult:
+def tried(boards: list[str], tmp_path_factory: pytest.TempPathFactory) -> TryResult:
     """The digits model with labelled data, on this computer."""
     return dqt.try_model(DIGITS, "digits", board="host", out=tmp_path_factory.mktemp("try") / "t", count=COUNT)
 
@@ -39,6 +49,7 @@ def page(tried: TryResult) -> Page:
 
 
 def test_it_composes_what_the_functions_say(tried: TryResult) -> None:
+    assert sorted(fit.board.id for fit in tried.trial.fits) == ["qemu-m0", "stm32h7"]
     for fit in tried.trial.fits:
         report = dqt.plan(DIGITS, fit.board)
         assert fit.spare == (report.spare["flash"], report.spare["ram"])

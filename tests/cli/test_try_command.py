@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dqt_edge.api import trying_work
 from tests.cli.outcome import Outcome, assert_refused
 from tests.support.digits import DIGITS
 from tests.support.html import Page
@@ -69,7 +70,10 @@ def test_the_readme_shows_what_the_command_prints(dqt: Callable[..., Outcome], h
     Page((here / "digits-try" / "index.html").read_text()).check()
 
 
-def test_json_stands_alone_on_standard_output(dqt: Callable[..., Outcome], here: Path) -> None:
+def test_json_stands_alone_on_standard_output(
+    dqt: Callable[..., Outcome], here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trying_work, "shipped_boards", lambda: ["qemu-m4"])
     done = dqt("try", DIGITS, "--board", "host", "--n", 8, "--json", "--out", "o")
     assert done.code == 0, done.err
     assert json.loads(done.out) == json.loads((here / "o" / "try.json").read_text())
