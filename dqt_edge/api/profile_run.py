@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..device.connect import open_client
-from ..errors import BadFileError, UsageError
+from ..errors import BadFileError, ToolchainError, UsageError
 from ..graph import Graph
 from ..graph.checkpoint import model_hash
 from ..graph.policy import Policy, Settled, parse_policy
@@ -98,7 +98,8 @@ class ProfileRun:
             return
         oracle = None
         if len(pieces) - start >= BESIDE_LEAST and not graph.states:
-            oracle = stack.enter_context(closing(Beside(work)))
+            with suppress(ToolchainError):  # a Python that cannot start itself computes here
+                oracle = stack.enter_context(closing(Beside(work)))
         yield from answers(
             self.device.client,
             graph,

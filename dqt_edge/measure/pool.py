@@ -33,6 +33,8 @@ TRIES = 3
 WAITING = 4
 """Batches for each worker that may be done before an earlier one is."""
 SHOWN = 500
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""Workers share the processors: threads of each for the interpreter's products would wait for each other."""
 END_SECONDS = 2.0
 """How long a worker has to end its device and itself."""
 
@@ -51,7 +53,7 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 bufsize=0,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                env={**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": os.pathsep.join(paths)},
             )
         except OSError as error:
             raise ToolchainError(

@@ -36,6 +36,8 @@ FAULT_FRAME = 104
 
 FRAME_OVERHEAD = messages.HEADER.size + messages.CRC_SIZE
 LOAD_CHUNK = 256
+HOST_CHUNK = 16384
+"""A native process has the room, and its pipes hold two of them."""
 LOAD_WINDOW = 2
 
 
@@ -114,7 +116,7 @@ def make_buffers(plans: Sequence[Plan]) -> Buffers:
     """Buffer sizes for models that are served by turns; raises UnsupportedError if a result is too long to send."""
     receive_max, reply_max = 0, messages.HELLO_REPLY.layout.size
     for plan in plans:
-        chunk = messages.LOAD.layout.size + min(plan.input_size, LOAD_CHUNK)
+        chunk = messages.LOAD.layout.size + min(plan.input_size, HOST_CHUNK if plan.board.is_host else LOAD_CHUNK)
         biases = messages.BIAS_SIZE * plan.candidate_max if plan.decide_at is not None else 0
         tail = max(plan.adaptive_count, biases)
         if plan.points is not None:
