@@ -143,3 +143,18 @@ def test_several_devices_where_there_can_be_one(project: Project, graph: Graph, 
     ):
         with pytest.raises(UsageError, match=words):
             dqt.profile(given, samples, **options)
+
+
+@pytest.mark.qemu
+def test_counts_repeat_to_the_byte_in_qemu(graph: Graph, samples: Any, tmp_path: Path) -> None:
+    """Undisturbed, resumed, and on two devices."""
+    made = dqt.export(graph, "qemu-m4", tmp_path / "p")
+    dqt.build(made)
+    count, whole = BATCH + 4, tmp_path / "whole"
+    first = dqt.profile(made, samples, count=count, log=whole)
+    content = whole.read_bytes()
+    (tmp_path / "cut").write_bytes(content[: len(content) * 2 // 3])
+    for name, options in (("cut", {"resume": True}), ("two", {"jobs": 2})):
+        again = dqt.profile(made, samples, count=count, log=tmp_path / name, **options)
+        assert (tmp_path / name).read_bytes() == content
+        assert as_json(again.session) == as_json(first.session)
