@@ -122,4 +122,6 @@ def try_model(
     """
     from .trying_work import Work
 
-    return Work(model, data, board, out, candidates, count, task, seed, say, progress).run()
+    work = Work(model, data, board, out, candidates, count, task, seed, say, progress)
+    trial, paths, project = work.run()
+    return TryResult(trial, paths[0], tuple(paths), project)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,6 @@ from .profiling import profile
 from .ranking import BoardFit as RankedFit
 from .ranking import rank_boards, shipped_boards
 from .searching import SPREAD, search
-from .trying import Say, TryResult
 
 BOARD, HOST = "qemu-m4", "host"
 SAMPLES_LEAST, SAMPLES_MOST = 16, 256
@@ -69,7 +68,7 @@ class Work:
         count: int | None,
         task: str | None,
         seed: int,
-        say: Say,
+        say: Callable[[str], None],
         progress: Progress,
     ) -> None:
         self.start = time.monotonic()
@@ -82,8 +81,8 @@ class Work:
         self.out = Path(f"{Path(self.source).stem}-try" if out is None else out)
         self.notes: list[str] = []
 
-    def run(self) -> TryResult:
-        """Everything, in order."""
+    def run(self) -> tuple[Trial, list[Path], Path]:
+        """Everything, in order: what was found, page, JSON and checkpoint, and the project's folder."""
         graph, calibration = self._graph()
         samples = self._samples(graph)
         page.make_folder(self.out)
@@ -107,7 +106,7 @@ class Work:
             notes=tuple(self.notes),
             seconds=time.monotonic() - self.start,
         )
-        return self._written(trial, project)
+        return trial, self._written(trial), project.folder
 
     def _graph(self) -> tuple[Graph, str]:
         """The model, and what its scales come from."""
@@ -216,13 +215,13 @@ class Work:
             return result.found
         return None
 
-    def _written(self, trial: Trial, project: Project) -> TryResult:
+    def _written(self, trial: Trial) -> list[Path]:
         told = (json.dumps(trial.as_json(), indent=2) + "\n").encode()
         paths = write_together(self.out, {"index.html": trying.page(trial).encode(), "try.json": told})
         paths.append(self.out / f"{Path(self.source).stem}.safetensors")
         save(trial.graph, paths[2])
         self.say(f"wrote {paths[0]}")
-        return TryResult(trial, paths[0], tuple(paths), project.folder)
+        return paths
 
     def _note(self, text: str) -> None:
         self.notes.append(f"{text[:1].upper()}{text[1:]}.")

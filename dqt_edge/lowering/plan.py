@@ -17,7 +17,6 @@ from . import records
 from .arena import aligned
 from .constant_channels import settled
 from .constants import Constant, Constants, c_name
-from .kernels import skipping
 from .kernels.catalogue import estimated
 from .kernels.descriptors import output_shape
 from .kernels.kernel import Choice, Context
@@ -364,9 +363,7 @@ def _planned(
     if isinstance(layer, MacLayer):
         widths, proof = layer.options, choice.kernel.proof
         proofs = tuple(Proof.NONE if proof is None or pair == SKIP else proof(layer, pair) for pair in widths)
-    skips, cycles = Skips.of(layer, branch, context.constants), estimated(choice, layer, context.tensors, cpu)
-    if skips.bias is not None:
-        cycles = (*cycles, skipping.estimated(cpu.core, math.prod(shape)))
+    skips = Skips.of(layer, branch, context.constants)
     element = 4 if isinstance(layer, Dense) and layer.requantize is None else 1
     return PlannedLayer(
         name=layer.name,
@@ -384,7 +381,7 @@ def _planned(
         bound=described.bound,
         weight_bytes=sum(constant.values.nbytes for constant in context.constants.found[first:]),
         number=number,
-        cycles=cycles,
+        cycles=estimated(choice, layer, context.tensors, cpu),
         point=point,
         skips=skips,
     )

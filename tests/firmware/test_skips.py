@@ -14,6 +14,7 @@ import pytest
 from dqt_edge.boards import load_board
 from dqt_edge.graph import Setting, interpreter, nested
 from dqt_edge.graph.points import widest_choices
+from dqt_edge.lowering.kernels import skipping
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.measure.asking import checksums_by_layer
 from dqt_edge.measure.session import layer_checksums
@@ -76,8 +77,8 @@ def test_a_model_without_skips_has_nothing_that_asks() -> None:
         graph, layers=tuple(replace(x, skip_bias=None) if hasattr(x, "skip_bias") else x for x in graph.layers)
     )
     board = load_board("qemu-m4")
-    assert {"skip", "branch"} <= set(make_plan(graph, board).kernels)
-    assert not {"skip", "branch"} & set(make_plan(plain, board).kernels)
+    assert {skipping.SKIP, skipping.BRANCH} <= set(make_plan(graph, board).kernels)
+    assert not {skipping.SKIP, skipping.BRANCH} & set(make_plan(plain, board).kernels)
 
 
 HARNESS = """
@@ -92,8 +93,8 @@ void try_skip(uint8_t *arena, uint32_t size, uint32_t channels, uint32_t residua
     mac.window.out_channels = (uint16_t)channels;
     mac.requantize = (dqt_requantize){.multiplier = multiplier, .shift = 0, .low = 2, .high = 250};
     const dqt_skippable skippable = {{never, &mac, 0, 3, true, false, output, size}, bias};
-    const dqt_layer layer = {dqt_skip, &skippable, 0, 3, true, false, output, size};
-    dqt_skip(&layer, arena, 0, 2);
+    const dqt_layer layer = {dqt_skippable_mac, &skippable, 0, 3, true, false, output, size};
+    dqt_skippable_mac(&layer, arena, 0, 2);
 }
 """
 
@@ -102,12 +103,12 @@ void try_skip(uint8_t *arena, uint32_t size, uint32_t channels, uint32_t residua
 def test_a_skip_may_lie_over_its_residual(distance: int | None, tmp_path: Path) -> None:
     import ctypes  # noqa: PLC0415
 
-    for path, text in kernel_files(["skip"], load_board("host").cpu).items():
+    for path, text in kernel_files([skipping.SKIP], load_board("host").cpu).items():
         (tmp_path / Path(path).name).write_text(text)
     (tmp_path / "harness.c").write_text(HARNESS)
     library = tmp_path / "skip.so"
     include = ["-I", str(data_folder("firmware") / "dqt"), "-I", str(tmp_path)]
-    sources = [str(tmp_path / "dqt_skip.c"), str(tmp_path / "harness.c")]
+    sources = [str(tmp_path / f"dqt_{skipping.SKIP}.c"), str(tmp_path / "harness.c")]
     subprocess.run(["cc", *WARNINGS, "-shared", "-fPIC", *include, *sources, "-o", str(library)], check=True)
     rng = np.random.default_rng(4)
     size, channels = 30, 5

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ...boards import Cpu
 from ...errors import UnsupportedError
-from ...graph import Layer
+from ...graph import Layer, MacLayer
 from . import dsp, dsp_conv, dsp_dense, dsp_winograd, estimates, mve, plain, scalar, skipping, words
 from .kernel import Choice, Kernel, Limit, Source, Tensors, closure
 
@@ -84,8 +84,11 @@ def choices(layer: Layer, tensors: Tensors, cpu: Cpu, only: str | None = None) -
 
 
 def estimated(choice: Choice, layer: Layer, tensors: Tensors, cpu: Cpu) -> tuple[float | None, ...]:
-    """Estimated cycles of a layer on a core at each of its candidates; None where they are not known."""
-    return choice.kernel.estimates(layer, choice.way, tensors, cpu.core)
+    """Estimated cycles of a layer on a core at each of its options; None where they are not known."""
+    found = choice.kernel.estimates(layer, choice.way, tensors, cpu.core)
+    if not isinstance(layer, MacLayer) or layer.skip_bias is None:
+        return found
+    return (*found, skipping.estimated(cpu.core, tensors[layer.output].size))
 
 
 def ranked(able: Sequence[Kernel], cycles: Mapping[str, float | None], errors: Mapping[str, float]) -> list[Kernel]:

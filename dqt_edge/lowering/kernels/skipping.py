@@ -6,7 +6,7 @@ from ...graph import Layer
 from .kernel import Context, Described, Kernel, Source, Way
 from .packing import Planes
 
-SKIP, BRANCH = "skip", "branch"
+SKIP, BRANCH = "skippable_mac", "unless_skipped"
 """Of a layer that may be skipped itself, and of one that nobody reads then."""
 
 
