@@ -64,17 +64,20 @@ typedef struct {
     uint32_t keep;        /* four bytes: mask of the bits of the view, at the place of the master code */
 } dqt_dsp_depthwise_map;
 
-_Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_dsp_depthwise_map, along.in_step) == 16 &&
+_Static_assert(sizeof(void *) != 4 || (__builtin_offsetof(dqt_dsp_depthwise_map, along.inputs) == 0 &&
+                                       __builtin_offsetof(dqt_dsp_depthwise_map, along.pad) == 12 &&
+                                       __builtin_offsetof(dqt_dsp_depthwise_map, along.in_step) == 16 &&
                                        __builtin_offsetof(dqt_dsp_depthwise_map, words) == 64 &&
                                        __builtin_offsetof(dqt_dsp_depthwise_map, rounding) == 72),
                "dqt_dsp_depthwise_spread.S has these numbers");
 
-/* Words of the first plane of a row from `to` to `end`, 1 or more, and of the other three, of four channels. at: codes
- * of the left one of each two pixels, at any alignment. */
-void dqt_dsp_depthwise_spread(const dqt_dsp_depthwise_map *d, const uint8_t *at, uint32_t *to, const uint32_t *end);
+/* A row of the ring, of four channels, padded by at most one pixel in front; `to`: its place in the first plane. at:
+ * codes of its first pixel, at any alignment. */
+void dqt_dsp_depthwise_spread(const dqt_dsp_depthwise_map *d, const uint8_t *at, uint32_t *to);
 
-/* Fill the place of padded row `row` in the ring, live * words * 3 words; row 0 is the first of the padding. */
-void dqt_dsp_depthwise_expand(const dqt_dsp_depthwise_map *d, uint32_t row, uint32_t *ring);
+/* Fill the place `to` of padded row `row` in the ring, live * words words, three words apart; row 0 is the first of the
+ * padding. */
+void dqt_dsp_depthwise_expand(const dqt_dsp_depthwise_map *d, uint32_t row, uint32_t *to);
 
 /* The four channels of a tile; biases and multipliers of the live ones. mask: 2^(8 - weight bits) - 1. */
 void dqt_dsp_depthwise_weights(const dqt_dsp_depthwise_map *d, const dqt_mac *mac, uint32_t first, uint32_t mask,
