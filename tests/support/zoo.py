@@ -46,6 +46,7 @@ def _application(name: str, **values: Any) -> Callable[[Any], Any]:
 
 _STATISTICS = {
     "keras": "it takes mean and variance of each sample, which integers of 8 bits cannot hold",
+    "onnx": "it is a function of TensorFlow that the exporter left as it is",
 }
 
 APPLICATIONS = (
