@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,7 +19,7 @@ from ..errors import (
 )
 from ..graph.points import Setting
 from .link import Link, Patience
-from .messages import RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, Nak, Type
+from .messages import RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, Nak, Type, input_crc
 from .pace import Pace
 from .replies import (
     BadReply,
@@ -180,7 +179,7 @@ class Client:
                 where=self._transport.name,
                 next_step="use data of the shape that the model was trained on",
             )
-        self._input_crc = zlib.crc32(codes)
+        self._input_crc = input_crc(info.model_hash, codes)
         upload = Upload(self._link, info, self._patience("load"), codes, self._chunk)
         try:
             upload.run()

@@ -7,6 +7,7 @@ Everything is little-endian. A frame ends with one zero byte. See ``docs/protoco
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
@@ -164,12 +165,18 @@ LOAD_REPLY = Record("load_reply", (("received", "u32"),))
 """How many bytes of the input have been received without a gap."""
 
 RUN = Record("run", (("policy", "u8"), ("flags", "u8"), ("count", "u16"), ("input_crc", "u32")))
-"""``input_crc`` is the CRC-32 of the inputs that are meant, one behind another; if others were loaded, nothing runs.
+"""``input_crc``: see :func:`input_crc`; if other inputs were loaded, or for another model, nothing runs.
 
 Followed by candidate indices (u8), one for each adaptive layer, under the VECTOR policy. Under the CONTROLLER policy by
 biases (int32), one for each candidate, to add to the logits; or by nothing. ``count`` is how many. Under the SETTING
 policy by a SETTING; ``count`` is the number of decision points. Under COST and AGREEMENT by nothing; ``count`` is the
 tuned setting's cost at most, or agreement at least, in thousandths."""
+
+
+def input_crc(model_hash: bytes, codes: bytes) -> int:
+    """What a RUN carries: CRC-32 of the model's hash and, behind it, of the inputs that are meant, in order."""
+    return zlib.crc32(codes, zlib.crc32(model_hash))
+
 
 SETTING = Record("setting", (("again", "u16"), ("parts", "u8"), ("reserved", "u8")))
 """Followed by exits u32[points] and widen u32[points]; then, by ``parts``, stops u32[words of 32 classes], bias

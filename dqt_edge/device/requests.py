@@ -66,7 +66,7 @@ class Request:
 
         Args:
             info: Of the device.
-            input_crc: CRC-32 of the inputs that are meant.
+            input_crc: Of the inputs that are meant, see ``messages.input_crc``.
 
         Raises:
             UsageError: It does not fit the model.

@@ -283,9 +283,10 @@ static dqt_outcome check_policy(const uint8_t *payload, uint32_t size) {
     return answered(0);
 }
 
-/* CRC-32 of the inputs as they lie in the arena, one behind another. */
+/* CRC-32 of the model's hash and, behind it, of the inputs as they lie in the arena: a host that does not know of a
+ * restart may mean another model of the image. */
 static uint32_t crc_of_inputs(void) {
-    uint32_t crc = 0;
+    uint32_t crc = dqt_crc32(0, server.model->hash, sizeof server.model->hash);
     for (uint32_t i = 0; i < server.model->input_count; i++) {
         const dqt_place *place = &server.model->inputs[i];
         crc = dqt_crc32(crc, dqt_app.arena + place->offset, place->size);

@@ -15,7 +15,6 @@ from benchmarks.shape_layers import COMPARED, SHAPES
 from benchmarks.shape_peers import FILE, cmsis_nn
 from benchmarks.shape_tables import ALONE, BAKENN, CMSIS_NN, OURS, Figure, Found, means, ratios, slower, text
 from dqt_edge.graph import Add, Layer, interpreter
-from tests.support.rig import cases
 from tests.support.topologies import CANDIDATES
 
 
@@ -101,8 +100,6 @@ def test_what_is_known_is_forgotten_when_what_it_depends_on_changes(tmp_path: Pa
 @pytest.mark.qemu
 @pytest.mark.parametrize("core", ["m4", "m33", "m55"])
 def test_layers_are_measured_once(core: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cases, "FOLDER", tmp_path)
-    monkeypatch.setattr(cases, "_rigs", {})
     names = ["conv_1x1_64_10_1", "dense_37_11", "add_7_15", "concat_5_3_15_rescaled"]
     state = shapes.Working(tmp_path / "known.json")
     found = dict(shapes.measured(core, names, state))
@@ -115,8 +112,6 @@ def test_layers_are_measured_once(core: str, tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_output_that_differs_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cases, "FOLDER", tmp_path)
-    monkeypatch.setattr(cases, "_rigs", {})
     monkeypatch.setattr(shapes, "expected_of", lambda name, pair: np.zeros(shapes.INPUTS, np.uint32))
     with pytest.raises(shapes.MismatchError, match="the output differs from the interpreter"):
         dict(shapes.measured("m4", ["dense_37_11"], shapes.Working(tmp_path / "known.json")))

@@ -26,6 +26,7 @@ def append_and_stop(self, record):
         os.kill(os.getpid(), signal.Signals[sys.argv[1]])
 
 SessionLog.append = append_and_stop
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with Ctrl-C ignored
 main(sys.argv[2:])
 """
 

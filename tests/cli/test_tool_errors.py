@@ -47,6 +47,7 @@ def manifest(board: str, files: dict, predicted: dict | None = None, checkpoint:
         manifest("host", files={}, checkpoint="../secret.safetensors"),
         manifest("host", files={}, checkpoint="/etc/passwd"),
     ],
+    ids=lambda text: text[:40],  # the environment of a process, where pytest puts the name, has no room for all of it
 )
 def test_damaged_manifest(dqt, here: Path, host_project, text: str) -> None:
     (host_project.folder / "manifest.json").write_text(text)

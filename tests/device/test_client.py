@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from dqt_edge.boards import Counter
 from dqt_edge.device.client import Client, Retries, Timeouts
 from dqt_edge.device.frame import Frame, encode
-from dqt_edge.device.messages import LOAD_REPLY, NAK, NO_SEQUENCE, RESULT, STATS_REPLY, Nak, Type
+from dqt_edge.device.messages import LOAD_REPLY, NAK, NO_SEQUENCE, RESULT, STATS_REPLY, Nak, Type, input_crc
 from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.replies import in_units
 from dqt_edge.errors import DeviceError, ProtocolError, RefusedError, SilentDeviceError, UsageError, WrongModelError
@@ -339,8 +338,8 @@ def test_biases_go_out_as_int32() -> None:
     with client(device) as c:
         c.infer(CODES, bias=(-(2**31), 2**31 - 1, -2))
         c.infer(CODES, bias=None)
+        crc = input_crc(c.info.model_hash, CODES).to_bytes(4, "little")
     runs = [frame.payload for frame in device.requests if frame.type == Type.RUN]
-    crc = zlib.crc32(CODES).to_bytes(4, "little")
     assert runs == [
         bytes.fromhex("00000300") + crc + bytes.fromhex("00000080 ffffff7f feffffff"),
         bytes(4) + crc,

@@ -12,7 +12,19 @@ import pytest
 from cobs import cobs
 
 from dqt_edge.device.frame import encode
-from dqt_edge.device.messages import HEADER, LOAD, NO_SEQUENCE, RESULT, RUN, SELECT, STATS_REPLY, Nak, RunPolicy, Type
+from dqt_edge.device.messages import (
+    HEADER,
+    LOAD,
+    NO_SEQUENCE,
+    RESULT,
+    RUN,
+    SELECT,
+    STATS_REPLY,
+    Nak,
+    RunPolicy,
+    Type,
+    input_crc,
+)
 from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.replies import parse_hello, parse_result
 
@@ -25,9 +37,9 @@ RECEIVE_MAX = 260
 CHUNK = RECEIVE_MAX - LOAD.layout.size
 
 
-def asked(policy: int, flags: int, count: int, codes: bytes = CODES) -> bytes:
-    """A RUN that means these codes."""
-    return RUN.pack(policy=policy, flags=flags, count=count, input_crc=zlib.crc32(codes))
+def asked(policy: int, flags: int, count: int, codes: bytes = CODES, model: bytes = stand_in.MODEL_HASH) -> bytes:
+    """A RUN that means these codes and this model."""
+    return RUN.pack(policy=policy, flags=flags, count=count, input_crc=input_crc(model, codes))
 
 
 VECTOR = asked(policy=RunPolicy.VECTOR, flags=0, count=2)
@@ -87,7 +99,10 @@ def test_select_serves_another_model_and_forgets_the_input(built: Callable[..., 
         assert parse_hello(device.ask(Type.HELLO, 3).payload) == second
         assert device.nak(Type.RUN, 4, VECTOR + bytes([1, 1])) == (Nak.INPUT_INCOMPLETE, 0)
         load(device)
-        result = parse_result(run(device, 5), second, RunPolicy.VECTOR, 0)
+        refusal = device.nak(Type.RUN, 10, VECTOR + bytes([1, 1]))
+        assert refusal == (Nak.OTHER_INPUT, input_crc(second.model_hash, CODES)), "it means the other model"
+        means = asked(RunPolicy.VECTOR, 0, 2, model=second.model_hash) + bytes([1, 1])
+        result = parse_result(run(device, 5, means), second, RunPolicy.VECTOR, 0)
         assert result.output == stand_in.expected(CODES, (1, 1)).output
         assert device.nak(Type.SELECT, 6, SELECT.pack(model=2)) == (Nak.NO_MODEL, 2)
         assert parse_hello(device.ask(Type.HELLO, 7).payload) == second
@@ -255,13 +270,14 @@ def test_a_run_means_the_input_that_was_loaded(device: Raw) -> None:
     foreign = bytes([CODES[CHUNK] ^ 1]) + CODES[CHUNK + 1 : CHUNK + 9]
     assert device.ask(Type.LOAD, 1, LOAD.pack(offset=CHUNK) + foreign).payload == struct.pack("<I", len(CODES))
     there = CODES[:CHUNK] + foreign + CODES[CHUNK + 9 :]
-    assert device.nak(Type.RUN, 2, VECTOR + bytes([1, 1])) == (Nak.OTHER_INPUT, zlib.crc32(there))
+    assert device.nak(Type.RUN, 2, VECTOR + bytes([1, 1])) == (Nak.OTHER_INPUT, input_crc(stand_in.MODEL_HASH, there))
     assert stats(device)["runs"] == 0
     payload = asked(RunPolicy.VECTOR, 0, 2, there) + bytes([1, 1])
     assert run(device, 3, payload)[RESULT.layout.size + 2 :] == stand_in.expected(there, (1, 1)).output
     assert device.nak(Type.RUN, 4, payload) == (Nak.INPUT_INCOMPLETE, 0)
     load(device, CODES, 200)
-    assert device.nak(Type.RUN, 5, payload) == (Nak.OTHER_INPUT, zlib.crc32(CODES)), "one input later"
+    refusal = device.nak(Type.RUN, 5, payload)
+    assert refusal == (Nak.OTHER_INPUT, input_crc(stand_in.MODEL_HASH, CODES)), "one input later"
     assert run(device, 6)[RESULT.layout.size + 2 :] == stand_in.expected(CODES, (1, 1)).output
 
 

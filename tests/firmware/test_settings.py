@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from dqt_edge.device.messages import (
     Nak,
     RunPolicy,
     Type,
+    input_crc,
 )
 from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.replies import DeviceInfo, Inference, parse_hello, parse_result
@@ -101,7 +101,7 @@ class Served:
 
 
 def packed(info: DeviceInfo, setting: Setting, sample: np.ndarray) -> bytes:
-    return Request(None, None, setting, 0).payload(info, zlib.crc32(sample.tobytes()))
+    return Request(None, None, setting, 0).payload(info, input_crc(info.model_hash, sample.tobytes()))
 
 
 def agrees(graph: Graph, sample: np.ndarray, setting: Setting, found: Inference) -> bool:
@@ -138,7 +138,8 @@ def test_any_setting_runs_as_the_interpreter_says(graph: Graph, device: Raw, cod
 
 
 def test_tuned_settings_are_asked_for_by_their_promise(graph: Graph, device: Raw, codes: np.ndarray) -> None:
-    served, sample, crc = Served(device), codes[0], zlib.crc32(codes[0].tobytes())
+    served, sample = Served(device), codes[0]
+    crc = input_crc(served.info.model_hash, sample.tobytes())
     for thousandths in (0, 249, 250, 600, 999, 1000, 1100, 0xFFFF):
         for policy, find, most in ((RunPolicy.COST, tuned_within, None), (RunPolicy.AGREEMENT, tuned_agreeing, 1000)):
             served.load(sample)
@@ -200,7 +201,7 @@ def refusals(graph: Graph, info: DeviceInfo, crc: int) -> list[tuple[bytes, tupl
 def test_a_refused_setting_changes_nothing(graph: Graph, device: Raw, codes: np.ndarray) -> None:
     served, sample = Served(device), codes[1]
     good = Setting(None, (20_000,) * len(graph.points), (9_000,) * len(graph.points), 5)
-    crc = zlib.crc32(sample.tobytes())
+    crc = input_crc(served.info.model_hash, sample.tobytes())
     for payload, refusal in refusals(graph, served.info, crc):
         served.load(sample)
         assert served.run(payload) == refusal
@@ -212,7 +213,10 @@ def test_a_refused_setting_changes_nothing(graph: Graph, device: Raw, codes: np.
 def test_a_setting_means_the_input_that_was_loaded(graph: Graph, device: Raw, codes: np.ndarray) -> None:
     served, setting = Served(device), graph.tuned[1].setting
     served.load(codes[0])
-    assert served.run(packed(served.info, setting, codes[1])) == (Nak.OTHER_INPUT, zlib.crc32(codes[0].tobytes()))
+    assert served.run(packed(served.info, setting, codes[1])) == (
+        Nak.OTHER_INPUT,
+        input_crc(served.info.model_hash, codes[0].tobytes()),
+    )
     served.load(codes[1])
     found = served.run(packed(served.info, setting, codes[1]))
     assert isinstance(found, Inference)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import random
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,12 @@ import pytest
 from dqt_edge.boards import load_board
 from dqt_edge.device.client import Client, Retries, Timeouts
 from dqt_edge.device.connect import open_client
-from dqt_edge.device.messages import LOAD, RESULT, RUN, RUN_START, SELECT, Nak, RunPolicy, Type
+from dqt_edge.device.messages import LOAD, RESULT, RUN, RUN_START, SELECT, Nak, RunPolicy, Type, input_crc
 from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.replies import parse_hello, parse_result
 from dqt_edge.errors import LostStreamError
 from dqt_edge.graph import Graph, interpreter
+from dqt_edge.graph.checkpoint import model_hash
 from dqt_edge.graph.samples import join_inputs
 from dqt_edge.lowering.memory import plan_memory
 from dqt_edge.lowering.plan import make_plan
@@ -213,7 +213,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Graph, Path, bytes
 
 def run_request(graph: Graph, flags: int, inputs: bytes) -> bytes:
     vector = bytes(len(graph.adaptive))
-    return RUN.pack(policy=RunPolicy.VECTOR, flags=flags, count=len(vector), input_crc=zlib.crc32(inputs)) + vector
+    crc = input_crc(model_hash(graph), inputs)
+    return RUN.pack(policy=RunPolicy.VECTOR, flags=flags, count=len(vector), input_crc=crc) + vector
 
 
 def vector_of(graph: Graph) -> list:
