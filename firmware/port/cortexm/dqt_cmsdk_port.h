@@ -29,7 +29,8 @@ static inline void dqt_cmsdk_uart_init(void) {
     CMSDK_UART->divider = DQT_CMSDK_HZ / DQT_UART_BAUD;
     CMSDK_UART->control = 3u;
     /* Drops what a boot loader left. QEMU 7.2 looks for input again only after this register has been read: without it,
-     * what the host sent before this moment waits until the emulator wakes up for another reason. */
+     * what the host sent before this moment waits until the emulator wakes up for another reason. A byte that comes
+     * between the two lines is lost, now and then on a busy machine; a host sends its request again. */
     (void)CMSDK_UART->data;
 }
 
