@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from tests.support.rig import cases
@@ -16,9 +14,7 @@ LAYERS = 60
 @pytest.mark.qemu
 @pytest.mark.usefixtures("catalogue_order")
 @pytest.mark.parametrize("core", KERNELS)
-def test_random_additions_agree(core: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cases, "FOLDER", tmp_path)
-    monkeypatch.setattr(cases, "_rigs", {})
+def test_random_additions_agree(core: str) -> None:
     counts, failures = cases.run_chunk(("add", 50_000, LAYERS, (core,)))
     assert not failures
     assert {kernel: n for (_, kernel, _), n in counts.items()} == {KERNELS[core]: LAYERS * INPUTS}
