@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from dqt_edge.graph import Requantize
 from tests.support.kernel_cases import full_scale
-from tests.support.rig import cases as rig_cases
 from tests.support.rig import kernel_layers
 from tests.support.rig.cases import run_chunk
 
@@ -29,10 +26,8 @@ def far_apart(rng: np.random.Generator, weights: np.ndarray, zero: int) -> tuple
 
 
 @pytest.mark.qemu
-def test_multipliers_far_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_multipliers_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """The micro-kernel makes the codes of any shift from 32 on; what it cannot make, plain C does."""
-    monkeypatch.setattr(rig_cases, "FOLDER", tmp_path)
-    monkeypatch.setattr(rig_cases, "_rigs", {})
     monkeypatch.setattr(kernel_layers, "spread", far_apart)
     for core in ("m4", "m7"):
         for kind in ("conv", "residual"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from dqt_edge.graph import Conv2D, Graph, Requantize, Tensor, Window
 from dqt_edge.lowering.kernels import catalogue, dsp_winograd
 from dqt_edge.lowering.kernels.kernel import Way
 from dqt_edge.lowering.plan import make_plan
-from tests.support.rig import cases
 from tests.support.rig.cases import run_chunk
 
 M4 = load_board("qemu-m4")
@@ -93,7 +91,7 @@ def test_every_way_leaves_the_other_pairs_enough() -> None:
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("strip", [2, 4])
-def test_blocks_of_one_tile_and_narrow_strips(strip: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_one_tile_and_narrow_strips(strip: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the interpreter computes them, in scratch of the size that goes with them; extreme weights and codes."""
 
     def ways(layer: Conv2D, tensors: dict[str, Tensor]) -> list[Way]:
@@ -103,8 +101,6 @@ def test_blocks_of_one_tile_and_narrow_strips(strip: int, tmp_path: Path, monkey
     kernel = catalogue.kernel("conv2d_winograd_dsp")
     ours = tuple(replace(k, ways=ways) if k is kernel else k for k in catalogue.FAMILIES["dsp"])
     monkeypatch.setitem(catalogue.FAMILIES, "dsp", ours)
-    monkeypatch.setattr(cases, "FOLDER", tmp_path)
-    monkeypatch.setattr(cases, "_rigs", {})
     monkeypatch.setattr("tests.support.rig.kernel_layers.pairs_of", lambda *_: (((8, 8),), False))
     for kind in ("three", "three_residual"):
         counts, failures = run_chunk((kind, 500, 15, ("m4",)))
