@@ -107,6 +107,7 @@ def assert_close(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) 
         np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=2e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_two_devices_of_one_machine_train_as_one(data: Path, alone: dict[str, np.ndarray], tmp_path: Path) -> None:
     with ExitStack() as stack:
         finish(start("pair", data, tmp_path, stack))

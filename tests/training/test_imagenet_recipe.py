@@ -39,6 +39,7 @@ def test_resnet50_has_the_published_size() -> None:
     assert len(spec.fused()) == 16
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_the_recipe_runs_on_a_folder_of_images(here: Path, monkeypatch: pytest.MonkeyPatch, tensorflow: Any) -> None:
     from dqt_edge.training.finish import finished_graph

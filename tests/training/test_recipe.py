@@ -12,6 +12,7 @@ import pytest
 from dqt_edge.training.options import Options
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_quarter_of_the_usual_run_already_learns(out: Path, tensorflow: Any) -> None:
     from dqt_edge.training.finish import finished_graph
