@@ -76,7 +76,7 @@ def boards_table(trial: Trial) -> Table:
     sizes = (
         "Sizes are of the whole image, predicted to the byte" if exact else "Sizes are upper bounds of the whole image"
     )
-    left = ", without layers of which nothing is known where > stands" if any(f.unknown for f in trial.fits) else ""
+    left = ", without layers of which nothing is known where ~ stands" if any(f.unknown for f in trial.fits) else ""
     note = (
         f"{sizes}; bars are the share of the board's memory. Cycles of an inference with every layer at its first "
         f"width are {ESTIMATE}{left}; ms at the board's clock. Emulated boards have the memory of QEMU's machine, "
@@ -89,7 +89,7 @@ def _board_row(fit: BoardFit) -> tuple[Cell, ...]:
     name = (Cell(fit.board.id), Cell(fit.board.cpu.core.removeprefix("cortex-").replace("plus", "+").upper()))
     if fit.footprint is None or fit.spare is None:
         return (*name, Cell(f"no: {fit.reason}", bad=True), *[number("-")] * 6)
-    parts, (flash, ram), more = fit.footprint, fit.spare, "> " if fit.unknown else ""
+    parts, (flash, ram), more = fit.footprint, fit.spare, "~ " if fit.unknown else ""
     return (
         *name,
         Cell("yes" if fit.fits else "no", bad=not fit.fits),
