@@ -18,11 +18,11 @@ from ..data.choose import SEED, choose
 from ..data.dataset import Dataset
 from ..data.load import codes
 from ..errors import UsageError
-from ..graph import Graph, Pair, pair_text, vector_text
+from ..graph import SKIP, Graph, Pair, pair_text, vector_text
 from ..graph.checkpoint import save
 from ..graph.policy import given_pairs
 from ..precision import candidates as widths
-from ..precision import curve, sensitivity
+from ..precision import curve, sensitivity, skips
 from ..precision.candidates import freeze, widest
 from ..precision.counts import Counts
 from ..precision.curve import CurvePoint, Search, require
@@ -147,7 +147,8 @@ def search(
 
     Narrows each layer alone on calibration samples, without labels; picks a width for each layer so that the losses
     add up to the least within the budget; tries neighbours of that; and measures on held-out samples how good it is.
-    No branch is skipped. Ctrl-C after the first point ends the search with what was found.
+    A residual branch is skipped only where that is offered. Ctrl-C after the first point ends the search with what was
+    found.
 
     Args:
         model: A graph, or the path of its checkpoint.
@@ -158,7 +159,8 @@ def search(
         count: Number of held-out samples, chosen likewise; None is all.
         seed: Of both choices.
         first: Take the first samples instead.
-        candidates: Width pairs offered to every layer; None is the model's own.
+        candidates: Width pairs offered to every layer; None is the model's own. With ``0x0`` among them, a residual
+            branch may be skipped: its mean on the calibration samples stands in for it.
         budget: Parts of the 8x8 BitOPs, such as ``0.5`` or ``(0.8, 0.5)``; None is 0.8, 0.6, 0.5, 0.4 and 0.3.
             ``"spread"``, here or in the next two: four budgets in equal steps down to the cheapest width vector.
         instructions: Budgets in counts of ``board`` instead, or in parts of those at 8x8.
@@ -168,7 +170,7 @@ def search(
         trials: Neighbours tried for each budget.
         biases: Give a width a bias of its own where that helps.
         out: Checkpoint to write, fixed at the widths of the first budget.
-        keep_widths: Let ``out`` keep all widths, to be chosen with a policy.
+        keep_widths: Let ``out`` keep all widths, to be chosen with a policy; needed where branches may be skipped.
         report: Folder for search.json, search.svg and search.png.
         progress: Called with what is being done, how much of it is done, and how much there is.
 
@@ -190,6 +192,12 @@ def search(
     if report is not None:
         make_folder(Path(report))
     work = _Work(model, candidates, (budget, instructions, cycles), board, progress, seed, first)
+    if path is not None and not keep_widths and work.may_skip:
+        raise UsageError(
+            "a model with fixed widths cannot skip a branch",
+            where="parameters `candidates`, `out`",
+            next_step="give `keep_widths`, and choose what was found with a policy; or leave 0x0 out",
+        )
     try:
         work.run(data, calibration, samples=samples, count=count, loss=loss, trials=trials, biases=biases)
     except KeyboardInterrupt:
@@ -220,8 +228,12 @@ class _Work:
     ) -> None:
         graph = graph_of(model)
         pairs = None if candidates is None else given_pairs(candidates, "`candidates`")
-        self.graph = widths.without_skips(graph if pairs is None else widths.offer(graph, pairs))
-        widths.require_choice(self.graph)
+        self.offers_skips = pairs is not None and SKIP in pairs
+        if pairs is not None:
+            graph = skips.without_skips(widths.offer(graph, [pair for pair in pairs if pair != SKIP]))
+        self.graph = widths.without_controller(graph)
+        if not self.offers_skips:
+            widths.require_choice(self.graph)
         self.budgets = _budgets(*budgets, board)
         self.cycles = budgets[2] is not None
         self.board = None if board is None else board_of(board)
@@ -230,6 +242,11 @@ class _Work:
         self.seed, self.first = seed, first or bool(graph.states)
         self.found: Found | None = None
         self.by: Search
+
+    @property
+    def may_skip(self) -> bool:
+        """Whether a width vector may skip a branch."""
+        return self.offers_skips or any(layer.skip_bias is not None for layer in self.graph.adaptive)
 
     def run(
         self,
@@ -244,6 +261,8 @@ class _Work:
     ) -> None:
         """Calibrate, measure, search, and judge."""
         chosen_by, test, overlap = self._samples(data, calibration, samples, count)
+        if self.offers_skips:
+            self.graph = skips.offer_skips(self.graph, chosen_by)
         loss = loss or task_of(self.graph).loss
         if test.labels is None and self.graph.task != Reconstruction.name:
             raise UsageError("there are no targets to judge by", where="parameter `data`", next_step="give (x, y)")

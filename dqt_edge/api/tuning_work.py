@@ -212,7 +212,8 @@ class Work:
         given = widths.split(";") if isinstance(widths, str) else list(widths or ())
         names = [name.strip() for name in given if name.strip() != "search"]
         if widths is None:
-            names = [vector_text(vector) for vector in statics.uniform_vectors(graph)]
+            vectors = (*statics.uniform_vectors(graph), *statics.skipping_vectors(graph))
+            names = [vector_text(vector) for vector in vectors]
             names += [text for text in [_trained_vector(graph)] if text is not None]
             names += ["dynamic"] if graph.controller is not None else []
         bases = [recording.widest_base(graph), *(recording.base_of(graph, name) for name in names)]

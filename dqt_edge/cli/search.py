@@ -18,7 +18,11 @@ from .sampling import sampling
 @click.option("--samples", default=512, show_default=True, type=click.IntRange(min=2), help="Calibration samples.")
 @click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples, at random. Default: all.")
 @sampling
-@click.option("--candidates", metavar="PAIRS", help="Pairs offered to every layer. Default: the checkpoint's own.")
+@click.option(
+    "--candidates",
+    metavar="PAIRS",
+    help="Pairs offered to every layer; 0x0: skip residual branches. Default: the checkpoint's own.",
+)
 @click.option(
     "--budget",
     metavar="LIST",

@@ -20,6 +20,7 @@ from .terminals import TERMINALS_MAX, State
 from .values import (
     DIMENSION_MAX,
     FULL,
+    SKIP,
     WINDOW_MAX,
     Pair,
     Requantize,
@@ -37,6 +38,7 @@ __all__ = [
     "FULL",
     "LOOPS_MAX",
     "NEVER",
+    "SKIP",
     "TASKS",
     "TERMINALS_MAX",
     "WEIGHTS_MAX",

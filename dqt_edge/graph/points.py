@@ -124,6 +124,25 @@ def widest_choices(graph: Graph) -> tuple[int, ...]:
     )
 
 
+def option_vectors(graph: Graph) -> list[tuple[int, ...]]:
+    """Width vectors that together run each layer at each of its options: as few as that takes.
+
+    The first ones skip nothing. A layer within a branch that others skip is skipped in a vector that runs that branch.
+    """
+    widest, inner = widest_choices(graph), graph.skipped_with
+    sizes = [len(layer.candidates) for layer in graph.adaptive]
+    found = [
+        tuple(k if k < size else w for size, w in zip(sizes, widest, strict=True)) for k in range(max(sizes, default=1))
+    ]
+    skipping = [layer.skip_bias is not None for layer in graph.adaptive]
+    within = [layer.name in inner for layer in graph.adaptive]
+    for level in (False, True):
+        at_once = [skips and inside == level for skips, inside in zip(skipping, within, strict=True)]
+        if any(at_once):
+            found.append(tuple(n if skip else w for skip, n, w in zip(at_once, sizes, widest, strict=True)))
+    return found
+
+
 def full_setting(graph: Graph) -> Setting:
     """Everything at the widest candidates, with every head run and no early answer: for measuring."""
     count = len(graph.points)

@@ -1,4 +1,4 @@
-"""What each layer takes at each of its candidates on a board, measured: one image, each candidate once."""
+"""What each layer takes at each of its options on a board, measured: one image, each option once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from ..boards import Board
 from ..device.connect import open_client
 from ..device.replies import in_units
 from ..errors import MismatchError, ToolchainError, UsageError
-from ..graph import Graph, Pair, interpreter
-from ..precision.candidates import widest
+from ..graph import SKIP, Graph, Pair, interpreter
+from ..graph.points import option_vectors
 from ..precision.counts import Counts
+from ..precision.skips import saved_by_skips
 from ..project.build import build
 from ..project.export import export
 from ..tasks import every_output
@@ -42,7 +43,7 @@ def measure(
         board: Where it runs; its counter must count.
         folder: The project's folder.
         codes: Inputs; the first two are used.
-        progress: Called after each run; there are as many as the most candidates of a layer.
+        progress: Called after each run; there are :func:`runs`.
         cycles: Modelled cycles of a QEMU board instead of what its counter counts.
 
     Raises:
@@ -68,10 +69,10 @@ def measure(
         raise ToolchainError(reason, where=f"`board` {board.id}", next_step="install it, or give `instructions`")
     model = model_of(board.cpu.core, made.elf) if cycles else None
     counts: dict[tuple[str, Pair], float] = {}
-    fixed = 0.0
+    fixed: dict[str, float] = {}
     with CountedDevice(made, histogram=True) if model else open_client(board, made.elf, made.model_hash) as client:
-        for k in range(runs(graph)):
-            vector = tuple(x.candidates[k] if k < len(x.candidates) else widest(x) for x in graph.adaptive)
+        for k, options in enumerate(option_vectors(graph)):
+            vector = tuple(x.options[option] for x, option in zip(graph.adaptive, options, strict=True))
             want = interpreter.run(graph, codes[:SAMPLES], vector)
             rows: list[list[float]] = []
             for i, sample in enumerate(codes[:SAMPLES]):
@@ -91,12 +92,14 @@ def measure(
             mean = np.array(rows, np.float64).mean(axis=0)
             by_name = {layer.name: float(mean[layer.number]) for layer in plan.layers}
             for layer, pair in zip(graph.adaptive, vector, strict=True):
-                counts[layer.name, pair] = by_name.pop(layer.name)
-            fixed = sum(by_name.values())
+                counts.setdefault((layer.name, pair), by_name.pop(layer.name))
+            fixed = fixed or by_name  # of the first vector, which skips nothing
             progress()
-    return Counts(title(model, board.flash) if model else board.counter.unit, fixed, counts)
+    for name, saved in saved_by_skips(graph, fixed).items():
+        counts[name, SKIP] -= saved
+    return Counts(title(model, board.flash) if model else board.counter.unit, sum(fixed.values()), counts)
 
 
 def runs(graph: Graph) -> int:
     """Number of width vectors that :func:`measure` runs."""
-    return max((len(layer.candidates) for layer in graph.adaptive), default=1)
+    return len(option_vectors(graph))

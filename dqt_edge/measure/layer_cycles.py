@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..boards import Board
 from ..errors import ToolchainError, UsageError
 from ..graph import Graph, Setting
-from ..graph.points import WATCH, widest_choices
+from ..graph.points import WATCH, option_vectors
 from ..graph.policy import Policy
 from ..precision.layer_costs import LayerCosts
 from ..project.build import build
@@ -96,23 +96,5 @@ def _as_policy(graph: Graph, setting: Setting) -> Policy:
 def _runs(graph: Graph) -> list[Setting]:
     """Settings that together run every layer at each of its options, and the controller; every head runs in each."""
     count = len(graph.points)
-    found = [Setting(vector, (WATCH,) * count, (0,) * count) for vector in _vectors(graph)]
+    found = [Setting(vector, (WATCH,) * count, (0,) * count) for vector in option_vectors(graph)]
     return [*found, *([] if graph.controller is None else [Setting(None, (WATCH,) * count, (0,) * count)])]
-
-
-def _vectors(graph: Graph) -> list[tuple[int, ...]]:
-    """Width vectors in which each layer has each of its options in turn; skips in one of their own, the last."""
-    most = max((len(layer.candidates) for layer in graph.adaptive), default=1)
-    widest = widest_choices(graph)
-    found = [
-        tuple(k if k < len(layer.candidates) else w for layer, w in zip(graph.adaptive, widest, strict=True))
-        for k in range(most)
-    ]
-    if any(layer.skip_bias is not None for layer in graph.adaptive):
-        found.append(
-            tuple(
-                w if layer.skip_bias is None else len(layer.candidates)
-                for layer, w in zip(graph.adaptive, widest, strict=True)
-            )
-        )
-    return found

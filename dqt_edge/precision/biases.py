@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UnsupportedError
-from ..graph import Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MacLayer, Pair, interpreter, nested
+from ..graph import SKIP, Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MacLayer, Pair, interpreter, nested
 from .candidates import widest
 from .given import given_tensors, part_of
 
@@ -63,22 +63,27 @@ def _add_drifts(
 
 
 def apply(graph: Graph, corrections: Corrections) -> Graph:
-    """The graph with these corrections in its biases by width; those that int32 does not hold are left out."""
+    """The graph with these corrections in its biases, of skips too; those that int32 does not hold are left out."""
     layers = list(graph.layers)
     for i, layer in enumerate(layers):
         if not isinstance(layer, MacLayer):
             continue
-        found = {pair: corrections[layer.name, pair] for pair in layer.candidates if (layer.name, pair) in corrections}
+        found = {pair: corrections[layer.name, pair] for pair in layer.options if (layer.name, pair) in corrections}
         if found:
             layers[i] = _corrected(graph, layer, found)
     return dataclasses.replace(graph, layers=tuple(layers))
 
 
 def _corrected(graph: Graph, layer: Conv2D | DepthwiseConv2D | Dense, found: Mapping[Pair, Rows]) -> Layer:
-    rows = np.stack([layer.bias_of(pair).astype(np.int64) + found.get(pair, 0) for pair in layer.candidates])
+    rows = np.stack([layer.bias_of(pair).astype(np.int64) + found.get(pair, 0) for pair in layer.options])
     if np.abs(rows).max() > nested.INT32_MAX:
         return layer
-    made = dataclasses.replace(layer, bias_by_width=rows.astype(np.int32))
+    rows = rows.astype(np.int32)
+    made = layer
+    if set(found) - {SKIP}:
+        made = dataclasses.replace(made, bias_by_width=rows[: len(layer.candidates)])
+    if SKIP in found:
+        made = dataclasses.replace(made, skip_bias=rows[-1])
     try:
         dataclasses.replace(graph, layers=tuple(made if x.name == made.name else x for x in graph.layers))
     except UnsupportedError:  # an accumulator could leave int32

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import UsageError
-from ..graph import FULL, Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MacLayer, Pair, nested, pair_text
+from ..graph import FULL, SKIP, Conv2D, Dense, DepthwiseConv2D, Graph, Layer, MacLayer, Pair, nested, pair_text
 from ..graph.bounds import bias_rows
 
 
@@ -18,7 +18,7 @@ def offer(graph: Graph, candidates: Sequence[Pair]) -> Graph:
     a pair does not get that pair. 8x8 is always offered.
     """
     pairs = tuple(dict.fromkeys((FULL, *candidates)))
-    return _with_layers(graph, [_offer(graph, layer, pairs) for layer in graph.layers])
+    return with_layers(graph, [_offer(graph, layer, pairs) for layer in graph.layers])
 
 
 def _offer(graph: Graph, layer: Layer, pairs: tuple[Pair, ...]) -> Layer:
@@ -46,16 +46,7 @@ def _offer(graph: Graph, layer: Layer, pairs: tuple[Pair, ...]) -> Layer:
 
 def without_controller(graph: Graph) -> Graph:
     """The graph with its own candidates, to be decided from outside: no controller, no decision points."""
-    return _with_layers(graph, list(graph.layers))
-
-
-def without_skips(graph: Graph) -> Graph:
-    """The graph whose residual branches always run."""
-
-    def kept(layer: Layer) -> Layer:
-        return dataclasses.replace(layer, skip_bias=None) if isinstance(layer, MacLayer) else layer
-
-    return _with_layers(graph, [kept(layer) for layer in graph.layers])
+    return with_layers(graph, list(graph.layers))
 
 
 def freeze(graph: Graph, pairs: Sequence[Pair], provenance: Mapping[str, Any]) -> Graph:
@@ -65,7 +56,17 @@ def freeze(graph: Graph, pairs: Sequence[Pair], provenance: Mapping[str, Any]) -
         graph: The network.
         pairs: One pair for each adaptive layer.
         provenance: Added to the graph's own.
+
+    Raises:
+        UsageError: A pair is 0x0: that a layer is skipped is a choice, which a fixed model does not have.
     """
+    skipped = [layer.name for layer, pair in zip(graph.adaptive, pairs, strict=True) if pair == SKIP]
+    if skipped:
+        raise UsageError(
+            f"the widths skip {', '.join(map(repr, skipped))}, and a model with fixed widths skips nothing",
+            where=f"graph {graph.name!r}",
+            next_step="keep the widths, and choose these with a policy",
+        )
     chosen = dict(zip((layer.name for layer in graph.adaptive), pairs, strict=True))
 
     def fixed(layer: Layer) -> Layer:
@@ -75,10 +76,11 @@ def freeze(graph: Graph, pairs: Sequence[Pair], provenance: Mapping[str, Any]) -
         changes: dict[str, Any] = {"bias_twice": layer.bias_of(pair), "bias_by_width": None, "skip_bias": None}
         return dataclasses.replace(layer, candidates=(pair,), **changes)
 
-    return _with_layers(graph, [fixed(layer) for layer in graph.layers], provenance)
+    return with_layers(graph, [fixed(layer) for layer in graph.layers], provenance)
 
 
-def _with_layers(graph: Graph, layers: Sequence[Layer], provenance: Mapping[str, Any] | None = None) -> Graph:
+def with_layers(graph: Graph, layers: Sequence[Layer], provenance: Mapping[str, Any] | None = None) -> Graph:
+    """The graph with other layers of the same names, without controller and decision points; unread tensors go."""
     used = {*graph.inputs, *(state.read for state in graph.states), *(layer.output for layer in layers)}
     return dataclasses.replace(
         graph,

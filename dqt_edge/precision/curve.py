@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UsageError
-from ..graph import Graph, Pair, interpreter
-from ..graph.bitops import graph_costs, vector_ratio
+from ..graph import Graph, MacLayer, Pair, interpreter
+from ..graph.bitops import graph_costs, pair_ratio, vector_ratio
 from ..tasks import Score, every_output, inputs_of, reals, task_of
 from . import biases
-from .assign import Option, front, improve, within
+from .assign import Option, Table, front, improve, within
 from .candidates import nearest
 from .counts import Counts
 from .evaluate import Evaluator, difference_of
 from .sensitivity import Sensitivity
+from .skips import saved_by_skips
 
 Vector = tuple[Pair, ...]
 JUDGED_AT_ONCE = 100
@@ -84,14 +85,15 @@ class Search:
         self.losses: dict[Vector, float] = {self.evaluator.base: 0.0}
         alone = {(s.layer, s.pair): s.loss for s in sensitivities}
         self.fixed_cost, rows = costs(graph, counts)
-        self.options = [
+        options = [
             [
                 Option(cost, max(alone.get((layer.name, pair), 0.0), 0.0))
-                for pair, cost in zip(layer.candidates, row, strict=True)
+                for pair, cost in zip(layer.options, row, strict=True)
             ]
             for layer, row in zip(graph.adaptive, rows, strict=True)
         ]
-        self.front = front(self.options)
+        self.table = table(graph, options)
+        self.front = front(self.table)
 
     def bitops_ratio(self, pairs: Vector) -> float:
         """BitOPs of a width vector, as a part of all layers at 8x8."""
@@ -122,7 +124,7 @@ class Search:
         start = within(self.front, room)
         assert start is not None
         choices = improve(
-            self.options, start.choices, room, lambda found: self.loss_of(self._pairs(found)), trials, progress
+            self.table, start.choices, room, lambda found: self.loss_of(self._pairs(found)), trials, progress
         )
         return self.point("search", self._pairs(choices), budget)
 
@@ -161,17 +163,30 @@ class Search:
 
 
 def costs(graph: Graph, counts: Counts | None) -> tuple[float, list[list[float]]]:
-    """Cost of what cannot be chosen, and of each candidate of each adaptive layer: parts of 8x8 BitOPs, or counts."""
+    """Cost of what cannot be chosen, and of each option of each adaptive layer: parts of 8x8 BitOPs, or counts.
+
+    A skip's cost is less what the layers without a choice cost that are skipped with it.
+    """
     if counts is not None:
-        return counts.fixed, [[counts.layers[x.name, pair] for pair in x.candidates] for x in graph.adaptive]
+        return counts.fixed, [[counts.layers[x.name, pair] for pair in x.options] for x in graph.adaptive]
     rows, constant = graph_costs(graph)
+    macs = {x.name: graph.macs(x) * pair_ratio(x.candidates[0]) for x in graph.layers if isinstance(x, MacLayer)}
+    for layer, saved in saved_by_skips(graph, macs).items():
+        position = next(i for i, x in enumerate(graph.adaptive) if x.name == layer)
+        rows[position][-1] -= saved / graph.total_macs
     return constant, rows
+
+
+def table(graph: Graph, options: Sequence[Sequence[Option]]) -> Table:
+    """The options of the adaptive layers, with the branches that some of them skip."""
+    places = {layer.name: i for i, layer in enumerate(graph.adaptive)}
+    return Table(options, {places[name]: end for name, end in graph.skipped_with.items() if name in places})
 
 
 def cheapest(graph: Graph, counts: Counts | None) -> float:
     """Cost of the cheapest width vector."""
     constant, rows = costs(graph, counts)
-    return constant + sum(map(min, rows))
+    return constant + front(table(graph, [[Option(cost, 0.0) for cost in row] for row in rows]))[0].cost
 
 
 def require(graph: Graph, budgets: Sequence[float], counts: Counts | None) -> None:

@@ -1,4 +1,4 @@
-"""How much the network's answers move when one layer alone is narrowed."""
+"""How much the network's answers move when one layer alone is narrowed, or skipped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Graph, Pair
+from ..graph import SKIP, Graph, Pair
 from . import biases
 from .candidates import widest
 from .evaluate import Evaluator, difference_of
@@ -16,13 +16,13 @@ from .evaluate import Evaluator, difference_of
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """One layer at one candidate, all others at their widest.
+    """One layer at one option, all others at their widest.
 
     Attributes:
         loss: Difference of the outputs from those at the widest candidates (see ``evaluate.difference_of``); with its
             own bias if that is kept.
         plain_loss: The same with the bias that all widths share.
-        corrected: Whether the candidate keeps a bias of its own, because it lowers the loss.
+        corrected: Whether a candidate keeps a bias of its own, because it lowers the loss; a skip has one anyway.
     """
 
     layer: str
@@ -34,7 +34,7 @@ class Sensitivity:
 
 def evaluations(graph: Graph, *, correct: bool) -> int:
     """Number of runs over the samples that :func:`measure` takes."""
-    return (1 + correct) * sum(len(layer.candidates) - 1 for layer in graph.adaptive)
+    return sum((1 + correct) * (len(x.candidates) - 1) + (x.skip_bias is not None) for x in graph.adaptive)
 
 
 def measure(
@@ -45,7 +45,7 @@ def measure(
     correct: bool = True,
     progress: Callable[[], None] = lambda: None,
 ) -> tuple[Graph, tuple[Sensitivity, ...]]:
-    """Narrow each layer alone to each of its candidates.
+    """Narrow each layer alone to each of its candidates, and skip those that may be skipped.
 
     Args:
         graph: The network, without a controller.
@@ -55,7 +55,7 @@ def measure(
         progress: Called after each run.
 
     Returns:
-        The graph with the biases that were kept, and one entry for each adaptive layer and narrower candidate.
+        The graph with the biases that were kept, and one entry for each adaptive layer and narrower option.
     """
     difference = difference_of(graph, loss)
     corrections = biases.drifts(graph, codes[::2]) if correct and len(codes) > 1 else {}
@@ -65,14 +65,14 @@ def measure(
     corrected = biases.apply(graph, corrections)
     found, kept = [], {}
     for i, layer in enumerate(graph.adaptive):
-        for pair in layer.candidates:
+        for pair in layer.options:
             if pair == widest(layer):
                 continue
             vector = (*evaluator.base[:i], pair, *evaluator.base[i + 1 :])
             plain = difference(reference, evaluator.logits(vector))
             progress()
             own = plain
-            if corrections:
+            if corrections and pair != SKIP:
                 own = difference(reference, evaluator.logits(vector, corrected))
                 progress()
             better = own < plain

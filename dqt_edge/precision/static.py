@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..graph import Graph, Pair
-from ..graph.bitops import graph_costs, vector_ratio
+from ..graph.bitops import vector_ratio
 from .assign import Option, front, improve, within
 from .candidates import widest
+from .curve import costs, table
 
 EXHAUSTIVE_MAX = 400
 """Up to this many vectors are all tried; beyond it the search of ``assign`` finds which."""
@@ -59,30 +60,31 @@ def best_static(graph: Graph, budget: float, judge: Judge) -> Assignment:
 
 def tries(graph: Graph) -> int:
     """How many width vectors :func:`best_static` judges at most."""
-    alone = sum(len(layer.candidates) - 1 for layer in graph.adaptive)
+    alone = sum(len(layer.options) - 1 for layer in graph.adaptive)
     return _vectors(graph) if _vectors(graph) <= EXHAUSTIVE_MAX else 2 + alone + TRIALS
 
 
 def _vectors(graph: Graph) -> int:
-    return math.prod(len(layer.candidates) for layer in graph.adaptive)
+    return math.prod(len(layer.options) for layer in graph.adaptive)
 
 
 def _all(graph: Graph, budget: float, judge: Judge) -> list[Assignment]:
-    every = itertools.product(*(layer.candidates for layer in graph.adaptive))
+    every = itertools.product(*(layer.options for layer in graph.adaptive))
     return [judge(pairs) for pairs in every if vector_ratio(graph, pairs) <= budget + 1e-12]
 
 
 def _walked(graph: Graph, budget: float, judge: Judge) -> list[Assignment]:
     """What the search met within the budget; nothing if even the cheapest vector costs more."""
-    rows, fixed = graph_costs(graph)
+    fixed, rows = costs(graph, None)
     base = tuple(widest(layer) for layer in graph.adaptive)
     full = judge(base).loss
     layers = []
     for i, (layer, row) in enumerate(zip(graph.adaptive, rows, strict=True)):
-        alone = [(*base[:i], pair, *base[i + 1 :]) for pair in layer.candidates]
+        alone = [(*base[:i], pair, *base[i + 1 :]) for pair in layer.options]
         losses = [0.0 if pairs == base else judge(pairs).loss - full for pairs in alone]
         layers.append([Option(cost, max(loss, 0.0)) for cost, loss in zip(row, losses, strict=True)])
-    start = within(front(layers), budget - fixed)
+    options = table(graph, layers)
+    start = within(front(options), budget - fixed)
     if start is None:
         return []
     met: list[Assignment] = []
@@ -92,5 +94,5 @@ def _walked(graph: Graph, budget: float, judge: Judge) -> list[Assignment]:
         met.append(found)
         return found.loss
 
-    improve(layers, start.choices, budget - fixed, loss_of, TRIALS)
+    improve(options, start.choices, budget - fixed, loss_of, TRIALS)
     return met

@@ -9,13 +9,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from ..graph import Graph, Pair
+from ..graph import SKIP, Graph, Pair
 from . import sensitivity
 from .assign import within
 from .candidates import nearest, without_controller
 from .counts import Counts
 from .curve import Search
 from .layer_costs import LayerCosts
+from .skips import saved_by_skips
 
 ALL_MAX = 32
 """Up to this many vectors are all taken; beyond, those that a search finds."""
@@ -30,6 +31,17 @@ def uniform_vectors(graph: Graph) -> list[Vector]:
     """One pair for all layers, as far as they have it."""
     pairs = dict.fromkeys(pair for layer in graph.adaptive for pair in layer.candidates)
     return list(dict.fromkeys(tuple(nearest(layer, pair) for layer in graph.adaptive) for pair in pairs))
+
+
+def skipping_vectors(graph: Graph) -> list[Vector]:
+    """The same with every branch skipped that may be; none in a network without such branches."""
+    skips = [SKIP in layer.options for layer in graph.adaptive]
+    if not any(skips):
+        return []
+    return [
+        tuple(SKIP if skip else pair for skip, pair in zip(skips, vector, strict=True))
+        for vector in uniform_vectors(graph)
+    ]
 
 
 def static_vectors(
@@ -62,7 +74,7 @@ def static_vectors(
     _, alone = sensitivity.measure(bare, codes, correct=False, progress=step)
     counts = counts_of(bare, costs)
     search = Search(bare, codes, alone, counts=counts, correct=False)
-    least = counts.fixed + sum(min(option.cost for option in options) for options in search.options)
+    least = counts.fixed + search.front[0].cost
     found = []
     for budget in np.linspace(least, costs.full(bare), BUDGETS):
         point = within(search.front, float(budget) - search.fixed_cost)
@@ -75,8 +87,9 @@ def counts_of(graph: Graph, costs: LayerCosts) -> Counts:
     """The same costs as the search for fixed widths takes them; of a network without controller and points."""
     adaptive = {layer.name for layer in graph.adaptive}
     fixed = costs.rest + sum(costs.layers[layer.name][0] for layer in graph.layers if layer.name not in adaptive)
+    saved = saved_by_skips(graph, {name: found[0] for name, found in costs.layers.items()})
     by_pair = {
-        (layer.name, pair): cost
+        (layer.name, pair): cost - (saved[layer.name] if pair == SKIP else 0.0)
         for layer in graph.adaptive
         for pair, cost in zip(layer.options, costs.layers[layer.name], strict=True)
     }

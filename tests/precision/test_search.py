@@ -16,15 +16,15 @@ from dqt_edge.boards import load_board
 from dqt_edge.cli import cli
 from dqt_edge.data.load import codes, load_data
 from dqt_edge.graph import FULL, Graph, MacLayer, checkpoint, interpreter, nested
-from dqt_edge.graph.bitops import bitops
+from dqt_edge.graph.bitops import bitops, vector_ratio
 from dqt_edge.measure import layer_counts as instructions
-from dqt_edge.precision import assign, biases, curve, sensitivity
+from dqt_edge.precision import assign, biases, curve, sensitivity, skips, statics
 from dqt_edge.precision import candidates as widths
 from dqt_edge.precision.assign import Option
 from dqt_edge.precision.evaluate import Evaluator
 from dqt_edge.tasks import Figure, Score
 from dqt_edge.tasks.task import divergence, squared_error
-from tests.support.random_graphs import random_codes, random_graph
+from tests.support.random_graphs import Builder, random_codes, random_graph
 from tests.support.skips import skipping_graph
 
 PAIRS = ((8, 8), (4, 8), (4, 4), (2, 4))
@@ -148,7 +148,7 @@ def test_the_front_is_the_best_of_all_assignments(seed: int) -> None:
     layers = [[Option(float(c), float(v)) for c, v in zip(rng.integers(1, 30, n), rng.random(n), strict=True)]
               for n in sizes]  # fmt: skip
     every = [(sum(o.cost for o in chosen), sum(o.loss for o in chosen)) for chosen in itertools.product(*layers)]
-    points = assign.front(layers)
+    points = assign.front(assign.Table(layers))
     for budget in range(6, 180, 7):
         best = min((loss for cost, loss in every if cost <= budget), default=None)
         found = assign.within(points, budget)
@@ -159,13 +159,44 @@ def test_the_front_is_the_best_of_all_assignments(seed: int) -> None:
             assert found.cost <= budget
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_the_front_of_skips_is_the_best_of_all_assignments(seed: int) -> None:
+    """Layers 0 and 2 are a branch that ends in 3, layer 4 one that ends in 5; 1 and 6 are in none."""
+    rng = np.random.default_rng((seed, 1))
+    branches, sizes = {0: 3, 2: 3, 4: 5}, rng.integers(1, 4, 7) + np.eye(7, dtype=int)[[3, 5]].sum(axis=0)
+    layers = [[Option(float(c), float(v)) for c, v in zip(rng.integers(1, 30, n), rng.random(n), strict=True)]
+              for n in sizes]  # fmt: skip
+
+    def worth(choices: tuple[int, ...]) -> tuple[float, float]:
+        ran = [i for i in range(7) if i not in branches or choices[branches[i]] != sizes[branches[i]] - 1]
+        return sum(layers[i][choices[i]].cost for i in ran), sum(layers[i][choices[i]].loss for i in ran)
+
+    every = [worth(choices) for choices in itertools.product(*map(range, sizes))]
+    table = assign.Table(layers, branches)
+    points = assign.front(table)
+    for budget in range(3, 180, 7):
+        best = min((loss for cost, loss in every if cost <= budget), default=None)
+        found = assign.within(points, budget)
+        assert (found is None) == (best is None)
+        if found is not None and best is not None:
+            assert found.loss == pytest.approx(best, rel=1e-12)
+            assert worth(found.choices) == (found.cost, pytest.approx(found.loss))
+            assert found.cost <= budget
+    start = points[0].choices
+    met = []
+    room = points[-1].cost
+    assign.improve(table, start, room, lambda choices: met.append(choices) or worth(choices)[1], 30)
+    assert len(set(met)) == len(met) > 1
+    assert all(worth(choices)[0] <= room for choices in met)
+
+
 def test_a_thinned_front_keeps_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(3)
     costs = rng.random((7, 4)) + 0.1
     layers = [[Option(float(c), float(1 / c + rng.random() / 9)) for c in row] for row in costs]
-    exact = assign.front(layers)
+    exact = assign.front(assign.Table(layers))
     monkeypatch.setattr(assign, "FRONT_MAX", 60)
-    thinned = assign.front(layers)
+    thinned = assign.front(assign.Table(layers))
     assert len(thinned) <= 61 < len(exact)
     for budget in (3.0, 4.0, 5.0):
         found, best = assign.within(thinned, budget), assign.within(exact, budget)
@@ -289,10 +320,97 @@ def test_a_spread_of_budgets_ends_at_the_cheapest_vector(model_file: Path) -> No
     assert budgets[-1] == pytest.approx(curve.cheapest(found.model, None))
 
 
-def test_a_search_skips_no_branch(here: Path) -> None:
-    graph = skipping_graph(1)
-    codes = random_codes(1, graph, 12)
-    outputs = interpreter.run(graph, codes, [widths.widest(layer) for layer in graph.adaptive]).outputs
-    found = dqt_edge.search(graph, (codes, outputs.argmax(1)), budget="spread", trials=1)
-    assert all((0, 0) not in point.pairs for point in found.points)
-    assert all(layer.skip_bias is None for layer in found.model.adaptive)
+# --- Skips --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def skipping() -> tuple[Graph, np.ndarray, np.ndarray]:
+    """A network with one residual block, inputs, and the answers of its widest candidates as labels."""
+    graph = widths.offer(skips.without_skips(skipping_graph(1)), ((8, 8), (4, 4)))
+    samples = random_codes(1, graph, 24)
+    answers = interpreter.run(graph, samples, [widths.widest(layer) for layer in graph.adaptive]).outputs
+    return graph, samples, answers.argmax(1)
+
+
+def test_the_mean_of_a_branch_stands_in_for_it(skipping: tuple[Graph, np.ndarray, np.ndarray]) -> None:
+    graph, samples, _ = skipping
+    offered = skips.offer_skips(graph, samples)
+    (end,) = (layer for layer in offered.adaptive if layer.skip_bias is not None)
+    assert end.residual is not None
+    live = interpreter.run(
+        graph, samples, [widths.widest(layer) for layer in graph.adaptive], keep_tensors=True
+    ).tensors
+    ran, skipped = (interpreter.accumulate(end, offered, live, pair) for pair in (widths.widest(end), (0, 0)))
+    assert np.abs((ran - skipped).mean(axis=(0, 1, 2))).max() <= 0.5
+
+
+def test_a_search_may_skip_branches(skipping: tuple[Graph, np.ndarray, np.ndarray]) -> None:
+    graph, samples, labels = skipping
+    found = dqt_edge.search(graph, (samples, labels), candidates="8x8,4x4,0x0", budget="spread", trials=3)
+    budgets = [point for point in found.points if point.origin == "search"]
+    assert (0, 0) in budgets[-1].pairs  # the cheapest of all
+    model = found.model
+    for point in found.points:
+        ran = interpreter.run(found.by.graph_of(point.pairs), samples, point.pairs)
+        assert bitops(model, ran.choices, ran.runs, ran.passes)[0] == pytest.approx(point.bitops_ratio)
+        assert point.budget is None or point.bitops_ratio <= point.budget * (1 + 1e-9)
+    assert {s.pair for s in found.found.sensitivities} == {(4, 4), (0, 0)}
+    with pytest.raises(errors.UsageError, match="a model with fixed widths skips nothing"):
+        found.at(budgets[-1])
+
+
+def test_a_search_keeps_the_skips_of_a_model_and_drops_them_where_other_candidates_are_given(
+    skipping: tuple[Graph, np.ndarray, np.ndarray],
+) -> None:
+    graph, samples, labels = skipping
+    offered = skips.offer_skips(graph, samples)
+    for candidates, expected in ((None, True), ("8x8,4x4", False)):
+        found = dqt_edge.search(offered, (samples, labels), candidates=candidates, budget="spread", trials=0)
+        assert any((0, 0) in point.pairs for point in found.points) == expected
+
+
+def test_skips_that_cannot_be(skipping: tuple[Graph, np.ndarray, np.ndarray], here: Path) -> None:
+    graph, samples, labels = skipping
+    with pytest.raises(errors.UsageError, match="a model with fixed widths cannot skip"):
+        dqt_edge.search(graph, (samples, labels), candidates="8x8,0x0", out="s.safetensors")
+    assert not list(here.iterdir())
+    done = dqt_edge.search(graph, (samples, labels), candidates="8x8,0x0", budget=1.0, trials=0, out="s.safetensors",
+                           keep_widths=True)  # fmt: skip
+    kept = checkpoint.load(here / "s.safetensors")
+    assert [layer.options for layer in kept.adaptive] == [layer.options for layer in done.model.adaptive]
+    builder = Builder(1, (6, 5, 3))
+    builder.dense(2, 5)
+    plain = Graph("plain", tuple(builder.tensors), tuple(builder.layers), "input", builder.last.name)
+    with pytest.raises(errors.UsageError, match="no residual branch can be skipped"):
+        skips.offer_skips(plain, samples)
+
+
+def test_inferences_may_begin_with_all_branches_skipped(skipping: tuple[Graph, np.ndarray, np.ndarray]) -> None:
+    graph, samples, labels = skipping
+    offered = skips.offer_skips(graph, samples)
+    same = np.repeat(samples[-1:], 20, axis=0)  # at a single input, what agrees once agrees always
+    answers = {
+        vector: interpreter.run(offered, same[:1], vector).outputs.argmax()
+        for vector in (*statics.uniform_vectors(offered), *statics.skipping_vectors(offered))
+    }
+    (row,) = dqt_edge.tune(offered, (same, np.repeat(labels[-1:], 20)), agree=(1.0,)).rows
+    widest = tuple(widths.widest(layer) for layer in offered.adaptive)
+    agreeing = [vector for vector, answer in answers.items() if answer == answers[widest]]
+    assert any((0, 0) in vector for vector in agreeing)
+    assert row.point.cost == pytest.approx(min(vector_ratio(offered, vector) for vector in agreeing))
+
+
+@pytest.mark.qemu
+def test_counts_of_skips_are_what_a_board_counts(
+    skipping: tuple[Graph, np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    graph, samples, _ = skipping
+    offered = skips.offer_skips(graph, samples)
+    counts = instructions.measure(offered, load_board("qemu-m4"), tmp_path / "all", samples)
+    skipped = tuple(
+        (0, 0) if layer.skip_bias is not None else widths.nearest(layer, (4, 4)) for layer in offered.adaptive
+    )
+    project = dqt_edge.export(offered, "qemu-m4", tmp_path / "one")
+    dqt_edge.build(project)
+    told = dqt_edge.profile(project, (samples[:2], np.zeros(2, int)), policy=skipped)
+    assert told.count == pytest.approx(counts.total(offered, skipped), rel=0.01)
