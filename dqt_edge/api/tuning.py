@@ -101,7 +101,8 @@ def tune(
         stops: Names of the classes that may be answered early; ``"common"`` is the most frequent one.
             None is all.
         widths: Policies that inferences may begin with, instead of the widest, each pair for all layers, the static
-            vector of training and the controller; ``"search"`` adds vectors that a search finds.
+            vector of training, the controller and the points of its dial; with branches that may be skipped, all of
+            them skipped too. ``"search"`` adds vectors that a search finds.
         part: ``"validation"``, ``"training"``, or ``"both"`` parts of a data set.
         validation: Share of the training samples that is the validation part; as it was in training. None is 0.15.
         samples: At most; taken at random, each class in proportion.

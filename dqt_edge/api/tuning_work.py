@@ -216,6 +216,7 @@ class Work:
             names = [vector_text(vector) for vector in vectors]
             names += [text for text in [_trained_vector(graph)] if text is not None]
             names += ["dynamic"] if graph.controller is not None else []
+            names += [f"dynamic:{target:g}" for target in graph.dial_targets]
         bases = [recording.widest_base(graph), *(recording.base_of(graph, name) for name in names)]
         if len(names) < len(given):
             bases += self.statics

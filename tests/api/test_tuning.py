@@ -25,13 +25,14 @@ from dqt_edge.measure.cycles.model import model_of
 from dqt_edge.measure.modelled import mean_cycles
 from dqt_edge.measure.session import run_session
 from dqt_edge.precision import bootstrap, recording, recording_file
-from dqt_edge.precision.candidates import freeze
+from dqt_edge.precision.candidates import freeze, widest
 from dqt_edge.precision.recording import Base
 from dqt_edge.precision.walks import Walker
 from dqt_edge.project.build import build
 from dqt_edge.project.export import export
 from dqt_edge.report import examples
 from tests.cli.outcome import Outcome, assert_refused
+from tests.support.digits import dial_graph
 from tests.support.html import Page
 from tests.support.trained_points import pointed_digits
 
@@ -99,6 +100,24 @@ def test_only_the_classes_named_stop_early() -> None:
     assert set(found.outputs[early].argmax(axis=1).tolist()) <= {0, 3}
     common = dqt.tune(graph, (x, y), agree=0.98, stops="common").graph.tuned[0].setting.stops
     assert common == (int(np.bincount(y).argmax()),)
+
+
+def test_the_points_of_a_dial_are_begun_with() -> None:
+    graph = dial_graph()
+    x, y = chosen(graph)
+    result = dqt.tune(graph, (x, y), costs=(0.5, 0.7), second_pass=False)
+    dial = [f"dynamic:{target:g}" for target in graph.dial_targets]
+    assert len(dial) > 2
+    assert set(dial) < set(result.as_json()["begins"])
+    for row in result.rows:
+        found = interpreter.run(result.graph, x, row.point.setting)
+        assert bitops(graph, found.choices).mean() == pytest.approx(row.point.cost)
+    # No point of the dial that costs no more agrees more often.
+    full = interpreter.run(graph, x, [widest(layer) for layer in graph.adaptive]).outputs.argmax(1)
+    for name in dial:
+        ran = interpreter.run(graph, x, name)
+        cost, agreement = bitops(graph, ran.choices).mean(), (ran.outputs.argmax(1) == full).mean()
+        assert cost > 0.7 or agreement <= max(row.point.agreement for row in result.rows) + 1e-9
 
 
 def test_without_labels_and_without_points() -> None:
