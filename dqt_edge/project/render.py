@@ -188,7 +188,7 @@ class ModelNames:
     """What a model is called in C: its own name, the symbol, and the prefix of its macros.
 
     ``decides``: it runs without being told its widths. ``inputs``: how many it has. ``streams``: it has states.
-    ``settings``: it has decision points, a second pass or tuned settings.
+    ``settings``: it has decision points, a second pass or tuned settings. ``points``, ``tuned``: how many of these.
     """
 
     name: str
@@ -198,6 +198,8 @@ class ModelNames:
     inputs: int
     streams: bool
     settings: bool
+    points: int
+    tuned: int
 
     @classmethod
     def of(cls, plan: Plan, words: Collection[str] = ()) -> ModelNames:
@@ -213,8 +215,10 @@ class ModelNames:
         if taken or not symbol[0].isalpha():
             symbol = f"model_{symbol}"
         decides = plan.adaptive_count == 0 or plan.decide_at is not None
-        settings = plan.points is not None
-        return cls(plan.name, symbol, symbol.upper(), decides, len(plan.inputs), bool(plan.states), settings)
+        points = len(plan.points.points) if plan.points else 0
+        tuned = len(plan.points.tuned) if plan.points else 0
+        streams, settings = bool(plan.states), plan.points is not None
+        return cls(plan.name, symbol, symbol.upper(), decides, len(plan.inputs), streams, settings, points, tuned)
 
 
 @cache
@@ -288,6 +292,8 @@ def example_files(models: Sequence[ModelNames], board: Board, footprint: Footpri
         names.append("task")
     if len(models) > 1:
         names.append("two_models")
+    if models[0].tuned:
+        names.append("decide")
     return [
         Example(
             name,

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from dqt_edge.boards import load_board
-from dqt_edge.graph import Graph, interpreter
+from dqt_edge.graph import NEVER, Graph, Setting, TunedPoint, interpreter
+from dqt_edge.graph.points import widest_choices
 from dqt_edge.precision.candidates import without_controller
 from dqt_edge.project.export import export_together
 from dqt_edge.system.tools import find_tool
 from tests.support.compiler_cache import LAUNCHERS
 from tests.support.random_graphs import random_graph
 from tests.support.random_streams import random_stream
+from tests.support.trained_points import pointed_digits
 
 QEMU_BOARDS = ["qemu-m0", "qemu-m3", "qemu-m4", "qemu-m55"]
 ODD = "we ird [dir] & it's (x)"
@@ -106,6 +109,26 @@ def test_a_model_without_a_controller_has_examples_too(tmp_path: Path) -> None:
     made, _, _ = export_together([graph], load_board("host"), tmp_path / "p")
     configure(made.folder, "-DDQT_EXAMPLES=ON")
     assert run(str(made.folder / "build" / "own_main.elf"), folder=tmp_path) == f"class {top(graph)}\n"
+
+
+@pytest.mark.qemu
+@pytest.mark.parametrize(
+    ("board_id", "exits"), [("host", (0, NEVER)), ("host", (NEVER, 0)), ("qemu-m4", (NEVER, NEVER))]
+)
+def test_a_tuned_model_has_an_example_that_decides(board_id: str, exits: tuple[int, ...], tmp_path: Path) -> None:
+    graph = pointed_digits()
+    again = 256 if exits == (NEVER, NEVER) else 0
+    narrow = Setting((1,) * len(graph.adaptive), exits, (0, 0), again=again)
+    dear = Setting(widest_choices(graph), (NEVER, NEVER), (0, 0))
+    points = (TunedPoint(0.45, 0.9, narrow), TunedPoint(0.9, 1.0, dear))
+    graph = replace(graph, tuned=points, second_pass=bool(again))
+    told = interpreter.run(graph, made_up(graph)[graph.input], narrow)
+    names = [*(point.name for point in graph.points), "the end"]
+    made, _, _ = export_together([graph], load_board(board_id), tmp_path / "p")
+    configure(made.folder, "-DDQT_EXAMPLES=ON")
+    image = made.folder / "build" / "decide.elf"
+    line = run(str(image), folder=tmp_path).strip() if board_id == "host" else on_qemu(board_id, image)
+    assert line == f"class {told.outputs[0].argmax()}, answered at {names[told.points[0]]}, passes {told.passes[0]}"
 
 
 def test_models_with_several_inputs_and_states_have_examples_too(tmp_path: Path) -> None:
