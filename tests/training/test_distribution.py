@@ -123,6 +123,7 @@ def free_ports(count: int) -> list[int]:
         return [int(each.getsockname()[1]) for each in sockets]
 
 
+@pytest.mark.slow
 def test_two_workers_end_with_the_same_weights_as_one_process(
     data: Path, alone: dict[str, np.ndarray], tmp_path: Path
 ) -> None:

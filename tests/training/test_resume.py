@@ -61,6 +61,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(epoch: int, plain_run: Any, o
 
 
 @pytest.mark.train
+@pytest.mark.slow
 def test_a_resumed_run_with_a_controller_equals_an_uninterrupted_one(short_run: Any, out: Path) -> None:
     from dqt_edge.training.loop import StoppedError, train
 
