@@ -29,6 +29,7 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
         boards.Board, boards.Cpu, boards.Memory, boards.Runner, boards.Serial, boards.Counter, boards.Qemu,
         boards.Flash, boards.Uf2)},
     "shipped-boards": device.shipped_boards,
+    "flash-runners": device.flash_runners,
     "port-contract": device.port_contract,
     "margins": device.margins,
     "shape-means": shapes.means,

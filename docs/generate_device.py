@@ -87,7 +87,7 @@ def key_type(owner: str, name: str, hint: Any) -> str:  # noqa: ANN401 - a type
     if hint in KINDS:
         return KINDS[hint]
     if typing.get_origin(hint) is tuple:
-        return "list of text" if arguments == [str] else "list of tables"
+        return {str: "list of text", int: "list of integers"}.get(arguments[0], "list of tables")
     if typing.get_origin(hint) is dict:
         return "table of text" if arguments == [str, str] else "table of integers"
     return "table"
@@ -122,6 +122,16 @@ def runs_on(board: boards.Board) -> str:
     if board.qemu is not None:
         return f"QEMU {board.qemu.machine}"
     return "Unicorn with models of its registers" if board.port in CHIPS else "nothing: built only"
+
+
+def flash_runners() -> Table:
+    """What flashes which board."""
+    rows = []
+    for b in map(boards.load_board, boards.board_ids()):
+        if b.qemu is None and not b.is_host:
+            named = ["a copy of a UF2 file"] if b.uf2 else [code(runner.name) for runner in b.runners]
+            rows.append([code(b.id), ", ".join(named) or "none"])
+    return Table(("board", "runners, in order"), rows, "board")
 
 
 def shipped_boards() -> Table:

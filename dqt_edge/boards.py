@@ -75,6 +75,8 @@ class Memory:
     """A memory region: kind ``flash`` or ``ram``, start address and size in bytes.
 
     ``sector`` is the erase unit of flash, ``page`` the write unit; both 0 where nothing is ever erased.
+    ``first_sectors`` are the sizes of the first ones, where they differ from the others. ``erased`` is what a byte of
+    erased flash reads as.
     """
 
     name: str
@@ -83,11 +85,23 @@ class Memory:
     size: int = field(metadata=HEXADECIMAL)
     sector: int = field(default=0, metadata=HEXADECIMAL)
     page: int = 0
+    first_sectors: tuple[int, ...] = ()
+    erased: int = 0xFF
 
     @property
     def end(self) -> int:
         """First address behind the region."""
         return self.start + self.size
+
+    def sectors(self) -> tuple[tuple[int, int], ...]:
+        """Address and size of every part that is erased at once, ascending; none where nothing is erased."""
+        if self.sector == 0:
+            return ()
+        found, at = [], self.start
+        for size in self.first_sectors:
+            found.append((at, size))
+            at += size
+        return (*found, *((start, self.sector) for start in range(at, self.end, self.sector)))
 
 
 @dataclass(frozen=True)
@@ -348,6 +362,11 @@ def _check_memory(board: Board) -> None:
             raise ValueError(f"memory region {m.name!r} must be flash or ram within 32-bit addresses")
         if m.sector < 0 or m.page < 0:
             raise ValueError(f"memory region {m.name!r}: sector and page must be 0 or more")
+        rest = m.size - sum(m.first_sectors)
+        if m.first_sectors and (m.sector == 0 or min(m.first_sectors) <= 0 or rest < 0 or rest % m.sector):
+            raise ValueError(f"memory region {m.name!r}: first_sectors and then sectors must fill it exactly")
+        if m.erased not in (0, 0xFF):
+            raise ValueError(f"memory region {m.name!r}: erased must be 0 or 255")
     for a, b in itertools.pairwise(spans):
         if a.end > b.start:
             raise ValueError(f"memory regions {a.name!r} and {b.name!r} overlap")

@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UsageError
-from ..flashing import base, choose, uf2
+from ..errors import BadFileError, UsageError
+from ..flashing import base, choose, uf2, writing
 from ..flashing.base import FlashPlan
 from ..project.manifest import Project
 from ..system.show import Facts, Shown
 from .given import FilePath, Progress, project_of, silent
+
+HAND_SECONDS = 60.0
+"""How long a board may be silent that a person has to restart."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,23 +55,33 @@ def flash(
     project: Project | FilePath | None = None,
     *,
     runner: str | None = None,
+    probe: str | None = None,
+    connect: str | None = None,
+    frequency: int | None = None,
     port: str | None = None,
     volume: FilePath | None = None,
     dry_run: bool = False,
     hello: bool = True,
     on_plan: Callable[[Flashed], None] | None = None,
+    on_hand: Callable[[str], None] | None = None,
     progress: Progress = silent,
 ) -> Flashed:
     """Write a built image to its board, read it back, reset, and check that the right model answers.
 
     Args:
         project: A project, its folder, or None for the last one that the command ``export`` made here.
-        runner: ``"pyocd"`` or ``"openocd"``; None is the board's first that is installed.
-        port: Serial port for the check afterwards; None finds it by the board's USB id.
+        runner: ``"pyocd"``, ``"openocd"``, ``"st-flash"``, ``"dfu-util"`` or ``"stm32-uart"``, as far as the board's
+            file names it; None is the board's first that is installed.
+        probe: Serial number of the debug probe, where several are connected.
+        connect: ``"halt"`` or ``"under-reset"``; None is what the board's file says.
+        frequency: Clock of the debug probe, Hz; None is what the board's file says.
+        port: Serial port for the check afterwards, and of a boot loader; None finds it by the board's USB id.
         volume: Boards with a UF2 boot loader: the folder where its drive is mounted. Nothing can be read back then.
-        dry_run: Only say what would be done; touch nothing. That needs no runner to be installed.
+        dry_run: Only say what would be done; touch no board. The files that the commands name are written below the
+            project's ``build/flash``. That needs no runner to be installed.
         hello: Ask the board for its model afterwards.
         on_plan: Called with the preview before anything is touched.
+        on_hand: Called with what a person has to do now to start the image, where a runner cannot.
         progress: Called with ``erase``, ``write`` or ``verify``, the bytes done and the bytes in all.
 
     Returns:
@@ -96,29 +109,60 @@ def flash(
     made = project_of(project)
     drive = None if volume is None else Path(volume)
     if made.board.uf2 is not None or drive is not None:
+        uf2.refuse(probe=probe, connect=connect, frequency=frequency)
         return _copied(made, drive, runner, port, dry_run, hello, on_plan)
-    known = choose.runners(made.board)
+    wishes = choose.Wishes(probe, connect, frequency, port)
+    known = choose.runners(made.board, wishes)
     planned = base.plan(made.elf, made.board)
     # A preview needs no tool: without one it shows what the first choice would do.
     installed = any(one.available() is None for one in known)
-    chosen = choose.choose(made.board, runner) if installed or runner or not dry_run else known[0]
-    commands = chosen.commands(planned) if dry_run else ()
+    chosen = choose.choose(made.board, runner, wishes) if installed or runner or not dry_run else known[0]
+    commands = chosen.commands(planned, _keeper(made)) if dry_run else ()
     preview = Flashed(made.elf, planned, chosen.name, commands, chosen.available() if dry_run else None)
     if on_plan is not None:
         on_plan(preview)
     if dry_run:
         return preview
-    base.flash(planned, chosen, progress)
-    return Flashed(made.elf, planned, chosen.name, commands, None, done=True, model=_answer(made, port, hello))
+    writing.flash(planned, chosen, progress)
+    if chosen.by_hand is not None and on_hand is not None:
+        on_hand(chosen.by_hand)
+    patience = HAND_SECONDS if chosen.by_hand is not None else None
+    return Flashed(
+        made.elf, planned, chosen.name, commands, None, done=True, model=_answer(made, port, hello, patience)
+    )
 
 
-def _answer(made: Project, port: str | None, hello: bool) -> bytes | None:
-    """SHA-256 of the model that the board answers with, if it is to be asked."""
+def _keeper(made: Project) -> base.Files:
+    """Where a preview keeps the bytes that its commands name; what an earlier one left goes first."""
+    folder = made.elf.parent / "flash"
+
+    def keep(name: str, content: bytes) -> Path:
+        path = folder / name
+        try:
+            folder.mkdir(exist_ok=True)
+            path.unlink(missing_ok=True)
+            if content:
+                path.write_bytes(content)
+        except OSError as error:
+            raise BadFileError(
+                f"cannot write a file of the preview: {error.strerror}",
+                where=str(path),
+                next_step="make the project's build folder writable",
+            ) from error
+        return path
+
+    return keep
+
+
+def _answer(made: Project, port: str | None, hello: bool, seconds: float | None = None) -> bytes | None:
+    """SHA-256 of the model that the board answers with, if it is to be asked; within a time, where a person acts."""
     if not hello:
         return None
+    from ..device.client import Timeouts
     from ..device.connect import open_client
 
-    with open_client(made.board, made.elf, made.model_hash, port):
+    timeouts = None if seconds is None else Timeouts(silence=seconds)
+    with open_client(made.board, made.elf, made.model_hash, port, timeouts=timeouts):
         return made.model_hash
 
 

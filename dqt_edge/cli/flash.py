@@ -14,13 +14,28 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--runner", metavar="NAME", help="pyocd or openocd. Default: the first installed one.")
-@click.option("--port", help="Serial port for the check afterwards. Default: by the board's USB id.")
+@click.option("--runner", metavar="NAME", help="One of the board's. Default: its first that is installed.")
+@click.option("--probe", metavar="SERIAL", help="Serial number of the debug probe, where several are connected.")
+@click.option("--connect", metavar="HOW", help="halt or under-reset. Default: as the board's file says.")
+@click.option(
+    "--frequency", metavar="HZ", type=int, help="Clock of the debug probe. Default: as the board's file says."
+)
+@click.option(
+    "--port", help="Serial port for the check afterwards, and of a boot loader. Default: by the board's USB id."
+)
 @click.option("--volume", type=click.Path(path_type=Path), metavar="DIR", help="Drive of the board's UF2 boot loader.")
-@click.option("--dry-run", is_flag=True, help="Print what would be erased, written and run; touch nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be erased, written and run; touch no board.")
 @click.option("--no-hello", is_flag=True, help="Do not ask the board for its model afterwards.")
 def flash(
-    folder: Path | None, runner: str | None, port: str | None, volume: Path | None, dry_run: bool, no_hello: bool
+    folder: Path | None,
+    runner: str | None,
+    probe: str | None,
+    connect: str | None,
+    frequency: int | None,
+    port: str | None,
+    volume: Path | None,
+    dry_run: bool,
+    no_hello: bool,
 ) -> None:
     """Write the built image to the board, read it back, reset, and check that the right model answers.
 
@@ -40,11 +55,15 @@ def flash(
         done = write(
             folder,
             runner=runner,
+            probe=probe,
+            connect=connect,
+            frequency=frequency,
             port=port,
             volume=volume,
             dry_run=dry_run,
             hello=not no_hello,
             on_plan=lambda planned: _preview(console, planned),
+            on_hand=lambda what: console.print(f"now {what}", highlight=False),
             progress=progress,
         )
     if dry_run:

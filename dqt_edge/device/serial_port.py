@@ -81,7 +81,7 @@ class SerialTransport:
                 port, baudrate=baud, timeout=0, write_timeout=_WRITE_TIMEOUT, exclusive=exclusive
             )
         except (serial.SerialException, OSError, ValueError) as error:
-            raise _cannot_open(port, error) from error
+            raise cannot_open(port, error) from error
 
     @property
     def name(self) -> str:
@@ -147,7 +147,8 @@ class SerialTransport:
         )
 
 
-def _cannot_open(port: str, error: Exception) -> PortError:
+def cannot_open(port: str, error: Exception) -> PortError:
+    """The error for a port that does not open."""
     code = getattr(error, "errno", None)
     text = str(error)
     if code in (errno.ENOENT, errno.ENXIO, errno.ENODEV):

@@ -1,4 +1,4 @@
-"""What every runner shares: the plan, checked before the first write; then write, read back, reset."""
+"""What every runner shares: the plan, checked before the first write, and what a runner has to do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,24 @@ from typing import Protocol
 
 from ..boards import Board, Memory
 from ..errors import FlashError
-from ..system.elf import load_parts
+from ..system import elf
 
-ERASED = 0xFF
-"""A byte of erased flash, and the filling of a last, incomplete write unit."""
+WHOLE_SECTORS = 0
+"""The write unit of a runner whose every write erases the sectors that it touches."""
+
+ARMV6M = (elf.V6_M, elf.V6S_M)
+ARMV7M = (*ARMV6M, elf.V7)
+ARMV8M = (*ARMV7M, elf.V7E_M, elf.V8M_BASE, elf.V8M_MAIN)
+ARCHITECTURES = {
+    "cortex-m0": ARMV6M,
+    "cortex-m0plus": ARMV6M,
+    "cortex-m3": ARMV7M,
+    "cortex-m4": (*ARMV7M, elf.V7E_M),
+    "cortex-m7": (*ARMV7M, elf.V7E_M),
+    "cortex-m33": ARMV8M,
+    "cortex-m55": (*ARMV8M, elf.V8_1M_MAIN),
+}
+"""Versions of the architecture whose images a core runs."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a step (``erase``, ``write``, ``verify``), the bytes done and the bytes in all."""
@@ -46,15 +60,18 @@ class FlashPlan:
 
     Attributes:
         board: The board it was made for.
-        segments: Ascending, apart, within flash; starts and sizes are multiples of the write unit.
+        segments: Ascending, apart, within flash; starts and sizes are multiples of the write unit. The first one begins
+            with the vectors.
         sectors: Every sector that a segment touches, ascending. They lose all they hold.
         image_bytes: Bytes of the image itself, without filling.
+        erased: What a byte of erased flash reads as.
     """
 
     board: Board
     segments: tuple[Segment, ...]
     sectors: tuple[Sector, ...]
     image_bytes: int
+    erased: int = 0xFF
 
     @property
     def write_bytes(self) -> int:
@@ -67,21 +84,37 @@ class FlashPlan:
         return sum(sector.size for sector in self.sectors)
 
 
+Files = Callable[[str, bytes], Path]
+"""Keeps bytes in a file of that name, for a preview, and gives its path; with no bytes, the path alone."""
+
+
 class Runner(Protocol):
-    """A debug probe's software. Methods raise FlashError, or ToolchainError where the software is missing."""
+    """What writes a board's flash. Methods raise FlashError, or ToolchainError where software is missing."""
 
     @property
     def name(self) -> str:
         """Name in the board file."""
 
+    @property
+    def write_unit(self) -> int:
+        """A write may start and end at multiples of so many bytes, a power of two; or ``WHOLE_SECTORS``."""
+
+    @property
+    def sees_core(self) -> bool:
+        """Whether ``read`` reaches the registers of the core, too: a debug probe's does."""
+
+    @property
+    def by_hand(self) -> str | None:
+        """What a person has to do to start the image after ``reset``; None: nothing."""
+
     def available(self) -> str | None:
         """None if the software is installed, else the reason with what to install. Touches no probe."""
 
-    def commands(self, plan: FlashPlan) -> tuple[str, ...]:
-        """What will be done, in order, as a person could type it; for the preview."""
+    def commands(self, plan: FlashPlan, files: Files) -> tuple[str, ...]:
+        """What will be done, in order, as a person could type it; for the preview. The files exist then."""
 
-    def connect(self) -> None:
-        """Finds the probe and halts the core."""
+    def connect(self, plan: FlashPlan) -> None:
+        """Finds the probe or boot loader, makes sure that the chip is the board's, and halts the core."""
 
     def erase(self, sectors: Sequence[Sector]) -> None:
         """Erases whole sectors."""
@@ -103,11 +136,14 @@ def plan(image: Path | Iterable[Segment], board: Board) -> FlashPlan:
     """Plan for an ELF file or for segments.
 
     Raises:
-        FlashError: Nothing to write, segments overlap, or one lies outside the board's flash.
+        FlashError: Nothing to write, segments overlap, one lies outside the board's flash, or the image is for another
+            core.
         BadFileError: The file is unreadable.
     """
     where = str(image) if isinstance(image, Path) else f"image for {board.name}"
-    given = tuple(Segment(*part) for part in load_parts(image)) if isinstance(image, Path) else tuple(image)
+    if isinstance(image, Path):
+        _check_core(image, board)
+    given = tuple(Segment(*part) for part in elf.load_parts(image)) if isinstance(image, Path) else tuple(image)
     segments = sorted((s for s in given if s.data), key=lambda s: s.address)
     if not segments:
         raise _refused("the image is empty", where)
@@ -120,20 +156,32 @@ def plan(image: Path | Iterable[Segment], board: Board) -> FlashPlan:
             )
     regions = [region for region in board.regions("flash") if region.sector > 0 and region.page > 0]
     units: dict[int, bytearray] = {}
-    sectors: dict[int, Sector] = {}
+    sectors: set[tuple[int, int]] = set()
     for segment in segments:
         region = _region(segment, regions, where)
         _fill(units, segment, region)
-        first = (segment.address - region.start) // region.sector
-        last = (segment.end - 1 - region.start) // region.sector
-        for index in range(first, last + 1):
-            sectors[region.start + index * region.sector] = Sector(region.start + index * region.sector, region.sector)
+        sectors.update(
+            (start, size) for start, size in region.sectors() if start < segment.end and segment.address < start + size
+        )
     return FlashPlan(
         board,
         _joined(units),
-        tuple(sectors[address] for address in sorted(sectors)),
+        tuple(Sector(start, size) for start, size in sorted(sectors)),
         sum(len(segment.data) for segment in segments),
+        regions[0].erased,
     )
+
+
+def _check_core(image: Path, board: Board) -> None:
+    """An image for a core with more instructions starts, and faults at the first of them."""
+    version = elf.architecture(image)
+    known = ARCHITECTURES.get(board.cpu.core, ())
+    if version is not None and known and version not in known:
+        raise _refused(
+            f"the image is for {elf.ARCHITECTURES.get(version, 'another architecture')}, which the board's "
+            f"{board.cpu.core} does not run",
+            str(image),
+        )
 
 
 def _region(segment: Segment, regions: Sequence[Memory], where: str) -> Memory:
@@ -161,7 +209,7 @@ def _fill(units: dict[int, bytearray], segment: Segment, region: Memory) -> None
     position = segment.address
     while position < segment.end:
         start = region.start + (position - region.start) // region.page * region.page
-        unit = units.setdefault(start, bytearray([ERASED]) * region.page)
+        unit = units.setdefault(start, bytearray([region.erased]) * region.page)
         size = min(segment.end, start + region.page) - position
         offset = position - segment.address
         unit[position - start : position - start + size] = segment.data[offset : offset + size]
@@ -177,49 +225,3 @@ def _joined(units: dict[int, bytearray]) -> tuple[Segment, ...]:
         else:
             parts.append((address, bytearray(units[address])))
     return tuple(Segment(address, bytes(data)) for address, data in parts)
-
-
-def flash(planned: FlashPlan, runner: Runner, progress: Progress | None = None) -> None:
-    """Erases, writes, reads every byte back, compares, and resets the chip.
-
-    Raises:
-        FlashError: The probe or the flash failed, or what was read back differs.
-        ToolchainError: The runner's software is missing.
-    """
-    report = progress or (lambda step, done, total: None)
-    try:
-        runner.connect()
-        done = 0
-        for sector in planned.sectors:
-            runner.erase((sector,))
-            done += sector.size
-            report("erase", done, planned.erase_bytes)
-        runner.write(planned.segments)
-        report("write", planned.write_bytes, planned.write_bytes)
-        done = 0
-        for segment in planned.segments:
-            _compare(segment, runner.read(segment.address, len(segment.data)), runner.name)
-            done += len(segment.data)
-            report("verify", done, planned.write_bytes)
-        runner.reset()
-    finally:
-        runner.close()
-
-
-def _compare(segment: Segment, found: bytes, runner: str) -> None:
-    if found == segment.data:
-        return
-    if len(found) != len(segment.data):
-        what = f"read back {len(found)} of {len(segment.data)} bytes from 0x{segment.address:08x}"
-    else:
-        first = next(i for i, (a, b) in enumerate(zip(segment.data, found, strict=True)) if a != b)
-        count = sum(a != b for a, b in zip(segment.data, found, strict=True))
-        what = (
-            f"verify failed at 0x{segment.address + first:08x}: wrote 0x{segment.data[first]:02x}, "
-            f"read 0x{found[first]:02x}; {count} of {len(found)} bytes differ"
-        )
-    raise FlashError(
-        what,
-        where=f"runner {runner}",
-        next_step="flash again; if it repeats at the same address, the sector may be write protected or worn",
-    )

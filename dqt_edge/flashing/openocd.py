@@ -2,41 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import FlashError, ToolchainError
-from .base import FlashPlan, Sector, Segment
+from .base import Files, FlashPlan, Sector, Segment
+from .tool import AGAIN, OTHER_CHIP, OTHERS, POWER, RESET_BUTTON, UDEV, UNLOCK, UNPROTECT, Symptom, Tool
+from .writing import parts
 
-TIMEOUT_SECONDS = 180.0
-"""Of one run: 2 MB are written in under a minute at the slowest probe clock."""
+INSTALL = "apt-get install openocd"
 
-
-@dataclass(frozen=True)
-class Symptom:
-    """Text in OpenOCD's output, and what it means to a user."""
-
-    pattern: str
-    what: str
-    next_step: str
-
-
-_SYMPTOMS = (
+SYMPTOMS = (
+    Symptom(r"LIBUSB_ERROR_ACCESS|Permission denied", "the debug probe may not be opened", UDEV),
     Symptom(
-        r"LIBUSB_ERROR_ACCESS|Permission denied",
-        "the debug probe may not be opened",
-        "install the udev rules for the probe (docs/flashing.md, permissions) and plug it in again",
-    ),
-    Symptom(
-        r"LIBUSB_ERROR_BUSY|unable to claim|already in use",
-        "the debug probe is in use by another program",
-        "close other debuggers (an IDE, another OpenOCD or pyOCD) and try again",
+        r"LIBUSB_ERROR_BUSY|unable to claim|already in use", "the debug probe is in use by another program", OTHERS
     ),
     Symptom(
         r"Can't find (board|interface|target)/|couldn't open .*\.cfg",
@@ -44,19 +24,35 @@ _SYMPTOMS = (
         "install OpenOCD 0.12 or newer with its scripts",
     ),
     Symptom(
+        r"(?i)multiple (devices|adapters|probes)|more than one",
+        "several debug probes are connected",
+        "unplug the others, or name one as `probe`",
+    ),
+    Symptom(
         r"Error: open failed|No device matches|unable to open|no device found",
         "no debug probe was found",
-        "connect the board's ST-LINK USB socket (CN1) with a data cable; see `dqt-edge doctor`",
+        "connect the board's probe by USB with a data cable (an ST-LINK's socket is CN1); see `dqt-edge doctor`",
     ),
     Symptom(
-        r"(?i)write[- ]protect|WRPERR|is protected|device protected",
-        "the flash is write protected",
-        "remove the protection (option bytes WRPSn and RDP, with STM32CubeProgrammer) and flash again",
+        r"UNEXPECTED id|expected 1 of|Cannot identify target|unknown device id|device id.*(mismatch|unknown)",
+        "the chip is another one than the board's",
+        OTHER_CHIP,
     ),
     Symptom(
-        r"unable to connect to the target|Error connecting DP|voltage may be too low|examination failed",
+        r"(?i)voltage may be too low|target voltage.*too low",
+        "the board's supply voltage is too low",
+        POWER,
+    ),
+    Symptom(
+        r"(?i)APPROTECT|read-?out protect|RDP level [12]|debug access.*disabled|Device Security Bit Set",
+        "the chip is locked against debug probes",
+        UNLOCK,
+    ),
+    Symptom(r"(?i)write[- ]protect|WRPERR|is protected|device protected", "the flash is write protected", UNPROTECT),
+    Symptom(
+        r"unable to connect to the target|Error connecting DP|examination failed",
         "the probe is there, but the chip does not answer",
-        "hold the black reset button while the command starts, or power the board off and on",
+        RESET_BUTTON,
     ),
     Symptom(
         r"(?i)failed erasing|erase.*(failed|error)",
@@ -66,56 +62,54 @@ _SYMPTOMS = (
     Symptom(
         r"(?i)error writing|write.*(failed|error)|(timed out|timeout).*flash",
         "writing the flash failed",
-        "power the board off and on, then flash again: an interrupted write is repaired by writing again",
+        AGAIN,
     ),
+    Symptom(r"(?i)(failed|error|fault).*(read|memory)", "reading the flash back failed", AGAIN),
 )
 
 
 class OpenocdRunner:
-    """Drives OpenOCD; board file settings: ``config`` (a script), optional ``serial`` of the probe.
+    """Drives OpenOCD; settings: ``config`` (scripts), optional ``frequency``, ``connect_mode`` and ``serial``.
 
     Args:
         settings: The runner's table in the board file.
+        write_unit: Of the board's flash, bytes.
         executable: Name or path of OpenOCD.
     """
 
     name = "openocd"
+    by_hand = None
+    sees_core = True
 
-    def __init__(self, settings: dict[str, str], executable: str = "openocd") -> None:
+    def __init__(self, settings: dict[str, str], write_unit: int, executable: str = "openocd") -> None:
+        self.write_unit = write_unit
         self._settings = settings
-        self._executable = executable
+        self._tool = Tool("OpenOCD", executable, INSTALL, SYMPTOMS)
 
     def available(self) -> str | None:
         """See Runner."""
-        if shutil.which(self._executable):
-            return None
-        return "OpenOCD is not installed: apt-get install openocd"
+        return self._tool.available()
 
-    def commands(self, plan: FlashPlan) -> tuple[str, ...]:
+    def commands(self, plan: FlashPlan, files: Files) -> tuple[str, ...]:
         """See Runner."""
-        scripts = [f"flash erase_address 0x{s.address:08x} 0x{s.size:x}" for s in plan.sectors]
-        for i, s in enumerate(plan.segments):
-            scripts.append(f"flash write_image segment{i}.bin 0x{s.address:08x} bin")
-        for i, s in enumerate(plan.segments):
-            scripts.append(f"dump_image readback{i}.bin 0x{s.address:08x} 0x{len(s.data):x}")
+        scripts = [_erase(s) for s in plan.sectors]
+        body, head = parts(plan, self.write_unit)
+        for group in (body, (head,)):
+            scripts += [_write(s, files(f"0x{s.address:08x}.bin", s.data)) for s in group]
+            scripts += [_read(s.address, len(s.data), files(f"readback-0x{s.address:08x}.bin", b"")) for s in group]
         scripts.append("reset run")
-        return tuple(shlex.join(self._arguments(script)) for script in scripts)
+        command = [self._tool.executable]
+        return tuple(shlex.join(command + self._arguments(script)) for script in scripts)
 
-    def connect(self) -> None:
-        """See Runner."""
-        reason = self.available()
-        if reason:
-            raise ToolchainError(
-                reason.split(":")[0],
-                where=self._executable,
-                next_step="apt-get install openocd, or choose another `runner`",
-            )
+    def connect(self, plan: FlashPlan) -> None:
+        """See Runner. OpenOCD compares the chip with its script's."""
+        self._tool.check()
         self._run("flash probe 0")
 
     def erase(self, sectors: Sequence[Sector]) -> None:
         """See Runner."""
         for sector in sectors:
-            self._run(f"flash erase_address 0x{sector.address:08x} 0x{sector.size:x}")
+            self._run(_erase(sector))
 
     def write(self, segments: Sequence[Segment]) -> None:
         """See Runner."""
@@ -123,13 +117,13 @@ class OpenocdRunner:
             with tempfile.TemporaryDirectory(prefix="dqt-flash-") as folder:
                 image = Path(folder) / "segment.bin"
                 image.write_bytes(segment.data)
-                self._run(f"flash write_image {{{image}}} 0x{segment.address:08x} bin")
+                self._run(_write(segment, image))
 
     def read(self, address: int, size: int) -> bytes:
         """See Runner."""
         with tempfile.TemporaryDirectory(prefix="dqt-flash-") as folder:
             image = Path(folder) / "readback.bin"
-            self._run(f"dump_image {{{image}}} 0x{address:08x} 0x{size:x}")
+            self._run(_read(address, size, image))
             return image.read_bytes() if image.is_file() else b""
 
     def reset(self) -> None:
@@ -140,48 +134,26 @@ class OpenocdRunner:
         """See Runner."""
 
     def _arguments(self, script: str) -> list[str]:
-        arguments = [self._executable, "-f", self._settings.get("config", "")]
+        arguments = [part for script in self._settings.get("config", "").split() for part in ("-f", script)]
         if self._settings.get("serial"):
             arguments += ["-c", f"adapter serial {self._settings['serial']}"]
+        if self._settings.get("frequency"):
+            arguments += ["-c", f"adapter speed {int(self._settings['frequency']) // 1000}"]
+        if self._settings.get("connect_mode") == "under-reset":
+            arguments += ["-c", "reset_config connect_assert_srst"]
         return [*arguments, "-c", f"init; reset halt; {script}; shutdown"]
 
     def _run(self, script: str) -> None:
-        try:
-            done = subprocess.run(
-                self._arguments(script),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=TIMEOUT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise FlashError(
-                f"OpenOCD did not finish within {TIMEOUT_SECONDS:.0f} s",
-                where=script,
-                next_step="unplug the board, plug it in again, and flash again",
-            ) from error
-        except OSError as error:
-            raise ToolchainError(
-                f"OpenOCD cannot be started: {error.strerror or error}",
-                where=self._executable,
-                next_step="apt-get install openocd, or choose another `runner`",
-            ) from error
-        if done.returncode != 0:
-            raise explain(done.stdout, script)
+        self._tool.run(self._arguments(script), script)
 
 
-def explain(output: str, script: str) -> FlashError:
-    """The error that OpenOCD's output tells of; its last error line where the text is unknown."""
-    for symptom in _SYMPTOMS:
-        if re.search(symptom.pattern, output):
-            return FlashError(symptom.what, where=f"openocd: {script}", next_step=symptom.next_step)
-    lines = [line.strip() for line in output.splitlines() if line.startswith("Error")]
-    said = lines[-1].removeprefix("Error:").strip() if lines else "no message"
-    return FlashError(
-        f"OpenOCD failed: {said}",
-        where=f"openocd: {script}",
-        next_step="run the command that a preview (`dry_run`) prints, to see all output",
-    )
+def _erase(sector: Sector) -> str:
+    return f"flash erase_address 0x{sector.address:08x} 0x{sector.size:x}"
+
+
+def _write(segment: Segment, image: Path) -> str:
+    return f"flash write_image {{{image}}} 0x{segment.address:08x} bin"
+
+
+def _read(address: int, size: int, image: Path) -> str:
+    return f"dump_image {{{image}}} 0x{address:08x} 0x{size:x}"

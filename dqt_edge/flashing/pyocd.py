@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..errors import DqtError, FlashError, ToolchainError
-from .base import ERASED, FlashPlan, Sector, Segment
+from .base import Files, FlashPlan, Sector, Segment
 
 INSTALL = "pip install 'dqt-edge[flash]', or choose another `runner`"
 
@@ -22,6 +23,10 @@ class PyocdRunner:
     """
 
     name = "pyocd"
+    write_unit = 4096
+    """A multiple of the page of every flash algorithm that is used."""
+    by_hand = None
+    sees_core = True
 
     def __init__(
         self,
@@ -32,30 +37,32 @@ class PyocdRunner:
         self._open = open_session or _open_session
         self._installed = open_session is not None or importlib.util.find_spec("pyocd") is not None
         self._session: Any = None
+        self._erased = 0xFF
 
     def available(self) -> str | None:
         """See Runner."""
         return None if self._installed else f"pyOCD is not installed: {INSTALL}"
 
-    def commands(self, plan: FlashPlan) -> tuple[str, ...]:
-        """See Runner. What the Python interface does, in the words of ``pyocd``'s own command line."""
-        options = f"-t {self._settings.get('target', '')}"
-        if "frequency" in self._settings:
-            options += f" -f {self._settings['frequency']}"
-        if "connect_mode" in self._settings:
-            options += f" -M {self._settings['connect_mode']}"
-        erase = [f"pyocd erase {options} --sector 0x{s.address:08x}+0x{s.size:x}" for s in plan.sectors]
-        write = [f"pyocd load {options} -a 0x{s.address:08x} segment{i}.bin" for i, s in enumerate(plan.segments)]
-        read = [
-            f"pyocd commander {options} -c 'savemem 0x{s.address:08x} {len(s.data)} readback{i}.bin'"
-            for i, s in enumerate(plan.segments)
-        ]
-        return (*erase, *write, *read, f"pyocd reset {options}")
+    def commands(self, plan: FlashPlan, files: Files) -> tuple[str, ...]:
+        """See Runner. ``pyocd load`` erases what it writes, so here each segment goes in one piece."""
+        options = ["-t", self._settings.get("target", "")]
+        for key, option in (("serial", "-u"), ("frequency", "-f"), ("connect_mode", "-M")):
+            options += [option, self._settings[key]] if self._settings.get(key) else []
+        lines = [["erase", *options, "--sector", f"0x{s.address:08x}+0x{s.size:x}"] for s in plan.sectors]
+        for s in plan.segments:
+            image = files(f"0x{s.address:08x}.bin", s.data)
+            lines.append(["load", *options, "--no-reset", "-a", f"0x{s.address:08x}", str(image)])
+        for s in plan.segments:
+            back = files(f"readback-0x{s.address:08x}.bin", b"")
+            lines.append(["commander", *options, "-c", f"savemem 0x{s.address:08x} {len(s.data)} {back}"])
+        lines.append(["reset", *options])
+        return tuple(shlex.join(["pyocd", *line]) for line in lines)
 
-    def connect(self) -> None:
+    def connect(self, plan: FlashPlan) -> None:
         """See Runner."""
         if not self._installed:
             raise ToolchainError("pyOCD is not installed", where="runner pyocd", next_step=INSTALL)
+        self._erased = plan.erased
         with _typed("connecting"):
             self._session = self._open(self._settings)
             if self._session is None:
@@ -129,7 +136,7 @@ class PyocdRunner:
         while position < segment.end:
             region = self._region(position)
             start = position - (position - region.start) % region.page_size
-            page = pages.setdefault(start, bytearray([ERASED]) * region.page_size)
+            page = pages.setdefault(start, bytearray([self._erased]) * region.page_size)
             size = min(segment.end, start + region.page_size) - position
             offset = position - segment.address
             page[position - start : position - start + size] = segment.data[offset : offset + size]
@@ -148,7 +155,7 @@ def _open_session(settings: dict[str, str]) -> Any:  # noqa: ANN401 - pyOCD has 
         raise FlashError(
             f"{len(probes)} debug probes are connected: {', '.join(probe.unique_id for probe in probes)}",
             where="runner pyocd",
-            next_step="unplug the others, or name one as `serial` in the runner's settings in the board file",
+            next_step="unplug the others, or name one as `probe`",
         )
     options: dict[str, Any] = {
         "target_override": settings.get("target"),

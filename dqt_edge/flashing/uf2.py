@@ -11,7 +11,10 @@ from pathlib import Path
 from ..boards import Board, Uf2
 from ..errors import BadFileError, FlashError, UsageError
 from ..system.files import read_capped
-from .base import ERASED, FlashPlan, Segment
+from .base import FlashPlan, Segment
+
+ERASED = 0xFF
+"""What is missing of a block: a byte of erased flash."""
 
 INFO = "INFO_UF2.TXT"
 """What a boot loader says of itself, on its drive."""
@@ -86,6 +89,17 @@ def uf2_of(board: Board, volume: Path | None) -> Uf2:
             next_step=f"plug the board in with BOOTSEL held; `volume` is the drive with Board-ID {board.uf2.board_id}",
         )
     return board.uf2
+
+
+def refuse(**wishes: object) -> None:
+    """Raises UsageError for what is wished of a debug probe: there is none."""
+    for name, value in wishes.items():
+        if value is not None:
+            raise UsageError(
+                f"a board with a UF2 boot loader is flashed without a probe: there is no {name}",
+                where=f"`{name}`",
+                next_step=f"leave out the `{name}`",
+            )
 
 
 def check_volume(volume: Path, wanted: Uf2) -> None:

@@ -15,6 +15,18 @@ from .files import read_capped
 ELF_MAX = 256 << 20
 ALLOCATED, WRITABLE = 2, 1
 
+V7, V6_M, V6S_M, V7E_M, V8M_BASE, V8M_MAIN, V8_1M_MAIN = 10, 11, 12, 13, 16, 17, 21
+ARCHITECTURES = {
+    V7: "Armv7-M",
+    V6_M: "Armv6-M",
+    V6S_M: "Armv6-M",
+    V7E_M: "Armv7E-M",
+    V8M_BASE: "Armv8-M Baseline",
+    V8M_MAIN: "Armv8-M Mainline",
+    V8_1M_MAIN: "Armv8.1-M Mainline",
+}
+"""Values of Tag_CPU_arch (Addenda to, and Errata in, the ABI for the Arm Architecture, 3.3.5.2)."""
+
 _T = TypeVar("_T")
 
 
@@ -49,6 +61,26 @@ def load_parts(path: Path) -> tuple[tuple[int, bytes], ...]:
                     raise ValueError(f"it ends {part['p_filesz'] - len(content)} bytes too early")
                 found.append((int(part["p_paddr"]), bytes(content)))
         return tuple(found)
+
+    return _read(path, take)
+
+
+def architecture(path: Path) -> int | None:
+    """The Tag_CPU_arch that an image states; None where it states none."""
+
+    def take(elf: Any) -> int | None:  # noqa: ANN401 - pyelftools has no type information
+        section = elf.get_section_by_name(".ARM.attributes")
+        if section is None:
+            return None
+        return next(
+            (
+                int(attribute.value)
+                for vendor in section.iter_subsections()
+                for part in vendor.iter_subsubsections()
+                for attribute in part.iter_attributes("TAG_CPU_ARCH")
+            ),
+            None,
+        )
 
     return _read(path, take)
 

@@ -23,7 +23,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 def from_table(cls: type[Record], table: object, where: str) -> Record:
     """The record that a table states.
 
-    Fields may be text, integers, booleans, lists of text, tables of text or of integers, and records.
+    Fields may be text, integers, booleans, lists of text or integers, tables of text or of integers, and records.
 
     Raises:
         ValueError: An unknown key, a missing key or a wrong type; ``where`` and the key are named.
@@ -67,8 +67,9 @@ def _typed(declared: Any, item: object, where: str) -> object:  # noqa: ANN401 -
         return from_table(declared, item, where)
     if get_origin(declared) is tuple:
         part = get_args(declared)[0]
-        if not isinstance(item, list) or (part is str and not all(isinstance(text, str) for text in item)):
-            raise ValueError(f"{where} must be a list of {'text' if part is str else 'tables'}")
+        plain = {str: "text", int: "integers"}
+        if not isinstance(item, list) or (part in plain and not all(type(entry) is part for entry in item)):
+            raise ValueError(f"{where} must be a list of {plain.get(part, 'tables')}")
         return tuple(_typed(part, entry, f"{where}[{i}]") for i, entry in enumerate(item))
     if get_origin(declared) is dict:
         kind = get_args(declared)[1]

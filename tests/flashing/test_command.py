@@ -11,10 +11,11 @@ import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.cli import main
+from dqt_edge.device.client import Timeouts
 from dqt_edge.errors import SilentDeviceError
 from dqt_edge.project.manifest import Project
 
-from .fake import FakeFlash, FakeRunner
+from .fake import FakeRunner
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -55,8 +56,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeRunner:
-    runner = FakeRunner(FakeFlash(load_board("stm32h7")))
-    monkeypatch.setattr("dqt_edge.flashing.choose.runners", lambda board: (runner,))
+    runner = FakeRunner(load_board("stm32h7"))
+    monkeypatch.setattr("dqt_edge.flashing.choose.runners", lambda board, wishes: (runner,))
     return runner
 
 
@@ -154,7 +155,8 @@ def test_writes_then_asks_the_board(
         def __exit__(self, *_: object) -> None:
             pass
 
-    def open_client(*arguments: object) -> Client:
+    def open_client(*arguments: object, timeouts: object) -> Client:
+        assert timeouts is None
         asked.append(arguments)
         return Client()
 
@@ -164,13 +166,13 @@ def test_writes_then_asks_the_board(
     assert asked == [(project.board, project.elf, project.model_hash, "/dev/ttyFAKE"), ("reset", "close")]
     assert "wrote and verified 1,088 bytes with fake" in out
     assert "the board answers with model abababab" in out
-    assert fake.memory.read(0x08000000, 1000) == b"x" * 1000
+    assert fake.chip.read(0x08000000, 1000) == b"x" * 1000
 
 
 def test_a_silent_board_is_an_error(
     project: Project, run: Run, fake: FakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def open_client(*arguments: object) -> None:
+    def open_client(*arguments: object, timeouts: object) -> None:
         raise SilentDeviceError("no answer", where="port", next_step="press reset")
 
     monkeypatch.setattr("dqt_edge.device.connect.open_client", open_client)
@@ -179,7 +181,34 @@ def test_a_silent_board_is_an_error(
 
 
 def test_a_failing_probe(project: Project, run: Run, fake: FakeRunner) -> None:
-    fake.memory.power = 3
+    fake.chip.faults.cut = 3
     code, _, err = run()
     assert code == 7
-    assert "power is off" in err
+    assert "operation 3" in err
+
+
+def test_a_board_that_a_person_restarts_gets_time(
+    project: Project, run: Run, fake: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_client(*arguments: object, timeouts: Timeouts) -> None:
+        raise SilentDeviceError(f"silent for {timeouts.silence:.0f} s", where="port", next_step="press reset")
+
+    monkeypatch.setattr("dqt_edge.device.connect.open_client", open_client)
+    fake.by_hand = "press the reset button"
+    code, out, err = run()
+    assert (code, "now press the reset button" in out, "silent for 60 s" in err) == (6, True, True)
+
+
+def test_wishes_reach_the_preview_and_its_files_exist(project: Project, run: Run) -> None:
+    code, out, _ = run("--dry-run", "--runner", "openocd", "--probe", "77", "--connect", "under-reset")
+    assert code == 0
+    assert "adapter serial 77" in out
+    assert "connect_assert_srst" in out
+    kept = {path.name: path.read_bytes() for path in (project.elf.parent / "flash").glob("*.bin")}
+    assert kept == {
+        "0x08000000.bin": b"x" * 256,
+        "0x08000100.bin": (b"x" * 744).ljust(768, b"\xff"),
+        "0x08020000.bin": b"y" * 40 + b"\xff" * 24,
+    }
+    assert all(f"{project.elf.parent / 'flash' / name}" in out for name in kept)
+    assert run("--frequency", "5")[0] == 2

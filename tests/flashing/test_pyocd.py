@@ -5,87 +5,33 @@ from __future__ import annotations
 import importlib
 import random
 from collections.abc import Callable
-from enum import Enum
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from dqt_edge.boards import load_board
 from dqt_edge.errors import FlashError, ToolchainError
-from dqt_edge.flashing.base import Segment, flash, plan
+from dqt_edge.flashing.base import Segment, plan
 from dqt_edge.flashing.pyocd import PyocdRunner
+from dqt_edge.flashing.writing import flash
 
-from .fake import FakeFlash
+from .runners import FakeSession
+from .simulated.chip import Chip
 
 BOARD = load_board("stm32h7")
 SETTINGS = BOARD.runners[0].settings
-START, BANK, PAGE = 0x08000000, 0x100000, 0x400
+START, PAGE = 0x08000000, 0x400
 IMAGE = random.Random(3).randbytes(0x20000 + 77)
 PLAN = plan([Segment(START + 0xE0000, IMAGE), Segment(START + 64, b"first"), Segment(START + 128, b"second")], BOARD)
 
 
-class Operation(Enum):
-    ERASE = 1
-    PROGRAM = 2
-
-
-class FakeAlgorithm:
-    """The part of pyocd.flash.flash.Flash that is used, with its rules."""
-
-    Operation = Operation
-
-    def __init__(self, memory: FakeFlash) -> None:
-        self.memory = memory
-        self.active: Operation | None = None
-
-    def init(self, operation: Operation) -> None:
-        self.active = operation
-
-    def erase_sector(self, address: int) -> None:
-        assert self.active == Operation.ERASE
-        self.memory.erase(address, self.memory.sector)
-
-    def program_page(self, address: int, data: bytes) -> None:
-        assert self.active == Operation.PROGRAM
-        assert address % PAGE == 0
-        assert len(data) == PAGE
-        self.memory.write(address, data)
-
-    def cleanup(self) -> None:
-        self.active = None
-
-
-class FakeSession:
-    def __init__(self, memory: FakeFlash) -> None:
-        self.log: list[str] = []
-        self.algorithms = [FakeAlgorithm(memory), FakeAlgorithm(memory)]
-        regions = [
-            SimpleNamespace(start=START + i * BANK, is_flash=True, page_size=PAGE, flash=algorithm)
-            for i, algorithm in enumerate(self.algorithms)
-        ]
-
-        def find(address: int) -> Any:
-            return next((r for r in regions if r.start <= address < r.start + BANK), None)
-
-        self.target = SimpleNamespace(
-            memory_map=SimpleNamespace(get_region_for_address=find),
-            reset_and_halt=lambda: self.log.append("halt"),
-            reset=lambda: self.log.append("reset"),
-            read_memory_block8=lambda address, size: list(memory.read(address, size)),
-        )
-
-    def close(self) -> None:
-        self.log.append("close")
-
-
 @pytest.fixture
-def memory() -> FakeFlash:
-    return FakeFlash(BOARD)
+def memory() -> Chip:
+    return Chip(BOARD, once=True)
 
 
-def test_writes_both_banks(memory: FakeFlash) -> None:
-    session = FakeSession(memory)
+def test_writes_both_banks(memory: Chip) -> None:
+    session = FakeSession(memory, PAGE)
     flash(PLAN, PyocdRunner(SETTINGS, lambda settings: session))
     assert memory.read(START + 0xE0000, len(IMAGE)) == IMAGE
     assert memory.read(START + 64, 5) == b"first"
@@ -124,8 +70,8 @@ class ProbeDisconnected(RuntimeError):
         (AssertionError(), "reset button"),
     ],
 )
-def test_failures_are_typed(memory: FakeFlash, error: Exception, hint: str) -> None:
-    session = FakeSession(memory)
+def test_failures_are_typed(memory: Chip, error: Exception, hint: str) -> None:
+    session = FakeSession(memory, PAGE)
     session.algorithms[0].erase_sector = _raising(error)  # type: ignore[method-assign]
     with pytest.raises(FlashError) as caught:
         flash(PLAN, PyocdRunner(SETTINGS, lambda settings: session))
@@ -134,8 +80,8 @@ def test_failures_are_typed(memory: FakeFlash, error: Exception, hint: str) -> N
     assert session.log == ["halt", "close"]
 
 
-def test_a_target_without_that_flash_is_refused(memory: FakeFlash) -> None:
-    session = FakeSession(memory)
+def test_a_target_without_that_flash_is_refused(memory: Chip) -> None:
+    session = FakeSession(memory, PAGE)
     session.target.memory_map.get_region_for_address = lambda address: None
     with pytest.raises(FlashError, match="has no flash at 0x08000000"):
         flash(PLAN, PyocdRunner(SETTINGS, lambda settings: session))
@@ -155,7 +101,10 @@ def test_the_real_package_has_what_is_used() -> None:
     flash_regions = [region for region in target.MEMORY_MAP if region.is_flash]
     region = BOARD.regions("flash")[0]
     assert (flash_regions[0].start, sum(r.length for r in flash_regions)) == (region.start, region.size)
-    assert all(r.sector_size == region.sector and r.page_size % region.page == 0 for r in flash_regions)
+    assert all(
+        r.sector_size == region.sector and r.page_size % region.page == 0 and PyocdRunner.write_unit % r.page_size == 0
+        for r in flash_regions
+    )
     algorithm = importlib.import_module("pyocd.flash.flash").Flash
     assert {"ERASE", "PROGRAM"} <= set(algorithm.Operation.__members__)
     assert all(hasattr(algorithm, name) for name in ("init", "erase_sector", "program_page", "cleanup"))

@@ -144,7 +144,7 @@ def test_the_command_refuses_what_does_not_go_together(project: Project, tmp_pat
 
 
 def test_a_board_without_a_runner_says_what_to_do(project: Project, capsys, monkeypatch) -> None:
-    other = Project(project.folder, project.manifest, load_board("pyboard"))
+    other = Project(project.folder, project.manifest, load_board("nano33ble"))
     monkeypatch.setattr("dqt_edge.project.manifest.find_project", lambda folder: other)
     code, _, err = run(capsys)
-    assert (code, "no runner is known for board 'pyboard'" in err, "model.hex" in err) == (2, True, True)
+    assert (code, "no runner is known for board 'nano33ble'" in err, "model.hex" in err) == (2, True, True)
