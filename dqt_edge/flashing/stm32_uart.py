@@ -122,6 +122,8 @@ class Stm32UartRunner:
             yield
         except DqtError:
             raise
+        except termios.error as error:  # some ports take the setting, and refuse it later
+            raise no_parity(self._port or "") from error
         except (serial.SerialException, OSError, TypeError) as error:  # pyserial raises TypeError for a closed port
             raise FlashError(
                 f"the serial port stopped working: {error}",
@@ -143,14 +145,9 @@ class SerialLine(Line):
                 write_timeout=ANSWER_SECONDS,
                 exclusive=None if "://" in port else True,
             )
-        except (serial.SerialException, OSError, ValueError, termios.error) as error:
-            if isinstance(error, termios.error):  # no OSError
-                raise PortError(
-                    "the serial port has no even parity, which the boot loader wants",
-                    where=port,
-                    next_step="use another serial adapter; or set `parity` to none in the board's file, where what is "
-                    "behind the port adds it",
-                ) from error
+        except termios.error as error:  # no OSError
+            raise no_parity(port) from error
+        except (serial.SerialException, OSError, ValueError) as error:
             raise cannot_open(port, error) from error
 
     def read(self, size: int) -> bytes:
@@ -169,6 +166,16 @@ class SerialLine(Line):
         """Lets go of the port."""
         with contextlib.suppress(serial.SerialException, OSError):
             self._serial.close()
+
+
+def no_parity(port: str) -> PortError:
+    """The error for a port that cannot do what the boot loader wants."""
+    return PortError(
+        "the serial port has no even parity, which the boot loader wants",
+        where=port,
+        next_step="use another serial adapter; or set `parity` to none in the board's file, where what is behind the "
+        "port adds it",
+    )
 
 
 def restart_program(start: int) -> bytes:

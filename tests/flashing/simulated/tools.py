@@ -32,7 +32,9 @@ def main(name: str, folder: Path, arguments: Sequence[str]) -> tuple[int, str]:
     trouble = json.loads((folder / TROUBLE).read_text()) if (folder / TROUBLE).exists() else None
     if trouble and trouble["when"] in " ".join(arguments):
         if trouble["how"] == "hang":
-            subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])  # what must not be left behind
+            subprocess.Popen(
+                [sys.executable, "-c", "import time; time.sleep(600)", str(folder)]
+            )  # must not be left behind
             time.sleep(600)
         if trouble["how"] == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
