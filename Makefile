@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-page test-all test-boards lint format docs fuzz fuzz-kernels fuzz-import fuzz-files fuzz-device fuzz-flash bad-cable operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
+.PHONY: help setup demo test test-page test-all test-boards lint format docs fuzz fuzz-kernels fuzz-import fuzz-files fuzz-device fuzz-flash hard bad-cable operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -68,6 +68,9 @@ fuzz-device: setup ## CASES=10000 mutated rows of requests to the serial server,
 
 fuzz-flash: setup ## slow: CASES=10000 damaged images on an emulated Cortex-M4: a right answer, a word, or silence
 	$(PYTHON) -m benchmarks.damage --cases $(CASES)
+
+hard: setup ## every line of evidence, within an hour; goes on where it was stopped; writes docs/evidence.md
+	$(PYTHON) -m benchmarks.hard
 
 bad-cable: setup ## 1,000 inferences through each of nine bad cables; writes build/bad-cable.json
 	$(PYTHON) -m benchmarks.bad_cable

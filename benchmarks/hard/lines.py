@@ -1,0 +1,71 @@
+"""Every line of evidence, in the order in which they run."""
+
+from __future__ import annotations
+
+from .line import Line, Reading
+
+SUITE = ("benchmarks/hard/suite.py", "benchmarks/hard/suite.c", "benchmarks/hard/suite.h")
+
+LINES = (
+    Line(
+        "sanitizers",
+        "The C of a product gives the interpreter's answers under every sanitizer, at -O0 and -O3, in 32 bits and on a "
+        "big-endian core.",
+        "benchmarks.hard.sanitizers",
+        tests=(
+            "tests/lowering/test_native_kernels.py::test_random_networks_agree_layer_by_layer",
+            "tests/benchmarks/test_hard_suite.py::test_the_suite_agrees_under_a_sanitizer",
+        ),
+        uses=SUITE,
+    ),
+    Line(
+        "requantise",
+        "Requantisation is one multiplication, one rounding and one clamp, at every corner.",
+        "benchmarks.hard.requantise",
+        tests=("tests/firmware/test_product.py::test_codes_at_every_shift",),
+        uses=("benchmarks/hard/requantise.c",),
+    ),
+    Line(
+        "switches",
+        "Widths, exits and second passes that were switched leave no trace: an answer is that of a fresh process.",
+        "benchmarks.hard.switches",
+        tests=("tests/benchmarks/test_hard_suite.py::test_one_process_says_what_many_say",),
+        uses=SUITE,
+    ),
+    Line(
+        "kernels",
+        "Every kernel of every core is exact at every width pair, with red zones round tensors and scratch.",
+        "benchmarks.fuzz_kernels",
+        ("--cases", "24", "--json", "build/hard/kernels.json"),
+        tests=("tests/benchmarks/test_kernel_rig.py::test_a_block_of_layers_of_each_kind",),
+        reading=Reading(r"^[\d,]+ cases, \d+ differences", r"^.*(?:differs|strays|fault) .*$"),
+    ),
+    Line(
+        "files",
+        "A damaged file of any format is read, or refused by a typed error that names it, within 1 s and 1 GiB.",
+        "benchmarks.fuzz_files",
+        ("--cases", "1000"),
+        tests=("tests/benchmarks/test_fuzz_files.py::test_every_damaged_file_is_read_or_refused",),
+        reading=Reading(r"^\w[\w .-]*: [\d,]+ read, [\d,]+ refused", r"^.* [1-9][\d,]* findings$"),
+    ),
+    Line(
+        "device",
+        "No bytes on the line make the device's parser read or write outside its buffers.",
+        "benchmarks.fuzz_device",
+        ("--cases", "200000"),
+        tests=("tests/benchmarks/test_fuzz_device.py::test_no_request_harms_the_server",),
+        uses=("benchmarks/native", "benchmarks/corpus"),
+        reading=Reading(r"^\d+ cases, .*$", r"^.*(?:ERROR: AddressSanitizer|runtime error|fuzz_device: ).*$"),
+    ),
+    Line(
+        "flash",
+        "An image with a flipped bit, or cut off, gives no wrong answer without a word.",
+        "benchmarks.damage",
+        ("--cases", "600"),
+        tests=(
+            "tests/firmware/test_seal.py::test_a_flipped_bit_never_changes_an_answer_without_a_word",
+            "tests/firmware/test_seal.py::test_an_image_that_is_cut_off_never_answers",
+        ),
+        reading=Reading(r"^ *[\d,]+  \w[\w :]*$", r"^ *[\d,]+  WRONG.*$"),
+    ),
+)
