@@ -19,6 +19,7 @@ from ..graph.policy import candidate_pairs
 from ..importers.assemble import assemble
 from ..importers.calibrate import SAMPLES_MAX, calibrate
 from ..importers.network import Network
+from ..system.files import write_atomically
 from ..tasks import every_output, reals, with_task
 from ..tasks.kinds import Binary, Reconstruction, Regression
 from ..tasks.statistics import best_threshold
@@ -183,7 +184,7 @@ def read_network(model: FilePath | bytes | Any) -> Network:  # noqa: ANN401 - a 
     if isinstance(model, bytes):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"model{_suffix(model)}"
-            path.write_bytes(model)
+            write_atomically(path, model)
             return read_model(path)
     if not hasattr(model, "layers"):
         raise UsageError(

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..system.files import write_atomically
 from .base import WHOLE_SECTORS, Files, FlashPlan, Sector, Segment
 from .stlink import blank
 from .tool import AGAIN, UNLOCK, Symptom, Tool
@@ -102,7 +103,7 @@ class DfuRunner:
         for segment in segments:
             with tempfile.TemporaryDirectory(prefix="dqt-flash-") as folder:
                 image = Path(folder) / "segment.bin"
-                image.write_bytes(segment.data)
+                write_atomically(image, segment.data)
                 self._run(_down(segment.address, image))
 
     def read(self, address: int, size: int) -> bytes:

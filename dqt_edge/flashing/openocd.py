@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..system.files import write_atomically
 from .base import Files, FlashPlan, Sector, Segment
 from .tool import AGAIN, OTHER_CHIP, OTHERS, POWER, RESET_BUTTON, UDEV, UNLOCK, UNPROTECT, Symptom, Tool
 from .writing import parts
@@ -116,7 +117,7 @@ class OpenocdRunner:
         for segment in segments:
             with tempfile.TemporaryDirectory(prefix="dqt-flash-") as folder:
                 image = Path(folder) / "segment.bin"
-                image.write_bytes(segment.data)
+                write_atomically(image, segment.data)
                 self._run(_write(segment, image))
 
     def read(self, address: int, size: int) -> bytes:

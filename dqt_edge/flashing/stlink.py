@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..system.files import write_atomically
 from .base import WHOLE_SECTORS, Files, FlashPlan, Sector, Segment
 from .tool import AGAIN, OTHERS, POWER, RESET_BUTTON, UDEV, UNLOCK, UNPROTECT, Symptom, Tool
 from .writing import parts
@@ -96,7 +97,7 @@ class StlinkRunner:
         for segment in segments:
             with tempfile.TemporaryDirectory(prefix="dqt-flash-") as folder:
                 image = Path(folder) / "segment.bin"
-                image.write_bytes(segment.data)
+                write_atomically(image, segment.data)
                 self._run("write", str(image), f"0x{segment.address:08x}")
 
     def read(self, address: int, size: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -19,6 +20,8 @@ else:
     import tomli as tomllib
 
 TOML_MAX = 1 << 20
+NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+"""Numbers of an OSError that says that there is no room for a file."""
 
 
 def read_capped(path: Path, limit: int) -> bytes:
@@ -60,7 +63,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         _write_beside(path, content, temporary)
         temporary[0].replace(path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         for left in temporary:
             left.unlink(missing_ok=True)
@@ -94,7 +97,7 @@ def write_together(folder: Path, contents: Mapping[str, bytes], others: Sequence
             for made, path in zip(temporary, targets, strict=True):
                 made.replace(path)
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error
     finally:
         for left in temporary:
             left.unlink(missing_ok=True)
@@ -139,7 +142,8 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _cannot_write(path: Path, error: OSError) -> BadFileError:
+def cannot_write(path: Path, error: OSError) -> BadFileError:
+    """The error for a file that cannot be written."""
     return BadFileError(
         f"cannot write: {error.strerror or error}",
         where=str(path),

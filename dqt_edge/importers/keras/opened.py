@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from ...system.files import NO_ROOM, cannot_write, write_atomically
 from ..reading import read_bytes
 from .config import UNPACKED_MAX, bad
 
@@ -20,7 +21,7 @@ def private_copy(path: Path, folder: Path) -> tuple[Path, bytes]:
     Of an archive, only the members that make a model are copied, each of which must be there once.
 
     Raises:
-        BadFileError: It cannot be read, is too large, or does not hold what its name says.
+        BadFileError: It cannot be read, is too large, or does not hold what its name says; or the copy has no room.
     """
     content = read_bytes(path)
     first, kind = _KINDS[path.suffix]
@@ -28,14 +29,16 @@ def private_copy(path: Path, folder: Path) -> tuple[Path, bytes]:
         raise bad(f"it is not {kind}", path)
     copy = folder / f"model{path.suffix}"
     if path.suffix == ".h5":
-        copy.write_bytes(content)
+        write_atomically(copy, content)
         return copy, content
     packed = folder / "packed"
-    packed.write_bytes(content)
+    write_atomically(packed, content)
     try:
         with zipfile.ZipFile(packed) as source, zipfile.ZipFile(copy, "w") as target:
             _copy_members(source, target, path)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise cannot_write(copy, error) from error
         raise bad(f"its archive is damaged ({error})", path) from error
     packed.unlink()
     return copy, content

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import BadFileError, ToolchainError
+from ...system.files import write_atomically
 from ...system.tools import find_tool, run
 from .disassembly import Code, Instruction, parse
 from .histogram import Histogram
@@ -168,7 +169,7 @@ def analyse(blocks: Sequence[Block], core: str) -> list[float]:
     program = _program("llvm-mca") or find_tool("llvm-mca", PACKAGE)
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "blocks.s"
-        source.write_text("\n".join(_regions(wanted, sources)) + "\n", encoding="utf-8")
+        write_atomically(source, ("\n".join(_regions(wanted, sources)) + "\n").encode())
         options = [f"-iterations={ITERATIONS}", "-all-views=false", "-summary-view", "-json", "-call-latency=1"]
         options += ["-skip-unsupported-instructions=lack-sched", f"-mtriple={TARGETS[core]}", f"-mcpu={core}"]
         answer = json.loads(run([program, *options, str(source)]))
