@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .line import Line, Reading
 
-SUITE = ("benchmarks/hard/suite.py", "benchmarks/hard/suite.c", "benchmarks/hard/suite.h")
+SUITE = tuple(f"benchmarks/hard/{name}" for name in ("suite.py", "asked.py", "requantise.py", "suite.c", "suite.h"))
 
 LINES = (
     Line(
@@ -24,6 +24,14 @@ LINES = (
         "benchmarks.hard.requantise",
         tests=("tests/firmware/test_product.py::test_codes_at_every_shift",),
         uses=("benchmarks/hard/requantise.c",),
+    ),
+    Line(
+        "proofs",
+        "No argument that a contract allows makes requantisation, views, decoding, the dial or the parser of frames "
+        "overflow or leave its memory.",
+        "benchmarks.hard.proofs",
+        tests=("tests/firmware/test_frame.py::test_decoding_is_the_cobs_packages",),
+        uses=("benchmarks/hard/proofs.c", "benchmarks/hard/proofs.h"),
     ),
     Line(
         "switches",
@@ -67,5 +75,17 @@ LINES = (
             "tests/firmware/test_seal.py::test_an_image_that_is_cut_off_never_answers",
         ),
         reading=Reading(r"^ *[\d,]+  \w[\w :]*$", r"^ *[\d,]+  WRONG.*$"),
+    ),
+    Line(
+        "generator",
+        "An export is the same bytes everywhere, compiles whatever names are given, and says the numbers that it was "
+        "made from.",
+        "benchmarks.hard.generator",
+        tests=(
+            "tests/project/test_export.py::test_every_name_of_a_model_compiles",
+            "tests/project/test_render.py::test_text_becomes_the_same_text_in_c",
+            "tests/project/test_rendered_style.py::test_clang_tidy_finds_nothing",
+        ),
+        uses=("benchmarks/hard/hostile.py", ".clang-tidy"),
     ),
 )

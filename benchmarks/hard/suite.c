@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dqt_arith.h"
+#include "dqt_copy.h"
 #include "dqt_crc32.h"
 
-enum { RUN, DECIDE, DIAL, TUNED, QUANTIZE, SIZES, BAD, WEIGHTS };
+enum { RUN, DECIDE, DIAL, TUNED, QUANTIZE, SIZES, BAD, WEIGHTS, PARTS };
 enum { FRESH = 1, WIDTHS = 2, BIAS = 4, STOPS = 8 };
 enum { LAYERS_MAX = 512, VALUES_MAX = 512 };
 
@@ -359,6 +361,47 @@ static void bad(const suite_model *model) {
     free(widths);
 }
 
+/* Copies and fills of every size at every place within words, with what lies round them. */
+static void copies(void) {
+    _Alignas(8) uint8_t from[64], to[64];
+    for (uint32_t size = 0; size <= 20; size++) {
+        for (uint32_t place = 0; place < 16; place++) {
+            uint8_t *const target = to + 8 + place / 4;
+            for (uint32_t i = 0; i < 64; i++) {
+                from[i] = (uint8_t)(3 * i + 1);
+                to[i] = (uint8_t)(255 - i);
+            }
+            dqt_copy(target, from + 8 + place % 4, size);
+            put32(dqt_crc32(0, to, 64));
+            if (dqt_fill(target + 1, (uint8_t)(place + 7), size) != target + 1 + size) {
+                fail("dqt_fill() says another end");
+            }
+            put32(dqt_crc32(0, to, 64));
+            dqt_copy(from + 8 + place / 4, from + 12 + place / 4, size); /* down, within one array */
+            dqt_copy(from + 8, from + 8, size);
+            put32(dqt_crc32(0, from, 64));
+        }
+    }
+}
+
+/* What kernels are made of, by itself. */
+static void parts(reader *from) {
+    const uint32_t count = get32(from);
+    for (uint32_t i = 0; i < count; i++) {
+        const int32_t twice = (int32_t)get32(from), multiplier = (int32_t)get32(from);
+        const uint32_t shift = get8(from), low = get8(from), high = get8(from);
+        put8(dqt_requantize_one(twice, multiplier, shift, low, high));
+        put8(dqt_product_code(twice, multiplier, shift, low, high));
+        put32((uint32_t)dqt_product_scale(twice, multiplier));
+    }
+    for (uint32_t shift = 0; shift <= 6; shift++) {
+        for (uint32_t code = 0; code < 256; code++) {
+            put8(dqt_activation_view(code, shift));
+        }
+    }
+    copies();
+}
+
 static bool is_big_endian(void) {
     const uint16_t one = 1;
     return *(const uint8_t *)&one == 0;
@@ -393,6 +436,9 @@ static bool ask(reader from) {
         return true;
     case BAD:
         bad(model);
+        return true;
+    case PARTS:
+        parts(&from);
         return true;
     case WEIGHTS:
         if (is_big_endian()) { /* the CRC is of the bytes of a little-endian core */

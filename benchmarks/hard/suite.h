@@ -7,7 +7,7 @@
 
 #include "dqt.h"
 
-#define SUITE_MODELS_MAX 64
+#define SUITE_MODELS_MAX 128
 
 typedef struct {
     const dqt_model *model;

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
+from .asked import Case, Kind
 from .sanitizers import Way, compile_suite
-from .suite import Case, Kind, Suite, graphs, make_suite
+from .suite import Suite, graphs, make_suite
 from .told import finish, have
 
 NATIVE = Way("gcc", "gcc", "gcc", ())

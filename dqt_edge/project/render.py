@@ -207,6 +207,7 @@ class ModelNames:
         symbol = c_name(plan.name)
         taken = (
             symbol in C_WORDS | header_words()
+            or LIMIT_MACRO.fullmatch(symbol)
             or symbol in words
             or symbol.startswith("dqt")
             or symbol.endswith("_t")  # types of C and POSIX
@@ -241,6 +242,8 @@ def library_stems() -> frozenset[str]:
 
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 """Of C."""
+LIMIT_MACRO = re.compile(r"(?:U?INT|SIZE|PTRDIFF|WCHAR|WINT|SIG_ATOMIC)\w*_(?:MAX|MIN|C)")
+"""Macros of <stdint.h>, which every header of a model includes."""
 _WORDS = """
 auto break case char const continue default do double else enum extern float for goto if inline int long register
 restrict return short signed sizeof static struct switch typedef union unsigned void volatile while bool true false
@@ -248,7 +251,7 @@ main alignas alignof asm and and_eq bitand bitor catch class compl concept const
 co_await co_return co_yield decltype delete dynamic_cast explicit export friend mutable namespace new noexcept not
 not_eq nullptr operator or or_eq private protected public reinterpret_cast requires static_assert static_cast template
 this thread_local throw try typeid typename using virtual wchar_t xor xor_eq char8_t char16_t char32_t typeof
-typeof_unqual NULL EOF errno linux unix memcpy memmove memset memcmp
+typeof_unqual offsetof NULL EOF errno linux unix memcpy memmove memset memcmp
 """
 _EXAMPLES = """
 arena choices count counting counting_stack current fill first first_arena infer inference inference_stack make_stack

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hard import requantise
+from benchmarks.hard.asked import Kind
 from benchmarks.hard.sanitizers import MEANT, WAYS, Way, compile_suite, try_way
-from benchmarks.hard.suite import Kind, Suite, make_suite
+from benchmarks.hard.suite import Suite, make_suite
 from benchmarks.hard.switches import spoken, switching
 
 NETWORKS, SWITCHES = 2, 40

@@ -157,7 +157,7 @@ def test_where_folders_cannot_be_exchanged_an_export_is_replaced_too(
 
 
 NAMES = ["int", "class", "main", "dqt_run", "_x", "a-b.c", "template", "NULL", "model", "add", "layer", "Run", "app"]
-NAMES += ["signal", "arena", "uint8_t"]
+NAMES += ["signal", "arena", "uint8_t", "INT32_MAX", "UINT8_C", "offsetof"]
 """Words of C and C++, and files of the library: every kernel, ``dqt_run.c``, the application's table; and what a
 program calls, an example has, a header defines."""
 
