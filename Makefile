@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-page test-all test-boards lint format docs fuzz fuzz-kernels fuzz-import fuzz-files fuzz-device fuzz-flash hard bad-cable operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
+.PHONY: help setup setup-locked lock sbom demo test test-page test-all test-boards lint format docs fuzz fuzz-kernels fuzz-import fuzz-files fuzz-device fuzz-flash hard bad-cable operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -17,6 +17,17 @@ setup: $(STAMP) ## install what is missing: Debian packages (as root) and a .ven
 $(STAMP): pyproject.toml .ci/setup
 	@.ci/setup all
 	@touch $@
+
+setup-locked: ## the same with the versions and SHA-256 of requirements.lock
+	@.ci/setup locked
+	@touch $(STAMP)
+
+lock: setup ## write requirements.lock again, after a change of pyproject.toml
+	@.ci/lock
+
+sbom: setup ## bill of materials, CycloneDX: of the package, or of PROJECT=folder; writes build/sbom.cdx.json
+	@mkdir -p build
+	$(PYTHON) -m benchmarks.hard.sbom build/sbom.cdx.json $(if $(PROJECT),--project $(PROJECT))
 
 demo: setup ## train on a stream of digits, tune, export, build, run on every device; writes build/demo/report.json and .html
 	$(PYTHON) -m benchmarks.demo
