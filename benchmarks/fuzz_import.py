@@ -5,8 +5,9 @@ that reads the same codes may differ by one code. Where the two are further apar
 numbers, from the file's own scales: ours must be that, rounded once. Tables that compute several layers must give what
 these give. Of the first ``--on-devices`` networks, every layer on the host and on every QEMU core that has room must be
 the interpreter's. Goes on where an earlier run ended: what is done stands in ``build/fuzz-import/results.jsonl``, one
-line a network. A network that TFLite itself cannot convert is counted apart. Exit code 1 if anything differs, or a
-network is refused.
+line a network. A network that TFLite itself cannot convert is counted apart. With ``--summary FILE`` the counts are
+written there; docs/results/fuzz_import.json is one, from which a table of docs/operators.md is made. Exit code 1 if
+anything differs, or a network is refused.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from dqt_edge.graph import Graph, interpreter
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.comparison import compare
 from dqt_edge.importers.files import read_model
+from dqt_edge.system.files import write_atomically
 from dqt_edge.system.tensorflow import start_tensorflow
 from tests.support.imported import BOARDS, EXACT, TOO_LARGE, Runs, on_board
 from tests.support.random_keras import inputs_of, random_keras, to_tflite
@@ -50,6 +52,7 @@ def main() -> None:
     parser.add_argument("--on-devices", type=int, default=200, help="networks that run on every board")
     parser.add_argument("--boards", nargs="+", default=BOARDS)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--summary", type=Path, help="file for the counts, JSON")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     start_tensorflow()
@@ -71,7 +74,11 @@ def main() -> None:
                         done[int(key)]["devices"][board] = told
             file.writelines(json.dumps(done[seed]) + "\n" for seed in group)
             file.flush()
-    sys.exit(_report([done[seed] for seed in seeds]))
+    found = counts([done[seed] for seed in seeds])
+    _print(found)
+    if options.summary is not None:
+        write_atomically(options.summary, (json.dumps(found, indent=2) + "\n").encode())
+    sys.exit(bool(found["refused"] or found["beyond"] or found["differing"] or found["unequal"]))
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -114,35 +121,51 @@ def try_import(seed: int) -> tuple[dict[str, Any], tuple[Graph, Codes] | None]:
     return found, (graph, codes[:ON_DEVICE])
 
 
-def _report(results: list[dict[str, Any]]) -> int:
-    """Print the counts; the exit code."""
-    unconverted = [r for r in results if "unconverted" in r]
-    refused = [r for r in results if "refused" in r]
+def counts(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """What many networks come to: numbers, and the seeds of those that are not as the others."""
     imported = [r for r in results if "largest" in r]
-    beyond = [r for r in imported if r["beyond"]]
-    inexact = [r["seed"] for r in imported if r["exact"]]
-    differing = [(r["seed"], b, d) for r in imported for b, d in r["devices"].items() if d not in (EXACT, TOO_LARGE)]
-    runs = Counter(d for r in imported for d in r["devices"].values())
     layers: Counter[str] = Counter()
     for result in imported:
         layers.update(result["layers"])
+    on_boards = [(r["seed"], board, told) for r in imported for board, told in r["devices"].items()]
+    runs = Counter(told for _, _, told in on_boards)
+    return {
+        "seeds": [results[0]["seed"], results[-1]["seed"]],
+        "imported": len(imported),
+        "unconverted": [r["seed"] for r in results if "unconverted" in r],
+        "refused": {str(r["seed"]): r["refused"] for r in results if "refused" in r},
+        "layers": dict(layers.most_common()),
+        "mixed": sum(r["mixed"] for r in imported),
+        "beyond": [r["seed"] for r in imported if r["beyond"]],
+        "explained": [r["seed"] for r in imported if r["exact"]],
+        "unequal": [r["seed"] for r in imported if not r["fusion"]],
+        "on_devices": len({seed for seed, _, _ in on_boards}),
+        "boards": sorted({board for _, board, _ in on_boards}),
+        "exact_runs": runs[EXACT],
+        "too_large": runs[TOO_LARGE],
+        "differing": [list(each) for each in on_boards if each[2] not in (EXACT, TOO_LARGE)],
+    }
+
+
+def _print(found: dict[str, Any]) -> None:
+    first, last = found["seeds"]
     print(
-        f"{len(results)} networks: {len(imported)} imported, {len(refused)} refused, {len(unconverted)} not converted"
+        f"{last - first + 1} networks: {found['imported']} imported, {len(found['refused'])} refused, "
+        f"{len(found['unconverted'])} not converted"
     )
-    print(f"layers: {', '.join(f'{n:,} {kind}' for kind, n in layers.most_common())}")
-    mixed = sum(r["mixed"] for r in imported)
-    print(f"networks with layers that cannot be compared, as real numbers between integers: {mixed}")
-    print(f"beyond one code of TFLite in a layer: {len(beyond)} networks {[r['seed'] for r in beyond][:20]}")
-    print(f"further from TFLite, where ours are the exact result, rounded once: {len(inexact)} networks {inexact[:20]}")
-    print(f"device runs: {runs[EXACT]} exact, {len(differing)} differ, {runs[TOO_LARGE]} too large for the board")
-    for result in refused[:20]:
-        print(f"refused, seed {result['seed']}: {result['refused']}")
-    for seed, board, difference in differing[:20]:
+    print(f"layers: {', '.join(f'{n:,} {kind}' for kind, n in found['layers'].items())}")
+    print(f"networks with layers that cannot be compared, as real numbers between integers: {found['mixed']}")
+    print(f"beyond one code of TFLite in a layer: {len(found['beyond'])} networks {found['beyond'][:20]}")
+    seeds = found["explained"]
+    print(f"further from TFLite, where ours are the exact result, rounded once: {len(seeds)} networks {seeds[:20]}")
+    runs, large = found["exact_runs"], found["too_large"]
+    print(f"device runs: {runs} exact, {len(found['differing'])} differ, {large} too large for the board")
+    for seed, why in list(found["refused"].items())[:20]:
+        print(f"refused, seed {seed}: {why}")
+    for seed, board, difference in found["differing"][:20]:
         print(f"seed {seed} on {board}: {difference}")
-    unequal = [r["seed"] for r in imported if not r["fusion"]]
-    if unequal:
-        print(f"tables that compute several layers differ from them: seeds {unequal}")
-    return int(bool(refused or beyond or differing or unequal))
+    if found["unequal"]:
+        print(f"tables that compute several layers differ from them: seeds {found['unequal']}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ __all__ = ["BLOCKS", "HAND", "Table"]
 BLOCKS: dict[str, Callable[[], str | Table]] = {
     "operators": importing.operator_table,
     "zoo": importing.zoo_table,
+    "random-networks": importing.random_networks_table,
     "message-types": device.message_types,
     "protocol-numbers": device.protocol_numbers,
     **{f"record-{made.name}": device.record(made) for made in messages.RECORDS},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
-from generate_results import FORMATS, ZOO_FORMATS, operator_rows, zoo_rows
+from generate_results import FORMATS, ZOO_FORMATS, operator_rows, random_network_rows, zoo_rows
 from generate_table import Table, code
 
 from dqt_edge.importers.keras.layers import LAYERS
@@ -90,6 +90,11 @@ def _by_words(header: str, supported: dict[str, str]) -> Table:
 def operator_table() -> Table:
     """What ``benchmarks/operators.py`` found of each operator."""
     return Table(("operator", *(f"`.{kind}`" for kind in FORMATS), "trains"), operator_rows(), "operator")
+
+
+def random_networks_table() -> Table:
+    """What ``benchmarks/fuzz_import.py`` counted."""
+    return Table(("what", "networks, layers or runs"), random_network_rows(), "what")
 
 
 def zoo_table() -> Table:

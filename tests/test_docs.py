@@ -151,7 +151,7 @@ def checkout(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
     (tmp_path / "tests" / "files").mkdir(parents=True)
     (tmp_path / "docs" / "results").mkdir()
-    results = ("docs/results/operators.json", "docs/results/zoo.json", "docs/results/shapes.json")
+    results = [f"docs/results/{name}.json" for name in ("operators", "zoo", "fuzz_import", "shapes")]
     for name in ("pyproject.toml", "README.md", "LICENSE", "tests/files/digits.safetensors", *results):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
