@@ -15,7 +15,19 @@ from dqt_edge import errors
 from dqt_edge.boards import load_board
 from dqt_edge.cli import cli
 from dqt_edge.data.load import codes, load_data
-from dqt_edge.graph import FULL, Graph, MacLayer, checkpoint, interpreter, nested
+from dqt_edge.graph import (
+    FULL,
+    Add,
+    Conv2D,
+    Graph,
+    MacLayer,
+    Requantize,
+    Tensor,
+    Window,
+    checkpoint,
+    interpreter,
+    nested,
+)
 from dqt_edge.graph.bitops import bitops, vector_ratio
 from dqt_edge.measure import layer_counts as instructions
 from dqt_edge.precision import assign, biases, curve, sensitivity, skips, statics
@@ -342,6 +354,32 @@ def test_the_mean_of_a_branch_stands_in_for_it(skipping: tuple[Graph, np.ndarray
     ).tensors
     ran, skipped = (interpreter.accumulate(end, offered, live, pair) for pair in (widths.widest(end), (0, 0)))
     assert np.abs((ran - skipped).mean(axis=(0, 1, 2))).max() <= 0.5
+
+
+def test_a_branch_that_an_addition_reads_is_offered_the_costlier_of_two() -> None:
+    """As imported models have them: conv0, then a branch of conv1 and conv2 beside a shortcut, conv3, and a sum."""
+    zero = Requantize(np.full(4, 1 << 24, np.int32), np.full(4, 32, np.uint8))
+    rng, names = np.random.default_rng(2), ("input", "a", "b", "c", "d", "y")
+    tensors = tuple(Tensor(name, (6, 6, 4), 0.02) for name in names)
+
+    def conv(name: str, source: str, target: str, size: int) -> Conv2D:
+        weights = rng.integers(-128, 128, (4, size, size, 4)).astype(np.int8)
+        bias = rng.integers(-99, 99, 4).astype(np.int32)
+        return Conv2D(name, source, target, weights, bias, zero, PAIRS, Window.same((6, 6), (size, size), (1, 1)))
+
+    m1, m2, offset, shift = nested.add_parameters((0.02, 0.02), (0, 0), 0.02, 0)
+    layers = (conv("conv0", "input", "a", 3), conv("conv1", "a", "b", 3), conv("conv2", "b", "c", 1),
+              conv("conv3", "a", "d", 1), Add("sum", ("d", "c"), "y", (m1, m2), offset, shift))  # fmt: skip
+    graph = Graph("added", tensors, layers, "input", "y")
+    samples = random_codes(3, graph, 8)
+    offered = skips.offer_skips(graph, samples)
+    assert [layer.name for layer in offered.adaptive if layer.skip_bias is not None] == ["conv2"]
+    assert set(offered.skipped_with) == {"conv1"}
+    vector = (FULL, FULL, (0, 0), FULL)
+    live = interpreter.run(offered, samples, vector, keep_tensors=True).tensors
+    full = interpreter.run(graph, samples, [FULL] * 4, keep_tensors=True).tensors
+    assert len(np.unique(live["c"].reshape(-1, 4), axis=0)) == 1
+    assert np.abs(live["c"].mean(axis=(0, 1, 2)) - full["c"].mean(axis=(0, 1, 2))).max() < 0.6
 
 
 def test_a_search_may_skip_branches(skipping: tuple[Graph, np.ndarray, np.ndarray]) -> None:
