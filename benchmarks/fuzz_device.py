@@ -1,9 +1,10 @@
 """The device's frame and message parser under mutated requests, natively, under AddressSanitizer and UBSan.
 
-Run by ``make fuzz-device CASES=100000``. The server of an exported project, with a model that has decision points and a
-controller and one that has states, is compiled into ``native/fuzz_device.c``, which mutates rows of requests and keeps
-those that reach new places of the server. It begins with the cases of ``corpus/device.bin``; ``--update`` writes those
-that reach all places that were found back to it. A failing case is kept as ``build/fuzz-device/cases/failed``.
+Run by ``make fuzz-device CASES=100000``. The server of an exported project, with the text protocol, a model that has
+decision points and a controller and one that has states, is compiled into ``native/fuzz_device.c``, which mutates rows
+of requests and keeps those that reach new places of the server. It begins with the cases of ``corpus/device.bin``;
+``--update`` writes those that reach all places that were found back to it. A failing case is kept as
+``build/fuzz-device/cases/failed``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ FOLDER = Path("build/fuzz-device")
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 FLAGS = ["-std=gnu11", "-g", "-O1", "-no-pie", "-fno-omit-frame-pointer"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+REPLACED = ("main", "dqt_server", "dqt_text")
+"""Sources of the app that are compiled with a view into them, or not at all."""
+COUNT_MAX = "COUNT_MAX 999999u"
+"""Of the text protocol: a case may not take as long as that many inferences."""
+RAW = 0xF0
 SHORT = struct.Struct("<H")
 MEANT = 0x40
 """Bit of a RUN's type: it gets the CRC of what was loaded."""
@@ -55,7 +61,7 @@ def build(folder: Path, change: tuple[str, str] | None = None) -> Path:
     """
     project = folder / "project"
     if not project.exists():
-        export_together(models(), load_board("host"), project)
+        export_together(models(), load_board("host"), project, text="points")
     compiler = find_tool("cc", "gcc")
     app = folder / ("app" if change is None else "changed")
     app.mkdir(parents=True, exist_ok=True)
@@ -64,14 +70,17 @@ def build(folder: Path, change: tuple[str, str] | None = None) -> Path:
         assert text.count(change[0]) == 1, change[0]
         text = text.replace(*change)
     (app / "dqt_server.c").write_text(text, encoding="utf-8")
+    said = (project / "app" / "dqt_text.c").read_text(encoding="utf-8")
+    assert said.count(COUNT_MAX) == 1
+    (app / "dqt_text.c").write_text(said.replace(COUNT_MAX, "COUNT_MAX 9u"), encoding="utf-8")
     includes = [f"-I{path}" for path in (app, NATIVE, *(project / part for part in ("app", "dqt", "model", "kernels")))]
-    parts = [path for path in sorted((project / "app").glob("*.c")) if path.stem not in ("main", "dqt_server")]
+    parts = [path for path in sorted((project / "app").glob("*.c")) if path.stem not in REPLACED]
     library = [path for part in ("dqt", "model", "kernels") for path in sorted((project / part).glob("*.c"))]
     archive, driver, program = folder / "library.o", folder / "driver.o", app / "fuzz_device"
     if not archive.exists():
         run([compiler, *FLAGS, *SANITIZE, *includes, "-r", "-nostdlib", *map(str, library), "-o", str(archive)])
         run([compiler, *FLAGS, *WARNINGS, *SANITIZE, *includes, "-c", str(NATIVE / "fuzz_device.c"), "-o", str(driver)])
-    sources = [str(path) for path in (NATIVE / "fuzz_server.c", *parts, driver, archive)]
+    sources = [str(path) for path in (NATIVE / "fuzz_server.c", NATIVE / "fuzz_text.c", *parts, driver, archive)]
     run([compiler, *FLAGS, *SANITIZE, "-fsanitize-coverage=trace-pc", *includes, *sources, "-o", str(program)])
     return program
 
@@ -112,7 +121,12 @@ def first_cases() -> list[bytes]:
     other = record(Type.SELECT, SELECT.pack(model=1)) + loads(stream)
     widths = len(stream.adaptive)
     start = asked(RunPolicy.VECTOR, widths, bytes(widths), flags=4)
+    size = points.tensor(points.inputs[0]).size
+    hex_digits = "".join(f"db {'5A' * min(30, size - i)}%" for i in range(0, size, 30))
+    text = f"name%help%profile%timestamp%db load {size}%{hex_digits}infer 2 1%results%infer%\r\nfoo%%"
     return [
+        record(RAW, text.encode()),
+        record(RAW, text.encode()) + simple + record(RAW, b"infer 1%\0name%infer 1%\xffx%\0") + simple,
         simple + record(Type.RESET),
         *(loads(points) + each for each in runs),
         other + start + loads(stream) + start,

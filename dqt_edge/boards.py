@@ -207,6 +207,16 @@ class Board:
         """True for the native process."""
         return self.cpu.core == "host"
 
+    @property
+    def counter_hz(self) -> int:
+        """Ticks of the port's counter in a second; 0 where the file does not say it."""
+        counter = self.counter
+        if counter.kind == "nanoseconds":
+            return 1_000_000_000
+        if counter.kind == "icount" and self.qemu is not None:
+            return round(1_000_000_000 * counter.ticks / counter.units) >> self.qemu.icount_shift
+        return self.cpu.hz * counter.ticks // counter.units if counter.unit == "cycles" else 0
+
     def regions(self, kind: str) -> tuple[Memory, ...]:
         """Memory regions of a kind, in the file's order, which is the order of preference."""
         return tuple(m for m in self.memory if m.kind == kind)

@@ -4,8 +4,8 @@
  *   fuzz_device CASES SEED FOLDER [FILE...]
  *
  * Files are cases to begin with. Cases that reached something new are written to FOLDER, and the one that failed as
- * FOLDER/failed. Prints how many cases ran, how many are kept, how many places were reached, and how many inferences
- * ran.
+ * FOLDER/failed. Prints how many cases ran, how many are kept, how many places were reached, how many inferences frames
+ * asked for, and how many commands of text were answered.
  *
  * A case is a row of records: an operation, two bytes of length, that many bytes. The operation is the type of a
  * message whose payload the bytes are; or RAW, bytes as they are on the line; or AGAIN, the last frame once more. A RUN
@@ -58,7 +58,7 @@ static uint8_t line[2u * FRAME_MAX]; /* a frame on its way to the device */
 static uint32_t line_size, line_at;
 static uint8_t answer[2u * FRAME_MAX], decoded[FRAME_MAX]; /* one on its way back */
 static uint32_t answer_size, answers, delimiters, sequence;
-static uint32_t inferences;
+static uint32_t inferences, turns;
 
 /* --- What a case reaches ------------------------------------------------------------------------------------------ */
 
@@ -210,12 +210,31 @@ static void check_answer(void) {
     require(answers <= delimiters, "more answers than frames");
 }
 
+/* Text that was sent: printable lines, whole where anything else follows. Frames begin with 2. */
+static bool is_text(void) {
+    return answer[0] != 2u;
+}
+
+static void check_text(void) {
+    for (uint32_t i = 0; i + 1u < answer_size; i++) {
+        const uint8_t byte = answer[i];
+        require((byte >= 0x20u && byte <= 0x7Eu) || byte == '\r' || byte == '\n', "text has another byte");
+    }
+    require(answer_size == 1u || answer[answer_size - 2u] == '\n', "a frame follows half a line");
+}
+
 void dqt_port_write(uint8_t byte) {
     require(answer_size < sizeof answer, "an answer has no end");
     answer[answer_size++] = byte;
     if (byte == 0) {
-        check_answer();
+        if (is_text()) {
+            check_text();
+        } else {
+            check_answer();
+        }
         answer_size = 0;
+    } else if (answer_size >= 9u && memcmp(answer + answer_size - 9u, "m-ready\r\n", 9) == 0) {
+        turns++;
     }
 }
 
@@ -416,6 +435,7 @@ int main(int count, char **arguments) {
         (void)snprintf(name, sizeof name, "%04u", i);
         write_case(name, &kept[i]);
     }
-    (void)printf("%u cases, %u kept, %u places, %u inferences\n", cases, kept_count, places, inferences);
+    (void)printf("%u cases, %u kept, %u places, %u inferences, %u turns\n", cases, kept_count, places, inferences,
+                 turns);
     return 0;
 }

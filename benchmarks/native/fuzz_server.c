@@ -7,6 +7,7 @@
 
 void fuzz_forget(void) {
     memset(&server, 0, sizeof server);
+    fuzz_forget_text();
     for (uint32_t i = 0; i < dqt_app.model_count; i++) {
         memset(dqt_app.arena, 0, dqt_app.models[i]->arena_size);
     }
@@ -18,5 +19,5 @@ uint32_t fuzz_input_crc(void) {
 
 bool fuzz_is_sound(void) {
     return server.received <= server.input_size && server.ring_head - server.ring_tail <= dqt_app.ring_size &&
-           server.measurement.place == DQT_FAULT_OUTSIDE;
+           server.measurement.place == DQT_FAULT_OUTSIDE && fuzz_is_sound_text();
 }

@@ -24,6 +24,7 @@ def export(
     *,
     force: bool = False,
     optimize: Literal["speed", "flash", "ram"] = "speed",
+    text_protocol: str | None = None,
 ) -> Project:
     """Write a self-contained C project: library, weights, kernels, serial server, build files, examples, manifest.
 
@@ -35,15 +36,18 @@ def export(
         folder: Where to; ``build/<name>-<board>``, by the first model, if None.
         force: Replace files that were changed since the last export; nothing else is.
         optimize: What is weighed most, as in ``plan``.
+        text_protocol: Let the serial server speak MLPerf Tiny's text protocol too, and call the first model so:
+            ``"ic01"``, ``"vww01"`` and ``"kws01"`` are tasks of the runner. None: it speaks frames only.
 
     Returns:
         The project, for ``build``, ``flash``, ``connect`` and ``profile``.
 
     Raises:
         DoesNotFitError: The model needs more flash or RAM than the board has; nothing is written.
-        UnsupportedError: A layer that the board's kernels cannot run; nothing is written.
+        UnsupportedError: A layer that the board's kernels cannot run, or a model that the text protocol has no words
+            for; nothing is written.
         UsageError: No such board, the folder holds something else than an export, or a file
-            that was changed; or two models share a name.
+            that was changed; two models share a name; or the text protocol for a board whose counter is no clock.
         BadFileError: The checkpoint is damaged, or the folder cannot be written.
 
     Example:
@@ -59,7 +63,7 @@ def export(
     target = board_of(board)
     graphs = graphs_of(model)
     where = default_folder(_named(model, graphs), target) if folder is None else Path(folder)
-    return export_together(graphs, target, where, force=force, optimize=optimize).project
+    return export_together(graphs, target, where, force=force, optimize=optimize, text=text_protocol).project
 
 
 def export_library(

@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     help="Write the library alone, for another build system: cmake, arduino, zephyr, platformio, cmsis-pack or "
     "stm32cube. No serial server; nothing for 'build' and 'profile'.",
 )
+@click.option(
+    "--text-protocol",
+    metavar="NAME",
+    help="Let the serial server speak MLPerf Tiny's text protocol too, and call the model so: ic01, vww01, kws01, or "
+    "any other name. Takes some KB of flash, and RAM for a second input.",
+)
 @click.option("--force", is_flag=True, help="Replace files that were changed since the last export.")
 def export(
     checkpoints: tuple[Path, ...],
@@ -40,6 +46,7 @@ def export(
     out: Path | None,
     optimize: Literal["speed", "flash", "ram"],
     outlet: OutletName | None,
+    text_protocol: str | None,
     force: bool,
 ) -> None:
     """Write a self-contained C project: library, weights, kernels, serial server, CMakeLists, examples, manifest.
@@ -55,15 +62,23 @@ def export(
       dqt-edge export digits.safetensors keywords.safetensors --board qemu-m4 --out both
       dqt-edge export digits.safetensors --board boards/mine.toml
       dqt-edge export digits.safetensors --board qemu-m4 --as arduino
+      dqt-edge export resnet8.safetensors --board nucleo-l4r5zi --text-protocol ic01
     """
     from ..api.exporting import export as run
     from ..api.exporting import export_library
+    from ..errors import UsageError
     from ..project.manifest import remember
 
+    if outlet is not None and text_protocol is not None:
+        raise UsageError(
+            "a library has no serial server that could speak a text protocol",
+            where="--text-protocol",
+            next_step="leave out --as, or --text-protocol",
+        )
     if outlet is not None:
         _show_library(export_library(checkpoints, board, outlet, out, force=force, optimize=optimize))
         return
-    project = run(checkpoints, board, out, force=force, optimize=optimize)
+    project = run(checkpoints, board, out, force=force, optimize=optimize, text_protocol=text_protocol)
     remember(project)
     names = ", ".join(model.name for model in project.models)
     echo(f"exported {names} for {project.board.name} to {project.folder}")

@@ -20,6 +20,7 @@ from .manifest import FORMAT, Project
 from .optimize import Optimize, plans_for
 from .outlets import PLATFORM_WORDS
 from .render import ModelNames, header_names, render
+from .text_protocol import text_protocol
 from .writing import Content, require_replaceable, write_folder
 
 HOST_RAM_MAX = 1 << 30
@@ -53,7 +54,13 @@ def export(graph: Graph, board: Board, folder: Path, *, force: bool = False) -> 
 
 
 def export_together(
-    graphs: Sequence[Graph], board: Board, folder: Path, *, force: bool = False, optimize: Optimize = "speed"
+    graphs: Sequence[Graph],
+    board: Board,
+    folder: Path,
+    *,
+    force: bool = False,
+    optimize: Optimize = "speed",
+    text: str | None = None,
 ) -> ExportedTogether:
     """Write one C project with these models for a board; an earlier export in the same folder is replaced.
 
@@ -65,6 +72,7 @@ def export_together(
         folder: The project's.
         force: Replace files that were changed since the export.
         optimize: What is weighed most; see :mod:`.optimize`.
+        text: What MLPerf Tiny's text protocol calls the first model; None: the serial app speaks frames only.
 
     Raises:
         DoesNotFitError, UnsupportedError: The models cannot run on the board; nothing is written.
@@ -74,19 +82,23 @@ def export_together(
     plans = plans_for(graphs, board, optimize)
     names = [ModelNames.of(plan, PLATFORM_WORDS) for plan in plans]
     require_distinct(names, plans)
-    buffers = make_buffers(plans)
-    footprint = None if board.is_host else predict(plans)
+    spoken = None if text is None else text_protocol(text, plans, board)
+    buffers = make_buffers(plans, spoken)
+    footprint = None if board.is_host else predict(plans, text=spoken)
     if board.is_host and buffers.total > HOST_RAM_MAX:
         raise DoesNotFitError(
             f"the model needs {buffers.total:,} bytes of RAM, more than {HOST_RAM_MAX:,}",
             where="board 'host'",
             next_step="use a smaller model",
         )
-    files = render(plans, names, buffers, footprint) | {BOARD: board_text(board)}
+    files = render(plans, names, buffers, footprint, spoken) | {BOARD: board_text(board)}
     require_replaceable(folder, force=force)
-    contents: dict[str, Content] = {name: text.encode() for name, text in files.items()}
+    contents: dict[str, Content] = {name: content.encode() for name, content in files.items()}
     contents |= {checkpoint_path(model): partial(save, graph) for graph, model in zip(graphs, names, strict=True)}
-    manifest = write_folder(folder, contents, _manifest(graphs, names, plans, footprint))
+    facts = _manifest(graphs, names, plans, footprint)
+    if text is not None:
+        facts["text_protocol"] = text
+    manifest = write_folder(folder, contents, facts)
     return ExportedTogether(Project(folder, manifest, board), plans, footprint)
 
 

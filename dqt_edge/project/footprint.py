@@ -20,12 +20,13 @@ from ..lowering.arena import aligned
 from ..lowering.kernels import skipping
 from ..lowering.plan import Plan
 from .code_table import code_table
+from .text_protocol import TextProtocol
 
 MODEL_SIZE = 96
 """Bytes of dqt_model on a 32-bit core; dqt_tables.h asserts them."""
 STATES_SIZE = 12
 """Bytes of dqt_states on a 32-bit core, of a model that has some; the same header asserts them."""
-APP_SIZE = 52
+APP_SIZE = 56
 POINTER_SIZE = 4
 """Bytes of dqt_app_data, and of a pointer to a model beside it; dqt_app.h asserts the first."""
 DECIDING_SIZE = 16
@@ -45,7 +46,8 @@ LOAD_WINDOW = 2
 class Buffers:
     """Sizes of the app's buffers, in bytes (``layers``, ``candidates``, ``window``: counts); one set for all models.
 
-    ``words``: of a setting, as a count; 0 where no model runs settings.
+    ``words``: of a setting, as a count; 0 where no model runs settings. ``text``: of the input that the text protocol
+    keeps; 0 without it.
     """
 
     arena: int
@@ -57,6 +59,7 @@ class Buffers:
     receive_max: int
     window: int
     words: int = 0
+    text: int = 0
 
     @property
     def deciding(self) -> bool:
@@ -66,7 +69,7 @@ class Buffers:
     @property
     def total(self) -> int:
         """Bytes of RAM that the buffers take, each on its own 8-byte boundary."""
-        parts = (self.arena, 8 * self.layers, 4 * self.layers, 4 * self.candidates, 4 * self.words)
+        parts = (self.arena, 8 * self.layers, 4 * self.layers, 4 * self.candidates, 4 * self.words, self.text)
         return sum(map(aligned, (*parts, self.receive, self.reply, self.ring)))
 
 
@@ -112,8 +115,12 @@ class Footprint:
         return self.buffers.total + self.static + self.stack
 
 
-def make_buffers(plans: Sequence[Plan]) -> Buffers:
-    """Buffer sizes for models that are served by turns; raises UnsupportedError if a result is too long to send."""
+def make_buffers(plans: Sequence[Plan], text: TextProtocol | None = None) -> Buffers:
+    """Buffer sizes for models that are served by turns, with or without the text protocol.
+
+    Raises:
+        UnsupportedError: A result is too long to send.
+    """
     receive_max, reply_max = 0, messages.HELLO_REPLY.layout.size
     for plan in plans:
         chunk = messages.LOAD.layout.size + min(plan.input_size, HOST_CHUNK if plan.board.is_host else LOAD_CHUNK)
@@ -141,6 +148,7 @@ def make_buffers(plans: Sequence[Plan]) -> Buffers:
         receive_max=receive_max,
         window=LOAD_WINDOW,
         words=max(_setting_words(plan) for plan in plans),
+        text=0 if text is None else text.input_size,
     )
 
 
@@ -176,8 +184,8 @@ def worst_stack(sections: dict[str, Any], root: str, by_pointer: Mapping[str, Se
     return depth(root)
 
 
-def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
-    """Footprint of an image with these models, all planned for one board.
+def predict(plans: Sequence[Plan], *, check: bool = True, text: TextProtocol | None = None) -> Footprint:
+    """Footprint of an image with these models, all planned for one board, with or without the text protocol.
 
     Raises:
         DoesNotFitError: More flash or RAM than the board has (unless ``check`` is false).
@@ -189,15 +197,19 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
     kernels = tuple(sorted({symbols[f"dqt_{kernel}"] for plan in plans for kernel in plan.kernels}))
     vectors = [name for name in sections if name.endswith((":.boot2", ":.vectors", ":.boot_block"))]
     states = (symbols["dqt_set_states"],) if any(plan.states for plan in plans) else ()
-    buffers = make_buffers(plans)
+    buffers = make_buffers(plans, text)
     deciding = (symbols["dqt_take_setting"], symbols["dqt_run_setting"]) if buffers.deciding else ()
-    kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels, *states, *deciding])
+    spoken = () if text is None else (symbols["dqt_text_take"],)
+    kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels, *states, *deciding, *spoken])
 
     def total(kinds: tuple[str, ...], alignment: int) -> int:
         return sum(aligned(sections[name]["size"], alignment) for name in kept if sections[name]["kind"] in kinds)
 
-    run, hook = symbols["dqt_run"], symbols["dqt_measure_layer"]
-    by_pointer = {run: (*kernels, hook, *states), symbols["dqt_reset"]: states}
+    run, hooks = symbols["dqt_run"], [symbols["dqt_measure_layer"]]
+    if text is not None:
+        hooks.append(symbols["dqt_text_count"])
+    by_pointer = {run: (*kernels, *hooks, *states), symbols["dqt_reset"]: states}
+    by_pointer[symbols["dqt_server_take_text"]] = spoken
     within = [symbols[f"dqt_{name}"] for name in (skipping.BRANCH, skipping.SKIP)]
     for i, wrapper in enumerate(within):
         by_pointer[wrapper] = tuple(kernel for kernel in kernels if kernel not in within[: i + 1])
@@ -209,6 +221,7 @@ def predict(plans: Sequence[Plan], *, check: bool = True) -> Footprint:
     tables = APP_SIZE + sum(MODEL_SIZE + POINTER_SIZE + plan.table_size for plan in plans)
     tables += STATES_SIZE * sum(bool(plan.states) for plan in plans)
     tables += (DECIDING_SIZE + POINTER_SIZE * len(plans)) * buffers.deciding
+    tables += 0 if text is None else text.table_size
     static = total(("data",), 8) + total(("bss",), 8)
     code = total(("code", "constant"), 4) + total(("data",), 8)
     weights = sum(len(plan.weights_image()) for plan in plans)

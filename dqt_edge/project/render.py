@@ -20,11 +20,13 @@ from ..lowering.plan import Plan
 from ..lowering.worst_case import worst_case
 from ..system.resources import data_folder, license_text
 from .filters import FILTERS
+from .text_protocol import SOURCES as TEXT
 
 if TYPE_CHECKING:
     import jinja2
 
     from .footprint import Buffers, Footprint
+    from .text_protocol import TextProtocol
 
 LICENSE_ID = "Apache-2.0"
 """Of every file that is exported."""
@@ -136,19 +138,25 @@ def _sources(folder: Path) -> dict[str, str]:
 
 
 def render(
-    plans: Sequence[Plan], models: Sequence[ModelNames], buffers: Buffers, footprint: Footprint | None
+    plans: Sequence[Plan],
+    models: Sequence[ModelNames],
+    buffers: Buffers,
+    footprint: Footprint | None,
+    text: TextProtocol | None = None,
 ) -> dict[str, str]:
     """All text files of the project by relative path, the manifest excepted. No footprint: a native project."""
     env = c_environment()
     board = plans[0].board
     files = firmware_files(board)
     if not buffers.deciding:
-        files = {path: text for path, text in files.items() if path not in DECIDING}
+        files = {path: content for path, content in files.items() if path not in DECIDING}
+    if text is None:
+        files = {path: content for path, content in files.items() if path not in TEXT}
     fixed = set(files)
     files |= library_files(plans, models)
     files["app/dqt_board.h"] = env.get_template("project/dqt_board.h.j2").render(board=board)
     files["app/dqt_messages.h"] = messages_header()
-    files["app/dqt_app.c"] = env.get_template("project/dqt_app.c.j2").render(models=models, buffers=buffers)
+    files["app/dqt_app.c"] = env.get_template("project/dqt_app.c.j2").render(models=models, buffers=buffers, text=text)
     examples = example_files(models, board, footprint)
     sources = sorted(path for path in files if path.endswith((".c", ".S")))
     files |= {example.source: example.text for example in examples}

@@ -9,6 +9,7 @@
 
 /* Sizes are what the largest of the models needs. */
 struct dqt_app_deciding;
+struct dqt_app_text;
 
 typedef struct {
     const dqt_model *const *models;
@@ -24,10 +25,11 @@ typedef struct {
     uint32_t ring_size;                      /* a power of two */
     uint32_t load_window;                    /* LOADs that may be unanswered */
     const struct dqt_app_deciding *deciding; /* NULL: no model has decision points or the like */
+    const struct dqt_app_text *text;         /* NULL: frames only */
 } dqt_app_data;
 
 #if UINTPTR_MAX == 0xFFFFFFFFu
-_Static_assert(sizeof(dqt_app_data) == 52u, "the size that the exporter predicts with");
+_Static_assert(sizeof(dqt_app_data) == 56u, "the size that the exporter predicts with");
 #endif
 
 extern const dqt_app_data dqt_app;

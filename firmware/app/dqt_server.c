@@ -10,6 +10,7 @@
 #include "dqt_measure.h"
 #include "dqt_messages.h"
 #include "dqt_tables.h"
+#include "dqt_text.h"
 #include "dqt_port.h"
 
 #define FRAME_MIN (DQT_FRAME_SIZE + DQT_CRC_SIZE)
@@ -35,6 +36,7 @@ static struct {
     uint32_t runs;
     uint32_t bad_frames;
     uint32_t naks;
+    bool whole;                  /* a request came whole since dqt_server_heard_frame() */
     dqt_decoder decoder;         /* of requests */
     dqt_measurement measurement; /* of the run that goes on, or of the last one */
     dqt_options options;
@@ -448,6 +450,36 @@ static dqt_outcome execute(uint32_t type, const uint8_t *payload, uint32_t size,
     return type == DQT_TYPE_STATS ? statistics(out) : answered(0);
 }
 
+void dqt_server_write(uint8_t byte) {
+    do {
+        poll_reception();
+    } while (!dqt_port_can_write());
+    dqt_port_write(byte);
+}
+
+void dqt_server_forget(void) {
+    dqt_decoder_init(&server.decoder, dqt_app.receive, FRAME_MIN + dqt_app.receive_max);
+    server.received = 0;
+    server.streaming = 0;
+}
+
+bool dqt_server_heard_frame(void) {
+    const bool heard = server.whole;
+    server.whole = false;
+    return heard;
+}
+
+bool dqt_server_is_damaged(void) {
+    return (server.features & DQT_FEATURE_DAMAGED) != 0u;
+}
+
+/* Through dqt_app, as settings are. */
+bool dqt_server_take_text(int byte);
+
+__attribute__((noinline)) bool dqt_server_take_text(int byte) {
+    return dqt_app.text->take(byte);
+}
+
 static void handle(const uint8_t *request, uint32_t frame_size) {
     if (frame_size < FRAME_MIN) {
         refuse_frame();
@@ -462,6 +494,7 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
         refuse_frame();
         return;
     }
+    server.whole = true;
     const uint32_t type = request[DQT_FRAME_TYPE_OFFSET];
     uint8_t *reply = dqt_app.reply;
     /* Same sequence number and CRC: the host repeats a request whose answer was lost. It gets the kept answer, because
@@ -492,6 +525,9 @@ void dqt_server_run(void) {
     serve(0);
     for (;;) {
         int byte = next_byte();
+        if (dqt_app.text != NULL && dqt_server_take_text(byte)) {
+            continue;
+        }
         if (byte < 0) {
             dqt_port_wait();
             continue;

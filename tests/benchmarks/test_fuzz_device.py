@@ -23,13 +23,14 @@ def test_no_request_harms_the_server(folder: Path) -> None:
     corpus = [*fuzz_device.first_cases(), *fuzz_device.read_corpus()]
     done = fuzz_device.fuzz(fuzz_device.build(folder), folder / "whole", CASES, 1, corpus)
     assert done.returncode == 0, done.stderr
-    found = re.fullmatch(r"(\d+) cases, (\d+) kept, (\d+) places, (\d+) inferences\n", done.stdout)
+    found = re.fullmatch(r"(\d+) cases, (\d+) kept, (\d+) places, (\d+) inferences, (\d+) turns\n", done.stdout)
     assert found is not None, done.stdout
-    cases, kept, places, inferences = map(int, found.groups())
+    cases, kept, places, inferences, turns = map(int, found.groups())
     assert cases == CASES
     assert kept >= len(fuzz_device.first_cases())
     assert places > PLACES
     assert inferences > len(fuzz_device.first_cases())
+    assert turns > CASES, "each case is greeted"
 
 
 def test_a_mistake_of_the_server_is_found(folder: Path) -> None:
