@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from .echo import echo
@@ -9,7 +11,14 @@ from .echo import echo
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(as_json: bool) -> None:
+@click.option(
+    "--bundle",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Also write what an issue needs: versions, this table, boards, the last project; no secrets of yours.",
+)
+@click.option("--log", type=click.Path(path_type=Path), help="Text whose last lines go into the bundle.")
+def doctor(as_json: bool, bundle: Path | None, log: Path | None) -> None:
     """Say what this machine has and lacks: toolchain, QEMU, debug probes, serial ports, permissions, extras.
 
     Exit code 9 if something that 'export' and 'build' need is missing.
@@ -18,16 +27,25 @@ def doctor(as_json: bool) -> None:
     Examples:
       dqt-edge doctor
       dqt-edge doctor --json
+      dqt-edge doctor --bundle issue.json --log build.log
     """
     import json
 
     from rich.table import Table
 
-    from ..errors import ToolchainError
+    from ..errors import ToolchainError, UsageError
     from ..system.doctor import examine
     from .console import Console
 
+    if log is not None and bundle is None:
+        raise UsageError("a log goes into a bundle", where="--log", next_step="give --bundle too")
     findings = examine()
+    if bundle is not None:
+        from ..boards import board_ids
+        from ..system.bundle import write_bundle
+
+        write_bundle(bundle, findings, board_ids(), log)
+        echo(f"wrote {bundle}: read it before you publish it", err=True)
     if as_json:
         echo(json.dumps([vars(f) for f in findings], indent=2))
     else:

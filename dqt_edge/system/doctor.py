@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,21 +38,34 @@ TOOLS = (
     ("ninja", "ninja-build", "all builds", "--version", True),
     ("qemu-system-arm", "qemu-system-arm", "boards qemu-*", "--version", False),
     ("openocd", "openocd", "flashing with runner openocd", "--version", False),
+    ("st-flash", "stlink-tools", "flashing with runner stlink", "--version", False),
+    ("dfu-util", "dfu-util", "flashing with runner dfu", "--version", False),
 )
 
 PACKAGES = (
     ("tensorflow", "train", "training"),
+    ("keras", "train", "training, .keras and .h5 files"),
     ("sklearn", "data", "the data set digits"),
     ("PIL", "data", "folders of images"),
+    ("tflite", "import", ".tflite files"),
+    ("flatbuffers", "import", ".tflite files"),
+    ("onnx", "onnx", ".onnx files"),
+    ("onnxruntime", "onnx", "comparing with ONNX Runtime"),
+    ("ai_edge_litert", "compare", "comparing with TFLite"),
     ("pyocd", "flash", "flashing with runner pyocd"),
     ("unicorn", "emulate", "the port unicorn:"),
     ("altair", "report", "dial.svg, search.svg, frontier.svg, and drawings of streams"),
+    ("vl_convert", "report", "the same, as SVG"),
 )
+"""Module, extra that brings it, what for. Every extra for users has one."""
+
+PROCESSES = Path("/proc")
 
 
 def examine() -> list[Finding]:
     """Look for everything; never raises for what is missing."""
-    return [*map(_tool, TOOLS), *map(_package, PACKAGES), _ports(), _permissions(), _probes()]
+    ports = _ports()
+    return [*map(_tool, TOOLS), *map(_package, PACKAGES), _listed(ports), _free(ports), _permissions(), _probes()]
 
 
 def _tool(entry: tuple[str, str, str, str, bool]) -> Finding:
@@ -68,16 +83,52 @@ def _tool(entry: tuple[str, str, str, str, bool]) -> Finding:
 def _package(entry: tuple[str, str, str]) -> Finding:
     module, extra, purpose = entry
     found = importlib.util.find_spec(module) is not None
-    return Finding(module, found, "installed" if found else "", purpose, f"pip install 'dqt-edge[{extra}]'")
+    # In double quotes, which every shell takes: cmd.exe would hand single ones on to pip.
+    return Finding(module, found, "installed" if found else "", purpose, f'pip install "dqt-edge[{extra}]"')
 
 
-def _ports() -> Finding:
+def _ports() -> dict[str, str]:
+    """Description of each serial port, by the name of its device."""
     from serial.tools import list_ports  # noqa: PLC0415
 
-    ports = [f"{p.device} ({p.description})" for p in list_ports.comports()]
-    return Finding(
-        "serial ports", bool(ports), ", ".join(ports), "profiling on a board", "connect the board's USB cable"
-    )
+    return {port.device: port.description for port in list_ports.comports()}
+
+
+def _listed(ports: Mapping[str, str]) -> Finding:
+    found = ", ".join(f"{device} ({description})" for device, description in ports.items())
+    return Finding("serial ports", bool(ports), found, "profiling on a board", "connect the board's USB cable")
+
+
+def _free(ports: Mapping[str, str]) -> Finding:
+    """Whether a program holds one of the ports; of those of other users only root is told."""
+    held = [f"{device} by {who}" for device in ports for who in holders(Path(device))]
+    found = f"held: {', '.join(held)}" if held else "none is held, as far as can be seen" if ports else "none"
+    return Finding("ports in use", not held, found, "profiling on a board", "close the program that holds the port")
+
+
+def holders(device: Path, processes: Path = PROCESSES) -> list[str]:
+    """Programs that have a device open, as ``name (process id)``; none where the system does not tell (no Linux).
+
+    Args:
+        device: Its path; links are followed.
+        processes: Folder of the system's processes.
+    """
+    found = []
+    with contextlib.suppress(OSError, RuntimeError):
+        wanted = str(device.resolve())
+        for process in sorted(processes.glob("[0-9]*"), key=lambda path: int(path.name)):
+            with contextlib.suppress(OSError):
+                if any(_target(link) == wanted for link in (process / "fd").iterdir()):
+                    found.append(f"{(process / 'comm').read_text(encoding='utf-8').strip()} ({process.name})")
+    return found
+
+
+def _target(link: Path) -> str | None:
+    """What an open file of a process is; None if it was closed meanwhile."""
+    try:
+        return os.readlink(link)  # noqa: PTH115 - as it stands: it may be no path, such as socket:[1]
+    except OSError:
+        return None
 
 
 def _permissions() -> Finding:

@@ -164,11 +164,15 @@ def test_report_folder_that_cannot_be_made(dqt, here: Path, host_project) -> Non
     assert_refused(dqt("profile", "--data", "digits", "--n", "1", "--report", "r"), 8, "report folder")
 
 
-def test_boards_and_doctor(dqt) -> None:
+def test_boards_and_doctor(dqt, here: Path) -> None:
     assert "stm32h7" in dqt("boards").out
     assert {b["id"] for b in json.loads(dqt("boards", "--json").out)} >= {"host", "qemu-m55"}
-    outcome = dqt("doctor", "--json")
+    outcome = dqt("doctor", "--json", "--bundle", "issue.json")
     assert {"cmake", "qemu-system-arm"} <= {f["name"] for f in json.loads(outcome.out)}
+    bundle = json.loads((here / "issue.json").read_text(encoding="utf-8"))
+    assert [f["name"] for f in bundle["findings"]] == [f["name"] for f in json.loads(outcome.out)]
+    assert "stm32h7" in bundle["boards"]
+    assert_refused(dqt("doctor", "--log", "x"), 2, "a log goes into a bundle")
 
 
 @pytest.mark.cross
