@@ -56,7 +56,7 @@ def compare_sessions(
 
     Args:
         before: A ``report.json`` of ``profile``, a ``try.json`` of ``try_model``, or a folder with one.
-        after: Another one, of the same board, task, policies and number of samples.
+        after: Another one, of the same board, task, policies and samples.
         thresholds: A TOML file, or a mapping. ``count``, ``cycles``, ``bitops_ratio``: the share by which each may
             grow. A figure of the task, ``accuracy`` say: how much may be lost, shares as 0..1. ``mismatches``: how many
             there may be, 0 unless given. None is that alone.

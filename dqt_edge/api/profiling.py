@@ -13,6 +13,7 @@ from ..errors import DqtError, MismatchError, StoppedError, UsageError
 from ..graph import Graph
 from ..graph.policy import Policy, dial_policies, parse_policy
 from ..measure.modelled import Modelled, modelled_each, modelled_mean
+from ..measure.pieces import digest
 from ..measure.session import Session
 from ..measure.streaming import Asked, ask, stream_of
 from ..project.manifest import Project
@@ -202,11 +203,9 @@ def profile(
     def finish(sessions: Sequence[Session]) -> ProfileResult:
         if report is None:
             return ProfileResult(tuple(sessions), dial, (), path)
-        name = os.fspath(data) if isinstance(data, str | os.PathLike) else "arrays"
-        context = image_context(project, graph, [("data", name), ("seed of the choice of samples", str(seed))])
-        return ProfileResult(
-            tuple(sessions), dial, tuple(page.write(sessions, Path(report), dial=dial, context=context)), path
-        )
+        rows, told = _told_of_data(sessions, data, samples, seed)
+        context = image_context(project, graph, rows)
+        return ProfileResult(told, dial, tuple(page.write(told, Path(report), dial=dial, context=context)), path)
 
     with ExitStack() as stack:
         kept = open_log(path, facts, resume=resume, force=force)
@@ -238,6 +237,16 @@ def _stream(
 ) -> tuple[Samples, Asked]:
     samples, recording = stream_samples(data, graph, count)
     return samples, ask(graph, recording, samples.labels, events, window)
+
+
+def _told_of_data(
+    sessions: Sequence[Session], data: Data, samples: Samples, seed: int
+) -> tuple[list[tuple[str, str]], tuple[Session, ...]]:
+    """Rows for a report on the data, and the sessions with its SHA-256."""
+    name = os.fspath(data) if isinstance(data, str | os.PathLike) else "arrays"
+    sha256 = digest(samples.pieces if samples.units is None else samples.units, samples.labels)
+    rows = [("data", name), ("SHA-256 of the samples", sha256), ("seed of the choice of samples", str(seed))]
+    return rows, tuple(replace(session, data_sha256=sha256) for session in sessions)
 
 
 def _stopped(result: ProfileResult, total: int) -> StoppedError:

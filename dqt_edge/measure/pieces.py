@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Protocol
 
+import numpy as np
 import numpy.typing as npt
+
+PIECE = 256
+"""Samples that are read at once where all are looked at."""
 
 
 class Pieces(Protocol):
@@ -17,3 +22,21 @@ class Pieces(Protocol):
     def __getitem__(self, wanted: Any, /) -> npt.NDArray[Any]:  # noqa: ANN401 - as arrays take it
         """One sample by its number, or some by a slice or an array of numbers."""
         ...
+
+
+def digest(samples: Pieces, targets: npt.NDArray[Any] | None) -> str:
+    """SHA-256 of samples in their order, and of what they are judged by, in hexadecimal: of types, shapes and values.
+
+    Reads each sample once, in pieces.
+    """
+    found = hashlib.sha256()
+    for at in range(0, len(samples), PIECE):
+        _add(found, samples[at : at + PIECE])
+    if targets is not None:
+        _add(found, targets)
+    return found.hexdigest()
+
+
+def _add(found: hashlib._Hash, values: npt.NDArray[Any]) -> None:
+    content = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    found.update(f"{content.dtype.str} {content.shape}\n".encode() + content.tobytes())

@@ -83,6 +83,8 @@ class Session:
         each: Every inference.
         stream: What it did with a recorded stream; None for samples that are none.
         planned: Samples that were asked for, of a session that ended before them; None of a whole one.
+        data_sha256: Of the samples that were asked for, with their targets, see ``pieces.digest``; None where nobody
+            asked for it.
     """
 
     board: str
@@ -110,6 +112,7 @@ class Session:
     answered_at: dict[str, float] = field(default_factory=dict)
     second_passes: float | None = None
     planned: int | None = None
+    data_sha256: str | None = None
 
     @property
     def accuracy(self) -> float | None:

@@ -16,6 +16,7 @@ REPORT_MAX = 64 << 20
 COSTS = ("count", "cycles", "bitops_ratio")
 """What may grow by a share of itself."""
 MISMATCHES = "mismatches"
+DATA = "data_sha256"
 NAMES = ("report.json", "try.json")
 """Files that a folder is asked for."""
 Thresholds = Mapping[str, float]
@@ -139,7 +140,10 @@ def changes(
 
 
 def _require_comparable(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise UsageError unless both have the same policies, board, task, unit and number of samples, all of them run."""
+    """Raise UsageError unless both have the same policies, board, task, unit and samples, all of them run.
+
+    A report of an earlier version does not say which samples; then their number must do.
+    """
     if set(before) != set(after):
         only = ", ".join(sorted(set(before) ^ set(after)))
         raise UsageError(
@@ -163,3 +167,11 @@ def _require_comparable(before: Mapping[str, Mapping[str, Any]], after: Mapping[
                     where="the two reports",
                     next_step="only sessions of one board, task and unit over as many samples can be compared",
                 )
+        shown = [one.get(DATA) for one in (old, new)]
+        if None not in shown and shown[0] != shown[1]:
+            raise UsageError(
+                f"the samples are not the same: SHA-256 {shown[0]!s:.12} in one and {shown[1]!s:.12} in the other, "
+                f"at policy {policy}",
+                where="the two reports",
+                next_step="profile both with the same data, count and seed",
+            )

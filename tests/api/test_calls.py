@@ -12,6 +12,7 @@ import dqt_edge as dqt
 from dqt_edge import errors
 from dqt_edge.data.load import load_data
 from dqt_edge.graph import Graph, MacLayer, interpreter
+from dqt_edge.measure.pieces import digest
 from dqt_edge.project.manifest import Project
 from dqt_edge.system.show import LINE_MAX, ROWS_MAX, Facts, Shown
 from tests.support.digits import dial_graph
@@ -185,6 +186,11 @@ def test_a_profile_of_a_project_a_folder_and_a_device_agree(project: Project, sa
         assert device.infer(x[0]).output.size == 10, "a device that was given stays open"
     assert (whole.accuracy, whole.mismatches) == (again.accuracy, 0)
     assert (unlabelled.accuracy, unlabelled.session.samples) == (None, 5)
+    dqt.profile(project, (x[::-1], y[::-1]), report=tmp_path / "other")
+    assert dqt.compare_sessions(tmp_path / "r", tmp_path / "r").beyond == ()
+    with pytest.raises(errors.UsageError, match="the samples are not the same"):
+        dqt.compare_sessions(tmp_path / "r", tmp_path / "other")
+    assert (whole.session.data_sha256, again.session.data_sha256) == (digest(x, y), None)
     by_interpreter = dqt.validate(project.graph(), samples)
     assert whole.accuracy == by_interpreter.accuracy
     assert whole.session.width_vectors == by_interpreter.width_vectors

@@ -37,7 +37,8 @@ def session(graph: Graph) -> Session:
     data = load_data("digits")
     x, y = codes(data.x_test[:20], graph), data.y_test[:20]
     made = run_session(InterpreterDevice(graph), graph, load_board("qemu-m4"), x, y, "8x8")
-    return replace(made, cycles=400_000.0, cycles_model="modelled cycles (cortex-m4, trm-1, 0 wait states)")
+    model = "modelled cycles (cortex-m4, trm-1, 0 wait states)"
+    return replace(made, cycles=400_000.0, cycles_model=model, data_sha256="a" * 64)
 
 
 @pytest.fixture
@@ -84,6 +85,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "unit": {"unit": "nanoseconds"},
     "samples": {"samples": 19},
     "task": {"task": "binary"},
+    "the samples are not the same: SHA-256 bbbbbbbbbbbb": {"data_sha256": "b" * 64},
     "cycles_model": {"cycles_model": "modelled cycles (cortex-m4, trm-2, 0 wait states)"},
     "the policies are not the same": {"policy": "dynamic"},
     "ended before its last sample": {"planned": 40},
@@ -94,7 +96,17 @@ OTHERS: dict[str, dict[str, Any]] = {
 def test_what_cannot_be_compared_is_refused(
     dqt: Callable[..., Outcome], report: Callable[..., Path], words: str
 ) -> None:
-    assert_refused(dqt("compare-sessions", report("a"), report("b", **OTHERS[words])), 2, words)
+    assert_refused(dqt("compare-sessions", report("b", **OTHERS[words]), report("a")), 2, words)
+    assert_refused(
+        dqt("compare-sessions", report("a"), report("b", **OTHERS[words])), 2, words.split(":", maxsplit=1)[0]
+    )
+
+
+def test_a_report_that_does_not_say_its_samples_is_compared(
+    dqt: Callable[..., Outcome], report: Callable[..., Path]
+) -> None:
+    """As those of `try` and of earlier versions."""
+    assert dqt("compare-sessions", report("a"), report("b", data_sha256=None)).code == 0
 
 
 @pytest.mark.parametrize(
