@@ -37,6 +37,7 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "shapes-slower": shapes.slower,
     **{f"shapes-{core}": shapes.layers(core) for core in shapes.CORES},
     "commands": use.commands,
+    "command-options": use.command_options,
     "exit-codes": use.exit_codes,
     "train-options": use.train_options,
     "models": use.models,

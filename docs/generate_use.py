@@ -12,7 +12,7 @@ from generate_table import HAND, PACKAGE, Cell, Table, code, constant, number
 
 from dqt_edge import errors, graph
 from dqt_edge.architectures.models import MODELS
-from dqt_edge.cli import COMMANDS
+from dqt_edge.cli import COMMANDS, cli
 from dqt_edge.cli.train import train
 from dqt_edge.graph import checkpoint, dial, layers, policy, values
 from dqt_edge.training.options import Options
@@ -24,6 +24,30 @@ def commands() -> Table:
     """Commands in the order of the work."""
     rows = [[code(f"dqt-edge {name}"), what, HAND] for name, what in COMMANDS.items()]
     return Table(("command", "what it does", "page"), rows, "command")
+
+
+def command_options() -> str:
+    """A section for each command: its usage, and a table of its options."""
+    text = []
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        context = click.Context(command, info_name=f"dqt-edge {name}")
+        usage = " ".join(command.collect_usage_pieces(context))
+        text.append(
+            f"\n## {name}\n\n{COMMANDS[name]}\n\n    dqt-edge {name} {usage}\n\n| option | meaning |\n|---|---|\n"
+        )
+        for parameter in command.params:  # arguments, which have no help of their own, stand in the usage
+            record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+            if record is not None:
+                option, meaning = (" ".join(part.split()).replace("|", "\\|") for part in record)
+                text.append(f"| `{option}` | {_escaped(meaning)} |\n")
+    return "".join(text)
+
+
+def _escaped(text: str) -> str:
+    """A help text as Markdown: what would be markup stays text."""
+    return re.sub(r"([<>*_\[\]])", r"\\\1", text)
 
 
 def exit_codes() -> Table:

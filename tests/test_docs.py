@@ -194,6 +194,13 @@ FACTS = [
         "<!-- generated: fault-frame -->108<!-- end -->",
     ),
     (
+        "dqt_edge/cli/export.py",
+        "Replace files that were changed since the last export.",
+        "Replace what was changed.",
+        "commands",
+        "| `--force` | Replace what was changed. |",
+    ),
+    (
         "dqt_edge/cli/__init__.py",
         "Compile an exported project.",
         "Compile it.",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from .completing import board_names
 from .echo import echo
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ ALL = "all"
 @click.option(
     "--board",
     multiple=True,
+    shell_complete=board_names,
     help="Board id, or a board file (.toml); 'dqt-edge boards' lists ids. Several, or all, are ranked.  [default: all]",
 )
 @click.option(

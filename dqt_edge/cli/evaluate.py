@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .completing import board_names
 from .echo import echo
 from .sampling import sampling
 
@@ -15,7 +16,11 @@ from .sampling import sampling
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--data", required=True, metavar="NAME|FILE", help="Its test part judges.")
-@click.option("--board", help="Compare at equal modelled cycles of this QEMU board.  [default: at equal BitOPs]")
+@click.option(
+    "--board",
+    shell_complete=board_names,
+    help="Compare at equal modelled cycles of this QEMU board.  [default: at equal BitOPs]",
+)
 @click.option(
     "--by",
     type=click.Choice(["agreement", "accuracy", "recall"]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from .completing import board_names
 from .echo import echo
 
 if TYPE_CHECKING:
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("checkpoints", metavar="CHECKPOINT...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--board", required=True, help="Board id, or a board file (.toml); 'dqt-edge boards' lists ids.")
+@click.option(
+    "--board",
+    required=True,
+    shell_complete=board_names,
+    help="Board id, or a board file (.toml); 'dqt-edge boards' lists ids.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write. Default: build/<checkpoint>-<board>.")
 @click.option(
     "--optimize",

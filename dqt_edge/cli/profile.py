@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import DqtError
+from .completing import policy_names
 from .echo import echo
 from .sampling import sampling
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option(
     "--policy",
     default="dynamic",
+    shell_complete=policy_names,
     show_default=True,
     help="'dynamic', 'dynamic:0.4' (a target of the model's dial, or the cost of a tuned setting), 'agree:0.995' (of a "
     "tuned setting), 'dial' (every point of it), one pair (8x8), or a vector (8x8,2x4,...).",

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .completing import board_names
 from .echo import echo
 from .sampling import sampling
 
@@ -35,7 +36,11 @@ from .sampling import sampling
 @click.option(
     "--cycles", metavar="LIST", help="Budgets in modelled cycles of --board, a QEMU board, or in parts of those at 8x8."
 )
-@click.option("--board", help="Board of these budgets: an id such as qemu-m4, or a board file (.toml).")
+@click.option(
+    "--board",
+    shell_complete=board_names,
+    help="Board of these budgets: an id such as qemu-m4, or a board file (.toml).",
+)
 @click.option(
     "--loss",
     type=click.Choice(["kl", "mse"]),

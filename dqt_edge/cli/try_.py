@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from .completing import board_names
 from .echo import echo
 
 WIDTH = 71
@@ -15,7 +16,11 @@ WIDTH = 71
 @click.command("try")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--data", metavar="NAME|FILE", help="Typical inputs, best with labels. Default: random numbers.")
-@click.option("--board", help="Where it runs: a QEMU board, or host.  [default: qemu-m4; host where that cannot be]")
+@click.option(
+    "--board",
+    shell_complete=board_names,
+    help="Where it runs: a QEMU board, or host.  [default: qemu-m4; host where that cannot be]",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the page.  [default: MODEL-try]")
 @click.option("--candidates", metavar="PAIRS", help="Widths offered in the search.  [default: 8x8,4x8,4x4,2x4]")
 @click.option("--n", "count", type=click.IntRange(min=4), help="Number of samples.  [default: 16 to 256, by size]")

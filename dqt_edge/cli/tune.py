@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .completing import board_names
 from .echo import echo
 from .sampling import sampling
 
@@ -15,7 +16,11 @@ from .sampling import sampling
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.option("--data", required=True, metavar="NAME|FILE", help="Its validation part chooses, never its test part.")
-@click.option("--board", help="Count costs in modelled cycles of this QEMU board, such as qemu-m4.  [default: BitOPs]")
+@click.option(
+    "--board",
+    shell_complete=board_names,
+    help="Count costs in modelled cycles of this QEMU board, such as qemu-m4.  [default: BitOPs]",
+)
 @click.option(
     "--agree",
     metavar="LIST",
