@@ -36,6 +36,8 @@ NOBODY = 65534
 LIMITS = (0, 1, 100, 1000, 4096, 20_000)
 """Bytes that a file may have."""
 TOGETHER = 6
+TRIES = 3
+"""To kill the work in time, as a multiple of the points."""
 
 
 def started(task: Callable[[], None], errors: Path, before: Callable[[], None] | None = None) -> int:
@@ -62,6 +64,7 @@ def started(task: Callable[[], None], errors: Path, before: Callable[[], None] |
         code = TYPED
     except BaseException:
         code = UNTYPED
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         errors.write_text(traceback.format_exc(), encoding="utf-8")
     finally:
         os._exit(code)
@@ -105,23 +108,30 @@ class Interruptions:
         """Seconds that the work takes."""
         with self._prepared() as folder:
             begun = time.monotonic()
-            code = ended(started(lambda: self.work.do(folder), self.folder / "error"))
+            code = ended(started(lambda: self.work.busy(folder), self.folder / "error"))
             taken = time.monotonic() - begun
             if code != 0 or self.work.state(folder) != "new":
                 self._finding("undisturbed", f"exit code {code}, {self.work.state(folder)}")
         return taken
 
     def kills(self, points: int, seed: int) -> None:
-        """SIGKILL at random times, twice as likely in the last third, where files take their places."""
+        """SIGKILL at random times, more often in the last third, where files take their places."""
         rng = np.random.default_rng((seed, *self.work.name.encode()))
-        longest = self.duration()
-        for number in range(points):
-            share = float(rng.choice([rng.uniform(0, 1), rng.uniform(0.66, 1.05)]))
+        longest = min(self.duration() for _ in range(2))
+        number = 0
+        while self.killed < points and number < TRIES * points:
+            share = float(rng.choice([rng.uniform(0, 1), rng.uniform(0.66, 1.0)]))
             self._kill(number, share * longest, f"killed after {share:.0%} of {longest:.2f} s")
+            number += 1
+
+    @property
+    def killed(self) -> int:
+        """Times that the work was killed before it had ended."""
+        return sum(count for kind, count in self.counts.items() if kind.startswith("killed"))
 
     def _kill(self, number: int, delay: float, how: str) -> None:
         with self._prepared() as folder:
-            process = started(lambda: self.work.do(folder), self.folder / "error")
+            process = started(lambda: self.work.busy(folder), self.folder / "error")
             time.sleep(delay)
             try:
                 (os.killpg if number % 2 else os.kill)(process, signal.SIGKILL)
@@ -157,7 +167,7 @@ class Interruptions:
             with self._prepared() as folder:
 
                 def before(limit: int = limit) -> None:
-                    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+                    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
                 self._refused(f"files of at most {limit} bytes", folder, before)
 
@@ -237,7 +247,9 @@ def main() -> None:
             tried.together()
             print(f"{work.name}: {dict(tried.counts)}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
             findings += tried.findings
-            killed += sum(n for kind, n in tried.counts.items() if kind.startswith("killed"))
+            killed += tried.killed
+            if tried.killed < options.points:
+                findings.append(f"{work.name}: killed {tried.killed} times only")
             counts += tried.counts
     say(
         "left out",

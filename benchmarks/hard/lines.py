@@ -95,4 +95,23 @@ LINES = (
         tests=("tests/benchmarks/test_hard_supply.py::test_the_lock_file_has_what_the_package_asks_for",),
         uses=("benchmarks/hard/sbom.py", "requirements.lock", ".ci/lock"),
     ),
+    Line(
+        "interruptions",
+        "A save, an import, an export, a build or a session that is killed, finds no room, may not write, or is done "
+        "by two at once, leaves the old or the new.",
+        "benchmarks.hard.interruptions",
+        tests=(
+            "tests/benchmarks/test_hard_interruptions.py::test_a_save_that_is_interrupted_is_old_or_new",
+            "tests/project/test_export.py::test_an_export_that_is_killed_leaves_the_old_or_the_new_one",
+            "tests/cli/test_profile_interrupted.py::test_a_stopped_profile_goes_on",
+        ),
+        uses=("benchmarks/hard/works.py",),
+    ),
+    Line(
+        "mutants",
+        "A change of one operator, comparison or constant of the C that a product takes over is noticed.",
+        "benchmarks.hard.mutants",
+        tests=("tests/benchmarks/test_hard_mutants.py::test_a_mutant_changes_one_place",),
+        uses=(*SUITE, "benchmarks/hard/mutator.py", "benchmarks/hard/survivors.py"),
+    ),
 )

@@ -13,7 +13,9 @@ HEAD = """# Evidence
 What was tried to break dqt-edge, and what it did. `make hard` runs every line and writes this page; nobody edits it. A
 line's outcome is kept as long as nothing changes that it depends on, so a run that is stopped goes on where it ended.
 `build/hard/evidence.json` has the same as data; the run ends with exit code 1 while a finding is open. What is promised
-of data from strangers stands in [security.md](security.md).
+of data from strangers stands in [security.md](security.md). What a program is missing for is left out, and named; all
+of it wants Debian's packages `gcc-12-multilib`, `gcc-s390x-linux-gnu`, `libc6-dev-s390x-cross`, `qemu-user`,
+`libclang-rt-14-dev`, `cppcheck` and `frama-c-base`.
 """
 
 

@@ -72,6 +72,8 @@ MEANT = (
     Meant("kernels/*", "- spread->pad_left", "a column left of the border, of a dilated window"),
     Meant("kernels/dqt_rearrange.c", "order->stride[loop]", "a place modulo 2^32, whose steps may be negative"),
     Meant("dqt/dqt_arith.h", "(int32_t)((uint32_t)value << shift)", "the left shift of a negative number"),
+    Meant("dqt/dqt_product.h", "(uint32_t)twice * (uint32_t)multiplier", "the low word of a product of 64 bits"),
+    Meant("dqt/dqt_product.h", "bottom + (1u << (shift - 1u))", "a sum whose carry the next line takes"),
     Meant("dqt/dqt_quantize.c", "(uint32_t)a * (uint32_t)b", "the low word of a product of 64 bits"),
     Meant("dqt/dqt_quantize.c", "low + (1u << (shift - 1u))", "a sum whose carry the next line takes"),
     Meant("dqt/dqt_quantize.c", "(uint32_t)high << (32u - shift)", "the low bits of a negative number's high word"),
@@ -136,7 +138,7 @@ def available(ways: Sequence[Way]) -> list[Way]:
 def main() -> None:
     """Run every way at every level."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", type=int, default=24, help="random networks of layers with weights")
+    parser.add_argument("--networks", type=int, default=12, help="random networks of layers with weights")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     suite = make_suite(options.networks)

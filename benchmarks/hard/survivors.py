@@ -19,7 +19,29 @@ class Survivor:
     reason: str
 
 
-SURVIVORS: tuple[Survivor, ...] = ()
+_LIMIT = "a value that is the limit itself is clamped to itself"
+SURVIVORS = (
+    Survivor("dqt/dqt_arith.h", "if (code < (int64_t)low) {", "<", "<=", _LIMIT),
+    Survivor("dqt/dqt_arith.h", "code > (int64_t)high ? high", ">", ">=", _LIMIT),
+    Survivor("dqt/dqt_arith.h", "rounded < top ? rounded : top", "<", "<=", _LIMIT),
+    Survivor("kernels/*", "code > high ? high : code", ">", ">=", _LIMIT),
+    Survivor("kernels/*", "code < low ? low : code", "<", "<=", _LIMIT),
+    Survivor(
+        "dqt/dqt_run.c",
+        "i = 1; i < size",
+        "1",
+        "0",
+        "one comparison more, of the first code with itself, which is not larger",
+    ),
+    Survivor(
+        "kernels/dqt_dense_accumulate.c",
+        "sum += column[k];",
+        "+=",
+        "=",
+        "logits of a Graph run at 8x8, where the sum of the activations has the factor 0; emulated kernels run at "
+        "every width pair and kill it (line kernels)",
+    ),
+)
 
 
 def reason_for(mutant: Mutant) -> str | None:

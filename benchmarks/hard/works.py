@@ -25,6 +25,7 @@ from tests.support.digits import digits_graph, other_graph
 from tests.support.tflite_models import small_network
 
 SAMPLES = 40
+SAVES = 20
 
 
 class Work(ABC):
@@ -42,6 +43,10 @@ class Work(ABC):
     @abstractmethod
     def do(self, folder: Path) -> None:
         """The work itself, in a process that may be killed."""
+
+    def busy(self, folder: Path) -> None:
+        """What is done in a process that is killed: the work, or one so short that it is done many times."""
+        self.do(folder)
 
     @abstractmethod
     def state(self, folder: Path) -> str:
@@ -92,6 +97,12 @@ class Save(Work):
         """Another one."""
         dqt.save(self.new, folder / "m.safetensors")
 
+    def busy(self, folder: Path) -> None:
+        """Old and new by turns."""
+        for _ in range(SAVES):
+            dqt.save(self.old, folder / "m.safetensors")
+            dqt.save(self.new, folder / "m.safetensors")
+
     def state(self, folder: Path) -> str:
         """By loading it."""
         return self.strays(folder, {"m.safetensors"}) or _whole(folder / "m.safetensors", self.old, self.new)
@@ -116,6 +127,10 @@ class Import(Save):
         """Import and save."""
         dqt.save(dqt.import_model(self.content), folder / "m.safetensors")
 
+    def busy(self, folder: Path) -> None:
+        """Once."""
+        self.do(folder)
+
 
 class Export(Save):
     """``export``: a project over that of another model."""
@@ -129,6 +144,10 @@ class Export(Save):
     def do(self, folder: Path) -> None:
         """Another one."""
         export(self.new, load_board("qemu-m4"), folder / "p")
+
+    def busy(self, folder: Path) -> None:
+        """Once."""
+        self.do(folder)
 
     def state(self, folder: Path) -> str:
         """By the digests of its files, and its model."""
