@@ -7,7 +7,7 @@
 
 #include "dqt.h"
 
-#define SUITE_MODELS_MAX 128
+#define SUITE_MODELS_MAX 256
 
 typedef struct {
     const dqt_model *model;

@@ -16,10 +16,14 @@ from tests.support.random_graphs import random_graph
 from tests.support.random_points import least_choices, pointed_graph
 from tests.support.random_streams import random_stream
 from tests.support.random_unweighted import random_unweighted_graph
+from tests.support.rig.kernel_layers import make_case
 from tests.support.skips import skipping_graph
 
 from .asked import Asked, Case, parts
 
+_SINGLE = "dilated dilated_residual dilated_depthwise max_pool average_pool minimum maximum multiply"
+SINGLE = tuple(_SINGLE.split())
+"""Kinds of layers of which random networks have few."""
 DRIVER = Path(__file__).parent / "suite.c"
 INCLUDES = ("dqt", "kernels", "model", "suite")
 """Folders of headers, below the suite's."""
@@ -33,7 +37,8 @@ def graphs(networks: int) -> list[Graph]:
     found += [random_stream(seed, inputs=1 + seed % 3, outputs=1 + (seed + 1) % 4) for seed in range(networks // 3)]
     found += [tuned(pointed_graph(seed, controller=seed % 2 == 1)) for seed in range(2)]
     found += [any_pointed_graph(seed, skips=seed % 2 == 1) for seed in range(networks // 6)]
-    found += [skipping_graph(seed) for seed in range(2)]
+    found += [skipping_graph(seed) for seed in range(max(2, networks // 4))]
+    found += [make_case(kind, number).graphs[0] for kind in SINGLE for number in range(networks // 8)]
     return [replace(graph, name=f"m{i}") for i, graph in enumerate(found)]
 
 
