@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-locked lock sbom demo test test-page test-all test-boards lint format docs fuzz fuzz-kernels fuzz-import fuzz-files fuzz-device fuzz-flash hard bad-cable operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
+.PHONY: help setup setup-locked lock sbom demo test test-page test-all test-boards lint format docs docs-site fuzz fuzz-kernels fuzz-import fuzz-files fuzz-device fuzz-flash hard bad-cable operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -61,6 +61,10 @@ format: $(STAMP) ## rewrite Python and C to the house style
 
 docs: $(STAMP) ## write again what docs/ takes from the code: tables, numbers, pages of the Python functions
 	$(PYTHON) docs/generate.py
+
+docs-site: $(STAMP) ## the pages of docs/ as a site in build/site, with a check of every link; installs MkDocs into the .venv
+	$(PYTHON) -m pip install --quiet 'mkdocs>=1.6,<2'
+	$(PYTHON) docs/build_site.py
 
 fuzz: setup ## slower: SEEDS=200 random networks, native and on every QEMU core
 	$(PYTHON) -m benchmarks.fuzz --seeds $(SEEDS)
