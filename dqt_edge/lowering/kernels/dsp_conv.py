@@ -55,11 +55,12 @@ OFFSETS = {
         "runs": 60,
         "rest": 64,
         "outputs": 68,
-        "again": 72,
-        "pairs": 76,
-        "output_step": 80,
-        "residual": 84,
-        "spare": 88,
+        "tile": 72,
+        "again": 76,
+        "pairs": 80,
+        "output_step": 84,
+        "residual": 88,
+        "spare": 92,
     },
 }
 """Structure -> byte offset of each field, which the assembly addresses by number."""
@@ -205,11 +206,11 @@ def _unit(name: str, *needs: Source) -> Source:
 
 
 _MULTIPLY = _unit("dsp_multiply")
-_OPERANDS = _unit("dsp_operands")
+_OPERANDS = _unit("dsp_operands", _unit("dsp_decode"))
 _EXPAND = _unit("dsp_expand")
 _PIXELS = _unit("dsp_conv_pixels", _MULTIPLY)
 _ROWS = _unit("dsp_conv_rows", _EXPAND)
-_WINDOWS = _unit("dsp_conv_windows", _EXPAND, _unit("dsp_expand_rest"))
+_WINDOWS = _unit("dsp_conv_windows", _EXPAND, _unit("dsp_expand_rest"), _unit("dsp_expand_rgb"))
 
 CONV2D = _unit("conv2d_dsp", _EXPAND, _MULTIPLY, _OPERANDS, _PIXELS, _ROWS, _WINDOWS)
 

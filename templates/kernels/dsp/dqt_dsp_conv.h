@@ -54,7 +54,8 @@ typedef struct {
     dqt_dsp_run *runs;    /* advanced by one pair less than there are */
     uintptr_t rest;       /* where the first run goes on after its first two K */
     uintptr_t outputs;    /* dqt_dsp_codes, dqt_dsp_fused, dqt_dsp_shifted, or dqt_dsp_raw */
-    uintptr_t again;      /* dqt_dsp_tile */
+    uintptr_t tile;       /* where the first tile of a pair of pixels begins: dqt_dsp_tile, or dqt_dsp_single */
+    uintptr_t again;      /* scratch: where the next one does */
     uint32_t pairs;       /* 1 or more */
     uint32_t output_step; /* bytes from the outputs behind the last tile to those of the next pair of pixels */
     uint32_t residual;    /* from an output to its residual code, in bytes, modulo 2^32 */
@@ -67,7 +68,8 @@ _Static_assert(sizeof(void *) != 4 ||
 
 /* The micro-kernel (dqt_dsp_multiply.S), and labels in it. */
 void dqt_dsp_multiply(dqt_dsp_job *job);
-extern const uint8_t dqt_dsp_tile[], dqt_dsp_skip[];   /* start of a tile; step of the program */
+extern const uint8_t dqt_dsp_tile[], dqt_dsp_single[]; /* start of a tile; of those whose program has one run */
+extern const uint8_t dqt_dsp_skip[];                   /* step of the program */
 extern const uint8_t dqt_dsp_codes[], dqt_dsp_fused[]; /* codes; with a residual */
 extern const uint8_t dqt_dsp_shifted[], dqt_dsp_raw[]; /* codes of any shifts; int32: see docs */
 extern const uint8_t dqt_dsp_wide_first[], dqt_dsp_wide_loop[], dqt_dsp_wide_end[];
@@ -92,7 +94,6 @@ typedef struct {
     uint32_t row;      /* words of operands of a row */
     uint32_t step;     /* words between two pairs of pixels */
     uint32_t plain;    /* 1: the micro-kernel requantises */
-    uint32_t shifted;  /* 1: with shifts of their own */
     uintptr_t outputs; /* of the micro-kernel, if plain */
     dqt_dsp_job job;
     dqt_dsp_run *runs;
@@ -103,14 +104,20 @@ typedef struct {
     uint32_t *sums;        /* by ring place and pixel: sum of the views under the window in that row */
     uint32_t *window_sums; /* the same under the whole window */
     uint32_t *column_sums; /* rows: of each column, every second word */
-    uint32_t *padding;     /* rows: operands of a run in the padding, where that is not zero */
-    uint8_t *window;       /* gathered: codes of a window that reaches into the padding */
+    union {
+        uint32_t *padding; /* rows: operands of a run in the padding, where that is not zero */
+        uint8_t *window;   /* gathered: codes of a window that reaches into the padding */
+    };
 } dqt_dsp_convolution;
 
 /* Operands of `tiles` weight tiles from tile `first` of a layer: four words for each group, tile after tile;
  * DQT_DSP_PACKED_LONG: two tiles alternate every two words. */
 void dqt_dsp_decode(const dqt_mac *mac, uint32_t first, uint32_t tiles, uint32_t groups, const dqt_dsp_pair *pair,
                     uint32_t *operands);
+
+/* The same in wide form, from words of the planes; low: 0 if weights have four bits or less. keep: four masks. */
+void dqt_dsp_decode_wide(const uint32_t *a, const uint32_t *b, const uint32_t *low, uint32_t count, uint32_t keep,
+                         uint32_t *to);
 
 /* Master codes in memory: `units` units of `columns` columns of 4 * groups codes, at any alignment. */
 typedef struct {
@@ -130,7 +137,10 @@ void dqt_dsp_expand(const dqt_dsp_pair *pair, const dqt_dsp_source *source, uint
 _Static_assert(sizeof(void *) != 4 ||
                    (__builtin_offsetof(dqt_dsp_pair, rounding) == 20 && __builtin_offsetof(dqt_dsp_pair, left) == 32 &&
                     __builtin_offsetof(dqt_dsp_source, unit_words) == 24),
-               "dqt_dsp_expand.S and dqt_dsp_expand_rest.S have these numbers");
+               "dqt_dsp_expand.S, dqt_dsp_expand_rest.S and dqt_dsp_expand_rgb.S have these numbers");
+
+/* The same of windows of three rows of nine codes, in the order of dqt_dsp_gather, at 8 bits in wide form. */
+void dqt_dsp_expand_rgb(const dqt_dsp_source *source, uint32_t *to, uint32_t *sums);
 
 /* The same of the last `groups` codes, 1 to 3, of each column: those of a unit fill groups one after the other, the
  * last one up with zeros. Adds to the sums, or begins them if there are no whole groups in front. */
