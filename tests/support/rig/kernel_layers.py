@@ -51,21 +51,24 @@ from .layer_case import (
     random_size,
     random_tensor,
 )
+from .layer_windows import (
+    MACS_MAX,
+    apart,
+    bound_size,
+    conv_shapes,
+    large_window,
+    nine_a_row,
+    row_of_three,
+    window_of_nine,
+)
 from .unweighted_layers import UNWEIGHTED
 
 BLOCK = 5
-BOUNDS = (18, 21, 64, 128, 256, 257, 273, 364, 1040, 1092)
-"""K at which a kernel folds, unwraps, cuts runs or changes its format; layers lie at these, one below and one past."""
-MACS_MAX = 12_000
 DENSE_PAIRS = {
     "dense_bytes": tuple(p for p in ALL_PAIRS if p[0] == 8),
     "dense_nibbles": tuple(p for p in ALL_PAIRS if p[0] == 8 or dsp_dense.is_packed("nibbles", p)),
 }
 """Kinds of dense layers -> the pairs of all their layers, to which kernels of their own are fitted."""
-
-
-def _bound(rng: Rng) -> int:
-    return max(1, int(rng.choice(BOUNDS) + rng.integers(-1, 2)))
 
 
 def make_case(kind: str, number: int) -> Case:
@@ -119,44 +122,15 @@ def _by_width(rng: Rng, bias: npt.NDArray[np.int32], pairs: tuple[Pair, ...]) ->
     return (bias + rng.integers(-2000, 2000, (len(pairs), len(bias)))).astype(np.int32)
 
 
-def _conv_shapes(rng: Rng, window: Callable[[Rng, Shape], Window]) -> tuple[Shape, Window, Shape]:
-    """Input shape, window and output shape of a convolution within the limits."""
-    while True:
-        shape = random_shape(rng)
-        if rng.random() < 0.15:
-            shape = (int(rng.integers(1, 3)), int(rng.integers(1, 4)), _bound(rng))
-        chosen, channels = window(rng, shape), random_size(rng)
-        target = (*chosen.output_size(*shape[:2]), channels)
-        size = target[0] * target[1] * channels
-        if size <= SIZE_MAX and size * chosen.kernel[0] * chosen.kernel[1] * shape[2] <= MACS_MAX:
-            return shape, chosen, target
-
-
-def _row_of_three(rng: Rng) -> tuple[Shape, Window, Shape]:
-    """Windows three columns wide at a horizontal stride of 1, and whole groups of four channels."""
-    while True:
-        height, width = (int(n) for n in rng.integers(1, 12, 2))
-        channels, targets = (4 * int(n) for n in rng.integers(1, 10, 2))
-        kernel = (int(rng.integers(1, 6)), 3)
-        padding = tuple(int(n) for n in rng.integers(0, (*kernel, *kernel)))
-        window = Window(kernel, (int(rng.integers(1, 4)), 1), padding)  # type: ignore[arg-type]
-        if rng.random() < 0.5:
-            window = Window((3, 3), (1, 1), (1, 1, 1, 1))
-        if height + sum(padding[::2]) < window.kernel[0] or width + sum(padding[1::2]) < 3:
-            continue
-        target = (*window.output_size(height, width), targets)
-        size = target[0] * target[1] * targets
-        if size and size <= SIZE_MAX and size * window.kernel[0] * 3 * channels <= 8 * MACS_MAX:
-            return (height, width, channels), window, target
-
-
 def _conv(rng: Rng, kind: str, number: int) -> Case:
     """Half of the layers are one graph a pair: see _dense. Those of ``three`` keep 8x8 beside the others."""
     pairs, zero = pairs_of(kind, number)
     if kind.startswith("three"):
-        shape, window, target = _row_of_three(rng)
+        shape, window, target = row_of_three(rng)
+    elif kind.startswith("nine"):
+        shape, window, target = nine_a_row(rng)
     else:
-        shape, window, target = _conv_shapes(rng, _apart if kind.startswith("dilated") else window_of)
+        shape, window, target = conv_shapes(rng, apart if kind.startswith("dilated") else window_of)
     source = random_tensor(rng, "input", shape, zero)
     weights = weights_of(rng, (target[2], *window.kernel, shape[2]))
     offset = _offset(rng)
@@ -197,54 +171,14 @@ def _conv(rng: Rng, kind: str, number: int) -> Case:
     return one_a_pair(case) if number // 2 % 2 and not kind.startswith("three") else case
 
 
-def _apart(rng: Rng, shape: Shape) -> Window:
-    """A window whose taps lie apart, with any padding."""
-    while True:
-        like = window_of(rng, shape)
-        down, right = (int(d) for d in rng.integers(1, 6, 2))
-        if rng.random() < 0.05:
-            down, right = (int(d) for d in rng.choice([1, 256, 32768], 2))
-        height, width = Window(like.kernel, dilation=(down, right)).extent
-        most = (height, width, height, width) if rng.random() < 0.7 else (1, 1, 1, 1)
-        padding = tuple(int(rng.integers(0, n)) for n in most)
-        if rng.random() < 0.5:  # not much more than the input needs
-            padding = tuple(min(p, 2 * n) for p, n in zip(padding, (*shape[:2], *shape[:2]), strict=True))
-        window = Window(like.kernel, like.stride, padding, (down, right))  # type: ignore[arg-type]
-        size = window.output_size(*shape[:2])
-        if window.dilated and min(size) > 0 and size[0] * size[1] <= SIZE_MAX:
-            return window
-
-
-def _window_of_nine(rng: Rng, shape: Shape) -> Window:
-    """3x3, which is what the fast kernels take, with any stride that they take and any padding."""
-    while True:
-        stride = (int(rng.integers(1, 4)), int(rng.integers(1, 3)))
-        top, left, bottom, right = (int(p) for p in rng.integers(0, 3, 4))
-        window = Window((3, 3), stride if rng.random() < 0.5 else stride[::-1], (top, left, bottom, right))
-        if shape[0] + top + bottom >= 3 and shape[1] + left + right >= 3:
-            return window
-
-
-def _large_window(rng: Rng, shape: Shape) -> Window:
-    """A window along one dimension, or of many taps, with any stride up to 3 and any padding."""
-    while True:
-        long, short = int(rng.integers(3, 28)), int(rng.integers(1, 3))
-        kernel = ((short, long), (long, short), (7, 7), (5, 5))[int(rng.integers(4))]
-        stride = tuple(int(s) for s in rng.integers(1, 4, 2))
-        top, left, bottom, right = (int(rng.integers(0, n)) for n in kernel * 2)
-        window = Window(kernel, stride, (top, left, bottom, right))  # type: ignore[arg-type]
-        if min(window.output_size(*shape[:2])) > 0:
-            return window
-
-
 def _depthwise(rng: Rng, kind: str, number: int) -> Case:
     pairs, zero = pairs_of(kind, number)
     while True:
         shape = random_shape(rng)
         if kind == "dilated_depthwise":
-            window = _apart(rng, shape)
+            window = apart(rng, shape)
         else:
-            makers = (window_of, _large_window, _window_of_nine, _window_of_nine)
+            makers = (window_of, large_window, window_of_nine, window_of_nine)
             window = makers[int(rng.integers(len(makers)))](rng, shape)
         target = (*window.output_size(*shape[:2]), shape[2])
         size = target[0] * target[1] * target[2]
@@ -265,7 +199,7 @@ def _depthwise(rng: Rng, kind: str, number: int) -> Case:
 
 def _dense_shape(rng: Rng) -> Shape:
     while True:
-        shape = (1, 1, _bound(rng)) if rng.random() < 0.4 else random_shape(rng)
+        shape = (1, 1, bound_size(rng)) if rng.random() < 0.4 else random_shape(rng)
         if shape[0] * shape[1] * shape[2] <= MACS_MAX // 33:
             return shape
 
@@ -383,6 +317,7 @@ KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
     "residual": _conv,
     "three": _conv,
     "three_residual": _conv,
+    "nine": _conv,
     "depthwise": _depthwise,
     "dense": _dense,
     "dense_bytes": _dense,
@@ -397,5 +332,5 @@ KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
     "dilated_depthwise": _depthwise,
     **UNWEIGHTED,
 }
-"""Kind -> maker. ``accumulate`` is a dense layer that leaves int32 accumulators; those of
-:data:`DENSE_PAIRS` are like ``dense``. ``three``: convolutions with windows three columns wide."""
+"""Kind -> maker. ``accumulate`` is a dense layer that leaves int32 accumulators; those of :data:`DENSE_PAIRS` are like
+``dense``. ``three``: convolutions with windows three columns wide; ``nine``: with windows of three rows of nine codes."""
