@@ -333,4 +333,4 @@ KINDS: dict[str, Callable[[Rng, str, int], Case]] = {
     **UNWEIGHTED,
 }
 """Kind -> maker. ``accumulate`` is a dense layer that leaves int32 accumulators; those of :data:`DENSE_PAIRS` are like
-``dense``. ``three``: convolutions with windows three columns wide; ``nine``: with windows of three rows of nine codes."""
+``dense``. ``three``: convolutions with windows three columns wide; ``nine``: with three rows of nine codes."""
