@@ -45,7 +45,7 @@ bool qemu_plugin_mem_is_store(uint32_t);
 size_t qemu_plugin_tb_n_insns(const struct block *);
 struct instruction *qemu_plugin_tb_get_insn(const struct block *, size_t);
 uint64_t qemu_plugin_insn_vaddr(const struct instruction *);
-size_t qemu_plugin_insn_size(const struct instruction *);
+const void *qemu_plugin_insn_data(const struct instruction *);
 
 VISIBLE int qemu_plugin_version = 1;
 VISIBLE int qemu_plugin_install(plugin_id id, const void *info, int count, char **arguments);
@@ -66,6 +66,13 @@ struct flow {
     uint64_t start, end, *taken;
 };
 static const struct flow *completed; /* the block whose last instruction was the last to execute, or NULL */
+
+/* Bytes of an instruction, by its first half-word (Armv7-M ARM, A5.1). QEMU 7.2 says two more of one whose follower it looked
+ * at, to see whether that lies across the border of two pages. */
+static uint64_t size_of(const struct instruction *instruction) {
+    const uint8_t *const data = qemu_plugin_insn_data(instruction);
+    return data[1] >> 3 >= 0x1Du ? 4u : 2u;
+}
 
 static void enter(unsigned cpu, void *block) {
     (void)cpu;
@@ -119,7 +126,7 @@ static void follow(struct block *block, struct instruction *last) {
     }
     const uint64_t address = qemu_plugin_insn_vaddr(last);
     flow->start = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(block, 0));
-    flow->end = address + qemu_plugin_insn_size(last);
+    flow->end = address + size_of(last);
     flow->taken = address >= low && address < high ? &by_address[(address - low) / 2][TAKEN] : &elsewhere;
     qemu_plugin_register_vcpu_tb_exec_cb(block, enter, NO_REGISTERS, flow);
     qemu_plugin_register_vcpu_insn_exec_cb(last, complete, NO_REGISTERS, flow);
@@ -200,7 +207,7 @@ static void time_flash(struct instruction *instruction, uint64_t address, uint64
             perror("count_plugin");
             abort();
         }
-        *place = (struct place){address, qemu_plugin_insn_size(instruction), waits};
+        *place = (struct place){address, size_of(instruction), waits};
         qemu_plugin_register_vcpu_insn_exec_cb(instruction, fetch, NO_REGISTERS, place);
     }
     qemu_plugin_register_vcpu_mem_cb(instruction, read_data, NO_REGISTERS, READ_OR_WRITE, waits);
