@@ -85,6 +85,7 @@ OPERATORS: dict[str, type[Layer]] = {
     "residual": Conv2D,
     "three": Conv2D,
     "three_residual": Conv2D,
+    "nine": Conv2D,
     "depthwise": DepthwiseConv2D,
     "dense": Dense,
     "dense_bytes": Dense,
