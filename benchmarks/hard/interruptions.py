@@ -240,7 +240,8 @@ def main() -> None:
         for work in track(chosen, "works", transient=True):
             tried = Interruptions(work, Path(name))
             begun = time.monotonic()
-            tried.kills(options.points, options.seed)
+            points = max(1, round(options.points * work.share))
+            tried.kills(points, options.seed)
             tried.limits()
             tried.full()
             tried.read_only()
@@ -248,7 +249,7 @@ def main() -> None:
             print(f"{work.name}: {dict(tried.counts)}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
             findings += tried.findings
             killed += tried.killed
-            if tried.killed < options.points:
+            if tried.killed < points:
                 findings.append(f"{work.name}: killed {tried.killed} times only")
             counts += tried.counts
     say(

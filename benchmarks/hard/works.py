@@ -35,6 +35,8 @@ class Work(ABC):
     """
 
     name: str
+    share = 1.0
+    """Of the points at which works are killed."""
 
     @abstractmethod
     def prepare(self, folder: Path) -> None:
@@ -169,6 +171,8 @@ class Export(Save):
 
 class Build(Export):
     """``build``: an image of a project that was built for another model."""
+
+    share = 0.5  # two boards are built for
 
     def __init__(self, board: str) -> None:
         self.name, self.board = f"build for {board}", load_board(board)
