@@ -38,7 +38,7 @@ def graphs(networks: int) -> list[Graph]:
     found += [tuned(pointed_graph(seed, controller=seed % 2 == 1)) for seed in range(2)]
     found += [any_pointed_graph(seed, skips=seed % 2 == 1) for seed in range(networks // 6)]
     found += [skipping_graph(seed) for seed in range(max(2, networks // 4))]
-    found += [make_case(kind, number).graphs[0] for kind in SINGLE for number in range(networks // 8)]
+    found += [make_case(kind, number).graphs[0] for kind in SINGLE for number in range(networks // 4)]
     return [replace(graph, name=f"m{i}") for i, graph in enumerate(found)]
 
 

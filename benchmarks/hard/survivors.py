@@ -19,6 +19,7 @@ class Survivor:
     reason: str
 
 
+_PADDING = "what lies in the padding of a column is multiplied by weights of 0; that it is written at all, MSan notices"
 _LIMIT = "a value that is the limit itself is clamped to itself"
 SURVIVORS = (
     Survivor("dqt/dqt_arith.h", "if (code < (int64_t)low) {", "<", "<=", _LIMIT),
@@ -26,6 +27,8 @@ SURVIVORS = (
     Survivor("dqt/dqt_arith.h", "rounded < top ? rounded : top", "<", "<=", _LIMIT),
     Survivor("kernels/*", "code > high ? high : code", ">", ">=", _LIMIT),
     Survivor("kernels/*", "code < low ? low : code", "<", "<=", _LIMIT),
+    Survivor("kernels/dqt_*conv2d*.c", "*column++ = 0;", "0", "1", _PADDING),
+    Survivor("kernels/dqt_*conv2d*.c", "end = column + depth;", "+", "-", _PADDING),
     Survivor(
         "dqt/dqt_run.c",
         "i = 1; i < size",
