@@ -107,11 +107,4 @@ LINES = (
         ),
         uses=("benchmarks/hard/works.py",),
     ),
-    Line(
-        "mutants",
-        "A change of one operator, comparison or constant of the C that a product takes over is noticed.",
-        "benchmarks.hard.mutants",
-        tests=("tests/benchmarks/test_hard_mutants.py::test_a_mutant_changes_one_place",),
-        uses=(*SUITE, "benchmarks/hard/mutator.py", "benchmarks/hard/survivors.py"),
-    ),
 )

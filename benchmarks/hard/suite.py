@@ -17,7 +17,7 @@ from tests.support.random_points import least_choices, pointed_graph
 from tests.support.random_streams import random_stream
 from tests.support.random_unweighted import random_unweighted_graph
 from tests.support.rig.kernel_layers import make_case
-from tests.support.skips import skipping_graph
+from tests.support.skips import skipping_graph, with_skips
 
 from .asked import Asked, Case, parts
 
@@ -38,6 +38,7 @@ def graphs(networks: int) -> list[Graph]:
     found += [tuned(pointed_graph(seed, controller=seed % 2 == 1)) for seed in range(2)]
     found += [any_pointed_graph(seed, skips=seed % 2 == 1) for seed in range(networks // 6)]
     found += [skipping_graph(seed) for seed in range(max(2, networks // 4))]
+    found += [with_skips(random_graph(seed), seed) for seed in range(networks // 4)]
     found += [make_case(kind, number).graphs[0] for kind in SINGLE for number in range(networks // 4)]
     return [replace(graph, name=f"m{i}") for i, graph in enumerate(found)]
 
