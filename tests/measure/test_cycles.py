@@ -51,7 +51,13 @@ ARMV7 = {
     ),
     "a division": ("movs r0, #9\n sdiv r0, r0, r0", 1 + 7),
     "a barrier": ("dsb", 1),
-    "behind it one across the border of two pages": ("b 1f\n .balign 1024, 0\n .space 1020\n1: nop\n nop.w\n nop", 3 + 1 + 1 + 1),
+    "behind it one across the border of two pages": (
+        "b 1f\n .balign 1024, 0\n .space 1020\n1: nop\n nop.w\n nop",
+        3 + 1 + 1 + 1,
+    ),
+        "b 1f\n .balign 1024, 0\n .space 1020\n1: nop\n nop.w\n nop",
+        3 + 1 + 1 + 1,
+    ),
 }
 
 
