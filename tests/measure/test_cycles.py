@@ -55,9 +55,6 @@ ARMV7 = {
         "b 1f\n .balign 1024, 0\n .space 1020\n1: nop\n nop.w\n nop",
         3 + 1 + 1 + 1,
     ),
-        "b 1f\n .balign 1024, 0\n .space 1020\n1: nop\n nop.w\n nop",
-        3 + 1 + 1 + 1,
-    ),
 }
 
 
