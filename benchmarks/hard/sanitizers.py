@@ -150,7 +150,7 @@ def main() -> None:
             print(f"{job[0].name}, {job[1]}: {asked:,} cases, {len(found)} findings", file=sys.stderr, flush=True)
             total, findings, used = total + asked, findings + found, used | exempt
     for meant in sorted(used, key=lambda m: (m.file, m.text)):
-        say("exempt", f"`{meant.text}` in `{meant.file}`: {meant.reason}")
+        say("exempt", f"`{meant.text}` in {meant.file}: {meant.reason}")
     finish(findings, f"{total:,} answers of {suite.models} models, {len(jobs)} ways, {len(findings)} findings")
 
 
