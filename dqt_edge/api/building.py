@@ -9,7 +9,7 @@ from ..project.build import Image, forbidden_symbols
 from ..project.build import build as build_project
 from ..project.manifest import Project
 from ..system.files import write_atomically
-from ..system.tools import compiler_version
+from ..system.zig import compiler_name, stands_in
 from .given import FilePath, project_of
 
 
@@ -47,6 +47,12 @@ def build(project: Project | FilePath | None = None, *, sanitize: bool = False) 
             where="parameter `sanitize`",
             next_step="use it with a host project",
         )
+    if cross and stands_in() and (made.manifest["predicted"] or {}).get("exact"):
+        raise UsageError(
+            f"the project was exported for GNU's compiler, and {compiler_name()} needs more stack than it reserved",
+            where=str(made.folder),
+            next_step="export again here, or install arm-none-eabi-gcc",
+        )
     definitions = [] if cross else [f"DQT_SANITIZE={'ON' if sanitize else 'OFF'}"]
     image = build_project(made.folder, cross=cross, definitions=definitions)
     banned = forbidden_symbols(image.elf) if cross else ()
@@ -60,7 +66,7 @@ def build(project: Project | FilePath | None = None, *, sanitize: bool = False) 
     larger = predicted is not None and (image.flash > predicted["flash"] or image.ram > predicted["ram"])
     if predicted is not None and larger and not predicted["exact"]:
         raise MismatchError(
-            f"the image is larger than the upper bound, built with arm-none-eabi-gcc {compiler_version()}",
+            f"the image is larger than the upper bound, built with {compiler_name()}",
             where=str(image.elf),
             next_step="export again where this compiler is installed; if no source was edited, report this",
         )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..system import elf
+from ..system import elf, zig
 from ..system.show import Facts, Shown
 from ..system.tools import ARM_GCC, find_tool, run
 
@@ -48,16 +48,20 @@ def build(folder: Path, *, cross: bool, definitions: Sequence[str] = ()) -> Imag
     cmake = find_tool("cmake", "cmake")
     ninja = find_tool("ninja", "ninja-build")
     configure = [cmake, "-S", ".", "-B", "build", "-G", "Ninja", f"-DCMAKE_MAKE_PROGRAM={ninja}"]
+    environment = None
     if cross:
-        find_tool(ARM_GCC, "gcc-arm-none-eabi")
+        if zig.stands_in():
+            environment = zig.environment()
+        else:
+            find_tool(ARM_GCC, "gcc-arm-none-eabi", "or without root: pip install 'dqt-edge[toolchain]'")
         configure.append(f"-DDQT_PYTHON={sys.executable}")
     else:
         find_tool("cc", "gcc")
     configure += [f"-D{definition}" for definition in definitions]
     if _configured_elsewhere(folder):
         shutil.rmtree(folder / "build")
-    run(configure, folder)
-    run([cmake, "--build", "build"], folder)
+    run(configure, folder, environment)
+    run([cmake, "--build", "build"], folder, environment)
     image = folder / "build" / "model.elf"
     flash, ram = elf.occupied(image) if cross else (0, 0)
     return Image(image, flash, ram)

@@ -20,6 +20,7 @@ from typing import Any
 
 from ..boards import Board
 from ..errors import BadFileError, ToolchainError
+from ..system import zig
 from ..system.files import read_capped, write_atomically
 from ..system.resources import cache_folder, data_folder
 from ..system.tools import ARM_GCC, compiler_version
@@ -62,6 +63,8 @@ def code_table(board: Board) -> CodeTable:
     """
     version = installed_version()
     if version is None:
+        if zig.stands_in():
+            return _from_tables(board, zig.compiler_name(), f"{zig.compiler_name()} compiles in GNU's place")
         return _from_tables(board, None, "no arm-none-eabi-gcc is installed")
     return _measured(board, version)
 

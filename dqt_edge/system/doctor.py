@@ -7,10 +7,11 @@ import importlib.util
 import os
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import ToolchainError
+from . import zig
 from .tools import ARM_GCC, find_tool
 
 STLINK_VENDOR = 0x0483
@@ -54,6 +55,7 @@ PACKAGES = (
     ("ai_edge_litert", "compare", "comparing with TFLite"),
     ("pyocd", "flash", "flashing with runner pyocd"),
     ("unicorn", "emulate", "the port unicorn:"),
+    ("ziglang", "toolchain", "builds for boards where arm-none-eabi-gcc is absent"),
     ("altair", "report", "dial.svg, search.svg, frontier.svg, and drawings of streams"),
     ("vl_convert", "report", "the same, as SVG"),
 )
@@ -65,7 +67,11 @@ PROCESSES = Path("/proc")
 def examine() -> list[Finding]:
     """Look for everything; never raises for what is missing."""
     ports = _ports()
-    return [*map(_tool, TOOLS), *map(_package, PACKAGES), _listed(ports), _free(ports), _permissions(), _probes()]
+    tools = [
+        replace(entry, required=False) if zig.installed() and entry.name.startswith("arm-") else entry
+        for entry in map(_tool, TOOLS)
+    ]
+    return [*tools, *map(_package, PACKAGES), _listed(ports), _free(ports), _permissions(), _probes()]
 
 
 def _tool(entry: tuple[str, str, str, str, bool]) -> Finding:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..errors import ToolchainError
@@ -19,8 +19,10 @@ COMPILE_ERROR = re.compile(r":\d+(:\d+)?: (fatal )?error: |CMake Error|: error: 
 """Lines that say what is wrong; the word alone also stands in -Werror and in echoed commands."""
 
 
-def find_tool(name: str, apt: str) -> str:
+def find_tool(name: str, apt: str, instead: str = "") -> str:
     """Path of a tool: on PATH, or beside this Python (where pip puts cmake and ninja).
+
+    ``apt`` is its Debian package, ``instead`` what else helps.
 
     Raises:
         ToolchainError: Absent; names the Debian package.
@@ -31,7 +33,7 @@ def find_tool(name: str, apt: str) -> str:
         raise ToolchainError(
             f"{name} is not installed",
             where="PATH",
-            next_step=f"install it, on Debian with: apt-get install {apt}",
+            next_step="; ".join(filter(None, (f"install it, on Debian with: apt-get install {apt}", instead))),
         )
     return found
 
@@ -41,15 +43,17 @@ def compiler_version(name: str = ARM_GCC) -> str:
     return run([find_tool(name, "gcc-arm-none-eabi"), "-dumpfullversion"]).strip()
 
 
-def run(command: Sequence[str], folder: Path | None = None) -> str:
-    """Standard output of a command, run in a folder.
+def run(command: Sequence[str], folder: Path | None = None, environment: Mapping[str, str] | None = None) -> str:
+    """Standard output of a command, run in a folder; in this process's environment where none is given.
 
     Raises:
         ToolchainError: It cannot be started, fails, or takes too long.
     """
     folder = folder or Path.cwd()
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise ToolchainError(
             f"{Path(command[0]).name} did not finish within {BUILD_TIMEOUT} s",
