@@ -67,8 +67,8 @@ struct flow {
 };
 static const struct flow *completed; /* the block whose last instruction was the last to execute, or NULL */
 
-/* Bytes of an instruction, by its first half-word (Armv7-M ARM, A5.1). QEMU 7.2 says two more of one whose follower it looked
- * at, to see whether that lies across the border of two pages. */
+/* Bytes of an instruction, by its first half-word (Armv7-M ARM, A5.1). QEMU 7.2 says two more of one whose follower it
+ * looked at, to see whether that lies across the border of two pages. */
 static uint64_t size_of(const struct instruction *instruction) {
     const uint8_t *const data = qemu_plugin_insn_data(instruction);
     return data[1] >> 3 >= 0x1Du ? 4u : 2u;
