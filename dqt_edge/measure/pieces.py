@@ -25,18 +25,19 @@ class Pieces(Protocol):
 
 
 def digest(samples: Pieces, targets: npt.NDArray[Any] | None) -> str:
-    """SHA-256 of samples in their order, and of what they are judged by, in hexadecimal: of types, shapes and values.
+    """SHA-256 of samples in their order, and of what they are judged by, in hexadecimal: of their values.
 
-    Reads each sample once, in pieces.
+    Samples count as rows of float32, whole targets as rows of int64, so that arrays and the file they were written to
+    are the same data. Reads each sample once, in pieces.
     """
     found = hashlib.sha256()
     for at in range(0, len(samples), PIECE):
-        _add(found, samples[at : at + PIECE])
+        _add(found, samples[at : at + PIECE], "<f4")
     if targets is not None:
-        _add(found, targets)
+        _add(found, targets, "<i8" if targets.dtype.kind in "biu" else "<f4")
     return found.hexdigest()
 
 
-def _add(found: hashlib._Hash, values: npt.NDArray[Any]) -> None:
-    content = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    found.update(f"{content.dtype.str} {content.shape}\n".encode() + content.tobytes())
+def _add(found: hashlib._Hash, values: npt.NDArray[Any], kind: str) -> None:
+    content = np.ascontiguousarray(values, kind).reshape(len(values), -1)
+    found.update(f"{kind} {content.shape}\n".encode() + content.tobytes())

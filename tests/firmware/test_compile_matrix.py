@@ -115,7 +115,7 @@ def assert_loops_have_their_size(symbols: dict[str, int], *, singles: bool) -> N
 
     ``singles``: each load of two words is two instructions, so many more in a step, and one behind the steps.
     """
-    for form, step, more, loads in (("wide", 48, 20, 2), ("packed", 24, 52, 2), ("long", 44, 20, 3)):
+    for form, step, more, loads in (("wide", 48, 28, 2), ("packed", 24, 60, 2), ("long", 44, 28, 3)):
         if f"dqt_dsp_{form}_loop" in symbols:
             following = min(v for v in symbols.values() if v > symbols[f"dqt_dsp_{form}_loop"])
             size = 8 * (step + 4 * loads * singles) + more + 4 * singles

@@ -11,7 +11,7 @@ SEED = 8
 COUNT = PIECE + 3
 
 
-def test_a_digest_is_of_types_shapes_values_and_order() -> None:
+def test_a_digest_is_of_values_and_order() -> None:
     generator = np.random.default_rng(SEED)
     x = generator.integers(0, 255, (COUNT, 2, 3, 1)).astype(np.float32)
     y = generator.integers(0, 4, COUNT)
@@ -19,11 +19,13 @@ def test_a_digest_is_of_types_shapes_values_and_order() -> None:
     assert digest(Pieces(lambda numbers: x[numbers], COUNT), y) == whole
     assert digest(np.asfortranarray(x), y) == whole
     assert digest(x.astype(">f4"), y.astype(">i8")) == whole
+    assert digest(x.astype(np.float64), y.astype(np.int32)) == whole
+    assert digest(x.astype(np.uint8)[..., 0], y.astype(np.uint8)) == whole
     changed, last = x.copy(), y.copy()
     changed[-1, 1, 2, 0] += 1
     last[-1] += 1
     others = [
         digest(x[::-1], y), digest(changed, y), digest(x, last), digest(x, None), digest(x[:-1], y), digest(x, y[:-1]),
-        digest(x.astype(np.float64), y), digest(x.reshape(COUNT, 3, 2, 1), y), digest(x, y.astype(np.int32)),
+        digest(x.reshape(-1, 1), y), digest(x, y.astype(np.float32)),
     ]  # fmt: skip
     assert len({whole, *others}) == len(others) + 1
