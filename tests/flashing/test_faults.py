@@ -146,6 +146,7 @@ class Case:
             patch.setenv("PATH", str(self.folder))
         elif fault.runner == "stm32-uart":
             patch.setattr(an3155, "ANSWER_SECONDS", 0.5)
+            patch.setattr(an3155, "ERASE_SECONDS", 5.0)
             with on_terminal(BootLoader(self.chip, fault.loader)) as path:
                 self.arguments = ["--port", path]
                 if fault.name == "port missing":

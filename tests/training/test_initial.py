@@ -173,7 +173,8 @@ def test_a_run_starts_with_an_earlier_runs_network(short_run: Any, tmp_path: Pat
     assert any((mine.numpy() != theirs.numpy()).any() for mine, theirs in pairs)
 
 
-@pytest.mark.parametrize("view", ["paper", pytest.param("plain", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("view", ["paper", "plain"])
 def test_other_views_train_but_are_not_exported(view: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "other.safetensors"
     command = ["train", "--model", "tiny", "--epochs", "4", "--view", view, "--scales", "ema", "--out", str(out)]

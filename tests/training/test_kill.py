@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 OPTIONS = ["--data", "digits", "--model", "tiny", "--epochs", "6", "--seed", "4", "--batch", "256"]
 
