@@ -70,8 +70,8 @@ def flash(
 
     Args:
         project: A project, its folder, or None for the last one that the command ``export`` made here.
-        runner: ``"pyocd"``, ``"openocd"``, ``"st-flash"``, ``"dfu-util"`` or ``"stm32-uart"``, as far as the board's
-            file names it; None is the board's first that is installed.
+        runner: ``"pyocd"``, ``"openocd"``, ``"st-flash"``, ``"dfu-util"``, ``"nrfutil"``, ``"jlink"`` or
+            ``"stm32-uart"``, as far as the board's file names it; None is the board's first that is installed.
         probe: Serial number of the debug probe, where several are connected.
         connect: ``"halt"`` or ``"under-reset"``; None is what the board's file says.
         frequency: Clock of the debug probe, Hz; None is what the board's file says.

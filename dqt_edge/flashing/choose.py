@@ -9,6 +9,8 @@ from ..boards import Board
 from ..errors import ToolchainError, UsageError
 from .base import Runner
 from .dfu import DfuRunner
+from .jlink import JlinkRunner
+from .nrfutil import NrfutilRunner
 from .openocd import OpenocdRunner
 from .pyocd import PyocdRunner
 from .stlink import StlinkRunner
@@ -22,6 +24,8 @@ TAKEN = {
     "openocd": ("serial", "connect_mode", "frequency"),
     "st-flash": ("serial", "connect_mode", "frequency"),
     "dfu-util": ("serial",),
+    "nrfutil": ("serial",),
+    "jlink": ("serial", "frequency"),
     "stm32-uart": (),
 }
 """Runner -> what of a user's wishes it can do."""
@@ -103,6 +107,8 @@ _MAKERS: dict[str, Callable[[Board, dict[str, str], Wishes], Runner]] = {
     "openocd": lambda board, settings, wishes: OpenocdRunner(settings, _page(board)),
     "st-flash": lambda board, settings, wishes: StlinkRunner(settings),
     "dfu-util": lambda board, settings, wishes: DfuRunner(settings),
+    "nrfutil": lambda board, settings, wishes: NrfutilRunner(settings),
+    "jlink": lambda board, settings, wishes: JlinkRunner(settings),
     "stm32-uart": lambda board, settings, wishes: Stm32UartRunner(board, settings, wishes.port),
 }
 

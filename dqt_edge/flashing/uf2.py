@@ -27,46 +27,60 @@ FIRST, SECOND, LAST = 0x0A324655, 0x9E5D5157, 0x0AB16F30
 FAMILY_PRESENT = 0x2000
 """Flag: the block says for which family of chips it is."""
 
+SECTOR = 4096
+"""Bytes that the boot ROMs of RP2040 and RP2350 erase at once."""
+
 _HEAD = struct.Struct("<8I")
 _ID = re.compile(r"^Board-ID:\s*(\S.*?)\s*$", re.MULTILINE)
 
 
 def encode(segments: Sequence[Segment], family: int) -> bytes:
-    """A UF2 file of segments, in blocks of 256 bytes.
+    """A UF2 file of segments, in blocks of 256 bytes, whole sectors of 4 KB, the vectors last.
+
+    The boot ROM erases a sector when the first of 16 numbers of blocks comes, whatever address that block has
+    (RP2040-E14, and ``bootrom/virtual_disk.c`` of its source). So blocks are numbered by their address, and no page of
+    a sector is left out. It takes blocks in any order, and restarts the board when all have come. So they lie in the
+    file in an order of which no copy that is cut off starts: first a page behind the vectors, with which the old ones
+    are erased, last the two pages that hold the vectors, the seal and an RP2040's second boot stage.
 
     Args:
-        segments: Ascending and apart; what is missing of a block is that of erased flash.
+        segments: Ascending and apart; what is missing of a sector is that of erased flash.
         family: Of chips, 32 bits.
     """
     pages: dict[int, bytearray] = {}
     for segment in segments:
         for offset, byte in enumerate(segment.data):
-            start, place = divmod(segment.address + offset, PAYLOAD)
-            pages.setdefault(start * PAYLOAD, bytearray([ERASED]) * PAYLOAD)[place] = byte
+            start, place = divmod(segment.address + offset, SECTOR)
+            if start * SECTOR not in pages:
+                pages |= {start * SECTOR + at: bytearray([ERASED]) * PAYLOAD for at in range(0, SECTOR, PAYLOAD)}
+            pages[start * SECTOR + place // PAYLOAD * PAYLOAD][place % PAYLOAD] = byte
+    numbered = list(enumerate(sorted(pages)))
     blocks = []
-    for number, (address, content) in enumerate(sorted(pages.items())):
+    for number, address in (*numbered[2:], *reversed(numbered[:2])):
         head = _HEAD.pack(FIRST, SECOND, FAMILY_PRESENT, address, PAYLOAD, number, len(pages), family)
-        blocks.append(head + bytes(content).ljust(BLOCK - _HEAD.size - 4, b"\0") + struct.pack("<I", LAST))
+        blocks.append(head + bytes(pages[address]).ljust(BLOCK - _HEAD.size - 4, b"\0") + struct.pack("<I", LAST))
     return b"".join(blocks)
 
 
 def decode(content: bytes, where: str = "UF2") -> tuple[tuple[Segment, ...], int]:
-    """Pages and family of a UF2 file as :func:`encode` writes it.
+    """Pages, in the order of the file, and family of a UF2 file as :func:`encode` writes it.
 
     Raises:
         BadFileError: It is damaged, or of another make.
     """
-    segments, families = [], set()
+    segments, families, numbers = [], set(), set()
     total = len(content) // BLOCK
     for at in range(0, len(content), BLOCK):
         block = content[at : at + BLOCK]
         whole = len(block) == BLOCK and struct.unpack("<I", block[-4:])[0] == LAST
         first, second, flags, address, size, number, count, family = _HEAD.unpack(block[: _HEAD.size].ljust(32, b"\0"))
-        facts = (first, second, flags, size, number, count)
-        if not whole or facts != (FIRST, SECOND, FAMILY_PRESENT, PAYLOAD, at // BLOCK, total):
+        facts = (first, second, flags, size, count)
+        known = number < total and number not in numbers
+        if not (whole and known) or facts != (FIRST, SECOND, FAMILY_PRESENT, PAYLOAD, total):
             raise BadFileError(f"block {at // BLOCK} is damaged", where=where, next_step="build the project again")
         segments.append(Segment(address, block[_HEAD.size : _HEAD.size + PAYLOAD]))
         families.add(family)
+        numbers.add(number)
     if len(families) != 1:
         raise BadFileError("it is empty or for several families", where=where, next_step="build the project again")
     return tuple(segments), families.pop()

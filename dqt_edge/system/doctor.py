@@ -39,8 +39,10 @@ TOOLS = (
     ("ninja", "ninja-build", "all builds", "--version", True),
     ("qemu-system-arm", "qemu-system-arm", "boards qemu-*", "--version", False),
     ("openocd", "openocd", "flashing with runner openocd", "--version", False),
-    ("st-flash", "stlink-tools", "flashing with runner stlink", "--version", False),
-    ("dfu-util", "dfu-util", "flashing with runner dfu", "--version", False),
+    ("st-flash", "stlink-tools", "flashing with runner st-flash", "--version", False),
+    ("dfu-util", "dfu-util", "flashing with runner dfu-util", "--version", False),
+    ("nrfutil", "nordicsemi.com", "flashing with runner nrfutil", "--version", False),
+    ("JLinkExe", "segger.com", "flashing with runner jlink", "", False),
 )
 
 PACKAGES = (
@@ -76,9 +78,11 @@ def examine() -> list[Finding]:
 
 def _tool(entry: tuple[str, str, str, str, bool]) -> Finding:
     name, apt, purpose, option, required = entry
-    advice = f"apt-get install {apt}"
+    advice = f"install it from {apt}" if "." in apt else f"apt-get install {apt}"
     try:
         path = find_tool(name, apt)
+        if not option:
+            return Finding(name, True, path, purpose, advice, required)
         done = subprocess.run([path, option], capture_output=True, text=True, timeout=20, check=False)
     except (ToolchainError, OSError, subprocess.TimeoutExpired):
         return Finding(name, False, "", purpose, advice, required)

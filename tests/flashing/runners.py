@@ -16,6 +16,8 @@ from dqt_edge.boards import Board, load_board
 from dqt_edge.errors import FlashError
 from dqt_edge.flashing.base import Runner, Segment
 from dqt_edge.flashing.dfu import DfuRunner
+from dqt_edge.flashing.jlink import JlinkRunner
+from dqt_edge.flashing.nrfutil import NrfutilRunner
 from dqt_edge.flashing.openocd import OpenocdRunner
 from dqt_edge.flashing.pyocd import PyocdRunner
 from dqt_edge.flashing.stlink import StlinkRunner
@@ -26,7 +28,7 @@ from .simulated import tools
 from .simulated.chip import Chip, image
 from .simulated.loader import BootLoader, DirectLine
 
-RUNNERS = ("pyocd", "openocd", "st-flash", "dfu-util", "stm32-uart")
+RUNNERS = ("pyocd", "openocd", "st-flash", "dfu-util", "stm32-uart", "nrfutil", "jlink")
 
 
 def shaped(name: str) -> Board:
@@ -74,7 +76,7 @@ def runner_on(name: str, board: Board, chip: Chip, folder: Path, monkeypatch: py
         chip.save(folder / tools.CHIP)
 
         def run(self: Tool, arguments: list[str], doing: str) -> str:
-            code, output = tools.main(name, folder, arguments)
+            code, output = tools.main(self.executable, folder, arguments)
             if code:
                 raise self.explain(output, doing)
             return output
@@ -86,6 +88,8 @@ def runner_on(name: str, board: Board, chip: Chip, folder: Path, monkeypatch: py
             "openocd": OpenocdRunner({"config": "x.cfg"}, unit),
             "st-flash": StlinkRunner({}),
             "dfu-util": DfuRunner({}),
+            "nrfutil": NrfutilRunner({"family": "nrf52"}),
+            "jlink": JlinkRunner({"device": "X"}),
         }
         try:
             yield made[name]

@@ -14,12 +14,21 @@ from dqt_edge.flashing.base import FlashPlan, Runner, plan
 from dqt_edge.flashing.choose import Wishes, choose, runners
 from dqt_edge.flashing.openocd import OpenocdRunner
 from dqt_edge.flashing.writing import flash
+from dqt_edge.system.intel_hex import hex_bytes
+from dqt_edge.system.zig_tools import intel_hex
 
 from .runners import image_parts, shaped
 from .simulated import tools
 from .simulated.chip import Chip, starts_healthy
 
-COMMAND_LINE = ("openocd", "st-flash", "dfu-util")
+PROGRAMS = {
+    "openocd": "openocd",
+    "st-flash": "st-flash",
+    "dfu-util": "dfu-util",
+    "nrfutil": "nrfutil",
+    "jlink": "JLinkExe",
+}
+COMMAND_LINE = tuple(PROGRAMS)
 
 
 def board_with(name: str, shape: str = "f4") -> Board:
@@ -28,7 +37,7 @@ def board_with(name: str, shape: str = "f4") -> Board:
 
     from dqt_edge.boards import Runner as Named  # noqa: PLC0415
 
-    settings = {"openocd": {"config": "board/x.cfg"}, "pyocd": {"target": "x"}}.get(name, {})
+    settings = {"openocd": {"config": "board/x.cfg"}, "pyocd": {"target": "x"}, "jlink": {"device": "X"}}.get(name, {})
     return replace(shaped(shape), runners=(Named(name, settings),))
 
 
@@ -36,7 +45,7 @@ def board_with(name: str, shape: str = "f4") -> Board:
 def bench(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Board, FlashPlan]:
     """Tools on PATH that play on a chip in ``tmp_path``, a board for the one of the test, and an image for it."""
     board = board_with(request.param)
-    tools.install(request.param, tmp_path, Chip(board))
+    tools.install(PROGRAMS.get(request.param, request.param), tmp_path, Chip(board))
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     return board, plan(image_parts("f4", 5), board)
 
@@ -50,6 +59,7 @@ def test_a_program_writes_the_chip(bench: tuple[Board, FlashPlan], tmp_path: Pat
     assert starts_healthy(board, chip)
     lines = [shlex.split(line) for line in (tmp_path / tools.LOG).read_text().splitlines()]
     assert all("0042" in " ".join(line) for line in lines)
+    assert len(lines) > 4
 
 
 def keeper(folder: Path) -> object:
@@ -107,9 +117,26 @@ def test_what_is_wished_of_a_probe_reaches_its_tool(name: str, words: str) -> No
     assert words in options_of(name, Wishes("7", "under-reset", 1_800_000))
 
 
+def test_what_is_wished_of_a_j_link_reaches_its_program() -> None:
+    assert "-device X -if SWD -speed 1800 -USB 7 -autoconnect 1" in options_of("jlink", Wishes("7", None, 1_800_000))
+    assert "--serial-number 7" in options_of("nrfutil", Wishes("7"))
+
+
+def test_a_damaged_hex_file_is_not_what_was_written() -> None:
+    good = intel_hex([(0x1FFF8, bytes(range(40)))]).encode()
+    assert hex_bytes(good, 0x1FFF8) == bytes(range(40))
+    assert hex_bytes(good, 0x20000) == bytes(range(8, 40))
+    assert hex_bytes(good, 0x1000) == b""
+    for bad in (good.replace(b":08", b":09"), good.replace(b":", b""), good[:-3], b"\xff\n"):
+        with pytest.raises(ValueError, match=r"damaged|fromhex|decode"):
+            hex_bytes(bad, 0x1FFF8)
+
+
 def test_what_a_runner_cannot_do_is_refused() -> None:
     for name, wishes, words in (
         ("dfu-util", Wishes(connect="under-reset"), "the runner dfu-util has no connect"),
+        ("nrfutil", Wishes(frequency=1_000_000), "the runner nrfutil has no frequency"),
+        ("jlink", Wishes(connect="under-reset"), "the runner jlink has no connect"),
         ("stm32-uart", Wishes(probe="7"), "the runner stm32-uart has no probe"),
         ("openocd", Wishes(connect="gently"), "there is no way to connect 'gently'"),
         ("openocd", Wishes(frequency=10), "below 1000 Hz"),

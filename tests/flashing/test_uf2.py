@@ -38,11 +38,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
 
 def test_a_block_is_laid_out_as_the_format_says() -> None:
     """By offsets written down here, not by the module's own layout."""
-    (block,) = [uf2.encode((Segment(0x10000100, bytes(range(200))),), 0xE48BFF56)]
-    assert len(block) == 512
+    content = uf2.encode((Segment(0x10000100, bytes(range(200))),), 0xE48BFF56)
+    assert len(content) == 16 * 512
+    block = content[14 * 512 : 15 * 512]
     assert block[:8] == b"UF2\nWQ]\x9e"
     words = struct.unpack("<6I", block[8:32])
-    assert words == (0x2000, 0x10000100, 256, 0, 1, 0xE48BFF56)
+    assert words == (0x2000, 0x10000100, 256, 1, 16, 0xE48BFF56)
     assert block[32:232] == bytes(range(200))
     assert block[232:288] == b"\xff" * 56
     assert block[288:508] == bytes(220)
@@ -56,8 +57,31 @@ def test_what_is_read_back_is_the_image_in_whole_pages(project: Project) -> None
     assert all(segment.address % 256 == 0 and len(segment.data) == 256 for segment in segments)
     image = {segment.address + i: byte for segment in segments for i, byte in enumerate(segment.data)}
     wanted = {s.address + i: byte for s in planned.segments for i, byte in enumerate(s.data)}
-    assert image == wanted
+    assert wanted.items() <= image.items()
+    assert all(byte == 0xFF for address, byte in image.items() if address not in wanted)
     assert bytes(image[0x10000000 + i] for i in range(1000)) == b"x" * 1000
+
+
+def test_the_boot_rom_erases_every_sector_before_its_first_page_and_the_vectors_come_last(project: Project) -> None:
+    """It counts sectors by the blocks' numbers, not by their addresses (RP2040-E14)."""
+    parts = [Segment(0x10000000, b"x" * 1000), Segment(0x10000500, b"y" * 40), Segment(0x10005080, b"z" * 5000)]
+    content = uf2.encode(parts, 1)
+    flash, erased = bytearray(b"\0" * 0x8000), set()
+    for at in range(0, len(content), 512):
+        address, _, number = struct.unpack("<3I", content[at + 12 : at + 24])
+        offset = address - 0x10000000
+        if number // 16 not in erased:
+            erased.add(number // 16)
+            flash[offset & ~0xFFF : (offset & ~0xFFF) + 0x1000] = b"\xff" * 0x1000
+            assert at > 0 or offset // 0x1000 == 0, "the first block erases the old vectors"
+        assert flash[offset : offset + 256] == b"\xff" * 256, "written before it is erased, or twice"
+        flash[offset : offset + 256] = content[at + 32 : at + 288]
+        if at < len(content) - 512:
+            assert flash[:256] == b"\xff" * 256, "the first page came before the last block"
+    for part in parts:
+        at = part.address - 0x10000000
+        assert flash[at : at + len(part.data)] == part.data
+    assert flash[0x1000:0x5000] == b"\0" * 0x4000, "a sector was erased that holds nothing of the image"
 
 
 @pytest.mark.parametrize("at", [0, 4, 8, 16, 20, 24, 508, 512 + 20])
@@ -79,7 +103,7 @@ def test_the_drive_of_the_right_board_gets_the_file(project: Project, tmp_path: 
     uf2.copy(planned, volume)
     segments, family = uf2.decode((volume / "model.uf2").read_bytes())
     assert family == 0xE48BFF56
-    assert [s.address for s in segments] == [0x10000000, 0x10000100, 0x10000200, 0x10000300, 0x10000500]
+    assert [s.address for s in segments] == [*range(0x10000200, 0x10001000, 256), 0x10000100, 0x10000000]
 
 
 def test_another_drive_gets_nothing(project: Project, tmp_path: Path) -> None:
@@ -126,7 +150,7 @@ def test_the_command_copies_and_says_that_nothing_was_read_back(project: Project
     assert code == 0
     assert "wrote 1,280 bytes with uf2" in out
     assert "verified" not in out
-    assert (volume / "model.uf2").stat().st_size == 5 * 512
+    assert (volume / "model.uf2").stat().st_size == 16 * 512
 
 
 def test_the_command_refuses_what_does_not_go_together(project: Project, tmp_path: Path, capsys, monkeypatch) -> None:

@@ -14,10 +14,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dqt_edge.system.intel_hex import hex_bytes
+from dqt_edge.system.zig_tools import intel_hex
+
 from .chip import Chip, FlashFaultError, PowerLostError
 
 CHIP, TROUBLE, LOG = "chip", "trouble.json", "log"
-NAMES = ("openocd", "st-flash", "dfu-util", "pyocd")
+NAMES = ("openocd", "st-flash", "dfu-util", "nrfutil", "JLinkExe", "pyocd")
 
 
 class Refused(Exception):
@@ -54,6 +57,8 @@ LOST = {
     "openocd": "Error: jtag status contains invalid mode value - communication failure\nError: Target not examined yet",
     "st-flash": "ERROR usb.c: send_recv read reply failed: LIBUSB_ERROR_TIMEOUT",
     "dfu-util": 'dfu-util: Error during special command "SET_ADDRESS" download: LIBUSB_ERROR_NO_DEVICE',
+    "nrfutil": "Error: One or more program tasks failed: Failed to program the device, [JLinkARM] USB communication",
+    "JLinkExe": "****** Error: Failed to download RAMCode! Error while programming flash: Programming failed.",
     "pyocd": "probe lost",
 }
 """What they say when the chip goes away in the middle."""
@@ -121,6 +126,60 @@ def dfu_util(chip: Chip, arguments: list[str]) -> str:
     return "dfu-util 0.11"
 
 
+def nrfutil(chip: Chip, arguments: list[str]) -> str:
+    """``device program|read|erase|reset ... [--family F] [--serial-number S]``; files are Intel HEX."""
+    assert arguments.pop(0) == "device"
+    command, rest = arguments[0], dict(zip(arguments[1::2], arguments[2::2], strict=True))
+    assert rest.pop("--family", "nrf52") == "nrf52"
+    rest.pop("--serial-number", None)
+    if command == "program":
+        assert rest["--options"].split(",")[0] == "chip_erase_mode=ERASE_RANGES_TOUCHED_BY_FIRMWARE"
+        content = Path(rest["--firmware"]).read_bytes()
+        address = _first_address(content)
+        _download(chip, address, hex_bytes(content, address), "Error: One or more program tasks failed: ")
+    elif command == "read":
+        start, size = int(rest["--address"], 16), int(rest["--bytes"])
+        found = _say(lambda: chip.read(start, size), "Error: Failed to read memory")
+        Path(rest["--to-file"]).write_text(intel_hex([(start, found)]))
+    elif command == "erase":
+        start, end = (int(text, 16) for text in rest["--pages"].split("-"))
+        assert dict(chip.sectors)[start] == end - start
+        _say(lambda: chip.erase(start), "Error: Failed to erase the device")
+    else:
+        assert (command, rest) == ("reset", {})
+        chip.restart()
+    return "1 task succeeded"
+
+
+def _first_address(content: bytes) -> int:
+    """Of a file in Intel HEX."""
+    upper, first = content.decode().split()[:2]
+    assert upper[7:9] == "04", "the upper half comes first"
+    return int(upper[9:13], 16) << 16 | int(first[3:7], 16)
+
+
+def jlink(chip: Chip, arguments: list[str]) -> str:
+    """``-NoGui 1 -device D -if SWD -speed KHZ [-USB SERIAL] -autoconnect 1 -CommandFile FILE``."""
+    options = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    assert options["-device"]
+    assert options["-if"] == "SWD"
+    first, reset, command, last = Path(options["-CommandFile"]).read_text().splitlines()
+    assert (first, reset, last) == ("ExitOnError 1", "r", "exit")
+    if match := re.fullmatch(r'loadbin "(.+)", 0x(\w+)', command):
+        _download(chip, int(match[2], 16), Path(match[1]).read_bytes(), "****** Error: ")
+    elif match := re.fullmatch(r'savebin "(.+)", 0x(\w+), 0x(\w+)', command):
+        start, size = int(match[2], 16), int(match[3], 16)
+        Path(match[1]).write_bytes(_say(lambda: chip.read(start, size), "Could not read memory."))
+    elif match := re.fullmatch(r"erase 0x(\w+), 0x(\w+)", command):
+        start, end = int(match[1], 16), int(match[2], 16)
+        assert dict(chip.sectors)[start] == end - start + 1
+        _say(lambda: chip.erase(start), "****** Error: Failed to erase sectors.")
+    else:
+        assert command == "g", command
+        chip.restart()
+    return "Script processing completed."
+
+
 def pyocd(chip: Chip, arguments: list[str]) -> str:
     """``pyocd erase|load|commander|reset`` as a preview prints them; the runner itself uses pyOCD's interface."""
     command, *rest = arguments
@@ -159,6 +218,8 @@ PLAYED: dict[str, Callable[[Chip, list[str]], str]] = {
     "openocd": openocd,
     "st-flash": st_flash,
     "dfu-util": dfu_util,
+    "nrfutil": nrfutil,
+    "JLinkExe": jlink,
     "pyocd": pyocd,
 }
 
