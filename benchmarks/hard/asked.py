@@ -5,11 +5,7 @@ A case is bytes in a fixed order, so that a program for any core can be asked; `
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -29,51 +25,11 @@ from tests.support.random_decisions import settings_of
 from tests.support.random_graphs import random_bias, random_codes
 from tests.support.random_streams import random_samples
 
-from . import requantise
+from .case import Case, Flag, Kind, rounded, words
 
-CORNERS = 3000
-"""Of requantisation; ``requantise.py`` tries millions."""
 OK, STOPPED, BAD_ARGUMENT, BAD_CHOICE, NO_CONTROLLER, NO_DIAL, _, NO_SECOND_PASS, NO_TUNED = range(9)
 NUMBERS = (0, 1, -1, 32767, 32768, 65535, 65536, -65536, 1 << 20, -(1 << 20), 2**31 - 1, -(2**31))
 """To quantise, in units of 2^-16."""
-
-
-class Kind(IntEnum):
-    """Of a request; as in ``suite.c``."""
-
-    RUN, DECIDE, DIAL, TUNED, QUANTIZE, SIZES, BAD, WEIGHTS, PARTS = range(9)
-
-
-class Flag(IntFlag):
-    """What a request holds; as in ``suite.c``."""
-
-    FRESH = 1
-    WIDTHS = 2
-    BIAS = 4
-    STOPS = 8
-
-
-@dataclass(frozen=True)
-class Case:
-    """A request and the answer to it."""
-
-    request: bytes
-    answer: bytes
-
-    @property
-    def content(self) -> bytes:
-        """As ``suite.c`` reads it."""
-        return struct.pack("<II", len(self.request), len(self.answer)) + self.request + self.answer
-
-    def without_fresh(self) -> Case:
-        """The same in memory that the cases before it have used."""
-        kept = self.request[2] & ~Flag.FRESH
-        return Case(self.request[:2] + bytes([kept]) + self.request[3:], self.answer)
-
-
-def words(values: Iterable[int]) -> bytes:
-    """Numbers of 32 bits, signed or not."""
-    return b"".join(struct.pack("<I", value & 0xFFFFFFFF) for value in values)
 
 
 class Asked:
@@ -229,9 +185,9 @@ class Asked:
             return
         answer: list[int] = []
         for i, number in enumerate(NUMBERS):
-            steps = _rounded(Fraction(number * fixed.to_code, 1 << fixed.to_code_shift))
+            steps = rounded(Fraction(number * fixed.to_code, 1 << fixed.to_code_shift))
             answer.append(min(255, max(0, steps + fixed.zero_point)))
-            answer.append(_rounded(Fraction((i - fixed.zero_point) * fixed.to_number, 1 << fixed.to_number_shift)))
+            answer.append(rounded(Fraction((i - fixed.zero_point) * fixed.to_number, 1 << fixed.to_number_shift)))
         yield Case(request, words(answer))
 
     def _sizes(self) -> Case:
@@ -263,36 +219,3 @@ class Asked:
         count = len(self.graph.points)
         item = f"{{&{names.symbol}, {points}, {scale}, wide{self.index}, {len(wide)}u, {count}u}}"
         return item, f"static const uint8_t wide{self.index}[] = {{{flags}}};"
-
-
-def _rounded(value: Fraction) -> int:
-    """Half up, saturated to int32."""
-    whole = (2 * value + 1).__floor__() // 2
-    return max(-(2**31), min(2**31 - 1, whole))
-
-
-def parts() -> Case:
-    """What kernels are made of, by itself: requantisation, views, copies and fills."""
-    corners = tuple(column[:CORNERS] for column in requantise.chunk(0))
-    codes, scaled = requantise.wanted(corners)
-    rows = zip(*(column.tolist() for column in corners), strict=True)
-    request = b"".join(words(row[:2]) + bytes(row[2:]) for row in rows)
-    answer = b"".join(bytes([code, code]) + words([high]) for code, high in zip(codes, scaled, strict=True))
-    for shift in range(7):
-        answer += bytes(min((code + ((1 << shift) >> 1)) >> shift, 255 >> shift) for code in range(256))
-    return Case(bytes([Kind.PARTS, 0, 0]) + words([CORNERS]) + request, answer + words(_copies()))
-
-
-def _copies() -> Iterator[int]:
-    """Checksums of arrays of 64 bytes behind each copy and fill; as ``copies()`` in ``suite.c``."""
-    for size in range(21):
-        for place in range(16):
-            source = bytearray((3 * i + 1) % 256 for i in range(64))
-            target = bytearray(255 - i for i in range(64))
-            to, from_ = 8 + place // 4, 8 + place % 4
-            target[to : to + size] = source[from_ : from_ + size]
-            yield zlib.crc32(target)
-            target[to + 1 : to + 1 + size] = bytes([place + 7]) * size
-            yield zlib.crc32(target)
-            source[to : to + size] = source[to + 4 : to + 4 + size]
-            yield zlib.crc32(source)

@@ -14,6 +14,7 @@
 #include "dqt_arith.h"
 #include "dqt_copy.h"
 #include "dqt_crc32.h"
+#include "dqt_tables.h"
 
 enum { RUN, DECIDE, DIAL, TUNED, QUANTIZE, SIZES, BAD, WEIGHTS, PARTS };
 enum { FRESH = 1, WIDTHS = 2, BIAS = 4, STOPS = 8 };
@@ -384,6 +385,21 @@ static void copies(void) {
     }
 }
 
+/* Numbers to codes and back, with the same factor. */
+static void scales(reader *from) {
+    const uint32_t count = get32(from);
+    for (uint32_t i = 0; i < count; i++) {
+        dqt_scale scale = {0};
+        scale.to_code = scale.to_number = (int32_t)get32(from);
+        scale.to_code_shift = scale.to_number_shift = (uint8_t)get8(from);
+        scale.zero_point = (uint8_t)get8(from);
+        const int32_t number = (int32_t)get32(from);
+        const uint8_t code = (uint8_t)get8(from);
+        put8(dqt_quantize(&scale, number));
+        put32((uint32_t)dqt_dequantize(&scale, code));
+    }
+}
+
 /* What kernels are made of, by itself. */
 static void parts(reader *from) {
     const uint32_t count = get32(from);
@@ -399,6 +415,7 @@ static void parts(reader *from) {
             put8(dqt_activation_view(code, shift));
         }
     }
+    scales(from);
     copies();
 }
 

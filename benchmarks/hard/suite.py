@@ -11,6 +11,7 @@ from dqt_edge.graph.points import widest_choices
 from dqt_edge.project.render import ModelNames, library_files
 from dqt_edge.system.resources import data_folder
 from tests.support.digits import dial_graph
+from tests.support.padded_graphs import padded_graph
 from tests.support.random_decisions import any_pointed_graph
 from tests.support.random_graphs import random_graph
 from tests.support.random_points import least_choices, pointed_graph
@@ -19,7 +20,9 @@ from tests.support.random_unweighted import random_unweighted_graph
 from tests.support.rig.kernel_layers import make_case
 from tests.support.skips import skipping_graph, with_skips
 
-from .asked import Asked, Case, parts
+from .asked import Asked
+from .case import Case
+from .parts import parts
 
 _SINGLE = "dilated dilated_residual dilated_depthwise max_pool average_pool minimum maximum multiply"
 SINGLE = tuple(_SINGLE.split())
@@ -39,6 +42,7 @@ def graphs(networks: int) -> list[Graph]:
     found += [any_pointed_graph(seed, skips=seed % 2 == 1) for seed in range(networks // 6)]
     found += [skipping_graph(seed) for seed in range(max(2, networks // 4))]
     found += [with_skips(random_graph(seed), seed) for seed in range(networks // 4)]
+    found += [padded_graph(seed) for seed in range(max(1, networks // 6))]
     found += [make_case(kind, number).graphs[0] for kind in SINGLE for number in range(networks // 4)]
     return [replace(graph, name=f"m{i}") for i, graph in enumerate(found)]
 

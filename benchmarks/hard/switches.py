@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from .asked import Case, Kind
+from .case import Case, Kind
 from .sanitizers import Way, compile_suite
 from .suite import Suite, graphs, make_suite
 from .told import finish, have

@@ -181,9 +181,8 @@ def connect(project: Project | FilePath | None = None, port: str | None = None, 
     graph = made.graph(model)
     if port == "":
         raise UsageError("the port has no name", where="`port`", next_step="leave out the `port`, or name one")
-    return Device(
-        made, graph, open_client(made.board, made.elf, made.model(model).digest, port, macs=inference_macs(graph))
-    )
+    digest, macs, names = made.model(model).digest, inference_macs(graph), graph.device_layers
+    return Device(made, graph, open_client(made.board, made.elf, digest, port, macs=macs, layers=names))
 
 
 def inference_macs(graph: Graph) -> int:

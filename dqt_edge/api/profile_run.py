@@ -116,7 +116,8 @@ class ProfileRun:
     def _difference(self, at: int, settled: Settled) -> str:
         """Which layer of a sample differs first, on a device of its own."""
         project, digest = self.project, model_hash(self.graph)
-        with open_client(project.board, project.elf, digest, macs=inference_macs(self.graph)) as client:
+        macs, names = inference_macs(self.graph), self.graph.device_layers
+        with open_client(project.board, project.elf, digest, macs=macs, layers=names) as client:
             return first_difference(client, self.graph, self.samples.pieces, at, settled)
 
     def _keep(self, record: Record) -> None:

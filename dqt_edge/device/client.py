@@ -97,6 +97,7 @@ class Client:
         self._info: DeviceInfo | None = None
         self._restarts = 0
         self._input_crc = 0
+        self._layers: tuple[str, ...] = ()
 
     def __enter__(self) -> Client:
         return self
@@ -121,6 +122,10 @@ class Client:
     def expect_run(self, seconds: float) -> None:
         """Say how long an inference is thought to take, before the first one."""
         self._paces["run"].guess = max(seconds, self._timeouts.run)
+
+    def name_layers(self, names: Sequence[str]) -> None:
+        """Say how the layers are called, by their number on the device, for messages of faults."""
+        self._layers = tuple(names)
 
     @property
     def samples_repeated(self) -> int:
@@ -333,7 +338,7 @@ class Client:
             fault = self.fault(silence=FAULT_SECONDS)
             if fault is not None and fault.restarted:
                 return FaultError(
-                    f"the device restarts because its program faults: {fault.text}",
+                    f"the device restarts because its program faults: {fault.told(self._layers)}",
                     where=self._transport.name,
                     next_step="find the address in the project's build/model.elf with arm-none-eabi-addr2line, "
                     "and report it; docs/protocol.md explains the numbers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..boards import Board
@@ -85,12 +86,14 @@ def open_client(
     port: str | None = None,
     *,
     macs: int = 0,
+    layers: Sequence[str] = (),
     timeouts: Timeouts | None = None,
     retries: Retries | None = None,
 ) -> Client:
     """:func:`open_device`, and make sure that it is the board and runs the model.
 
-    ``macs`` of an inference say how long the first one may take.
+    ``macs`` of an inference say how long the first one may take; ``layers`` are the names of the layers by their number
+    on the device (``Graph.device_layers``), for messages of faults.
 
     Raises:
         WrongModelError: It is another board or runs another model; or any error of open_device() and HELLO.
@@ -99,6 +102,7 @@ def open_client(
     try:
         client.expect(model_hash, board.id)
         client.expect_run(thought_seconds(board, macs))
+        client.name_layers(layers)
     except BaseException:
         client.close()
         raise

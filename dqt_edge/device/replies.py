@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..boards import Counter
@@ -153,13 +154,18 @@ class Fault:
     @property
     def text(self) -> str:
         """In words for a message."""
+        return self.told()
+
+    def told(self, layers: Sequence[str] = ()) -> str:
+        """The same with the layer's name, of all names by number."""
         what = EXCEPTIONS.get(self.exception, f"exception {self.exception}")
         if not self.in_inference:
             place = "outside of an inference"
         elif self.layer is None:
             place = "in an inference, before its first layer had ended"
         else:
-            place = f"in an inference, behind layer {self.layer}"
+            name = f" ({layers[self.layer]!r})" if self.layer < len(layers) else ""
+            place = f"in an inference, behind layer {self.layer}{name}"
         return f"{what} at pc 0x{self.pc:08x}, lr 0x{self.lr:08x}, CFSR 0x{self.status:08x}, {place}"
 
 

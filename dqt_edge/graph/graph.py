@@ -184,10 +184,14 @@ class Graph(Shown):
     @property
     def device_numbers(self) -> tuple[int, ...]:
         """For each of ``all_layers`` its number on a device, which counts the layers of heads behind all others."""
+        numbers = {name: number for number, name in enumerate(self.device_layers)}
+        return tuple(numbers[layer.name] for layer in self.all_layers)
+
+    @property
+    def device_layers(self) -> tuple[str, ...]:
+        """Names of all layers by their number on a device."""
         heads = {layer.name for point in self.points for layer in point.layers}
-        names = [layer.name for layer in self.all_layers]
-        ordered = sorted(range(len(names)), key=lambda i: names[i] in heads)
-        return tuple(number for _, number in sorted(zip(ordered, range(len(names)), strict=True)))
+        return tuple(sorted((layer.name for layer in self.all_layers), key=heads.__contains__))
 
     @property
     def second_pass_start(self) -> int:

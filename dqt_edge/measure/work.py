@@ -72,7 +72,8 @@ class Doing:
         if work.image is None:
             return wanted
         if self._client is None:
-            self._client = open_client(work.board, work.image, work.digest, macs=work.macs)
+            names = work.graph.device_layers
+            self._client = open_client(work.board, work.image, work.digest, macs=work.macs, layers=names)
         found = []
         for i, (sample, right) in enumerate(zip(codes, wanted, strict=True)):
             content = sample.tobytes()

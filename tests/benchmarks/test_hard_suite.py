@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.hard import requantise
-from benchmarks.hard.asked import Kind
+from benchmarks.hard.case import Kind
 from benchmarks.hard.sanitizers import MEANT, WAYS, Way, compile_suite, try_way
 from benchmarks.hard.suite import Suite, make_suite
 from benchmarks.hard.switches import spoken, switching

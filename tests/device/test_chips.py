@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dqt_edge.boards import load_board
+from dqt_edge.device.messages import Restart
 from dqt_edge.errors import DeviceError
 from tests.device.chip_boards import BOARDS, CASES, FIRST
 
@@ -20,6 +21,7 @@ from dqt_edge.device.chips import stm32f4, stm32g0, stm32l4, stm32u5
 from dqt_edge.device.chips.choose import CHIPS, chip_of
 from dqt_edge.device.chips.stm32 import Family, Stm32
 from dqt_edge.device.chips.unicorn import UnicornTransport
+from dqt_edge.device.chips.values import Reset
 
 pytestmark = [
     pytest.mark.emulate,
@@ -56,6 +58,33 @@ def test_a_port_boots_at_full_clock_and_echoes(board_id: str, tmp_path: Path) ->
     device.write(b"Rf")
     assert device.read(2, LONG) == b">f"
     assert device.model.core_hz == board.cpu.hz
+    assert why_it_started(device) == Restart.REQUEST
+    for by, cause in WHY:
+        device.restart(by)
+        assert device.read(1, LONG) == b">"
+        below = board.regions("flash")[0].start != 0 and board.port == "nrf52"  # a boot loader may have read it
+        wanted = Restart.UNKNOWN if below and by == Reset.POWER else cause
+        assert why_it_started(device) == wanted, by
+    device.write(b"R")
+    assert device.read(1, LONG) == b">"
+    assert why_it_started(device) == Restart.REQUEST
+
+
+WHY = (
+    (Reset.PIN, Restart.PIN),
+    (Reset.SOFTWARE, Restart.UNKNOWN),
+    (Reset.POWER, Restart.POWER),
+    (Reset.SOFTWARE, Restart.UNKNOWN),
+    (Reset.WATCHDOG, Restart.WATCHDOG),
+)
+"""What resets a chip, one behind the other, and what its port says of it. SOFTWARE is here a debugger, who leaves no
+word of it."""
+
+
+def why_it_started(device: UnicornTransport) -> int:
+    """What the running firmware says, and would say to every HELLO."""
+    device.write(b"Q")
+    return device.read(1, LONG)[0]
 
 
 MISTAKES = {

@@ -45,6 +45,9 @@ def test_a_fault_is_told_after_the_restart(built: Callable[..., Path], board_id:
         with pytest.raises(FaultError, match=r"HardFault at pc 0x0000.*behind layer 1") as caught:
             client.infer(bad, (0, 0))
         assert caught.value.exit_code == 6
+        client.name_layers(["first", "second"])
+        with pytest.raises(FaultError, match=r"behind layer 1 \('second'\)"):
+            client.infer(bad, (0, 0))
         assert client.hello().restart == Restart.FAULT
         fault = client.fault()
         assert fault is not None
@@ -79,5 +82,8 @@ def test_words_of_a_fault(exception: int, place: int, words: str) -> None:
     assert fault is not None
     assert re.fullmatch(words, fault.text)
     assert not fault.restarted
+    named = fault.told([f"conv{i}" for i in range(8)])
+    assert named == fault.text + (" ('conv7')" if fault.layer == 7 else "")
+    assert fault.told(["a", "b"]) == fault.text, "a number that no name has is told alone"
     with pytest.raises(BadReply):
         parse_fault(payload[:-1])

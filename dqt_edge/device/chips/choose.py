@@ -13,6 +13,7 @@ from .core import CoreRegisters
 from .stm32 import Stm32
 from .stm32h7 import Stm32h7
 from .uart import SerialLine
+from .values import Reset
 
 
 class Chip(Protocol):
@@ -47,8 +48,8 @@ class Chip(Protocol):
     def write(self, address: int, value: int) -> None:
         """Write a 32-bit register; raises RuleError."""
 
-    def reset(self) -> None:
-        """Do a system reset: bytes on the line stay."""
+    def reset(self, by: Reset = Reset.SOFTWARE) -> None:
+        """Do a reset: bytes on the line stay."""
 
     def boot(self, read: Callable[[int, int], bytes]) -> Boot | None:
         """What a boot ROM does with the program, of which ``read`` gives bytes; None: the core starts from its vectors.

@@ -6,9 +6,12 @@ from ...boards import Board
 from .boot import NoBootRom
 from .core import CORE_PAGES, CORTEX_M4, CoreRegisters
 from .uart import Line
-from .values import Peripheral, RuleError, StrictBank, checked
+from .values import Peripheral, Reset, RuleError, StrictBank, checked
 
 CLOCK, UART, NVMC, GPIO, CORE = 0x40000000, 0x40002000, 0x4001E000, 0x50000000, 0xE0000000
+RESETREAS = 0x40000400
+REASONS = {Reset.SOFTWARE: 1 << 2, Reset.POWER: 0, Reset.PIN: 1 << 0, Reset.WATCHDOG: 1 << 1}
+"""Bits of POWER_RESETREAS that a reset raises."""
 GPIO_STEP = 0x300
 """Bytes between the registers of port 0 and those of port 1."""
 READY_AFTER = 3
@@ -111,15 +114,19 @@ class Nrf52(NoBootRom):
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self.usart: NrfUart
+        self._reasons: int
         self._power_on()
 
-    def reset(self) -> None:
-        """Do a system reset: bytes on the line stay."""
-        line = self.usart.line_again()
+    def reset(self, by: Reset = Reset.SOFTWARE) -> None:
+        """Do a reset: bytes on the line stay."""
+        line, before = self.usart.line_again(), self._reasons
         self._power_on()
         self.usart.line = line
+        self._reasons = 0 if by == Reset.POWER else before | REASONS[by]
 
     def _power_on(self) -> None:
+        self._reasons = 0
         self.usart = NrfUart(self)
         self.core = CoreRegisters(CORTEX_M4, self._board.regions("flash")[0].start)
         nvmc = StrictBank("NVMC", {0x540: ("NVMC_ICACHECNF", 0, 0x101, 0)})
@@ -132,6 +139,8 @@ class Nrf52(NoBootRom):
     def read(self, address: int) -> int:
         """Value of a 32-bit register; RuleError if it is not modelled."""
         bank, offset = self._find(address)
+        if bank == "power":
+            return self._reasons
         if bank == "clock":
             checked(offset == 0x100, f"no register of CLOCK is modelled at offset 0x{offset:x}, or it is write-only")
             self._started = None if self._started is None else self._started + 1
@@ -143,7 +152,9 @@ class Nrf52(NoBootRom):
     def write(self, address: int, value: int) -> None:
         """Write a 32-bit register; RuleError where the manual forbids it."""
         bank, offset = self._find(address)
-        if bank == "clock":
+        if bank == "power":
+            self._reasons &= ~value
+        elif bank == "clock":
             checked(offset in (0x000, 0x100), f"no register of CLOCK is modelled at offset 0x{offset:x}")
             self._started = 0 if offset == 0 and value == 1 else self._started
         elif bank == "gpio":
@@ -168,6 +179,8 @@ class Nrf52(NoBootRom):
                 return "outset", port
         if CORE <= address < CORE + 0x100000:
             return "core", address - CORE
+        if address == RESETREAS:
+            return "power", 0
         for name, base in (("clock", CLOCK), ("uart", UART), ("nvmc", NVMC)):
             if base <= address < base + 0x1000:
                 return name, address - base

@@ -10,7 +10,7 @@ from ...boards import Board
 from .boot import Boot
 from .core import CORE_PAGES, CORTEX_M0PLUS, CORTEX_M33, CoreKind, CoreRegisters
 from .pl011 import Pl011
-from .values import Peripheral, RuleError, StrictBank, checked
+from .values import Peripheral, Reset, RuleError, StrictBank, checked
 
 READY_AFTER = 3
 """Reads of a flag until it rises."""
@@ -49,9 +49,15 @@ SERIAL_READ = {0x00: 31 << 16 | 3 << 8, 0x04: 0, 0xF4: 0x03 << 24 | 2 << 8 | 6 <
 """Frames of 32 bits, "EEPROM read", one frame; command 03h of 8 bits and an address of 24, all on one line."""
 
 
+REASON, SCRATCH0 = 0x08, 0x0C
+"""Of the watchdog, which a reset of the core leaves as they are."""
+TIMER = 1
+"""Of the watchdog's reasons."""
+
+
 @dataclass(frozen=True)
 class Kind:
-    """A chip: addresses of its banks, bits of RESETS by bank, and its limits."""
+    """A chip: addresses of its banks, bits of RESETS by bank, its limits, where it keeps why it was reset and how."""
 
     cpu: str
     core: CoreKind
@@ -61,6 +67,8 @@ class Kind:
     pad_reset: int
     all_resets: int
     boot2: bool
+    chip_reset: tuple[str, int]
+    causes: dict[Reset, int]
 
 
 RP2040 = Kind(
@@ -69,26 +77,31 @@ RP2040 = Kind(
     bases={
         **{"RESETS": 0x4000C000, "CLOCKS": 0x40008000, "XOSC": 0x40024000, "PLL_SYS": 0x40028000},
         **{"IO_BANK0": 0x40014000, "PADS_BANK0": 0x4001C000, "UART0": 0x40034000, "WATCHDOG": 0x40058000},
-        **{"TIMER": 0x40054000, "SSI": SSI},
+        **{"TIMER": 0x40054000, "SSI": SSI, "VREG_AND_CHIP_RESET": 0x40064000},
     },
     resets={"IO_BANK0": 5, "PADS_BANK0": 8, "PLL_SYS": 12, "TIMER": 21, "UART0": 22},
     hz=133_000_000,
     pad_reset=0x56,
     all_resets=0x01FFFFFF,
     boot2=True,
+    chip_reset=("VREG_AND_CHIP_RESET", 0x08),
+    causes={Reset.POWER: 1 << 8, Reset.PIN: 1 << 16},
 )
 RP2350 = Kind(
     cpu="CORTEX_M33",
     core=CORTEX_M33,
     bases={
         **{"RESETS": 0x40020000, "CLOCKS": 0x40010000, "XOSC": 0x40048000, "PLL_SYS": 0x40050000},
-        **{"IO_BANK0": 0x40028000, "PADS_BANK0": 0x40038000, "UART0": 0x40070000},
+        **{"IO_BANK0": 0x40028000, "PADS_BANK0": 0x40038000, "UART0": 0x40070000, "WATCHDOG": 0x400D8000},
+        **{"POWMAN": 0x40100000},
     },
     resets={"IO_BANK0": 6, "PADS_BANK0": 9, "PLL_SYS": 14, "UART0": 26},
     hz=150_000_000,
     pad_reset=0x116,
     all_resets=0x1FFFFFFF,
     boot2=False,
+    chip_reset=("POWMAN", 0x2C),
+    causes={Reset.POWER: 1 << 16, Reset.PIN: 1 << 18},
 )
 
 
@@ -110,11 +123,20 @@ class Rp2:
         self.pages = (*sorted({base & ~0xFFF for base in kind.bases.values()}), *CORE_PAGES)
         self._power_on()
 
-    def reset(self) -> None:
-        """Do a system reset: bytes on the line stay."""
-        line = self.usart.line
+    def reset(self, by: Reset = Reset.SOFTWARE) -> None:
+        """Do a reset: bytes on the line stay; of what says why, a reset of the core changes nothing."""
+        line, watchdog = self.usart.line, self.banks["WATCHDOG"]
+        kept = {at: watchdog.peek(at) for at in (REASON, SCRATCH0)}
+        name, at = self.kind.chip_reset
+        flags = self.banks[name].peek(at)
         self._power_on()
         self.usart.line = line
+        self.banks[name].put(at, self.kind.causes.get(by, flags))
+        if by in (Reset.SOFTWARE, Reset.WATCHDOG):
+            for offset, value in kept.items():
+                self.banks["WATCHDOG"].put(offset, value)
+        if by == Reset.WATCHDOG:
+            self.banks["WATCHDOG"].put(REASON, TIMER)
 
     def _power_on(self) -> None:
         kind, pad = self.kind, self.kind.pad_reset
@@ -129,7 +151,12 @@ class Rp2:
             "PLL_SYS": _PLL,
             "IO_BANK0": {8 * pin + 4: ("GPIO_CTRL", 0x1F, 0x1F, 0) for pin in range(30)},
             "PADS_BANK0": {4 * pin + 4: ("PADS_GPIO", pad, pad | 0xFF, 0) for pin in range(30)},
-            "WATCHDOG": {0x2C: ("WATCHDOG_TICK", 0x200, 0x3FF, 0)},
+            "WATCHDOG": {
+                REASON: ("WATCHDOG_REASON", 0, 0, 0),
+                SCRATCH0: ("WATCHDOG_SCRATCH0", 0, 0xFFFFFFFF, 0),
+                0x2C: ("WATCHDOG_TICK", 0x200, 0x3FF, 0),
+            },
+            kind.chip_reset[0]: {kind.chip_reset[1]: ("CHIP_RESET", kind.causes[Reset.POWER], 0, 0)},
             "TIMER": {0x28: ("TIMERAWL", 0, 0, 0)},
             "SSI": _SSI,
         }

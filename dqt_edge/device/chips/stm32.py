@@ -14,7 +14,7 @@ from ...boards import Board
 from .boot import NoBootRom
 from .core import CORE_PAGES, CoreKind, CoreRegisters
 from .uart import ShiftUsart, Usart
-from .values import Field, Peripheral, RuleError, StrictBank, checked, prescale
+from .values import Field, Peripheral, Reset, RuleError, StrictBank, checked, prescale
 
 READY_AFTER = 3
 """Reads of a flag until it rises."""
@@ -95,6 +95,24 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Causes:
+    """Where RCC keeps why the chip was reset: the register's offset, the bit that clears all flags, those of POWER."""
+
+    offset: int
+    remove: int
+    power: int
+
+    def register(self, name: str, others: int = 0) -> tuple[str, int, int, int]:
+        """As banks have it, after power-on; ``others``: bits besides that are set then."""
+        return name, self.flags(Reset.POWER) | others, self.remove, 0xFF000000 & ~self.remove
+
+    def flags(self, by: Reset) -> int:
+        """What a reset raises; every one pulls the pin (bit 26) too."""
+        raised = {Reset.POWER: self.power, Reset.SOFTWARE: 1 << 28, Reset.WATCHDOG: 1 << 29, Reset.PIN: 0}
+        return raised[by] | 1 << 26
+
+
+@dataclass(frozen=True)
 class Family:
     """A family of chips as data. All names of flags, sources and banks are keys of the mappings here.
 
@@ -106,6 +124,7 @@ class Family:
         gated: Bank -> its clock's enable bit.
         switch, chosen: The field that selects the system clock, and the one that says what is selected.
         choices: Its values -> ``pll`` or a source.
+        causes: Why the chip was reset.
         ahb, apb: Prescalers, and for each APB its largest Hz (0: that of the core).
         latency: Wait states of flash.
         limits: Called with the chip.
@@ -126,6 +145,7 @@ class Family:
     switch: Field
     chosen: Field
     choices: Mapping[int, str]
+    causes: Causes
     ahb: Field
     apb: tuple[tuple[Field, int], ...]
     latency: Field
@@ -158,11 +178,14 @@ class Stm32(NoBootRom):
         bases = [base for base, _ in family.banks.values()] + [self._line.base, self._gpio_base()]
         self.pages = (*sorted({base & ~0xFFF for base in bases}), *CORE_PAGES)
 
-    def reset(self) -> None:
-        """Do a system reset: bytes on the line stay."""
-        line = self.usart.line
+    def reset(self, by: Reset = Reset.SOFTWARE) -> None:
+        """Do a reset: bytes on the line stay."""
+        line, causes = self.usart.line, self.family.causes
+        before = self.banks["RCC"].peek(causes.offset)
         self._power_on()
         self.usart.line = line
+        if by != Reset.POWER:
+            self.banks["RCC"].put(causes.offset, before & ~causes.remove | causes.flags(by))
 
     def _power_on(self) -> None:
         family = self.family
@@ -208,6 +231,8 @@ class Stm32(NoBootRom):
         locked = (name, offset) in self.family.pll.locked and bool(self.get(self.family.pll.on))
         bank.write(offset, value)
         after = bank.peek(offset)
+        if (name, offset) == ("RCC", self.family.causes.offset) and after & self.family.causes.remove:
+            self.banks[name].put(offset, after & 0x00FFFFFF | self.family.causes.remove)
         checked(not locked or before == after, "the PLL is configured while it is on")
         for flag_name, flag in self.family.flags.items():
             if not flag.asked(self):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from ...boards import Board
 from .core import CORTEX_M4
-from .stm32 import Family, Flag, Limits, Line, Pll, Source, Stm32, on
+from .stm32 import Causes, Family, Flag, Limits, Line, Pll, Source, Stm32, on
 from .values import Field, checked
 
 HSE_ON, PLL_ON = Field("RCC", 0x00, 16), Field("RCC", 0x00, 24)
 HSE_BYPASS = Field("RCC", 0x00, 18)
 OVERDRIVE_ON, OVERDRIVE_SWITCH = Field("PWR", 0x00, 16), Field("PWR", 0x00, 17)
 SCALE = Field("PWR", 0x00, 14, 2)
+
+CAUSES = Causes(0x74, 1 << 24, 1 << 25 | 1 << 27)
 
 
 def _limits(chip: Stm32) -> Limits:
@@ -52,6 +54,7 @@ def family(board: Board) -> Family:
         0x30: ("RCC_AHB1ENR", 0 if over else 0x00100000, 0x000000FF, 0),
         0x40: ("RCC_APB1ENR", 0, 1 << 28 | 1 << 18 | 1 << 17, 0),
         0x44: ("RCC_APB2ENR", 0, 1 << 5 | 1 << 4, 0),
+        CAUSES.offset: CAUSES.register("RCC_CSR"),
     }
     pwr = {
         0x00: ("PWR_CR", 0xC000, 0x3C000, 0) if over else ("PWR_CR", 0x4000, 0x4000, 0),
@@ -98,6 +101,7 @@ def family(board: Board) -> Family:
         switch=Field("RCC", 0x08, 0, 2),
         chosen=Field("RCC", 0x08, 2, 2),
         choices={0: "hsi", 1: "hse", 2: "pll"},
+        causes=CAUSES,
         ahb=Field("RCC", 0x08, 4, 4),
         apb=tuple(zip((Field("RCC", 0x08, 10, 3), Field("RCC", 0x08, 13, 3)), apb, strict=True)),
         latency=Field("FLASH", 0x00, 0, 4 if over else 3),

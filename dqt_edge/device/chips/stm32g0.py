@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ...boards import Board
 from .core import CORTEX_M0PLUS
-from .stm32 import Family, Flag, Limits, Line, Pll, Source, on
+from .stm32 import Causes, Family, Flag, Limits, Line, Pll, Source, on
 from .values import Field
 
 PLL_ON = Field("RCC", 0x00, 24)
 HSI = Source(16_000_000, Field("RCC", 0x00, 8), "hsi")
+CAUSES = Causes(0x60, 1 << 23, 1 << 27)
 
 _RCC = {
     0x00: ("RCC_CR", 0x500, 0x01050100, 0x02020400),
@@ -17,6 +18,7 @@ _RCC = {
     0x34: ("RCC_IOPENR", 0, 0x3F, 0),
     0x3C: ("RCC_APBENR1", 0, 1 << 28 | 1 << 17 | 1, 0),
     0x54: ("RCC_CCIPR", 0, 0xF, 0),
+    CAUSES.offset: CAUSES.register("RCC_CSR2"),
 }
 _TIM2 = {
     0x00: ("TIM2_CR1", 0, 1, 0),
@@ -65,6 +67,7 @@ def family(board: Board) -> Family:
         switch=Field("RCC", 0x08, 0, 3),
         chosen=Field("RCC", 0x08, 3, 3),
         choices={0: "hsi", 2: "pll"},
+        causes=CAUSES,
         ahb=Field("RCC", 0x08, 8, 4),
         apb=((Field("RCC", 0x08, 12, 3), 0),),
         latency=Field("FLASH", 0x00, 0, 3),

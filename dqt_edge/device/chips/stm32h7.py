@@ -14,12 +14,17 @@ from typing import ClassVar
 from .boot import NoBootRom
 from .core import CORE_PAGES, CORTEX_M7, CoreRegisters
 from .uart import Usart
-from .values import Bank, Peripheral, RuleError, checked, prescale
+from .values import Bank, Peripheral, Reset, RuleError, checked, prescale
 
 HSI_HZ = 64_000_000
 HSE_HZ = 8_000_000
-SOFTWARE_RESET = 1 << 24 | 1 << 22 | 1 << 17
-"""Flags of RCC_RSR that a reset by software raises: SFTRSTF, PINRSTF, CPURSTF."""
+CAUSES = {
+    Reset.SOFTWARE: 1 << 24 | 1 << 22 | 1 << 17,
+    Reset.POWER: 0x00FA0000,
+    Reset.PIN: 1 << 22 | 1 << 17,
+    Reset.WATCHDOG: 1 << 26 | 1 << 22 | 1 << 17,
+}
+"""Flags of RCC_RSR that a reset raises (section 8.7.39 and table 55)."""
 READY_AFTER = 3
 """Reads of a flag until it rises."""
 
@@ -39,7 +44,7 @@ _RCC = {
     0x2C: ("RCC_PLLCFGR", 0x01FF0000, 0x01FF0FFF),
     0x30: ("RCC_PLL1DIVR", 0x01010280, 0x7F7FFFFF),
     0x54: ("RCC_D2CCIP2R", 0, 0x7),
-    0xD0: ("RCC_RSR", 0x00FA0000, 1 << 16),
+    0xD0: ("RCC_RSR", CAUSES[Reset.POWER], 1 << 16),
     0xE0: ("RCC_AHB4ENR", 0, 0x7FF),
     0xE8: ("RCC_APB1LENR", 0, 1 << 18),
     0xF4: ("RCC_APB4ENR", 0, 1 << 1),
@@ -94,12 +99,14 @@ class Stm32h7(NoBootRom):
     def __post_init__(self) -> None:
         self._power_on()
 
-    def reset(self) -> None:
-        """Do a system reset: bytes on the line stay, and so does the supply configuration (section 6.8.4)."""
+    def reset(self, by: Reset = Reset.SOFTWARE) -> None:
+        """Do a reset: bytes on the line stay, and but for POWER the supply configuration too (section 6.8.4)."""
         line, supply, causes = self.usart.line, self.pwr.peek(0x0C), self.rcc.peek(0xD0)
         self._power_on()
         self.usart.line = line
-        self.rcc.put(0xD0, causes | SOFTWARE_RESET)
+        if by == Reset.POWER:
+            return
+        self.rcc.put(0xD0, causes | CAUSES[by])
         if not supply & 4:
             self.pwr.write(0x0C, supply)
 

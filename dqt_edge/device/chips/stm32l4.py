@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ...boards import Board
 from .core import CORTEX_M4
-from .stm32 import Family, Flag, Limits, Line, Pll, Source, Stm32, on
+from .stm32 import Causes, Family, Flag, Limits, Line, Pll, Source, Stm32, on
 from .values import Field, checked
 
 PLL_ON, NO_BOOST = Field("RCC", 0x00, 24), Field("PWR", 0x80, 8)
 SWITCH, HPRE = Field("RCC", 0x08, 0, 2), Field("RCC", 0x08, 4, 4)
+CAUSES = Causes(0x94, 1 << 23, 1 << 27)
 HALF_ABOVE_HZ = 80_000_000
 """A switch to a faster clock than this goes by way of half of it (RM0432 and RM0440, dynamic voltage
 scaling management)."""
@@ -42,6 +43,7 @@ def _rcc(plus: bool, g4: bool) -> dict[int, tuple[str, int, int, int]]:
         0x5C: ("RCC_APB1ENR2", 0, 1, 0),
         0x60: ("RCC_APB2ENR", 0, 1 << 14, 0),
         0x88: ("RCC_CCIPR", 0, 0xC3F, 0),
+        CAUSES.offset: CAUSES.register("RCC_CSR", 0 if g4 else 0x600),
     }
 
 
@@ -97,6 +99,7 @@ def family(board: Board) -> Family:
         switch=SWITCH,
         chosen=Field("RCC", 0x08, 2, 2),
         choices={1: "hsi", 3: "pll"} if g4 else {0: "msi", 1: "hsi", 3: "pll"},
+        causes=CAUSES,
         ahb=HPRE,
         apb=((Field("RCC", 0x08, 8, 3), 0), (Field("RCC", 0x08, 11, 3), 0)),
         latency=Field("FLASH", 0x00, 0, 4 if fifo else 3),

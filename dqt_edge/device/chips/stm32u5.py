@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...boards import Board
 from .core import CORTEX_M33
-from .stm32 import Family, Flag, Limits, Line, Pll, Source, Stm32, on
+from .stm32 import Causes, Family, Flag, Limits, Line, Pll, Source, Stm32, on
 from .values import Field, RuleError, checked
 
 HSI = Source(16_000_000, Field("RCC", 0x00, 8), "hsi")
@@ -12,6 +12,7 @@ MSIS = Source(4_000_000, Field("RCC", 0x00, 0), "msis")
 PLL_ON, PLL_SOURCE, PLL_RANGE = Field("RCC", 0x00, 24), Field("RCC", 0x28, 0, 2), Field("RCC", 0x28, 2, 2)
 BOOST_CLOCK = Field("RCC", 0x28, 12, 4)
 VOS, BOOST = Field("PWR", 0x0C, 16, 2), Field("PWR", 0x0C, 18)
+CAUSES = Causes(0xF4, 1 << 23, 1 << 27)
 
 _RCC = {
     0x00: ("RCC_CR", 0x35, 0x01050101, 0x02020424),
@@ -24,6 +25,7 @@ _RCC = {
     0x9C: ("RCC_APB1ENR1", 0, 3 << 17, 0),
     0xA4: ("RCC_APB2ENR", 0, 1 << 14, 0),
     0xE0: ("RCC_CCIPR1", 0, 0x3F, 0),
+    CAUSES.offset: CAUSES.register("RCC_CSR", 0x4400),
 }
 
 
@@ -101,6 +103,7 @@ def family(board: Board) -> Family:
         switch=Field("RCC", 0x1C, 0, 2),
         chosen=Field("RCC", 0x1C, 2, 2),
         choices={0: "msis", 1: "hsi", 3: "pll"},
+        causes=CAUSES,
         ahb=Field("RCC", 0x20, 0, 4),
         apb=((Field("RCC", 0x20, 4, 3), 0), (Field("RCC", 0x20, 8, 3), 0)),
         latency=Field("FLASH", 0x00, 0, 4),

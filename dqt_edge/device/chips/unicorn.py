@@ -17,7 +17,7 @@ from ...errors import BadFileError, DeviceError, ToolchainError
 from ...system.elf import load_parts, symbols
 from .choose import Chip, chip_of
 from .uart import IDLE_POLLS
-from .values import RuleError
+from .values import Reset, RuleError
 
 if TYPE_CHECKING:
     import unicorn
@@ -107,6 +107,11 @@ class UnicornTransport:
         """Forget what the firmware sent."""
         self.model.usart.line.sent.clear()
 
+    def restart(self, by: Reset) -> None:
+        """Reset the chip from outside; what RAM holds stays."""
+        self.model.reset(by)
+        self._start_core()
+
     def close(self) -> None:
         """Free the emulator."""
         self._machine = None
@@ -153,6 +158,7 @@ class UnicornTransport:
         for address, content in boot.copies:
             self._machine.mem_write(address, content)
         self._set_core(boot.copies[0][0], boot.start)
+        self._machine.ctl_flush_tb()  # after a restart the program is known, and would not stop where it arrives
         try:
             self._machine.emu_start(boot.start, boot.arrive, count=BOOT_INSTRUCTIONS)
             self.model.arrived()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 
@@ -15,6 +16,15 @@ def checked(holds: bool, otherwise: str) -> None:
     """Raise a RuleError with that text unless the condition holds."""
     if not holds:
         raise RuleError(otherwise)
+
+
+class Reset(Enum):
+    """What resets a chip."""
+
+    SOFTWARE = "the core, on request"
+    POWER = "the supply"
+    PIN = "the reset pin"
+    WATCHDOG = "a watchdog"
 
 
 class Peripheral(Protocol):

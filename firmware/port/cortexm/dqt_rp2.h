@@ -3,15 +3,16 @@
  *
  * What the ports of RP2040 and RP2350 share: crystal, PLL, clocks, pins and UART0 (RP2040 Datasheet 2.14 to 2.19 and
  * 4.2; the RP2350 Datasheet has chapters of the same names). A port defines the addresses RESETS, CLOCKS, XOSC,
- * PLL_SYS, IO_BANK0, PADS_BANK0 and UART0, the bits DQT_RESETS of what it takes out of reset and RESETS_PLL_SYS, and
- * the PLL's dividers PLL_FBDIV, PLL_POSTDIV1 and PLL_POSTDIV2, and includes this file, which defines all functions of
- * dqt_port.h but those of the counter and dqt_port_init(). The board's constants: xosc_hz, tx and rx, the pins of
- * UART0. */
+ * PLL_SYS, IO_BANK0, PADS_BANK0, UART0 and WATCHDOG, the bits DQT_RESETS of what it takes out of reset and
+ * RESETS_PLL_SYS, the PLL's dividers PLL_FBDIV, PLL_POSTDIV1 and PLL_POSTDIV2, and CHIP_RESET with its bits
+ * CHIP_RESET_POWER, _PIN and _WATCHDOG, and includes this file, which defines all functions of dqt_port.h but those of
+ * the counter and dqt_port_init(). The board's constants: xosc_hz, tx and rx, the pins of UART0. */
 #ifndef DQT_RP2_H
 #define DQT_RP2_H
 
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
+#include "dqt_messages.h"
 #include "dqt_port.h"
 #include "dqt_register.h"
 
@@ -47,6 +48,11 @@
 #define PLL_FBDIV_INT DQT_REG(PLL_SYS + 0x8u)
 #define PLL_PRIM DQT_REG(PLL_SYS + 0xCu)
 
+/* Watchdog; what it and the chip remember of a reset stays until the next one of the whole chip */
+#define WATCHDOG_REASON DQT_REG(WATCHDOG + 0x08u) /* 0: that was by hardware */
+#define WATCHDOG_SCRATCH0 DQT_REG(WATCHDOG + 0x0Cu)
+#define TOLD 0x64717430u
+
 /* User bank IO and its pads */
 #define IO_CTRL(pin) DQT_REG(IO_BANK0 + 8u * (pin) + 4u)
 #define IO_CTRL_UART 2u
@@ -71,6 +77,26 @@ _Static_assert(DQT_BOARD_XOSC_HZ / 1000u * PLL_FBDIV / (PLL_POSTDIV1 * PLL_POSTD
 
 /* Hz of the core, for a debugger: DQT_CORE_HZ, that of the crystal, or 0 for the ring oscillator. */
 volatile uint32_t dqt_clock_hz;
+
+/* The flags cannot be cleared: a scratch register, which every reset of the chip clears, says that they were read. */
+static uint32_t dqt_reset_cause(void) {
+    const uint32_t told = WATCHDOG_SCRATCH0;
+    WATCHDOG_SCRATCH0 = TOLD;
+    if (WATCHDOG_REASON != 0) {
+        return DQT_RESTART_WATCHDOG;
+    }
+    if (told == TOLD) {
+        return DQT_RESTART_UNKNOWN; /* of the core alone: who it was, he left word of */
+    }
+    const uint32_t flags = CHIP_RESET;
+    if ((flags & CHIP_RESET_WATCHDOG) != 0) {
+        return DQT_RESTART_WATCHDOG;
+    }
+    if ((flags & CHIP_RESET_PIN) != 0) {
+        return DQT_RESTART_PIN;
+    }
+    return (flags & CHIP_RESET_POWER) != 0 ? DQT_RESTART_POWER : DQT_RESTART_UNKNOWN;
+}
 
 /* Resets subsystems, which a restart of the core leaves as they are. */
 static void dqt_reset_subsystems(uint32_t bits) {

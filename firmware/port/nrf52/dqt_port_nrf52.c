@@ -7,6 +7,7 @@
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
 #include "dqt_dwt.h"
+#include "dqt_messages.h"
 #include "dqt_port.h"
 
 #define REGISTER(address) (*(volatile uint32_t *)(address))
@@ -14,6 +15,11 @@
 /* CLOCK */
 #define CLOCK_TASKS_HFCLKSTART REGISTER(0x40000000u)
 #define CLOCK_EVENTS_HFCLKSTARTED REGISTER(0x40000100u)
+
+/* POWER: reasons of every reset since they were cleared, each by a 1 */
+#define POWER_RESETREAS REGISTER(0x40000400u)
+#define POWER_RESETREAS_RESETPIN (1u << 0)
+#define POWER_RESETREAS_DOG (1u << 1)
 
 /* UART, "Universal asynchronous receiver/transmitter" */
 #define UART_TASKS_STARTRX REGISTER(0x40002000u)
@@ -46,6 +52,7 @@ _Static_assert(DQT_CORE_HZ == 64000000, "the chip has one clock");
 
 /* Armv7-M DDI0403E B3.4 */
 #define NVIC_ICER(n) REGISTER(0xE000E180u + 4u * (n))
+#define SCB_VTOR REGISTER(0xE000ED08u)
 
 #define POLLS 100000u /* about 20 ms; the crystal takes less than one (CLOCK, electrical specification) */
 
@@ -62,7 +69,21 @@ static void start_crystal(void) {
     }
 }
 
+/* The supply leaves no reason; nor does a boot loader that has cleared them, below a program that lies above 0. */
+static uint32_t cause_of_reset(void) {
+    const uint32_t reasons = POWER_RESETREAS;
+    POWER_RESETREAS = reasons;
+    if ((reasons & POWER_RESETREAS_DOG) != 0) {
+        return DQT_RESTART_WATCHDOG;
+    }
+    if (reasons == POWER_RESETREAS_RESETPIN) {
+        return DQT_RESTART_PIN;
+    }
+    return reasons == 0 && SCB_VTOR == 0 ? DQT_RESTART_POWER : DQT_RESTART_UNKNOWN;
+}
+
 void dqt_port_init(void) {
+    dqt_cortexm_started(cause_of_reset());
     NVIC_ICER(0) = 0xFFFFFFFFu; /* a boot loader may have left interrupts on; this program takes none */
     NVIC_ICER(1) = 0xFFFFFFFFu;
     start_crystal();

@@ -10,6 +10,11 @@
 #define IO_BANK0 0x40014000u
 #define PADS_BANK0 0x4001C000u
 #define UART0 0x40034000u
+#define WATCHDOG 0x40058000u
+#define CHIP_RESET DQT_REG(0x40064008u) /* 2.10.6 */
+#define CHIP_RESET_POWER (1u << 8)
+#define CHIP_RESET_PIN (1u << 16)
+#define CHIP_RESET_WATCHDOG 0u
 #define RESETS_PLL_SYS (1u << 12)                            /* 2.14.3 */
 #define DQT_RESETS (1u << 5 | 1u << 8 | 1u << 21 | 1u << 22) /* IO_BANK0, PADS_BANK0, TIMER, UART0 */
 #define PLL_FBDIV 133u                                       /* 2.18.2: an oscillator of 750 to 1600 MHz; 1596 here */
@@ -18,7 +23,7 @@
 #include "dqt_rp2.h"
 
 /* 4.7.6: the tick of a microsecond comes from the watchdog */
-#define WATCHDOG_TICK DQT_REG(0x4005802Cu)
+#define WATCHDOG_TICK DQT_REG(WATCHDOG + 0x2Cu)
 #define WATCHDOG_TICK_ENABLE (1u << 9)
 #define TIMERAWL DQT_REG(0x40054028u) /* 4.6.5 */
 
@@ -45,6 +50,7 @@ uint64_t dqt_port_counter(void) {
 }
 
 void dqt_port_init(void) {
+    dqt_cortexm_started(dqt_reset_cause());
     dqt_start_clocks();
     dqt_start_uart();
     WATCHDOG_TICK = WATCHDOG_TICK_ENABLE | DQT_BOARD_XOSC_HZ / 1000000u;

@@ -10,6 +10,11 @@
 #define IO_BANK0 0x40028000u
 #define PADS_BANK0 0x40038000u
 #define UART0 0x40070000u
+#define WATCHDOG 0x400D8000u
+#define CHIP_RESET DQT_REG(0x4010002Cu)        /* Power manager */
+#define CHIP_RESET_POWER (1u << 16 | 1u << 17) /* HAD_POR, HAD_BOR */
+#define CHIP_RESET_PIN (1u << 18)
+#define CHIP_RESET_WATCHDOG (7u << 22 | 1u << 28)
 #define RESETS_PLL_SYS (1u << 14)                 /* Subsystem resets */
 #define DQT_RESETS (1u << 6 | 1u << 9 | 1u << 26) /* IO_BANK0, PADS_BANK0, UART0 */
 #define PLL_FBDIV 125u                            /* PLL: an oscillator of 750 to 1600 MHz; 1500 here */
@@ -37,6 +42,7 @@ __attribute__((section(".boot_block"), used)) static const uint32_t boot_block[5
 };
 
 void dqt_port_init(void) {
+    dqt_cortexm_started(dqt_reset_cause());
     dqt_start_clocks();
     dqt_start_uart();
     dqt_dwt_init();

@@ -30,6 +30,9 @@
 #define RCC_APB1ENR DQT_REG(0x40023840u)
 #define RCC_APB1ENR_PWREN (1u << 28)
 #define RCC_APB2ENR DQT_REG(0x40023844u)
+#define RCC_CSR DQT_REG(0x40023874u)
+#define RCC_CSR_RMVF (1u << 24)
+#define RCC_CSR_POWER (1u << 25 | 1u << 27) /* BORRSTF, PORRSTF */
 
 /* 5.4.1 and 5.4.2, PWR; over-drive: RM0390 5.4 */
 #define PWR_CR DQT_REG(0x40007000u)
@@ -158,6 +161,7 @@ static void start_usart(uint32_t bus_hz) {
 }
 
 void dqt_port_init(void) {
+    dqt_cortexm_started(dqt_reset_cause(&RCC_CSR, RCC_CSR_RMVF, RCC_CSR_POWER));
     start_usart(start_clock());
     dqt_dwt_init();
 }

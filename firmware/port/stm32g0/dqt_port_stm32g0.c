@@ -28,6 +28,9 @@
 #define RCC_APBENR1 DQT_REG(0x4002103Cu)
 #define RCC_APBENR1_TIM2EN (1u << 0)
 #define RCC_APBENR1_USART2EN (1u << 17)
+#define RCC_CSR2 DQT_REG(0x40021060u)
+#define RCC_CSR2_RMVF (1u << 23)
+#define RCC_CSR2_PWRRSTF (1u << 27)
 
 /* 3.7.1, FLASH */
 #define FLASH_ACR DQT_REG(0x40022000u)
@@ -66,6 +69,7 @@ static int to_pll(void) {
 }
 
 void dqt_port_init(void) {
+    dqt_cortexm_started(dqt_reset_cause(&RCC_CSR2, RCC_CSR2_RMVF, RCC_CSR2_PWRRSTF));
     if (to_pll()) {
         dqt_clock_hz = DQT_CORE_HZ;
     } else {

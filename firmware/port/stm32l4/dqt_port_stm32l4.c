@@ -54,6 +54,9 @@
 #define RCC_AHB2ENR DQT_REG(0x4002104Cu)
 #define RCC_APB1ENR1 DQT_REG(0x40021058u)
 #define RCC_APB1ENR1_PWREN (1u << 28)
+#define RCC_CSR DQT_REG(0x40021094u)
+#define RCC_CSR_RMVF (1u << 23)
+#define RCC_CSR_BORRSTF (1u << 27)
 
 /* 5.4, PWR; CR5 is in RM0432 and RM0440 only */
 #define PWR_CR2 DQT_REG(0x40007004u)
@@ -115,6 +118,7 @@ static int to_pll(void) {
 }
 
 void dqt_port_init(void) {
+    dqt_cortexm_started(dqt_reset_cause(&RCC_CSR, RCC_CSR_RMVF, RCC_CSR_BORRSTF));
     RCC_APB1ENR1 |= RCC_APB1ENR1_PWREN;
     (void)RCC_APB1ENR1; /* two cycles until the clock arrives */
     const uint32_t switches = RCC_CFGR & RCC_CFGR_SW_MASK;

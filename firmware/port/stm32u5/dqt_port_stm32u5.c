@@ -51,6 +51,9 @@
 #define RCC_AHB2ENR1 DQT_REG(0x46020C8Cu)
 #define RCC_AHB3ENR DQT_REG(0x46020C94u)
 #define RCC_AHB3ENR_PWREN (1u << 2)
+#define RCC_CSR DQT_REG(0x46020CF4u)
+#define RCC_CSR_RMVF (1u << 23)
+#define RCC_CSR_BORRSTF (1u << 27)
 
 /* PWR registers */
 #define PWR_VOSR DQT_REG(0x4602080Cu)
@@ -117,6 +120,7 @@ static int to_pll(void) {
 }
 
 void dqt_port_init(void) {
+    dqt_cortexm_started(dqt_reset_cause(&RCC_CSR, RCC_CSR_RMVF, RCC_CSR_BORRSTF));
     RCC_AHB3ENR |= RCC_AHB3ENR_PWREN;
     (void)RCC_AHB3ENR; /* two cycles until the clock arrives */
     if (start_pll() && to_pll()) {
