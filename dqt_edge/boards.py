@@ -208,6 +208,11 @@ class Board:
         return self.cpu.core == "host"
 
     @property
+    def is_process(self) -> bool:
+        """Whether the device is a process that this program can start: native, or QEMU's."""
+        return self.is_host or self.qemu is not None
+
+    @property
     def counter_hz(self) -> int:
         """Ticks of the port's counter in a second; 0 where the file does not say it."""
         counter = self.counter

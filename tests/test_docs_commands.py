@@ -30,6 +30,7 @@ NOT_RUN = {
         "dqt-edge export resnet8.safetensors --board nucleo-l4r5zi --text-protocol ic01": "needs a board to flash",
         "qemu-system-arm -M mps2-an386": "opens a terminal; tests/device/test_text_protocol.py runs the image in QEMU",
     },
+    "profiling.md": {"dask scheduler ": "starts programs that stay; tests/api/test_profile_fleet.py starts a cluster"},
     "commands.md": {'eval "$(_DQT_EDGE_COMPLETE': "is for a shell; tests/cli/test_completing.py asks what it would"},
 }
 """Beginnings of the other blocks, and why they are not run as they stand."""

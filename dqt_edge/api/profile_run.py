@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,7 @@ from .connecting import Device, inference_macs
 from .given import Samples
 
 if TYPE_CHECKING:
+    from ..measure.fleet import Fleet
     from ..measure.log import SessionLog
 
 BESIDE_LEAST = 1024
@@ -43,8 +44,9 @@ class ProfileRun:
 
     Attributes:
         project: What is run.
-        device: An open one; None where several are started.
-        jobs: How many devices work at once.
+        device: An open one; None where several work.
+        jobs: How many are started to work at once, without a fleet.
+        fleet: Address of a Dask scheduler whose workers have devices, or None.
         graph: The model.
         samples: What it is given.
         policies: One, or the points of a dial.
@@ -56,6 +58,7 @@ class ProfileRun:
     project: Project
     device: Device | None
     jobs: int
+    fleet: str | None
     graph: Graph
     samples: Samples
     policies: tuple[Policy, ...]
@@ -91,8 +94,8 @@ class ProfileRun:
         digest = model_hash(graph)
         work = Work(graph, settled, project.board, None, digest, inference_macs(graph))
         if self.device is None:
-            pool = stack.enter_context(Pool(replace(work, image=project.elf), self.jobs))
-            for record in pool.records(pieces, start, number):
+            workers = stack.enter_context(self._workers(replace(work, image=project.elf)))
+            for record in workers.records(pieces, start, number):
                 told = record.differs and not tally.differences
                 yield replace(record, difference=self._difference(record.number - number, settled)) if told else record
             return
@@ -113,9 +116,22 @@ class ProfileRun:
             oracle=oracle,
         )
 
+    def _workers(self, work: Work) -> AbstractContextManager[Pool | Fleet]:
+        if self.fleet is None:
+            return Pool(work, self.jobs)
+        try:
+            from ..measure.fleet import Fleet
+        except ImportError as error:
+            raise ToolchainError(
+                "Dask is not installed", where="`fleet`", next_step="pip install 'dqt-edge[fleet]'"
+            ) from error
+        return Fleet(work, self.fleet)
+
     def _difference(self, at: int, settled: Settled) -> str:
-        """Which layer of a sample differs first, on a device of its own."""
+        """Which layer of a sample differs first, on a device of its own where one can be started."""
         project, digest = self.project, model_hash(self.graph)
+        if not project.board.is_process:
+            return f"sample {at}: run it on its board without `fleet` to see which layer differs first"
         macs, names = inference_macs(self.graph), self.graph.device_layers
         with open_client(project.board, project.elf, digest, macs=macs, layers=names) as client:
             return first_difference(client, self.graph, self.samples.pieces, at, settled)

@@ -114,6 +114,7 @@ def profile(
     resume: bool = False,
     force: bool = False,
     jobs: int = 1,
+    fleet: str | None = None,
     progress: Progress = silent,
 ) -> ProfileResult:
     """Run samples on a device: how good it is, counts by layer, widths; every answer compared with the interpreter.
@@ -150,6 +151,9 @@ def profile(
         force: Replace the ``log`` of another session.
         jobs: Devices that work at once, each with a process for the interpreter; for boards that this starts itself.
             Results are those of one.
+        fleet: ``"dask://HOST:PORT"`` of a Dask scheduler: each of its workers has a device, starts it if it is one for
+            the host or QEMU, or has a board at the serial port that its environment's ``DQT_EDGE_PORT`` names. What
+            a worker that dies or fails was doing is done by another. Results are those of one device.
         progress: Called with the policy, the samples done and the samples in all.
 
     Returns:
@@ -161,7 +165,7 @@ def profile(
         DeviceError: The device does not answer, or runs another model. Its ``partial`` is the result of the samples
             that were answered, if any.
         StoppedError: Ctrl-C, after the first sample; ``partial`` likewise.
-        ToolchainError: QEMU or Unicorn is not installed.
+        ToolchainError: QEMU, Unicorn or Dask is not installed, or a worker has another dqt-edge.
 
     Example:
         ```python
@@ -183,7 +187,7 @@ def profile(
         chosen = dial_policies(graph, "`policy` dial")
     else:
         parse_policy(policy, graph)  # refuses what the model does not have, before anything runs
-    _check_jobs(jobs, project, graph, own=given is None and port is None)
+    _check_devices(jobs, fleet, project, graph, own=given is None and port is None)
     if report is not None:
         page.make_folder(Path(report))
     asked = None
@@ -211,9 +215,9 @@ def profile(
         kept = open_log(path, facts, resume=resume, force=force)
         if kept is not None:
             stack.enter_context(kept)
-        alone = given is None and jobs == 1
+        alone = given is None and jobs == 1 and fleet is None
         opened = stack.enter_context(connect(project, port, model=model)) if alone else given
-        run = ProfileRun(project, opened, jobs, graph, samples, chosen, kept, advance)
+        run = ProfileRun(project, opened, jobs, fleet, graph, samples, chosen, kept, advance)
         emulated = given is None and port is None and project.board.qemu is not None
         judge = _Judge(project, graph, project.model(model).digest, samples, asked, emulated=emulated)
         sessions: list[Session] = []
@@ -299,19 +303,21 @@ class _Judge:
         return replace(session, stream=stream_of(session.each, self.graph, self.project.board, asked))
 
 
-def _check_jobs(jobs: int, project: Project, graph: Graph, *, own: bool) -> None:
-    """Refuse several devices where there can be only one."""
-    reason = None
-    if jobs == 1:
+def _check_devices(jobs: int, fleet: str | None, project: Project, graph: Graph, *, own: bool) -> None:
+    """Refuse several devices, or those of a fleet, where there can be only one."""
+    if jobs == 1 and fleet is None:
         return
+    what, reason = "jobs" if fleet is None else "fleet", None
     if jobs < 1:
-        reason = f"{jobs} devices cannot work"
-    elif not own or (not project.board.is_host and project.board.qemu is None):
+        what, reason = "jobs", f"{jobs} devices cannot work"
+    elif fleet is not None and not (own and jobs == 1):
+        reason = "the devices of a fleet are its workers'"
+    elif fleet is None and not (own and project.board.is_process):
         reason = "there is only one device of this kind: several are started of the host and of QEMU boards"
     elif graph.states:
         reason = "a model with states takes its samples as one stream, which runs on one device"
     if reason is not None:
-        raise UsageError(reason, where="`jobs`", next_step="leave out `jobs`")
+        raise UsageError(reason, where=f"`{what}`", next_step=f"leave out `{what}`")
 
 
 def _refuse_stream_options(events: Sequence[str], window: float | None) -> None:

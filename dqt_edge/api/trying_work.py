@@ -147,7 +147,7 @@ class Work:
     def _project(self, graph: Graph) -> tuple[Project, Context]:
         """Built for the board, or for this computer where that cannot be done."""
         board = self.board
-        if not board.is_host and board.qemu is None:
+        if not board.is_process:
             self._note(f"{board.id} is not emulated by QEMU, so the model ran on this computer")
             board = load_board(HOST)
         try:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Host or QEMU devices that work at once."
 )
+@click.option("--fleet", metavar="dask://HOST:PORT", help="Spread the samples over the workers of a Dask scheduler.")
 @click.option("--force", is_flag=True, help="Replace the --log of another session.")
 def profile(
     folder: Path | None,
@@ -60,6 +61,7 @@ def profile(
     resume: bool,
     force: bool,
     jobs: int,
+    fleet: str | None,
 ) -> None:
     """Run held-out samples on the device: how good it is, counts by layer, widths; compared with the interpreter.
 
@@ -74,6 +76,7 @@ def profile(
       dqt-edge profile --data day.npz --stream --events yes,no --report build/report
       dqt-edge profile --data digits --log build/digits.jsonl --resume
       dqt-edge profile --data digits --jobs 2
+      dqt-edge profile --data digits --fleet dask://10.0.0.5:8786
     """
     from ..api.profiling import profile as run
     from .bars import bars
@@ -98,6 +101,7 @@ def profile(
                 resume=resume,
                 force=force,
                 jobs=jobs,
+                fleet=fleet,
                 progress=progress,
             )
     except DqtError as error:

@@ -75,7 +75,7 @@ def runners(board: Board, wishes: Wishes | None = None) -> tuple[Runner, ...]:
         UsageError: The board has no flash to write, or its file names an unknown runner.
     """
     if not board.runners:
-        if board.is_host or board.qemu is not None:
+        if board.is_process:
             raise UsageError(
                 f"board {board.id!r} has no flash to write",
                 where="flashing",

@@ -63,6 +63,11 @@ class Tally:
         first = self.first_difference or record.difference or None
         self._layers, self.differences, self.first_difference, self.count = layers, differences, first, self.count + 1
 
+    @property
+    def _has_counts(self) -> bool:
+        """Some devices of a fleet may have no counter that means anything; then there is no figure of all."""
+        return self._counted and len(self._totals) >= self.count
+
     def session(self, codes: Pieces, labels: npt.NDArray[Any] | None, real: Pieces | None = None) -> Session:
         """The figures so far, of at least one record; ``planned`` is set where samples are missing.
 
@@ -74,7 +79,7 @@ class Tally:
         graph, settled, count = self._graph, self._settled, self.count
         expected, by_setting = self._expected(), isinstance(settled, Setting)
         given = reals(graph, self._codes(self._found))
-        totals = np.array(self._totals[:count]) if self._counted else None
+        totals = np.array(self._totals[:count]) if self._has_counts else None
         scores = self._scores(given, reals(graph, expected.outputs), (codes, real), labels)
         answers = task_of(graph).answers(given)
         single = None if answers is None or answers.ndim > 1 else answers
@@ -155,7 +160,7 @@ class Tally:
         """Part of the counts that some layers took; None where nothing is counted, or there are no such layers."""
         columns = [i for i, layer in enumerate(self._graph.all_layers) if layer.name in names]
         total = sum(self._totals[: self.count])
-        if not self._counted or not columns or total <= 0:
+        if not self._has_counts or not columns or total <= 0:
             return None
         return float(sum(self._layers[i] for i in columns) / total)
 
@@ -173,7 +178,7 @@ class Tally:
                     position += 1
                 if len(rows):
                     bits = (float(rows[:, 0].mean()), float(rows[:, 1].mean()))
-            count = self._layers[i] / self.count if self._counted else None
+            count = self._layers[i] / self.count if self._has_counts else None
             runs = float(expected.runs[:, i].mean())
             macs = self._graph.macs(layer)
             facts.append(LayerFact(layer.name, type(layer).__name__, macs, count, bits[0], bits[1], None, runs))

@@ -34,9 +34,10 @@ class Work:
         graph: The model. One with states can be split among no workers.
         settled: The policy.
         board: Where it runs; gives the counter's unit.
-        image: A program for the host or QEMU, which the worker starts; None: it runs the interpreter alone.
+        image: The program, which the worker starts if it is for the host or QEMU; None: it runs the interpreter alone.
         digest: Hash of the model that the image must run.
         macs: Multiply-accumulates of an inference.
+        port: Serial port of the worker's board, or ``unicorn:``; None as in ``device.connect.open_device``.
     """
 
     graph: Graph
@@ -45,6 +46,7 @@ class Work:
     image: Path | None
     digest: bytes
     macs: int = 0
+    port: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +75,21 @@ class Doing:
             return wanted
         if self._client is None:
             names = work.graph.device_layers
-            self._client = open_client(work.board, work.image, work.digest, macs=work.macs, layers=names)
+            self._client = open_client(work.board, work.image, work.digest, work.port, macs=work.macs, layers=names)
         found = []
         for i, (sample, right) in enumerate(zip(codes, wanted, strict=True)):
             content = sample.tobytes()
             answer = self._client.infer(content, **self._asked, counts=True, start=True)
             found.append(
                 compared(
-                    work.board, self._asked, content, answer, right, number + i, numbers=self._numbers, counted=True
+                    work.board,
+                    self._asked,
+                    content,
+                    answer,
+                    right,
+                    number + i,
+                    numbers=self._numbers,
+                    counted=self._client.counted,
                 )
             )
         return found
