@@ -13,6 +13,7 @@ from ..lowering.plan import Plan
 from ..lowering.worst_case import HEADS_SHARE_MAX, WorstCase, worst_case
 from ..project.footprint import Footprint, footprint_facts, predict, require_fit
 from ..project.optimize import plans_for
+from ..project.text_protocol import text_protocol as speak
 from ..system.show import Facts, Shown
 from .given import FilePath, Model, board_of, graphs_of
 
@@ -165,7 +166,11 @@ class FitReport(Shown):
 
 
 def plan(
-    model: Model | Sequence[Model], board: Board | FilePath, *, optimize: Literal["speed", "flash", "ram"] = "speed"
+    model: Model | Sequence[Model],
+    board: Board | FilePath,
+    *,
+    optimize: Literal["speed", "flash", "ram"] = "speed",
+    text_protocol: str | None = None,
 ) -> FitReport:
     """Say whether a model, or several in one image, fit a board, before anything is compiled.
 
@@ -174,14 +179,15 @@ def plan(
         board: Id of a board, such as ``"stm32h7"``, or a Board.
         optimize: ``"speed"``: the fastest kernel for each layer that the RAM allows. ``"flash"``: fewer and smaller
             kernels, at up to 1.25 of the estimated cycles. ``"ram"``: the smallest arena, whatever it costs in time.
+        text_protocol: What the image calls the first model in MLPerf Tiny's text protocol, as in ``export``.
 
     Returns:
         Flash and RAM to the byte, layer by layer. A model that does not fit is no error here: ask ``fits``, or call
         ``require_fit()``.
 
     Raises:
-        UsageError: No such board, or the host, which has no such limits.
-        UnsupportedError: A layer that the board's kernels cannot run.
+        UsageError: No such board, the host, which has no such limits, or a board without a clock for the text protocol.
+        UnsupportedError: A layer that the board's kernels cannot run, or a model that the protocol has no words for.
         BadFileError: The checkpoint is missing or damaged.
 
     Example:
@@ -208,4 +214,5 @@ def plan(
         without = replace(first, second_pass=False, tuned=())  # settings may ask for what it then lacks
         kept = plans[0].arena_size - plans_for([without], target, optimize)[0].arena_size
     tuned = tuple((point.cost, point.agreement) for point in first.tuned)
-    return FitReport(target, plans, predict(plans, check=False), first.dial_targets, tuned, kept)
+    spoken = None if text_protocol is None else speak(text_protocol, plans, target)
+    return FitReport(target, plans, predict(plans, check=False, text=spoken), first.dial_targets, tuned, kept)

@@ -138,6 +138,7 @@ def rank_boards(
     boards: Sequence[Board | FilePath] | None = None,
     *,
     optimize: Literal["speed", "flash", "ram"] = "speed",
+    text_protocol: str | None = None,
 ) -> BoardRanking:
     """Say which boards a model fits, what each has to spare and how long it takes there, before anything is compiled.
 
@@ -145,6 +146,7 @@ def rank_boards(
         model: A graph, or the path of its checkpoint; or several that share an image.
         boards: Ids of boards, files, or Boards; None is all that are shipped but the host.
         optimize: What is weighed most, as in ``plan``.
+        text_protocol: As in ``plan``.
 
     Returns:
         The boards, ranked: those that the model fits, the fastest first, then the others with what to change.
@@ -168,7 +170,7 @@ def rank_boards(
     named = shipped_boards() if boards is None else boards
     if not named:
         raise UsageError("there is no board", where="parameter `boards`", next_step="give at least one")
-    fits = [_fit(graphs, target, optimize) for target in map(board_of, named)]
+    fits = [_fit(graphs, target, optimize, text_protocol) for target in map(board_of, named)]
     if fits[0].error is not None and all(fit.error is not None for fit in fits):
         raise fits[0].error
     return BoardRanking(" and ".join(graph.name for graph in graphs), tuple(sorted(fits, key=_rank)))
@@ -181,15 +183,19 @@ def _rank(fit: BoardFit) -> tuple[bool, bool, float, str]:
     return True, fit.report is None, float(fit.missing), fit.board.id
 
 
-def _fit(graphs: Sequence[Graph], board: Board, optimize: Literal["speed", "flash", "ram"]) -> BoardFit:
+def _fit(
+    graphs: Sequence[Graph], board: Board, optimize: Literal["speed", "flash", "ram"], spoken: str | None
+) -> BoardFit:
+    if board.is_host:
+        plan(graphs, board)  # refuses it: a list of boards with a mistake in it is no ranking
     try:
-        report = plan(graphs, board, optimize=optimize)
-    except (UnsupportedError, ToolchainError) as error:
+        report = plan(graphs, board, optimize=optimize, text_protocol=spoken)
+    except (UnsupportedError, ToolchainError, UsageError) as error:
         return BoardFit(board, None, (error.next_step,), error)
-    return BoardFit(board, report, () if report.fits else tuple(_changes(graphs, report, optimize)))
+    return BoardFit(board, report, () if report.fits else tuple(_changes(graphs, report, optimize, spoken)))
 
 
-def _changes(graphs: Sequence[Graph], report: FitReport, optimize: str) -> list[str]:
+def _changes(graphs: Sequence[Graph], report: FitReport, optimize: str, spoken: str | None) -> list[str]:
     """What is missing, where most of it lies, and whether weighing it more would do."""
     found = []
     parts = report.footprint
@@ -198,23 +204,25 @@ def _changes(graphs: Sequence[Graph], report: FitReport, optimize: str) -> list[
         largest = max(report.plans, key=lambda each: each.arena_size)
         text = f"{short['ram']:,} bytes of RAM too many: the arena of {largest.arena_size:,} is fullest in layer "
         text += f"{largest.peak!r}, where smaller maps or fewer channels save most"
-        found.append(f"{text}{_weighed(graphs, report, 'ram', optimize)}")
+        found.append(f"{text}{_weighed(graphs, report, 'ram', optimize, spoken)}")
         if report.second_pass:
             found.append(f"a model without a second pass would need {report.second_pass:,} bytes of RAM less")
     if short["flash"] > 0:
         heaviest = max((layer for each in report.plans for layer in each.layers), key=lambda layer: layer.weight_bytes)
         text = f"{short['flash']:,} bytes of flash too many: of {parts.weights:,} of weights "
         text += f"layer {heaviest.name!r} has {heaviest.weight_bytes:,}, where fewer channels save most"
-        tried = _weighed(graphs, report, "flash", optimize) if short["flash"] < parts.code else ""
+        tried = _weighed(graphs, report, "flash", optimize, spoken) if short["flash"] < parts.code else ""
         found.append(f"{text}{tried}")
     return found
 
 
-def _weighed(graphs: Sequence[Graph], report: FitReport, kind: Literal["flash", "ram"], optimize: str) -> str:
+def _weighed(
+    graphs: Sequence[Graph], report: FitReport, kind: Literal["flash", "ram"], optimize: str, spoken: str | None
+) -> str:
     """Whether the model fits if this memory is weighed most, as the end of a sentence."""
     if kind == optimize:
         return ""
-    other = plan(graphs, report.board, optimize=kind)
+    other = plan(graphs, report.board, optimize=kind, text_protocol=spoken)
     if other.fits:
         return f"; optimised for {kind} it fits"
     saved = report.flash - other.flash if kind == "flash" else report.ram - other.ram

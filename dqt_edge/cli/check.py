@@ -36,8 +36,15 @@ ALL = "all"
     help="speed: the fastest kernels that the RAM allows. flash: fewer and smaller ones, at up to 1.25 of the "
     "estimated cycles. ram: the smallest arena.",
 )
+@click.option("--text-protocol", metavar="NAME", help="With MLPerf Tiny's text protocol in the image, as of 'export'.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(checkpoint: Path, board: tuple[str, ...], optimize: Literal["speed", "flash", "ram"], as_json: bool) -> None:
+def check(
+    checkpoint: Path,
+    board: tuple[str, ...],
+    optimize: Literal["speed", "flash", "ram"],
+    text_protocol: str | None,
+    as_json: bool,
+) -> None:
     """Say whether a checkpoint fits a board, or which of all boards, before anything is compiled.
 
     Exit code 3 if it does not, or none. Without --board all shipped boards are ranked: those that it fits by time, the
@@ -64,9 +71,9 @@ def check(checkpoint: Path, board: tuple[str, ...], optimize: Literal["speed", "
     from .console import Console
 
     if len(board) != 1 or board[0] == ALL:
-        _rank(checkpoint, board, optimize, as_json)
+        _rank(checkpoint, board, optimize, text_protocol, as_json)
         return
-    report = make_report(checkpoint, board[0], optimize=optimize)
+    report = make_report(checkpoint, board[0], optimize=optimize, text_protocol=text_protocol)
     if as_json:
         echo(json.dumps(report.as_json(), indent=2))
         report.require_fit()
@@ -147,7 +154,13 @@ def _memory_map(plan: Plan) -> Table:
     return table
 
 
-def _rank(checkpoint: Path, boards: tuple[str, ...], optimize: Literal["speed", "flash", "ram"], as_json: bool) -> None:
+def _rank(
+    checkpoint: Path,
+    boards: tuple[str, ...],
+    optimize: Literal["speed", "flash", "ram"],
+    text_protocol: str | None,
+    as_json: bool,
+) -> None:
     """Print the boards in the order of their rank, and what to change."""
     import json
 
@@ -155,7 +168,7 @@ def _rank(checkpoint: Path, boards: tuple[str, ...], optimize: Literal["speed", 
     from .console import Console
 
     named = [name for each in boards or (ALL,) for name in (shipped_boards() if each == ALL else (each,))]
-    ranking = rank_boards(checkpoint, list(dict.fromkeys(named)), optimize=optimize)
+    ranking = rank_boards(checkpoint, list(dict.fromkeys(named)), optimize=optimize, text_protocol=text_protocol)
     if as_json:
         echo(json.dumps(ranking.as_json(), indent=2))
         ranking.require_fit()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +21,7 @@ from dqt_edge.device.connect import open_device
 from dqt_edge.device.frame import DELIMITER, encode
 from dqt_edge.device.messages import LOAD, RUN, Nak, RunPolicy, Type, input_crc
 from dqt_edge.device.native import NativeTransport
+from dqt_edge.device.serial_port import SerialTransport
 from dqt_edge.errors import UnsupportedError, UsageError
 from dqt_edge.graph import Graph, checkpoint, interpreter
 from dqt_edge.lowering.plan import make_plan
@@ -312,6 +314,42 @@ def test_codes_of_a_task_in_int8_and_fixed_widths(tmp_path: Path) -> None:
 
 
 @pytest.mark.qemu
+@pytest.mark.qemu
+def test_sizes_are_known_before_an_export(project: Callable[[str], Project]) -> None:
+    predicted = project("qemu-m4").manifest["predicted"]
+    report = dqt.plan(digits_graph(), "qemu-m4", text_protocol="digits")
+    assert (report.flash, report.ram) == (predicted["flash"], predicted["ram"])
+    assert report.flash > dqt.plan(digits_graph(), "qemu-m4").flash
+    ranking = dqt.rank_boards(digits_graph(), ["qemu-m4", "pico"], text_protocol="digits")
+    assert ranking.boards[0].report is not None
+    with pytest.raises(UsageError, match="1 to 15 letters"):
+        dqt.rank_boards(digits_graph(), ["qemu-m4"], text_protocol="a name")
+
+
+@pytest.mark.qemu
+def test_a_runner_that_opens_a_port(project: Callable[[str], Project]) -> None:
+    """QEMU with a terminal of its own for a serial line, as docs/mlperf.md starts it; pyserial at the other end."""
+    made, sample = project("qemu-m4"), inputs(1)[0]
+    command = ["qemu-system-arm", "-M", "mps2-an386", "-icount", "shift=7", "-display", "none", "-serial", "pty"]
+    with subprocess.Popen([*command, "-kernel", made.folder / ELF], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            port = re.search(r"/dev/pts/\d+", process.stdout.readline())
+            assert port is not None
+            with SerialTransport(port[0], 115200) as transport:
+                client = TextClient(transport, greeted=False)
+                transport.write(b"%")  # the greeting may have come before the port was opened
+                client.lines()
+                if "m-name-dut-[qemu-m4]" not in client.ask("name"):
+                    assert client.lines() == ["m-name-dut-[qemu-m4]"]
+                client.load(sample.tobytes())
+                found = client.infer()
+        finally:
+            process.kill()
+    graph = digits_graph()
+    assert close(found, meant(graph, interpreter.run(graph, sample[None]).outputs[0]))
+
+
 def test_the_exchange_of_the_page(project: Callable[[str], Project]) -> None:
     """What docs/mlperf.md shows, but for the times."""
     page = (Path(__file__).parents[2] / "docs" / "mlperf.md").read_text(encoding="utf-8")
