@@ -35,8 +35,10 @@ demo: setup ## train on a stream of digits, tune, export, build, run on every de
 test: setup lint ## all checks and tests; what CI runs
 	$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
-test-page: setup ## the page of a report in a browser; as root installs chromium, 300 MB, which CI does without
+test-page: setup ## the page of a report in a browser; as root installs chromium and npm, 400 MB, which CI does without
 	@command -v chromium >/dev/null || apt-get install -y chromium
+	@command -v npm >/dev/null || apt-get install -y npm
+	@test -e build/axe/node_modules/axe-core || npm install --prefix build/axe --no-audit --no-fund --silent axe-core@4
 	$(PYTHON) -m pytest -q tests/report
 
 test-all: setup lint ## slower: every case of every test, with those that CI leaves out

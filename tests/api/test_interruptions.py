@@ -27,6 +27,8 @@ from dqt_edge.project.manifest import Project
 COUNT, AT = 5, 3
 KINDS = (Type.HELLO, Type.LOAD, Type.RUN)
 PHASES = ("before", "half sent", "sent", "half answered")
+TURNS = 20
+"""Times that each fault strikes in each state, in as many places of a frame."""
 FAULTS = ("reset", "hang", "unplug")
 
 
@@ -35,8 +37,8 @@ class Broken:
 
     counts = True
 
-    def __init__(self, image: Path, fault: str, kind: Type, phase: str, number: int) -> None:
-        self.name, self.struck = "native", False
+    def __init__(self, image: Path, fault: str, kind: Type, phase: str, number: int, part: float) -> None:
+        self.name, self.struck, self._part = "native", False, part
         self._image, self._fault, self._kind, self._phase, self._left = image, fault, kind, phase, number
         self._device = NativeTransport(image)
         self._armed = self._gone = False
@@ -52,7 +54,7 @@ class Broken:
             self._armed = self._left == 0
         if self._armed and self._phase in ("before", "half sent"):
             if self._phase == "half sent":
-                self._device.write(content[: len(content) // 2])
+                self._device.write(content[: self._cut(content)])
             self._strike()
             return
         self._device.write(content)
@@ -64,7 +66,7 @@ class Broken:
         content = self._device.read(limit, timeout)
         if content and self._armed:
             self._strike()
-            return content[: len(content) // 2]
+            return content[: self._cut(content)]
         return content
 
     def reset_input(self) -> None:
@@ -77,6 +79,10 @@ class Broken:
     def _check(self) -> None:
         if self._gone:
             raise DeviceError("the serial port stopped working", where=self.name, next_step="check the cable")
+
+    def _cut(self, content: bytes) -> int:
+        """Where a frame ends that is not whole."""
+        return min(int(self._part * len(content)), len(content) - 1)
 
     def _strike(self) -> None:
         self._armed, self.struck = False, True
@@ -116,7 +122,8 @@ def plain(log: Path) -> Iterator[dict[str, Any]]:
         yield {k: v for k, v in json.loads(line).items() if k not in ("total", "counts", "crc")}
 
 
-@pytest.mark.some(3)
+@pytest.mark.some(61)
+@pytest.mark.parametrize("turn", range(TURNS))
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("fault", FAULTS)
@@ -129,9 +136,10 @@ def test_no_answer_is_lost(
     fault: str,
     kind: Type,
     phase: str,
+    turn: int,
 ) -> None:
     number = 1 if kind == Type.HELLO else AT
-    broken = Broken(project.elf, fault, kind, phase, number)
+    broken = Broken(project.elf, fault, kind, phase, number, turn / TURNS)
     log = tmp_path / "log"
     client = Client(broken, Timeouts(0.3, 0.3, 0.3, silence=1.0))
     with Device(project, graph, client) as device:

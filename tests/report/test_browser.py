@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -42,6 +43,23 @@ addEventListener("load", () => {{
 </script>"""
 
 
+AXE = Path(__file__).parents[2] / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
+"""The accessibility checker of deque.com, as npm has it."""
+JUDGED = """<pre id="told"></pre><script src="axe.min.js"></script><script>
+addEventListener("load", () => {
+  document.querySelectorAll("details").forEach(d => { d.open = true; });
+  axe.run(document, { exclude: ["#told"] }).then(found => {
+    document.getElementById("told").textContent = JSON.stringify({
+      dark: matchMedia("(prefers-color-scheme: dark)").matches,
+      passed: found.passes.map(rule => rule.id),
+      unsure: found.incomplete.map(rule => rule.id),
+      wrong: found.violations.map(rule => [rule.id, rule.help, rule.nodes.slice(0, 3).map(node => node.html)]),
+    });
+  });
+});
+</script>"""
+
+
 @pytest.fixture(scope="module")
 def folder(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with every kind of figure."""
@@ -56,10 +74,10 @@ def folder(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return where
 
 
-def chromium(where: Path, address: str) -> tuple[str, str]:
+def chromium(where: Path, address: str, *more: str) -> tuple[str, str]:
     """The document as it is after loading, and what the browser logged of it."""
     options = ("headless", "no-sandbox", "hide-scrollbars", "disable-gpu", "allow-file-access-from-files",
-               "enable-logging=stderr", "v=0", f"user-data-dir={where / 'profile'}", "dump-dom")  # fmt: skip
+               "enable-logging=stderr", "v=0", f"user-data-dir={where / 'profile'}", "dump-dom", *more)  # fmt: skip
     command = [str(CHROMIUM), *(f"--{option}" for option in options), address]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
     return done.stdout, "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
@@ -76,3 +94,21 @@ def test_every_figure_is_there_and_nothing_is_wider_than_the_screen(folder: Path
     assert told["count"] >= 10
     assert (told["empty"], told["missing"]) == (0, 0)
     assert told["letters"] >= 11
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: 'make test-page' installs it")
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(folder: Path, scheme: str) -> None:
+    """Contrast of every text, names of every figure and table, order of headings, and the other rules of axe-core."""
+    text = (folder / "page.html").read_text(encoding="utf-8")
+    (allowed,) = re.findall(r'<meta http-equiv="Content-Security-Policy"[^>]*>', text)  # which lets no script run
+    (folder / "judged.html").write_text(text.replace(allowed, "") + JUDGED, encoding="utf-8")
+    shutil.copy(AXE, folder)
+    number = {"dark": 0, "light": 1}[scheme]
+    options = (f"blink-settings=preferredColorScheme={number}", "virtual-time-budget=60000")
+    document, _ = chromium(folder, f"file://{folder / 'judged.html'}", *options)
+    told = json.loads(html.unescape(re.search(r'<pre id="told">(.*?)</pre>', document)[1]))
+    assert told["dark"] == (scheme == "dark")
+    assert told["wrong"] == []
+    assert "color-contrast" in told["passed"]
+    assert len(told["passed"]) > 15
