@@ -42,16 +42,18 @@ class Broken:
         self._image, self._fault, self._kind, self._phase, self._left = image, fault, kind, phase, number
         self._device = NativeTransport(image)
         self._armed = self._gone = False
+        self._seen: set[bytes] = set()
 
     def clock(self) -> float:
         return self._device.clock()
 
     def write(self, content: bytes) -> None:
         self._check()
-        frames = [frame for frame in Decoder().feed(content) if isinstance(frame, Frame)]
-        if not self.struck and any(frame.type == self._kind for frame in frames):
+        frames = [frame for frame in Decoder().feed(content) if isinstance(frame, Frame) and frame.type == self._kind]
+        if not self.struck and any(frame.payload not in self._seen for frame in frames):
             self._left -= 1
             self._armed = self._left == 0
+        self._seen |= {frame.payload for frame in frames}  # a busy computer may make the client ask again
         if self._armed and self._phase in ("before", "half sent"):
             if self._phase == "half sent":
                 self._device.write(content[: self._cut(content)])
