@@ -1,6 +1,6 @@
 # `make` lists the targets. Everything a target needs is installed by `make setup`, which the others call.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-locked lock sbom demo test test-page test-all test-boards lint format docs docs-site fuzz fuzz-kernels fuzz-import fuzz-files fuzz-device fuzz-flash hard bad-cable operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
+.PHONY: help setup setup-latest lock sbom demo test test-page test-all test-boards lint format docs docs-site fuzz fuzz-kernels fuzz-import fuzz-files fuzz-device fuzz-flash hard bad-cable operators zoo bench bench-check bench-peer bench-shapes bench-shapes-check bench-switching code-sizes kernel-cycles compile-matrix clean reference-models
 
 PYTHON := .venv/bin/python
 STAMP := .venv/.installed
@@ -11,15 +11,15 @@ CASES ?= 10000
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
 
-setup: $(STAMP) ## install what is missing: Debian packages (as root) and a .venv
+setup: $(STAMP) ## install what is missing: Debian packages (as root) and a .venv by requirements.lock
 	@.ci/setup system
 
-$(STAMP): pyproject.toml .ci/setup
+$(STAMP): pyproject.toml requirements.lock .ci/setup
 	@.ci/setup all
 	@touch $@
 
-setup-locked: ## the same with the versions and SHA-256 of requirements.lock
-	@.ci/setup locked
+setup-latest: ## the same with the newest packages that pyproject.toml allows, instead of those of requirements.lock
+	@.ci/setup latest
 	@touch $(STAMP)
 
 lock: setup ## write requirements.lock again, after a change of pyproject.toml

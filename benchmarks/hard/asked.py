@@ -201,11 +201,13 @@ class Asked:
 
     def _refusals(self) -> bytes:
         found = [BAD_ARGUMENT] * 9 + [STOPPED, 1]
-        found += [BAD_CHOICE] * self.plan.adaptive_count
+        decides = self.plan.decide_at is not None or self.plan.adaptive_count == 0
+        found += [BAD_CHOICE] * self.plan.adaptive_count + [NO_CONTROLLER] * (not decides)
         if self.plan.points is not None:
             found += [BAD_ARGUMENT] * 5
             found += [BAD_ARGUMENT] * 2 if self.graph.points else []
-            found += [STOPPED, 1] + [BAD_ARGUMENT] * 4
+            found += [STOPPED, 1] + [BAD_CHOICE] * (self.plan.adaptive_count > 0) + [NO_CONTROLLER] * (not decides)
+            found += [NO_SECOND_PASS] * (self.plan.points.second is None) + [BAD_ARGUMENT] * 4
         return words(found)
 
     def entry(self) -> tuple[str, str]:

@@ -336,6 +336,9 @@ static void bad(const suite_model *model) {
             put32((uint32_t)dqt_run(m, arena, &options, NULL));
             widths[i] = 0;
         }
+        if (m->decide_at == DQT_NONE) {
+            put32((uint32_t)dqt_run(m, arena, NULL, NULL));
+        }
     }
     if (model->points != NULL) {
         setting.widths = widths;
@@ -354,6 +357,21 @@ static void bad(const suite_model *model) {
         heard = 0;
         put32((uint32_t)dqt_decide(model->points, arena, &setting, &options, &decided));
         put32(heard);
+        if (dqt_choice_count(m) > 0) {
+            widths[0] = (uint8_t)dqt_candidate_count(m, 0);
+            put32((uint32_t)dqt_decide(model->points, arena, &setting, NULL, &decided));
+            widths[0] = 0;
+        }
+        if (m->decide_at == DQT_NONE && dqt_choice_count(m) > 0) {
+            setting.widths = NULL;
+            put32((uint32_t)dqt_decide(model->points, arena, &setting, NULL, &decided));
+            setting.widths = widths;
+        }
+        if (model->points->second == DQT_NONE) {
+            setting.again = 1;
+            put32((uint32_t)dqt_decide(model->points, arena, &setting, NULL, &decided));
+            setting.again = 0;
+        }
         put32((uint32_t)dqt_tuned_cost(NULL, 1000, &setting));
         put32((uint32_t)dqt_tuned_cost(model->points, 1000, NULL));
         put32((uint32_t)dqt_tuned_agreement(NULL, 0, &setting));

@@ -10,8 +10,8 @@ from dqt_edge.graph import NEVER, Graph, Setting, TunedPoint
 from dqt_edge.graph.points import widest_choices
 from dqt_edge.project.render import ModelNames, library_files
 from dqt_edge.system.resources import data_folder
+from tests.support.corner_graphs import general_skips_graph, padded_graph, six_loops_graph
 from tests.support.digits import dial_graph
-from tests.support.padded_graphs import padded_graph
 from tests.support.random_decisions import any_pointed_graph
 from tests.support.random_graphs import random_graph
 from tests.support.random_points import least_choices, pointed_graph
@@ -24,7 +24,7 @@ from .asked import Asked
 from .case import Case
 from .parts import parts
 
-_SINGLE = "dilated dilated_residual dilated_depthwise max_pool average_pool minimum maximum multiply"
+_SINGLE = "dilated dilated_residual dilated_depthwise max_pool average_pool minimum maximum multiply pad resize"
 SINGLE = tuple(_SINGLE.split())
 """Kinds of layers of which random networks have few."""
 DRIVER = Path(__file__).parent / "suite.c"
@@ -43,6 +43,7 @@ def graphs(networks: int) -> list[Graph]:
     found += [skipping_graph(seed) for seed in range(max(2, networks // 4))]
     found += [with_skips(random_graph(seed), seed) for seed in range(networks // 4)]
     found += [padded_graph(seed) for seed in range(max(1, networks // 6))]
+    found += [six_loops_graph(), *(general_skips_graph(seed) for seed in range(max(1, networks // 8)))]
     found += [make_case(kind, number).graphs[0] for kind in SINGLE for number in range(networks // 4)]
     return [replace(graph, name=f"m{i}") for i, graph in enumerate(found)]
 

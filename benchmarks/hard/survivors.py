@@ -21,6 +21,7 @@ class Survivor:
 
 _PADDING = "what lies in the padding of a column is multiplied by weights of 0; that it is written at all, MSan notices"
 _LIMIT = "a value that is the limit itself is clamped to itself"
+_EQUAL = "of two equal codes either is the answer"
 SURVIVORS = (
     Survivor("dqt/dqt_arith.h", "if (code < (int64_t)low) {", "<", "<=", _LIMIT),
     Survivor("dqt/dqt_arith.h", "code > (int64_t)high ? high", ">", ">=", _LIMIT),
@@ -29,6 +30,9 @@ SURVIVORS = (
     Survivor("kernels/*", "code < low ? low : code", "<", "<=", _LIMIT),
     Survivor("kernels/dqt_*conv2d*.c", "*column++ = 0;", "0", "1", _PADDING),
     Survivor("kernels/dqt_*conv2d*.c", "end = column + depth;", "+", "-", _PADDING),
+    Survivor("kernels/dqt_maximum.c", "*a > *b ? *a : *b", ">", ">=", _EQUAL),
+    Survivor("kernels/dqt_minimum.c", "*a < *b ? *a : *b", "<", "<=", _EQUAL),
+    Survivor("kernels/dqt_max_pool2d.c", "code > most ? code : most", ">", ">=", _EQUAL),
     Survivor(
         "dqt/dqt_run.c",
         "i = 1; i < size",
