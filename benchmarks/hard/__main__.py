@@ -13,8 +13,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from pathlib import Path
+from threading import Lock
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -82,28 +84,35 @@ def write(outcomes: dict[str, Outcome]) -> int:
     return findings
 
 
-def run(lines: Sequence[Line], console: Console, *, fresh: bool) -> dict[str, Outcome]:
-    """Run lines that are not known; every line's outcome, by name."""
+def run(lines: Sequence[Line], console: Console, *, fresh: bool, jobs: int) -> dict[str, Outcome]:
+    """Run lines that are not known, ``jobs`` at once; every line's outcome, by name."""
     outcomes = {line.name: kept for line in LINES if (kept := _kept(line)) is not None}
     (FOLDER / "lines").mkdir(parents=True, exist_ok=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        for number, line in enumerate(lines, 1):
+    one_at_a_time = Lock()
+    with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor(jobs) as pool:
+
+        def do(line: Line) -> None:
             known = outcomes.get(line.name)
             if known is None or fresh or known.findings or known.key != key(line.paths, line.command):
-                task = progress.add_task(f"{number}/{len(lines)} {line.name}: {line.command}", total=None)
-                known = outcomes[line.name] = run_line(line)
-                path = FOLDER / "lines" / f"{line.name}.json"
-                write_atomically(path, (json.dumps(known.record(), indent=1) + "\n").encode())
-                write(outcomes)
+                task = progress.add_task(f"{line.name}: {line.command}", total=None)
+                known = run_line(line)
+                with one_at_a_time:
+                    outcomes[line.name] = known
+                    path = FOLDER / "lines" / f"{line.name}.json"
+                    write_atomically(path, (json.dumps(known.record(), indent=1) + "\n").encode())
+                    write(outcomes)
                 progress.remove_task(task)
                 told = f"{known.seconds:.0f} s"
             else:
                 told = f"known since {known.date[:16]}"
             mark = "[red]open[/]" if known.findings else "[green]ok[/]"
-            console.print(f"{mark} {line.name}: {known.figure} ({told})", highlight=False)
-            for finding in known.findings:
-                console.print(f"   finding: {finding}", highlight=False, markup=False)
+            with one_at_a_time:
+                console.print(f"{mark} {line.name}: {known.figure} ({told})", highlight=False)
+                for finding in known.findings:
+                    console.print(f"   finding: {finding}", highlight=False, markup=False)
+
+        list(pool.map(do, lines))
     return outcomes
 
 
@@ -114,13 +123,16 @@ def main() -> int:
     parser.add_argument("--lines", nargs="+", default=names, choices=names, help="only these")
     parser.add_argument("--fresh", action="store_true", help="run what is known too")
     parser.add_argument("--page", action="store_true", help="run nothing; write the page from what is known")
+    parser.add_argument("--jobs", type=int, default=2, help="lines at once; some use two cores by themselves")
     options = parser.parse_args()
     console = Console()
     chosen = [] if options.page else [line for line in LINES if line.name in options.lines]
-    outcomes = run(chosen, console, fresh=options.fresh)
+    begun = time.monotonic()
+    outcomes = run(chosen, console, fresh=options.fresh, jobs=options.jobs)
     findings = write(outcomes)
     page_name = Path(PAGE).relative_to(ROOT)
     console.print(f"{len(outcomes)} of {len(LINES)} lines, {findings} open findings: {page_name}", highlight=False)
+    console.print(f"{(time.monotonic() - begun) / 60:.1f} minutes", highlight=False)
     return 1 if findings else 0
 
 

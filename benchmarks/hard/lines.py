@@ -95,7 +95,7 @@ LINES = (
         "What the package is made of is known, locked by SHA-256, licensed, and rebuilt to the byte.",
         "benchmarks.hard.supply",
         tests=("tests/benchmarks/test_hard_supply.py::test_the_lock_file_has_what_the_package_asks_for",),
-        uses=("benchmarks/hard/sbom.py", "requirements.lock", ".ci/lock"),
+        uses=("benchmarks/hard/sbom.py", "benchmarks/hard/audit.py", "requirements.lock", ".ci/lock"),
     ),
     Line(
         "interruptions",

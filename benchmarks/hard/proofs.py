@@ -1,8 +1,9 @@
 """frama-c's value analysis: no run-time error in the functions that touch what comes from outside, for every argument.
 
-Run by ``python -m benchmarks.hard.proofs``. ``proofs.c`` calls each function with everything that its contract allows;
-frama-c follows all values at once, so what it raises no alarm for cannot happen. Pointers have 32 bits, as on a device.
-Sizes of arrays are small ones; requantisation, views and decoding are for every value.
+Run by ``python -m benchmarks.hard.proofs``. ``proofs.c`` calls each function with everything that its contract allows,
+which stands in the source before the function (``/*@ requires ... */``, ACSL); frama-c follows all values at once, so
+what it raises no alarm for cannot happen, and shows that each contract holds wherever the function is called. Pointers
+have 32 bits, as on a device. Sizes of arrays are small ones; requantisation, views and decoding are for every value.
 """
 
 from __future__ import annotations
@@ -55,18 +56,21 @@ def analyse(part: str, folder: Path) -> str:
     return done.stdout + done.stderr
 
 
-def read(part: str, output: str) -> tuple[int, list[str]]:
-    """Statements that were reached, and the findings of a report."""
+def read(part: str, output: str) -> tuple[int, int, list[str]]:
+    """Statements that were reached, preconditions that hold, and the findings of a report."""
     alarms = re.search(r"(\d+) alarms? generated", output)
     reached = re.search(r"(\d+) statements reached \(out of (\d+)\)", output)
     if alarms is None or reached is None:
-        return 0, [f"{part}: frama-c ended early: {output.strip()[-400:]}"]
+        return 0, 0, [f"{part}: frama-c ended early: {output.strip()[-400:]}"]
     findings = [" ".join(found.split()) for found in re.findall(r"^\[eva:alarm\] (.*\n  .*)$", output, re.MULTILINE)]
     if int(alarms[1]) and not findings:
         findings = [f"{alarms[1]} alarms"]
     unknown = re.findall(r"^ +(?:Assertions|Preconditions) .*?([1-9]\d*) (unknown|invalid)", output, re.MULTILINE)
     findings += [f"{count} properties are {kind}" for count, kind in unknown if not findings]
-    return int(reached[1]), [f"{part}: {finding}" for finding in findings]
+    held = re.search(r"^ +Preconditions +(\d+) valid", output, re.MULTILINE)
+    if held is None and not findings:
+        findings = ["no function has a contract"]
+    return int(reached[1]), int(held[1]) if held else 0, [f"{part}: {finding}" for finding in findings]
 
 
 def main() -> None:
@@ -79,14 +83,14 @@ def main() -> None:
             (Path(name) / Path(path).name).write_text(text, encoding="utf-8")
         reports = pool.map(lambda part: analyse(part, Path(name)), PARTS)
         results = [read(part, report) for part, report in zip(PARTS, reports, strict=True)]
-    findings = [finding for _, found in results for finding in found]
-    statements = sum(count for count, _ in results)
+    findings = [finding for *_, found in results for finding in found]
+    statements, held = sum(count for count, *_ in results), sum(count for _, count, _ in results)
     say(
         "left out",
         "the encoder of frames and whole kernels: places there follow from several variables together, which "
         "this analysis does not relate; sanitizers and fuzzers try them",
     )
-    finish(findings, f"{', '.join(PARTS)}: {statements} statements, {len(findings)} alarms")
+    finish(findings, f"{', '.join(PARTS)}: {statements} statements, {held} preconditions, {len(findings)} alarms")
 
 
 if __name__ == "__main__":

@@ -25,9 +25,14 @@ typedef enum {
     DQT_DECODE_BAD = 2    /* a frame ended that is too long or no COBS */
 } dqt_decode_result;
 
+/*@ requires \valid(decoder) && capacity >= 1 && \valid(buffer + (0 .. capacity - 1));
+    ensures decoder->size <= decoder->capacity; */
 void dqt_decoder_init(dqt_decoder *decoder, uint8_t *buffer, uint32_t capacity);
 
 /* Feeds one byte, 0..255. Every zero byte ends a frame, so one bad frame never costs the next. */
+/*@ requires \valid(decoder) && \valid(decoder->buffer + (0 .. decoder->capacity - 1));
+    requires decoder->size <= decoder->capacity;
+    ensures decoder->size <= decoder->capacity; */
 dqt_decode_result dqt_decoder_feed(dqt_decoder *decoder, uint8_t byte);
 
 /* Encodes a frame byte by byte, without a second buffer. */

@@ -2,7 +2,7 @@
  * Copyright 2026 The dqt-edge authors
  *
  * The arithmetic that every kernel shares; dqt-edge's page 'arithmetic' is its definition. Plain C, exact on every
- * core. */
+ * core. Comments that begin with an at sign are contracts (ACSL), which dqt-edge's page 'evidence' has proved. */
 #ifndef DQT_ARITH_H
 #define DQT_ARITH_H
 
@@ -22,6 +22,7 @@ static inline int32_t dqt_shift_left(int32_t value, uint32_t shift) {
 }
 
 /* View of an activation code at 8 - shift bits: rounded, saturating. code 0..255, shift 0..6. */
+/*@ requires code <= 255 && shift <= 6; */
 static inline uint8_t dqt_activation_view(uint32_t code, uint32_t shift) {
     const uint32_t rounded = (code + ((1u << shift) >> 1)) >> shift;
     const uint32_t top = 255u >> shift;
@@ -38,6 +39,7 @@ static inline int32_t dqt_twice(int32_t products, int32_t sum, uint32_t weight_s
 }
 
 /* Code of a twice-accumulator: one multiplication, one rounding (half up), one clamp. multiplier > 0, shift 1..62. */
+/*@ requires multiplier >= 1 && 1 <= shift <= 62 && low <= 255 && high <= 255; */
 static inline uint8_t dqt_requantize_one(int32_t twice, int32_t multiplier, uint32_t shift, uint32_t low,
                                          uint32_t high) {
 #if DQT_SHORT_PRODUCTS

@@ -33,6 +33,9 @@ static int32_t between(int32_t left, int32_t right, uint32_t way, uint32_t span)
     return (int32_t)(low + whole + part);
 }
 
+/*@ requires \valid_read(model) && \valid(bias + (0 .. model->candidate_max - 1));
+    requires \valid_read(model->dial_targets + (0 .. model->dial_count - 1));
+    requires \valid_read(model->dial_biases + (0 .. model->dial_count * model->candidate_max - 1)); */
 dqt_status dqt_dial(const dqt_model *model, uint32_t thousandths, int32_t *bias) {
     if (model == NULL || bias == NULL) {
         return DQT_BAD_ARGUMENT;

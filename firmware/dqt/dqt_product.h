@@ -11,6 +11,7 @@
 /* (twice * multiplier + 2^31) >> 32 for any twice and 0 < multiplier < 2^31. The carry from the lowest product is in
  * its high half alone, because 2^31 has nothing in the low ones. Nothing here leaves int32: high * low is at most
  * 32767 * 65535, to which 65534 and 2^15 just fit. */
+/*@ requires multiplier >= 1; */
 static inline int32_t dqt_product_scale(int32_t twice, int32_t multiplier) {
     const int32_t low = (int32_t)((uint32_t)twice & 0xFFFFu);
     const int32_t high = twice >> 16;
@@ -24,6 +25,8 @@ static inline int32_t dqt_product_scale(int32_t twice, int32_t multiplier) {
 
 /* clamp((twice * multiplier + 2^(shift-1)) >> shift, low, high). 0 < multiplier < 2^31, shift 1..62, 0 <= low <= high
  * <= 255. */
+/*@ requires multiplier >= 1 && 1 <= shift <= 62 && low <= 255 && high <= 255;
+    ensures \result <= 255; */
 static inline uint32_t dqt_product_code(int32_t twice, int32_t multiplier, uint32_t shift, uint32_t low,
                                         uint32_t high) {
     const uint32_t bottom = (uint32_t)twice * (uint32_t)multiplier; /* the low word of the product */

@@ -56,6 +56,7 @@ void dqt_choose(const dqt_model *model, uint8_t *arena, const int32_t *bias);
 bool dqt_take_choices(const dqt_model *model, uint8_t *arena, const uint8_t *given);
 
 /* The first of equals. size 1 or more. */
+/*@ requires size >= 1 && \valid_read(codes + (0 .. size - 1)); */
 uint32_t dqt_index_of_largest(const uint8_t *codes, uint32_t size);
 
 /* A decision point: layers that end in an int32 logit for each code of the model's output. */

@@ -84,7 +84,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def outcome(*, fresh: bool = False) -> tuple[str, int]:
-    found = hard.run([OK], Console(file=io.StringIO()), fresh=fresh)
+    found = hard.run([OK], Console(file=io.StringIO()), fresh=fresh, jobs=2)
     return found["small"].figure, hard.write(found)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import socket
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.hard import audit
 from benchmarks.hard.sbom import LOCK, Locked, firmware_bill, licence, locked, main, package_bill
 from dqt_edge.boards import load_board
 from dqt_edge.project.export import export
@@ -79,3 +81,34 @@ def test_a_firmwares_bill_is_its_files(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "argv", ["sbom", str(tmp_path / "bill.json"), "--project", str(project.folder)])
     main()
     assert json.loads((tmp_path / "bill.json").read_text(encoding="utf-8")) == bill
+
+
+REPORT = {
+    "dependencies": [
+        {"name": "a", "version": "1.0", "vulns": []},
+        {
+            "name": "b",
+            "version": "2.0",
+            "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1", "3.0"]}, {"id": "X", "fix_versions": []}],
+        },
+        {"name": "c", "skip_reason": "no such package"},
+    ],
+    "fixes": [],
+}
+
+
+def test_known_weaknesses_are_findings() -> None:
+    assert audit.read(json.dumps(REPORT)) == (2, ["b 2.0: PYSEC-1, mended by ['2.1', '3.0']", "b 2.0: X, mended by []"])
+    with pytest.raises(ValueError, match="Expecting value"):
+        audit.read("")
+
+
+def test_a_database_that_is_not_reachable_is_left_out_and_nothing_is_passed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    monkeypatch.setattr(audit, "DATABASE", f"http://127.0.0.1:{port}/")
+    assert audit.audit(LOCK) == ("no database of weaknesses reachable", [])
+    assert capsys.readouterr().out.startswith("left out: known weaknesses of the locked packages: pip-audit's database")

@@ -10,6 +10,7 @@
 #include "dqt_limits.h"
 
 /* Byte `index` of `word` as a signed view. shift: 8 - bits. */
+/*@ requires index <= 3 && shift <= 6; */
 static inline int8_t dqt_byte_view(uint32_t word, uint32_t index, uint32_t shift) {
     return (int8_t)((int8_t)(uint8_t)(word >> (8u * index)) >> shift);
 }
@@ -42,6 +43,10 @@ static inline void dqt_store_group(int8_t *view, uint32_t depth, uint32_t odd, u
 /* Decode tile `tile` of a layer to signed views.
  * view: out, DQT_TILE rows of `depth` bytes. depth: K rounded up to a multiple of 4. bits: 2..8.
  * Reads plane A always, plane B above 2 bits, plane L above 4: a narrow layer never touches the rest. */
+/*@ requires depth % 4 == 0 && 2 <= bits <= 8 && \valid(view + (0 .. 4 * depth - 1));
+    requires \valid_read(mac->plane_a + (tile * (depth / 4) .. (tile + 1) * (depth / 4) - 1));
+    requires bits > 2 ==> \valid_read(mac->plane_b + (tile * (depth / 4) .. (tile + 1) * (depth / 4) - 1));
+    requires bits > 4 ==> \valid_read(mac->plane_l + (tile * (depth / 2) .. (tile + 1) * (depth / 2) - 1)); */
 static inline void dqt_decode_tile(const dqt_mac *mac, uint32_t tile, uint32_t depth, uint32_t bits, int8_t *view) {
     const uint32_t groups = depth / DQT_TILE;
     const uint32_t shift = 8u - bits;
