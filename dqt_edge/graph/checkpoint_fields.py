@@ -81,6 +81,8 @@ def _value(kind: Any, item: object, arrays: Arrays, where: str) -> Any:  # noqa:
         return _value(kind, item, arrays, where)
     if origin is np.ndarray:
         return _array(np.dtype(get_args(arguments[1])[0]), item, arrays, where)
+    if origin is npt.NDArray:  # from NumPy 2.5 on an alias that stays one
+        return _array(np.dtype(arguments[0]), item, arrays, where)
     if origin is tuple:
         return _tuple(arguments, item, arrays, where)
     if is_dataclass(kind):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
+import types
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from safetensors.numpy import save as encode
 
 from dqt_edge.boards import load_board
 from dqt_edge.errors import BadFileError, DqtError
-from dqt_edge.graph import Graph, checkpoint
+from dqt_edge.graph import Graph, checkpoint, checkpoint_fields
 from dqt_edge.lowering.plan import make_plan
 from dqt_edge.project.render import ModelNames, model_files
 from tests.support.random_graphs import random_graph
@@ -85,3 +87,16 @@ def test_a_wrong_value_in_any_field_is_refused_or_is_one_of_its_type(graph: Grap
                 except DqtError:
                     continue
     assert accepted < 0.1 * len(found) * len(WRONG)
+
+
+def test_an_array_type_that_stays_an_alias(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As NumPy 2.5 and later declare NDArray, where Python has such aliases."""
+
+    class Alias:
+        pass
+
+    monkeypatch.setattr(checkpoint_fields.npt, "NDArray", Alias)
+    kind, array = types.GenericAlias(Alias, (np.int32,)), np.arange(3, dtype=np.int32)
+    assert checkpoint_fields._value(kind, {"array": "a"}, {"a": array}, "field x") is array
+    with pytest.raises(ValueError, match="array of int64"):
+        checkpoint_fields._value(kind, {"array": "a"}, {"a": array.astype(np.int64)}, "field x")
