@@ -79,10 +79,9 @@ def _value(kind: Any, item: object, arrays: Arrays, where: str) -> Any:  # noqa:
             return None
         (kind,) = (each for each in arguments if each is not type(None))
         return _value(kind, item, arrays, where)
-    if origin is np.ndarray:
-        return _array(np.dtype(get_args(arguments[1])[0]), item, arrays, where)
-    if origin is npt.NDArray:  # from NumPy 2.5 on an alias that stays one
-        return _array(np.dtype(arguments[0]), item, arrays, where)
+    if origin in (np.ndarray, npt.NDArray):  # from NumPy 2.5 on NDArray stays an alias, of the elements' type
+        element = arguments[0] if origin is npt.NDArray else get_args(arguments[1])[0]
+        return _array(np.dtype(element), item, arrays, where)
     if origin is tuple:
         return _tuple(arguments, item, arrays, where)
     if is_dataclass(kind):
