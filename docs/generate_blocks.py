@@ -28,9 +28,10 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "timeouts": device.timeouts,
     **{f"board-{cls.__name__.lower()}": device.board_keys(cls) for cls in (
         boards.Board, boards.Cpu, boards.Memory, boards.Runner, boards.Serial, boards.Counter, boards.Qemu,
-        boards.Flash, boards.Uf2)},
+        boards.Flash, boards.Uf2, boards.Trigger)},
     "shipped-boards": device.shipped_boards,
     "flash-runners": device.flash_runners,
+    "trigger-pins": device.trigger_pins,
     "port-contract": device.port_contract,
     "margins": device.margins,
     "shape-means": shapes.means,

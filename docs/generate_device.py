@@ -134,6 +134,13 @@ def flash_runners() -> Table:
     return Table(("board", "runners, in order"), rows, "board")
 
 
+def trigger_pins() -> Table:
+    """The pin of each board that is high while the model runs."""
+    found = [board for board in map(boards.load_board, boards.board_ids()) if board.trigger is not None]
+    rows = [[code(b.id), code(b.trigger.pin), b.trigger.where] for b in found if b.trigger is not None]
+    return Table(("board", "pin", "where"), rows, "board")
+
+
 def shipped_boards() -> Table:
     """Boards of the project."""
     rows = [

@@ -42,6 +42,9 @@ WAIT_STATES_MAX, LINE_MAX, CACHE_MAX = 64, 256, 1 << 16
 CONSTANT = re.compile(r"[a-z][a-z0-9_]{0,30}")
 """A name under ``[constants]``; in the firmware it is in capitals, behind ``DQT_BOARD_``."""
 
+PIN = re.compile(r"P(?P<letter>[A-K])(?P<a>\d{1,2})|P(?P<port>\d)\.(?P<b>\d{1,2})|GP(?P<c>\d{1,2})")
+"""Pins as STM32, nRF and RP2 chips name them."""
+
 _FLAG = re.compile(r"-[A-Za-z0-9][A-Za-z0-9=.,+_-]*")
 
 
@@ -166,6 +169,14 @@ class Uf2:
 
 
 @dataclass(frozen=True)
+class Trigger:
+    """A pin that a power analyser reaches: its name in the chip's manual, such as PA8, and where it is on the board."""
+
+    pin: str
+    where: str
+
+
+@dataclass(frozen=True)
 class Board:
     """One board, as its TOML file states it.
 
@@ -173,6 +184,7 @@ class Board:
         flash: Its wait states; None: modelled cycles are those of a core that flash never keeps waiting.
         port: A shipped port's name; or, with a slash in it, a folder of the user's own, relative to the file.
         uf2: Its boot loader, if a copy of a UF2 file flashes it.
+        trigger: The pin that may be high while the model runs; see :mod:`.project.trigger`.
         constants: Numbers that the port is compiled with, by name, each 0 to 2^32-1; see ``dqt_board.h``.
         provenance: Where each number comes from, by key.
         port_folder: The folder with the port's sources: clock, UART, counter.
@@ -193,6 +205,7 @@ class Board:
     qemu: Qemu | None = None
     flash: Flash | None = None
     uf2: Uf2 | None = None
+    trigger: Trigger | None = None
     constants: dict[str, int] = field(default_factory=dict)
     port_folder: Path = field(default=Path(), metadata=NOT_IN_FILE)
     file: Path = field(default=Path(), compare=False, metadata=NOT_IN_FILE)
@@ -324,6 +337,8 @@ def _check(board: Board) -> None:
         _check_flash(board.flash)
     if board.uf2 is not None and not (0 <= board.uf2.family < 1 << 32 and board.uf2.board_id):
         raise ValueError("uf2.family must be 0 or more, within 32 bits, and uf2.board_id is needed")
+    if board.trigger is not None and not PIN.fullmatch(board.trigger.pin):
+        raise ValueError(f"trigger.pin {board.trigger.pin!r} must be a pin such as PA8, P0.13 or GP2")
     for name, value in board.constants.items():
         if not CONSTANT.fullmatch(name) or name == "id":
             raise ValueError(f"constants: {name!r} must be small letters, digits and '_', 31 at most, and not 'id'")

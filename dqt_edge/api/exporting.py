@@ -25,6 +25,7 @@ def export(
     force: bool = False,
     optimize: Literal["speed", "flash", "ram"] = "speed",
     text_protocol: str | None = None,
+    trigger_pin: str | None = None,
 ) -> Project:
     """Write a self-contained C project: library, weights, kernels, serial server, build files, examples, manifest.
 
@@ -38,6 +39,8 @@ def export(
         optimize: What is weighed most, as in ``plan``.
         text_protocol: Let the serial server speak MLPerf Tiny's text protocol too, and call the first model so:
             ``"ic01"``, ``"vww01"`` and ``"kws01"`` are tasks of the runner. None: it speaks frames only.
+        trigger_pin: A pin that is high while the model runs, for a power analyser: ``"default"`` is the one in the
+            board's file, others are named as in the chip's manual, such as ``"PA8"``. None: no pin, no byte.
 
     Returns:
         The project, for ``build``, ``flash``, ``connect`` and ``profile``.
@@ -47,7 +50,8 @@ def export(
         UnsupportedError: A layer that the board's kernels cannot run, or a model that the text protocol has no words
             for; nothing is written.
         UsageError: No such board, the folder holds something else than an export, or a file
-            that was changed; two models share a name; or the text protocol for a board whose counter is no clock.
+            that was changed; two models share a name; the text protocol for a board whose counter is no clock; or
+            the board has not that pin.
         BadFileError: The checkpoint is damaged, or the folder cannot be written.
 
     Example:
@@ -63,7 +67,9 @@ def export(
     target = board_of(board)
     graphs = graphs_of(model)
     where = default_folder(_named(model, graphs), target) if folder is None else Path(folder)
-    return export_together(graphs, target, where, force=force, optimize=optimize, text=text_protocol).project
+    return export_together(
+        graphs, target, where, force=force, optimize=optimize, text=text_protocol, trigger=trigger_pin
+    ).project
 
 
 def export_library(

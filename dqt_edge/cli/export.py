@@ -45,6 +45,14 @@ if TYPE_CHECKING:
     help="Let the serial server speak MLPerf Tiny's text protocol too, and call the model so: ic01, vww01, kws01, or "
     "any other name. Takes some KB of flash, and RAM for a second input.",
 )
+@click.option(
+    "--trigger-pin",
+    metavar="[PIN]",
+    is_flag=False,
+    flag_value="default",
+    help="A pin that is high while the model runs, for a power analyser: the one in the board's file, or another, such "
+    "as PA8.",
+)
 @click.option("--force", is_flag=True, help="Replace files that were changed since the last export.")
 def export(
     checkpoints: tuple[Path, ...],
@@ -53,6 +61,7 @@ def export(
     optimize: Literal["speed", "flash", "ram"],
     outlet: OutletName | None,
     text_protocol: str | None,
+    trigger_pin: str | None,
     force: bool,
 ) -> None:
     """Write a self-contained C project: library, weights, kernels, serial server, CMakeLists, examples, manifest.
@@ -69,6 +78,7 @@ def export(
       dqt-edge export digits.safetensors --board boards/mine.toml
       dqt-edge export digits.safetensors --board qemu-m4 --as arduino
       dqt-edge export resnet8.safetensors --board nucleo-l4r5zi --text-protocol ic01
+      dqt-edge export digits.safetensors --board nucleo-l4r5zi --trigger-pin
     """
     from ..api.exporting import export as run
     from ..api.exporting import export_library
@@ -81,14 +91,25 @@ def export(
             where="--text-protocol",
             next_step="leave out --as, or --text-protocol",
         )
+    if outlet is not None and trigger_pin is not None:
+        raise UsageError(
+            "a library has no server that could drive a pin",
+            where="--trigger-pin",
+            next_step="leave out --as, or --trigger-pin; or drive a pin around dqt_run() yourself",
+        )
     if outlet is not None:
         _show_library(export_library(checkpoints, board, outlet, out, force=force, optimize=optimize))
         return
-    project = run(checkpoints, board, out, force=force, optimize=optimize, text_protocol=text_protocol)
+    project = run(
+        checkpoints, board, out, force=force, optimize=optimize, text_protocol=text_protocol, trigger_pin=trigger_pin
+    )
     remember(project)
     names = ", ".join(model.name for model in project.models)
     echo(f"exported {names} for {project.board.name} to {project.folder}")
     _show_models([model.facts for model in project.models])
+    if trigger_pin is not None:
+        trigger = project.manifest["trigger"]
+        echo(f"  trigger: {trigger['pin']} ({trigger['where']}) is high while the model runs")
     sizes = project.manifest["predicted"]
     if sizes is not None:
         predicted = "predicted" if sizes["exact"] else "predicted at most"

@@ -25,6 +25,7 @@ from ..system.files import read_capped, write_atomically
 from ..system.resources import cache_folder, data_folder
 from ..system.tools import ARM_GCC, compiler_version
 from .code_parts import FOLDER, CodeSizes, Part, as_json, joined, part_from_json, read_sizes
+from .trigger import UNITS, has_trigger
 
 SIZE_MARGIN = 2.5
 STACK_MARGIN = 3.5
@@ -122,6 +123,8 @@ def _from_tables(board: Board, version: str | None, reason: str) -> CodeTable:
     if not table.fits(board.cpu.core, board.cpu.flags) or version not in (None, table.compiler):
         lacking.append(f"code for {' '.join(board.cpu.flags)}")
         core, port = _bounded(core), None
+    if has_trigger(board) and not lacking:
+        core = Part({**core.sections, **_bounded(_units(core)).sections}, core.symbols)
     if port is None:
         given = f" with {board.constants}" if board.constants else ""
         lacking.append(f"port {board.port!r} at {board.cpu.hz:,} Hz and {board.serial.baud:,} baud{given}")
@@ -134,6 +137,12 @@ def _from_tables(board: Board, version: str | None, reason: str) -> CodeTable:
             f"{SIZE_MARGIN} times the code and {STACK_MARGIN} times the stack of {table.file_name}"
         )
     return CodeTable(dict(part.sections), dict(part.symbols), table.compiler, not lacking, basis)
+
+
+def _units(part: Part) -> Part:
+    """What of the app is other code with a trigger."""
+    names = tuple(f"{path.rpartition('.')[0]}:" for path in UNITS)
+    return Part({name: s for name, s in part.sections.items() if name.startswith(names)}, part.symbols)
 
 
 def _bounded(part: Part) -> Part:

@@ -21,6 +21,7 @@ from .optimize import Optimize, plans_for
 from .outlets import PLATFORM_WORDS
 from .render import ModelNames, header_names, render
 from .text_protocol import text_protocol
+from .trigger import with_trigger
 from .writing import Content, require_replaceable, write_folder
 
 HOST_RAM_MAX = 1 << 30
@@ -61,6 +62,7 @@ def export_together(
     force: bool = False,
     optimize: Optimize = "speed",
     text: str | None = None,
+    trigger: str | None = None,
 ) -> ExportedTogether:
     """Write one C project with these models for a board; an earlier export in the same folder is replaced.
 
@@ -73,12 +75,15 @@ def export_together(
         force: Replace files that were changed since the export.
         optimize: What is weighed most; see :mod:`.optimize`.
         text: What MLPerf Tiny's text protocol calls the first model; None: the serial app speaks frames only.
+        trigger: The pin that is high while the model runs, ``"default"`` or None; see :mod:`.trigger`.
 
     Raises:
         DoesNotFitError, UnsupportedError: The models cannot run on the board; nothing is written.
-        UsageError: The folder holds something else than an export, or changed files; or two models share a name.
+        UsageError: The folder holds something else than an export, or changed files; two models share a name; or the
+            board has not that pin.
         BadFileError: The disk is full or not writable; nothing is left behind.
     """
+    board = board if trigger is None else with_trigger(board, trigger)
     plans = plans_for(graphs, board, optimize)
     names = [ModelNames.of(plan, PLATFORM_WORDS) for plan in plans]
     require_distinct(names, plans)
@@ -98,6 +103,8 @@ def export_together(
     facts = _manifest(graphs, names, plans, footprint)
     if text is not None:
         facts["text_protocol"] = text
+    if trigger is not None and board.trigger is not None:
+        facts["trigger"] = {"pin": board.trigger.pin, "where": board.trigger.where}
     manifest = write_folder(folder, contents, facts)
     return ExportedTogether(Project(folder, manifest, board), plans, footprint)
 

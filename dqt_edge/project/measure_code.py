@@ -26,6 +26,7 @@ from ..lowering.kernels.catalogue import kernels_of
 from ..system.tools import ARM_GCC, compiler_version, find_tool
 from .code_parts import FOLDER, GENERATED, CodeSizes, Part, PortSizes, as_json
 from .render import c_environment, firmware_files, kernel_files, port_sources, shared_port
+from .trigger import UNITS, has_trigger
 
 FLAGS = [
     "-std=c11",
@@ -71,8 +72,9 @@ def measure_core(board: Board, options: Sequence[str] = FLAGS, outside: re.Patte
 
 
 def measure_port(board: Board, options: Sequence[str] = FLAGS) -> Part:
-    """Code of a board's port; raises ToolchainError if it does not compile."""
-    return _measure(board, _files(board), [f"port/{name}" for name in port_sources(board)], options)
+    """Code of a board's port, and of the app if it drives a trigger; raises ToolchainError if one does not compile."""
+    wanted = [f"port/{name}" for name in port_sources(board)]
+    return _measure(board, _files(board), [*wanted, *(UNITS if has_trigger(board) else ())], options)
 
 
 def _files(board: Board) -> dict[str, str]:

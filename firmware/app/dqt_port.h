@@ -27,6 +27,10 @@ void dqt_port_wait(void);
 uint64_t dqt_port_counter(void);
 extern const uint64_t dqt_port_counter_mask;
 
+/* Only where the board has a trigger (DQT_BOARD_TRIGGER_PIN is defined): drives that pin high (1) or low (0).
+ * dqt_port_init() leaves it low. */
+void dqt_port_trigger(uint32_t high);
+
 /* Sends what is still in the UART, then restarts the device; does not return. */
 void dqt_port_reset(void) __attribute__((noreturn));
 

@@ -11,6 +11,7 @@
 #include "dqt_messages.h"
 #include "dqt_tables.h"
 #include "dqt_text.h"
+#include "dqt_trigger.h"
 #include "dqt_port.h"
 
 #define FRAME_MIN (DQT_FRAME_SIZE + DQT_CRC_SIZE)
@@ -364,8 +365,10 @@ static dqt_outcome run(const uint8_t *payload, uint32_t size, uint8_t *out) {
         (void)dqt_reset(model, dqt_app.arena);
         server.streaming = 1;
     }
+    dqt_trigger(1);
     dqt_measurement_start(&server.measurement, server.layers);
     const dqt_status status = policy > DQT_POLICY_VECTOR ? dqt_server_run_setting() : run_widths(payload);
+    dqt_trigger(0);
     const dqt_decided *decided = &server.decided;
     server.measurement.place = DQT_FAULT_OUTSIDE;
     server.received = 0; /* the run has overwritten the input */

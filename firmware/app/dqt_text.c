@@ -7,6 +7,7 @@
 #include "dqt_port.h"
 #include "dqt_say.h"
 #include "dqt_server.h"
+#include "dqt_trigger.h"
 
 #define LINE_MAX 80u      /* characters of a command, as in the runner's rules */
 #define COUNT_MAX 999999u /* inferences of one command */
@@ -245,7 +246,10 @@ static bool run(uint32_t count) {
         for (uint32_t i = 0; i < size; i++) {
             to[i] = dqt_app.text->input[i];
         }
-        if (dqt_run(model, dqt_app.arena, &text.options, &text.result) != DQT_OK) {
+        dqt_trigger(1);
+        const dqt_status status = dqt_run(model, dqt_app.arena, &text.options, &text.result);
+        dqt_trigger(0);
+        if (status != DQT_OK) {
             return false;
         }
     }

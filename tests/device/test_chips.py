@@ -11,6 +11,7 @@ import pytest
 from dqt_edge.boards import load_board
 from dqt_edge.device.messages import Restart
 from dqt_edge.errors import DeviceError
+from dqt_edge.project.trigger import with_trigger
 from tests.device.chip_boards import BOARDS, CASES, FIRST
 
 from .echo_image import build
@@ -44,7 +45,7 @@ def test_every_modelled_family_is_run_by_ci() -> None:
 
 @pytest.mark.parametrize("board_id", CASES)
 def test_a_port_boots_at_full_clock_and_echoes(board_id: str, tmp_path: Path) -> None:
-    board = load_board(board_id)
+    board = with_trigger(load_board(board_id))
     device = UnicornTransport(board, build(board, tmp_path))
     assert device.read(100, LONG) == b">"
     assert device.model.core_hz == board.cpu.hz
@@ -55,6 +56,11 @@ def test_a_port_boots_at_full_clock_and_echoes(board_id: str, tmp_path: Path) ->
     device.model.usart.overrun()
     device.write(b"e")
     assert device.read(1, LONG) == b"e"
+    assert device.model.trigger.edges == []
+    device.write(b"G")
+    assert device.read(1, LONG) == b"g"
+    assert device.read(1, LONG) == b""
+    assert device.model.trigger.edges == [True, False]
     device.write(b"Rf")
     assert device.read(2, LONG) == b">f"
     assert device.model.core_hz == board.cpu.hz
@@ -151,6 +157,16 @@ MISTAKES = {
         ("PAD_UP 0x5Au", "PAD_UP 0x15Au", "the pad of GPIO0 is off or isolated"),
         ("PLL_POSTDIV1 5u", "PLL_POSTDIV1 4u", "core at 187500000 Hz, above 150000000 Hz"),
     ],
+    "stm32h735g-dk": [
+        ("(DQT_PWR_CR3 & ~supply) | DQT_PWR_CR3_SMPSEN;", "2u;", "the supply is not set to the SMPS"),
+        ("#define DELAY 3", "#define DELAY 2", "no pair of wait states"),
+        ("if (DQT_BOARD_HSE_BYPASS) {", "if (1) {", "HSE's bypass is not as the board is wired"),
+        (
+            "DQT_PWR_D3CR = DQT_PWR_D3CR & ~DQT_PWR_D3CR_VOS_MASK;",
+            "",
+            "above 170000000 Hz at VOS3",
+        ),
+    ],
     "nucleo-u575zi": [
         ("((DQT_CORE_HZ - 1u) / 32000000u)", "3u", "3 wait states at 160000000 Hz in range 1 with the booster"),
         ("if (!dqt_wait(&PWR_VOSR, PWR_VOSR_VOSRDY, PWR_VOSR_VOSRDY)) {", "if (0) {", "enabled before VOSRDY"),
@@ -177,6 +193,23 @@ def test_a_mistake_in_a_port_is_caught(board_id: str, old: str, new: str, words:
     with pytest.raises(DeviceError) as caught:
         device.read(5, LONG)
     assert words in caught.value.what
+
+
+OUTPUTS = {
+    "pyboard": "dqt_set_field(&DQT_REG(DQT_TRIGGER_BASE + 0x00u), DQT_BOARD_TRIGGER_PIN * 2u, 2, 1);",
+    "nano33ble": "GPIO_PIN_CNF(DQT_BOARD_TRIGGER_PORT, DQT_BOARD_TRIGGER_PIN) = PIN_OUTPUT;",
+    "pico2": "    SIO_GPIO_OE_SET = 1u << DQT_BOARD_TRIGGER_PIN;",
+}
+
+
+@pytest.mark.some(3)
+@pytest.mark.parametrize(("board_id", "old"), OUTPUTS.items())
+def test_a_trigger_that_is_no_output_is_caught(board_id: str, old: str, tmp_path: Path) -> None:
+    board = with_trigger(load_board(board_id))
+    device = UnicornTransport(board, build(board, tmp_path, (old, "")))
+    device.write(b"G")
+    with pytest.raises(DeviceError, match="is raised before it is an output"):
+        device.read(5, LONG)
 
 
 DEAD = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dqt_edge.boards import load_board
 from dqt_edge.device.chips.stm32h7 import Stm32h7
 from dqt_edge.device.chips.values import RuleError
 
@@ -47,7 +48,7 @@ STARTUP = (
 
 
 def run(steps: tuple[tuple[str, object, object], ...]) -> Stm32h7:
-    model = Stm32h7(921600)
+    model = Stm32h7(load_board("stm32h7"))
     for name, where, value in steps:
         if where == WAIT:
             address, bit = value
@@ -105,7 +106,7 @@ def test_a_missing_step_is_caught(left_out: str, words: str | None) -> None:
     [
         ("supply", 0x1, "the supply is not set to the LDO"),
         ("bypass", 0x0, "the internal oscillator is stopped"),
-        ("hse", 0x10001, "HSEBYP changes while HSE is on"),
+        ("hse", 0x10001, "HSE's bypass is not as the board is wired"),
         ("source", 0x3, "no clock source"),
         ("source", 0x2, "PLL1's input divider is off"),
         ("ranges", 0x10000, "outside PLL1RGE"),

@@ -108,7 +108,7 @@ def test_overrun_is_cleared(device: UnicornTransport) -> None:
 
 @pytest.mark.parametrize("dead", ["supply", "vos1", "vos0", "hse", "pll", "flash", "switch"])
 def test_falls_back_to_the_internal_oscillator(board: Board, elf: Path, dead: str) -> None:
-    model = Stm32h7(board.serial.baud, frozenset({dead}))
+    model = Stm32h7(board, frozenset({dead}))
     device = UnicornTransport(board, elf, model)
     assert device.read(100, LONG) == b">"
     assert model.core_hz == 64_000_000
@@ -149,7 +149,7 @@ def test_hanging_firmware_is_reported(board: Board, elf: Path) -> None:
 
 
 def test_wrong_baud_rate_is_caught(board: Board, elf: Path) -> None:
-    device = UnicornTransport(board, elf, Stm32h7(115200))
+    device = UnicornTransport(board, elf, Stm32h7(replace(board, serial=replace(board.serial, baud=115200))))
     with pytest.raises(DeviceError, match="off the host's 115200"):
         device.read(1, LONG)
 

@@ -10,6 +10,7 @@ from ...errors import UsageError
 from . import nrf52, rp2, stm32f4, stm32g0, stm32l4, stm32u5
 from .boot import Boot
 from .core import CoreRegisters
+from .pin import Pin
 from .stm32 import Stm32
 from .stm32h7 import Stm32h7
 from .uart import SerialLine
@@ -37,6 +38,10 @@ class Chip(Protocol):
     @property
     def usart(self) -> SerialLine:
         """The serial line."""
+
+    @property
+    def trigger(self) -> Pin | None:
+        """The pin that is high while the model runs; None: the image has none."""
 
     @property
     def core(self) -> CoreRegisters:
@@ -70,7 +75,7 @@ CHIPS: Mapping[str, Callable[[Board], Chip]] = {
     "stm32l4": lambda board: Stm32(stm32l4.family(board), board),
     "stm32g0": lambda board: Stm32(stm32g0.family(board), board),
     "stm32u5": lambda board: Stm32(stm32u5.family(board), board),
-    "stm32h7": lambda board: Stm32h7(board.serial.baud),
+    "stm32h7": Stm32h7,
 }
 """Port -> the chip of a board that has it."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...boards import Board
 from .boot import NoBootRom
 from .core import CORE_PAGES, CORTEX_M4, CoreRegisters
+from .pin import trigger_of
 from .uart import Line
 from .values import Peripheral, Reset, RuleError, StrictBank, checked
 
@@ -135,6 +136,7 @@ class Nrf52(NoBootRom):
         pins = {0x700 + 4 * pin: ("GPIO_PIN_CNF", 2, 0x3070F, 0) for pin in range(32)}
         self._pins = [StrictBank(f"P{n}", pins) for n in range(2)]
         self._high = [0, 0]
+        self.trigger = trigger_of(self._board, self._trigger_is_output)
 
     def read(self, address: int) -> int:
         """Value of a 32-bit register; RuleError if it is not modelled."""
@@ -160,9 +162,21 @@ class Nrf52(NoBootRom):
         elif bank == "gpio":
             self._pins[offset >> 12].write(offset & 0xFFF, value)
         elif bank == "outset":
-            self._high[offset] |= value
+            self._drive(offset, self._high[offset] | value)
+        elif bank == "outclr":
+            self._drive(offset, self._high[offset] & ~value)
         else:
             self._banks[bank].write(offset, value)
+
+    def _drive(self, port: int, levels: int) -> None:
+        self._high[port] = levels
+        given = self._board.constants
+        if self.trigger is not None and given["trigger_port"] == port:
+            self.trigger.drive(bool(levels >> given["trigger_pin"] & 1))
+
+    def _trigger_is_output(self) -> bool:
+        given = self._board.constants
+        return self._pins[given["trigger_port"]].peek(0x700 + 4 * given["trigger_pin"]) == OUTPUT
 
     @property
     def crystal(self) -> bool:
@@ -175,8 +189,8 @@ class Nrf52(NoBootRom):
             at = address - GPIO - GPIO_STEP * port
             if 0x700 <= at < 0x780:
                 return "gpio", port << 12 | at
-            if at == 0x508:
-                return "outset", port
+            if at in (0x508, 0x50C):
+                return "outset" if at == 0x508 else "outclr", port
         if CORE <= address < CORE + 0x100000:
             return "core", address - CORE
         if address == RESETREAS:

@@ -9,12 +9,13 @@ from typing import ClassVar
 from ...boards import Board
 from .boot import Boot
 from .core import CORE_PAGES, CORTEX_M0PLUS, CORTEX_M33, CoreKind, CoreRegisters
+from .pin import trigger_of
 from .pl011 import Pl011
 from .values import Peripheral, Reset, RuleError, StrictBank, checked
 
 READY_AFTER = 3
 """Reads of a flag until it rises."""
-CORE, SSI = 0xE0000000, 0x18000000
+CORE, SSI, SIO = 0xE0000000, 0x18000000, 0xD0000000
 RING_HZ = 6_500_000
 """The ring oscillator, from which the chip starts; nominal."""
 BOOT2_SIZE, BOOT2_RAM = 256, 0x20041F00
@@ -57,7 +58,9 @@ TIMER = 1
 
 @dataclass(frozen=True)
 class Kind:
-    """A chip: addresses of its banks, bits of RESETS by bank, its limits, where it keeps why it was reset and how."""
+    """A chip: addresses of its banks, bits of RESETS by bank, its limits, where it keeps why it was reset and how, and
+    offsets in SIO with what a write does.
+    """
 
     cpu: str
     core: CoreKind
@@ -69,6 +72,7 @@ class Kind:
     boot2: bool
     chip_reset: tuple[str, int]
     causes: dict[Reset, int]
+    sio: dict[int, str]
 
 
 RP2040 = Kind(
@@ -86,6 +90,7 @@ RP2040 = Kind(
     boot2=True,
     chip_reset=("VREG_AND_CHIP_RESET", 0x08),
     causes={Reset.POWER: 1 << 8, Reset.PIN: 1 << 16},
+    sio={0x14: "set", 0x18: "clear", 0x24: "output"},
 )
 RP2350 = Kind(
     cpu="CORTEX_M33",
@@ -102,6 +107,7 @@ RP2350 = Kind(
     boot2=False,
     chip_reset=("POWMAN", 0x2C),
     causes={Reset.POWER: 1 << 16, Reset.PIN: 1 << 18},
+    sio={0x18: "set", 0x20: "clear", 0x38: "output"},
 )
 
 
@@ -120,7 +126,7 @@ class Rp2:
         self.kind, self._board, self._dead = kind, board, dead
         self.cpu = kind.cpu
         self.status = kind.bases["UART0"] + Pl011.status
-        self.pages = (*sorted({base & ~0xFFF for base in kind.bases.values()}), *CORE_PAGES)
+        self.pages = (*sorted({base & ~0xFFF for base in kind.bases.values()}), SIO, *CORE_PAGES)
         self._power_on()
 
     def reset(self, by: Reset = Reset.SOFTWARE) -> None:
@@ -161,6 +167,8 @@ class Rp2:
             "SSI": _SSI,
         }
         self.banks = {name: StrictBank(name, banks[name]) for name in kind.bases if name in banks}
+        self.trigger = trigger_of(self._board, self._trigger_is_output)
+        self._outputs = 0
         self._waits: dict[str, int] = {}
         self.reads_code = not kind.boot2
 
@@ -212,6 +220,9 @@ class Rp2:
 
     def write(self, address: int, value: int) -> None:
         """Write a 32-bit register; RuleError where the datasheet forbids it."""
+        if SIO <= address < SIO + 0x1000:
+            self._write_sio(address - SIO, value)
+            return
         name, bank, offset = self._find(address)
         before = bank.peek(offset)
         running = name == "PLL_SYS" and offset in (0x0, 0x8) and not self._pll(0x4) & 0x21
@@ -228,6 +239,21 @@ class Rp2:
             checked(after & 0xFFF == 0xAA0, "XOSC_CTRL has not the range of 1 to 15 MHz")
         elif name == "RESETS":
             self._waits = {key: n for key, n in self._waits.items() if not key.startswith("reset")}
+
+    def _write_sio(self, offset: int, value: int) -> None:
+        """GPIO of the single-cycle IO block, which has no reset and no clock of its own."""
+        does = self.kind.sio.get(offset)
+        checked(does is not None, f"no register of SIO is modelled at offset 0x{offset:x}, or it is read-only")
+        if does == "output":
+            self._outputs |= value
+        elif self.trigger is not None and value >> self._board.constants["trigger_pin"] & 1:
+            self.trigger.drive(does == "set")
+
+    def _trigger_is_output(self) -> bool:
+        pin = self._board.constants["trigger_pin"]
+        function = self.banks["IO_BANK0"].peek(8 * pin + 4) & 0x1F
+        pad = self.banks["PADS_BANK0"].peek(4 * pin + 4)
+        return function == 5 and pad & 0x180 == 0 and bool(self._outputs >> pin & 1)
 
     def _find(self, address: int) -> tuple[str, Peripheral, int]:
         checked(address % 4 == 0, "an access that is not aligned to 32 bits")

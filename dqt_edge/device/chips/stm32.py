@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from ...boards import Board
 from .boot import NoBootRom
 from .core import CORE_PAGES, CoreKind, CoreRegisters
+from .pin import Pin, trigger_of
 from .uart import ShiftUsart, Usart
 from .values import Field, Peripheral, Reset, RuleError, StrictBank, checked, prescale
 
 READY_AFTER = 3
 """Reads of a flag until it rises."""
 CORE = 0xE0000000
+GPIO_STEP, BSRR = 0x400, 0x18
+"""Bytes between ports of pins, and their register that sets (bits 0..15) and resets (16..31) pins."""
 
 Registers = Mapping[int, tuple[str, int, int, int]]
 """Offset -> name, reset value, bits that may be changed, bits that ignore what is written."""
@@ -172,10 +175,12 @@ class Stm32(NoBootRom):
         given = board.constants
         self._line_name = "LPUART1" if given["usart"] == 0 else f"USART{given['usart']}"
         self._line = family.lines[self._line_name]
-        self._port = "GPIO" + "ABCDEFGHIJ"[given["gpio_port"]]
+        self._port = _gpio(given["gpio_port"])
+        self._ports = {_gpio(n): n for n in (given["gpio_port"], given.get("trigger_port", given["gpio_port"]))}
         self.status = self._line.base + (ShiftUsart.status if self._line.shift else Usart.status)
         self._power_on()
-        bases = [base for base, _ in family.banks.values()] + [self._line.base, self._gpio_base()]
+        bases = [base for base, _ in family.banks.values()] + [self._line.base]
+        bases += [family.gpio + GPIO_STEP * port for port in self._ports.values()]
         self.pages = (*sorted({base & ~0xFFF for base in bases}), *CORE_PAGES)
 
     def reset(self, by: Reset = Reset.SOFTWARE) -> None:
@@ -190,7 +195,8 @@ class Stm32(NoBootRom):
     def _power_on(self) -> None:
         family = self.family
         self.banks = {name: StrictBank(name, registers) for name, (_, registers) in family.banks.items()}
-        self.banks[self._port] = StrictBank(self._port, self._gpio_registers())
+        self.banks |= {name: StrictBank(name, self._gpio_registers(name)) for name in self._ports}
+        self.trigger = trigger_of(self.board, self._trigger_is_output)
         dividers = (16, 0xFFFF) if self._line.scale == 1 else (0x300, 0xFFFFF)
         self.usart: Usart | ShiftUsart = (
             ShiftUsart(self._line_name, self._check_line)
@@ -200,14 +206,14 @@ class Stm32(NoBootRom):
         self.core = CoreRegisters(family.kind, self.board.regions("flash")[0].start)
         self._waits: dict[str, int] = {}
 
-    def _gpio_base(self) -> int:
-        return self.family.gpio + 0x400 * self.board.constants["gpio_port"]
+    def _gpio_registers(self, name: str) -> Registers:
+        names = {0x00: "MODER", 0x08: "OSPEEDR", 0x0C: "PUPDR", BSRR: "BSRR", 0x20: "AFRL", 0x24: "AFRH"}
+        resets = {0x00: self.family.gpio_resets.get(self._ports[name], 0xFFFFFFFF)}
+        return {at: (f"{name}_{register}", resets.get(at, 0), 0xFFFFFFFF, 0) for at, register in names.items()}
 
-    def _gpio_registers(self) -> Registers:
-        port = self.board.constants["gpio_port"]
-        names = {0x00: "MODER", 0x08: "OSPEEDR", 0x0C: "PUPDR", 0x20: "AFRL", 0x24: "AFRH"}
-        resets = {0x00: self.family.gpio_resets.get(port, 0xFFFFFFFF)}
-        return {at: (f"{self._port}_{name}", resets.get(at, 0), 0xFFFFFFFF, 0) for at, name in names.items()}
+    def _trigger_is_output(self) -> bool:
+        given = self.board.constants
+        return self.banks[_gpio(given["trigger_port"])].peek(0x00) >> 2 * given["trigger_pin"] & 3 == 1
 
     # --- Access -----------------------------------------------------------------------------------------------------
 
@@ -237,6 +243,8 @@ class Stm32(NoBootRom):
         for flag_name, flag in self.family.flags.items():
             if not flag.asked(self):
                 self._waits.pop(flag_name, None)
+        if name in self._ports and offset == BSRR and self.trigger is not None:
+            drive(self.trigger, name == _gpio(self.board.constants["trigger_port"]), value, self.board)
         if (name, offset) in self.family.rules:
             self.family.rules[name, offset](self, before, after)
         if name in self.family.banks:
@@ -266,10 +274,11 @@ class Stm32(NoBootRom):
         if self._line.base <= address < self._line.base + 0x400:
             self._clocked(self._line_name, self._line.enable)
             return self._line_name, self.usart, address - self._line.base
-        if self._gpio_base() <= address < self._gpio_base() + 0x400:
-            port = self.board.constants["gpio_port"]
-            self._clocked(self._port, Field(*family.gpio_enable, port))
-            return self._port, self.banks[self._port], address - self._gpio_base()
+        for name, port in self._ports.items():
+            base = family.gpio + GPIO_STEP * port
+            if base <= address < base + GPIO_STEP:
+                self._clocked(name, Field(*family.gpio_enable, port))
+                return name, self.banks[name], address - base
         for name, (base, registers) in family.banks.items():
             if base <= address < base + max(registers) + 4:
                 if name in family.gated:
@@ -367,3 +376,14 @@ class Stm32(NoBootRom):
         baud = self.board.serial.baud
         off = abs(actual / baud - 1)
         checked(off < 0.02, f"{name} runs at {actual:.0f} baud, {100 * off:.1f} % off the host's {baud}")
+
+
+def _gpio(port: int) -> str:
+    return "GPIO" + "ABCDEFGHIJ"[port]
+
+
+def drive(trigger: Pin, same_port: bool, value: int, board: Board) -> None:
+    """What a write to a port's BSRR does to the trigger."""
+    pin = board.constants["trigger_pin"]
+    if same_port and value >> pin & 0x10001:
+        trigger.drive(bool(value >> pin & 1))

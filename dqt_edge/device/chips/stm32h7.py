@@ -1,4 +1,4 @@
-"""The STM32H743's registers that the firmware uses, from ST RM0433 (rev. 8); strict where silicon is silent.
+"""The registers of the STM32H743 (ST RM0433 rev. 8) and STM32H735 (RM0468) that the firmware uses, strictly.
 
 What a chip would answer with a hang, an ignored write or a wrong baud rate is a RuleError here: an access to
 a register or bit that is not modelled, to a peripheral without its clock, a clock faster than voltage or
@@ -11,13 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from ...boards import Board
 from .boot import NoBootRom
 from .core import CORE_PAGES, CORTEX_M7, CoreRegisters
+from .pin import trigger_of
+from .stm32 import BSRR, GPIO_STEP, drive
+from .stm32h7_kinds import KINDS
 from .uart import Usart
 from .values import Bank, Peripheral, Reset, RuleError, checked, prescale
 
 HSI_HZ = 64_000_000
-HSE_HZ = 8_000_000
 CAUSES = {
     Reset.SOFTWARE: 1 << 24 | 1 << 22 | 1 << 17,
     Reset.POWER: 0x00FA0000,
@@ -29,7 +32,7 @@ READY_AFTER = 3
 """Reads of a flag until it rises."""
 
 RCC, PWR, SYSCFG, FLASH = 0x58024400, 0x58024800, 0x58000400, 0x52002000
-GPIOB, GPIOD, USART3 = 0x58020400, 0x58020C00, 0x40004800
+GPIO, USART3 = 0x58020000, 0x40004800
 CORE = 0xE0000000
 USART3_ISR = USART3 + 0x1C
 
@@ -45,7 +48,7 @@ _RCC = {
     0x30: ("RCC_PLL1DIVR", 0x01010280, 0x7F7FFFFF),
     0x54: ("RCC_D2CCIP2R", 0, 0x7),
     0xD0: ("RCC_RSR", CAUSES[Reset.POWER], 1 << 16),
-    0xE0: ("RCC_AHB4ENR", 0, 0x7FF),
+    0xE0: ("RCC_AHB4ENR", 0, 0x7FF),  # a bit for each port of pins
     0xE8: ("RCC_APB1LENR", 0, 1 << 18),
     0xF4: ("RCC_APB4ENR", 0, 1 << 1),
 }
@@ -59,44 +62,30 @@ _GPIO = {
     0x24: ("AFRH", 0, 0xFFFFFFFF),
 }
 
-# Section 6.6.2 and DS12110 table 23: Hz of core, AXI/AHB, APB for each voltage scale, VOS0 first.
-_LIMITS = (
-    (480_000_000, 240_000_000, 120_000_000),
-    (400_000_000, 200_000_000, 100_000_000),
-    (300_000_000, 150_000_000, 75_000_000),
-    (200_000_000, 100_000_000, 50_000_000),
-)
-# Table 17: fastest AXI clock in MHz with (wait states, programming delay), for VOS0 and VOS1, VOS2, VOS3.
-_WAIT_STATES = {
-    (0, 0): (70, 70, 55, 45),
-    (1, 1): (140, 140, 110, 90),
-    (2, 1): (185, 185, 165, 135),
-    (2, 2): (210, 210, 165, 135),
-    (3, 2): (225, 225, 225, 180),
-    (4, 2): (240, 225, 225, 225),
-    (7, 3): (240, 225, 225, 225),
-}
-
 
 @dataclass
 class Stm32h7(NoBootRom):
     """All register banks and what connects them.
 
     Attributes:
-        baud: What the host's end of the line uses.
+        board: Its constants say which chip, clock and pins it has.
         dead: Hardware that never gets ready, to test the firmware's way out: ``supply``, ``vos1``, ``vos0``,
             ``hse``, ``pll``, ``flash``, ``switch``.
     """
 
-    baud: int
+    board: Board
     dead: frozenset[str] = frozenset()
     cpu: ClassVar[str] = "CORTEX_M7"
-    pages: ClassVar[tuple[int, ...]] = (USART3 & ~0xFFF, FLASH, 0x58000000, 0x58020000, 0x58024000, *CORE_PAGES)
     status: ClassVar[int] = USART3_ISR
     usart: Usart = field(init=False)
     core: CoreRegisters = field(init=False)
 
     def __post_init__(self) -> None:
+        given = self.board.constants
+        self.kind = KINDS[given["chip"]]
+        self._ports = sorted({given["gpio_port"], given["red_port"], given.get("trigger_port", given["red_port"])})
+        gpio = {GPIO + GPIO_STEP * port & ~0xFFF for port in self._ports}
+        self.pages = (USART3 & ~0xFFF, FLASH, 0x58000000, *sorted(gpio), 0x58024000, *CORE_PAGES)
         self._power_on()
 
     def reset(self, by: Reset = Reset.SOFTWARE) -> None:
@@ -107,15 +96,20 @@ class Stm32h7(NoBootRom):
         if by == Reset.POWER:
             return
         self.rcc.put(0xD0, causes | CAUSES[by])
-        if not supply & 4:
+        if not self._is_open(supply):
             self.pwr.write(0x0C, supply)
 
     def _power_on(self) -> None:
         self.rcc, self.pwr = Bank("RCC", _RCC), Bank("PWR", _PWR)
         self.syscfg = Bank("SYSCFG", {0x2C: ("SYSCFG_PWRCR", 0, 1)})
         self.flash = Bank("FLASH", {0x00: ("FLASH_ACR", 0x37, 0x3F)})
-        self.gpiob = Bank("GPIOB", {**_GPIO, 0x00: ("MODER", 0xFFFFFEBF, 0xFFFFFFFF)})
-        self.gpiod = Bank("GPIOD", _GPIO)
+        names = {port: f"GPIO{'ABCDEFGHIJK'[port]}" for port in self._ports}
+        modes = {0: 0xABFFFFFF, 1: 0xFFFFFEBF}
+        self.gpio = {
+            port: Bank(name, {**_GPIO, 0x00: ("MODER", modes.get(port, 0xFFFFFFFF), 0xFFFFFFFF)})
+            for port, name in names.items()
+        }
+        self.trigger = trigger_of(self.board, self._trigger_is_output)
         self.usart = Usart("USART3", self._check_line)
         self.core = CoreRegisters(CORTEX_M7, 0x08000000)
         self._waits: dict[str, int] = {}
@@ -129,9 +123,9 @@ class Stm32h7(NoBootRom):
         if bank is self.rcc and offset == 0x10:
             return value | (self._source() << 3)
         if bank is self.pwr and offset == 0x04:
-            return value | (self._ready("supply", not self.rcc_scuen) << 13)
+            return value | (self._ready("supply", not self.supply_open) << 13)
         if bank is self.pwr and offset == 0x18:
-            return value | (self._ready("vos0" if self.overdrive else "vos1", True) << 13)
+            return value | (self._ready(self._scale_flag, True) << 13)
         if bank is self.flash and "flash" in self.dead:
             return 0x37
         return value
@@ -144,13 +138,20 @@ class Stm32h7(NoBootRom):
         bank.write(offset, value)
         if rule is not None:
             rule(before, bank.peek(offset))
+        if self.trigger is not None and offset == BSRR:
+            port = self.board.constants["trigger_port"]
+            drive(self.trigger, bank is self.gpio[port], value, self.board)
         if bank in (self.rcc, self.pwr, self.syscfg, self.flash):
             self._check_clocks()
 
+    def _is_open(self, cr3: int) -> bool:
+        """Whether PWR_CR3 says that nobody has configured the supply: by SCUEN, or by both supplies on."""
+        return bool(cr3 & 4) if self.kind.overdrive else cr3 & 7 == 6
+
     @property
-    def rcc_scuen(self) -> bool:
+    def supply_open(self) -> bool:
         """The supply configuration is still open."""
-        return bool(self.pwr.peek(0x0C) & 4)
+        return self._is_open(self.pwr.peek(0x0C))
 
     @property
     def overdrive(self) -> bool:
@@ -160,10 +161,16 @@ class Stm32h7(NoBootRom):
     @property
     def scale(self) -> int:
         """Voltage scale 0..3 that is in effect: the last one that was reported ready."""
-        asked = {3: 1, 2: 2, 1: 3, 0: 3}[self.pwr.peek(0x18) >> 14 & 3]
+        asked = self.kind.scales[self.pwr.peek(0x18) >> 14 & 3]
         if asked == 1 and self.overdrive:
             return 0 if self._is_ready("vos0") else 1
-        return asked if asked == 3 or self._is_ready("vos1") else 3
+        return asked if asked == 3 or self._is_ready(self._scale_flag) else 3
+
+    @property
+    def _scale_flag(self) -> str:
+        """What rises when the voltage scale that is asked for has come."""
+        lowest = self.kind.scales[self.pwr.peek(0x18) >> 14 & 3] == 0
+        return "vos0" if self.overdrive or lowest else "vos1"
 
     @property
     def core_hz(self) -> int:
@@ -172,8 +179,14 @@ class Stm32h7(NoBootRom):
 
     @property
     def red_light(self) -> bool:
-        """LD3 on PB14 is driven high."""
-        return self.gpiob.peek(0x00) >> 28 & 3 == 1 and bool(self.gpiob.peek(0x18) >> 14 & 1)
+        """The board's red light is on."""
+        given = self.board.constants
+        gpio, bit = self.gpio[given["red_port"]], given["red"] + 16 * given["red_low"]
+        return gpio.peek(0x00) >> 2 * given["red"] & 3 == 1 and bool(gpio.peek(BSRR) >> bit & 1)
+
+    def _trigger_is_output(self) -> bool:
+        given = self.board.constants
+        return self.gpio[given["trigger_port"]].peek(0x00) >> 2 * given["trigger_pin"] & 3 == 1
 
     def _find(self, address: int) -> tuple[Peripheral, int]:
         checked(address % 4 == 0, "an access that is not aligned to 32 bits")
@@ -183,8 +196,7 @@ class Stm32h7(NoBootRom):
             (PWR, 0x400, self.pwr, None),
             (FLASH, 0x1000, self.flash, None),
             (SYSCFG, 0x400, self.syscfg, (0xF4, 1)),
-            (GPIOB, 0x400, self.gpiob, (0xE0, 1)),
-            (GPIOD, 0x400, self.gpiod, (0xE0, 3)),
+            *((GPIO + GPIO_STEP * n, GPIO_STEP, bank, (0xE0, n)) for n, bank in self.gpio.items()),
             (CORE, 0x100000, self.core, None),
         )
         for base, size, bank, clock in banks:
@@ -230,6 +242,9 @@ class Stm32h7(NoBootRom):
         checked(bool(after & 1) or source != 0, "the internal oscillator is stopped while the core runs from it")
         if (before ^ after) >> 18 & 1:
             checked(not before >> 16 & 1, "HSEBYP changes while HSE is on")
+        if after >> 16 & 1:
+            wired = self.board.constants["hse_bypass"]
+            checked(after >> 18 & 1 == wired, "HSE's bypass is not as the board is wired")
         if not after >> 16 & 1:
             self._waits.pop("hse", None)
         if not after >> 24 & 1:
@@ -256,16 +271,16 @@ class Stm32h7(NoBootRom):
         reference, vco, _ = self._pll()
         low, high = ((1, 2), (2, 4), (4, 8), (8, 16))[config >> 2 & 3]
         checked(low * 1e6 <= reference <= high * 1e6, f"PLL1's input of {reference} Hz is outside PLL1RGE")
-        low, high = (150, 420) if config >> 1 & 1 else (192, 960)
+        low, high = (150, 420) if config >> 1 & 1 else self.kind.vco
         checked(low * 1e6 <= vco <= high * 1e6, f"PLL1's VCO at {vco} Hz is outside {low}..{high} MHz")
         p = (self.rcc.peek(0x30) >> 9 & 0x7F) + 1
-        checked(p % 2 == 0, f"PLL1 divides its output P by {p}, which is not even")
+        checked(p % self.kind.p_step == 0, f"PLL1 divides its output P by {p}, which is not even")
 
     def _pll(self) -> tuple[int, int, int]:
         select, dividers = self.rcc.peek(0x28), self.rcc.peek(0x30)
         m = select >> 4 & 0x3F
         checked(m > 0, "PLL1's input divider is off")
-        reference = (HSE_HZ if select & 3 == 2 else HSI_HZ) // m
+        reference = (self.board.constants["hse_hz"] if select & 3 == 2 else HSI_HZ) // m
         vco = reference * ((dividers & 0x1FF) + 1)
         return reference, vco, vco // ((dividers >> 9 & 0x7F) + 1)
 
@@ -286,22 +301,26 @@ class Stm32h7(NoBootRom):
         return 0 if asked == 3 and "switch" in self.dead else asked
 
     def _write_supply(self, before: int, after: int) -> None:
-        checked(bool(before & 4), "PWR_CR3 is written a second time after power-on")
-        checked(after & 3 == 2, "the supply is not set to the LDO, which is how the board is wired")
+        checked(self._is_open(before), "PWR_CR3 is written a second time after power-on")
+        wanted, name = self.kind.supply
+        bits = after & (3 if self.kind.overdrive else 7)
+        checked(bits == wanted, f"the supply is not set to {name}, which is how the board is wired")
 
     def _powered(self, doing: str) -> None:
-        checked(not self.rcc_scuen, f"{doing} before the supply is configured (PWR_CR3)")
+        checked(not self.supply_open, f"{doing} before the supply is configured (PWR_CR3)")
         checked(self._is_ready("supply"), f"{doing} before ACTVOSRDY")
-        checked(self._is_ready("vos0" if self.overdrive else "vos1"), f"{doing} before VOSRDY")
+        checked(self._is_ready(self._scale_flag), f"{doing} before VOSRDY")
 
     def _write_scale(self, before: int, after: int) -> None:
-        checked(not self.rcc_scuen, "the voltage scale is set before the supply is configured (PWR_CR3)")
+        checked(not self.supply_open, "the voltage scale is set before the supply is configured (PWR_CR3)")
         if before != after:
             checked(not self.overdrive, "the voltage scale changes in overdrive")
             self._waits.pop("vos1", None)
+            self._waits.pop("vos0", None)
 
     def _write_overdrive(self, before: int, after: int) -> None:
         if after and not before:
+            checked(self.kind.overdrive, "the chip has no overdrive")
             checked(self.pwr.peek(0x18) >> 14 & 3 == 3, "overdrive without VOS1")
             checked(self._is_ready("vos1"), "overdrive before VOS1 is ready")
         self._waits.pop("vos0", None)
@@ -309,7 +328,7 @@ class Stm32h7(NoBootRom):
     def _tree(self, source: int) -> tuple[int, int, int, tuple[int, ...]]:
         """Hz of core, AXI, APB1 and of all four APB."""
         divided = HSI_HZ >> (self.rcc.peek(0x00) >> 3 & 3)
-        system = {0: divided, 2: HSE_HZ}.get(source) or self._pll()[2]
+        system = {0: divided, 2: self.board.constants["hse_hz"]}.get(source) or self._pll()[2]
         d1, d2, d3 = self.rcc.peek(0x18), self.rcc.peek(0x1C), self.rcc.peek(0x20)
         core = system // prescale(d1 >> 8 & 0xF, 8)
         bus = core // prescale(d1 & 0xF, 8)
@@ -324,10 +343,10 @@ class Stm32h7(NoBootRom):
         core, bus, _, apb = self._tree(source)
         scale = self.scale
         clocks = (core, bus, max(apb) if apb_too else 0)
-        for name, hz, limit in zip(("core", "AXI", "APB"), clocks, _LIMITS[scale], strict=True):
+        for name, hz, limit in zip(("core", "AXI", "APB"), clocks, self.kind.limits[scale], strict=True):
             checked(hz <= limit, f"{name} at {hz} Hz, above {limit} Hz at VOS{scale}")
         acr = self.flash.peek(0x00)
-        fastest = _WAIT_STATES.get((acr & 0xF, acr >> 4 & 3))
+        fastest = self.kind.wait_states.get((acr & 0xF, acr >> 4 & 3))
         if fastest is None:
             raise RuleError(f"FLASH_ACR 0x{acr:02x} is no pair of wait states and programming delay in table 17")
         checked(
@@ -337,11 +356,13 @@ class Stm32h7(NoBootRom):
 
     def _check_line(self) -> None:
         """Called when the USART is switched on: pins, kernel clock, baud rate."""
-        mode, function = self.gpiod.peek(0x00), self.gpiod.peek(0x24)
+        gpio = self.gpio[self.board.constants["gpio_port"]]
+        mode, function = gpio.peek(0x00), gpio.peek(0x24)
         checked(mode >> 16 & 0xF == 0xA, "USART3 is switched on while PD8 and PD9 are not in alternate mode")
         checked(function & 0xFF == 0x77, "USART3 is switched on while PD8 and PD9 are not at AF7")
         checked(self.rcc.peek(0x54) & 7 == 0, "USART3's kernel clock is not APB1")
         self._check_limits(self._source())
         actual = self._tree(self._source())[2] / self.usart.divider
-        off = abs(actual / self.baud - 1)
-        checked(off < 0.02, f"USART3 runs at {actual:.0f} baud, {100 * off:.1f} % off the host's {self.baud}")
+        baud = self.board.serial.baud
+        off = abs(actual / baud - 1)
+        checked(off < 0.02, f"USART3 runs at {actual:.0f} baud, {100 * off:.1f} % off the host's {baud}")

@@ -3,10 +3,11 @@
  *
  * What the ports of RP2040 and RP2350 share: crystal, PLL, clocks, pins and UART0 (RP2040 Datasheet 2.14 to 2.19 and
  * 4.2; the RP2350 Datasheet has chapters of the same names). A port defines the addresses RESETS, CLOCKS, XOSC,
- * PLL_SYS, IO_BANK0, PADS_BANK0, UART0 and WATCHDOG, the bits DQT_RESETS of what it takes out of reset and
- * RESETS_PLL_SYS, the PLL's dividers PLL_FBDIV, PLL_POSTDIV1 and PLL_POSTDIV2, and CHIP_RESET with its bits
- * CHIP_RESET_POWER, _PIN and _WATCHDOG, and includes this file, which defines all functions of dqt_port.h but those of
- * the counter and dqt_port_init(). The board's constants: xosc_hz, tx and rx, the pins of UART0. */
+ * PLL_SYS, IO_BANK0, PADS_BANK0, UART0 and WATCHDOG, the registers SIO_GPIO_OUT_SET, SIO_GPIO_OUT_CLR and
+ * SIO_GPIO_OE_SET, the bits DQT_RESETS of what it takes out of reset and RESETS_PLL_SYS, the PLL's dividers PLL_FBDIV,
+ * PLL_POSTDIV1 and PLL_POSTDIV2, and CHIP_RESET with its bits CHIP_RESET_POWER, _PIN and _WATCHDOG, and includes this
+ * file, which defines all functions of dqt_port.h but those of the counter and dqt_port_init(). The board's constants:
+ * xosc_hz, tx and rx, the pins of UART0; trigger_pin, if there is a trigger. */
 #ifndef DQT_RP2_H
 #define DQT_RP2_H
 
@@ -56,8 +57,10 @@
 /* User bank IO and its pads */
 #define IO_CTRL(pin) DQT_REG(IO_BANK0 + 8u * (pin) + 4u)
 #define IO_CTRL_UART 2u
+#define IO_CTRL_SIO 5u
 #define PAD(pin) DQT_REG(PADS_BANK0 + 4u * (pin) + 4u)
-#define PAD_UP 0x5Au /* input on, 4 mA, pull-up, Schmitt trigger; on RP2350 also: not isolated */
+#define PAD_OUTPUT 0x52u /* input on, 4 mA, Schmitt trigger; on RP2350 also: not isolated */
+#define PAD_UP 0x5Au     /* input on, 4 mA, pull-up, Schmitt trigger; on RP2350 also: not isolated */
 
 /* UART (Arm PL011, DDI0183) */
 #define UARTDR DQT_REG(UART0 + 0x00u)
@@ -148,6 +151,27 @@ static void dqt_start_uart(void) {
     UARTLCR_H = UARTLCR_H_8BIT_FIFO; /* takes the divider over: written behind it */
     UARTCR = UARTCR_ON;
 }
+
+/* SIO, "GPIO control" */
+#ifdef DQT_BOARD_TRIGGER_PIN
+static void dqt_trigger_start(void) {
+    SIO_GPIO_OUT_CLR = 1u << DQT_BOARD_TRIGGER_PIN; /* low, before it is an output */
+    SIO_GPIO_OE_SET = 1u << DQT_BOARD_TRIGGER_PIN;
+    PAD(DQT_BOARD_TRIGGER_PIN) = PAD_OUTPUT;
+    IO_CTRL(DQT_BOARD_TRIGGER_PIN) = IO_CTRL_SIO;
+}
+
+void dqt_port_trigger(uint32_t high) {
+    if (high != 0u) {
+        SIO_GPIO_OUT_SET = 1u << DQT_BOARD_TRIGGER_PIN;
+    } else {
+        SIO_GPIO_OUT_CLR = 1u << DQT_BOARD_TRIGGER_PIN;
+    }
+}
+#else
+static void dqt_trigger_start(void) {
+}
+#endif
 
 int dqt_port_read(void) {
     return (UARTFR & UARTFR_RXFE) == 0 ? (int)(UARTDR & 0xFFu) : -1;

@@ -3,7 +3,8 @@
  *
  * nRF52840 (Nordic nRF52840 Product Specification; chapters by their names): the core runs at 64 MHz from reset on,
  * here from the crystal, without which the UART would be too far off; instruction cache, UART0.
- * The board's constants: tx_port, tx, rx_port, rx, ports 0 or 1 and pins 0..31. */
+ * The board's constants: tx_port, tx, rx_port, rx, ports 0 or 1 and pins 0..31; trigger_port and trigger_pin, if
+ * there is a trigger. */
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
 #include "dqt_dwt.h"
@@ -45,6 +46,7 @@ _Static_assert(DQT_CORE_HZ == 64000000, "the chip has one clock");
 /* GPIO */
 #define GPIO(port) (0x50000000u + 0x300u * (port))
 #define GPIO_OUTSET(port) REGISTER(GPIO(port) + 0x508u)
+#define GPIO_OUTCLR(port) REGISTER(GPIO(port) + 0x50Cu)
 #define GPIO_PIN_CNF(port, pin) REGISTER(GPIO(port) + 0x700u + 4u * (pin))
 #define PIN_OUTPUT 3u                         /* output, input buffer off */
 #define PIN_INPUT_UP 0x0Cu                    /* input with a pull-up: an open line reads as idle */
@@ -82,6 +84,24 @@ static uint32_t cause_of_reset(void) {
     return reasons == 0 && SCB_VTOR == 0 ? DQT_RESTART_POWER : DQT_RESTART_UNKNOWN;
 }
 
+#ifdef DQT_BOARD_TRIGGER_PIN
+static void start_trigger(void) {
+    GPIO_OUTCLR(DQT_BOARD_TRIGGER_PORT) = 1u << DQT_BOARD_TRIGGER_PIN; /* low, before it is an output */
+    GPIO_PIN_CNF(DQT_BOARD_TRIGGER_PORT, DQT_BOARD_TRIGGER_PIN) = PIN_OUTPUT;
+}
+
+void dqt_port_trigger(uint32_t high) {
+    if (high != 0u) {
+        GPIO_OUTSET(DQT_BOARD_TRIGGER_PORT) = 1u << DQT_BOARD_TRIGGER_PIN;
+    } else {
+        GPIO_OUTCLR(DQT_BOARD_TRIGGER_PORT) = 1u << DQT_BOARD_TRIGGER_PIN;
+    }
+}
+#else
+static void start_trigger(void) {
+}
+#endif
+
 void dqt_port_init(void) {
     dqt_cortexm_started(cause_of_reset());
     NVIC_ICER(0) = 0xFFFFFFFFu; /* a boot loader may have left interrupts on; this program takes none */
@@ -99,6 +119,7 @@ void dqt_port_init(void) {
     UART_EVENTS_TXDRDY = 0;
     UART_TASKS_STARTTX = 1;
     UART_TASKS_STARTRX = 1;
+    start_trigger();
     dqt_dwt_init();
 }
 

@@ -15,6 +15,9 @@
 #define CHIP_RESET_POWER (1u << 8)
 #define CHIP_RESET_PIN (1u << 16)
 #define CHIP_RESET_WATCHDOG 0u
+#define SIO_GPIO_OUT_SET DQT_REG(0xD0000014u) /* 2.3.1.7 */
+#define SIO_GPIO_OUT_CLR DQT_REG(0xD0000018u)
+#define SIO_GPIO_OE_SET DQT_REG(0xD0000024u)
 #define RESETS_PLL_SYS (1u << 12)                            /* 2.14.3 */
 #define DQT_RESETS (1u << 5 | 1u << 8 | 1u << 21 | 1u << 22) /* IO_BANK0, PADS_BANK0, TIMER, UART0 */
 #define PLL_FBDIV 133u                                       /* 2.18.2: an oscillator of 750 to 1600 MHz; 1596 here */
@@ -53,6 +56,7 @@ void dqt_port_init(void) {
     dqt_cortexm_started(dqt_reset_cause());
     dqt_start_clocks();
     dqt_start_uart();
+    dqt_trigger_start();
     WATCHDOG_TICK = WATCHDOG_TICK_ENABLE | DQT_BOARD_XOSC_HZ / 1000000u;
     SYST_RVR = SYST_MASK;
     SYST_CVR = 0;

@@ -15,6 +15,9 @@
 #define CHIP_RESET_POWER (1u << 16 | 1u << 17) /* HAD_POR, HAD_BOR */
 #define CHIP_RESET_PIN (1u << 18)
 #define CHIP_RESET_WATCHDOG (7u << 22 | 1u << 28)
+#define SIO_GPIO_OUT_SET DQT_REG(0xD0000018u) /* SIO, list of registers */
+#define SIO_GPIO_OUT_CLR DQT_REG(0xD0000020u)
+#define SIO_GPIO_OE_SET DQT_REG(0xD0000038u)
 #define RESETS_PLL_SYS (1u << 14)                 /* Subsystem resets */
 #define DQT_RESETS (1u << 6 | 1u << 9 | 1u << 26) /* IO_BANK0, PADS_BANK0, UART0 */
 #define PLL_FBDIV 125u                            /* PLL: an oscillator of 750 to 1600 MHz; 1500 here */
@@ -45,5 +48,6 @@ void dqt_port_init(void) {
     dqt_cortexm_started(dqt_reset_cause());
     dqt_start_clocks();
     dqt_start_uart();
+    dqt_trigger_start();
     dqt_dwt_init();
 }

@@ -3,7 +3,7 @@
  *
  * STM32F405, F407 and F446. Sections are those of ST RM0090 (F405, F407); where RM0390 (F446) differs, it is named.
  * The board's constants: hse_hz, hse_bypass (1: a clock, 0: a crystal), overdrive (1: the chip has it), and usart (1,
- * 2, 3 or 6) with gpio_port (0: A), tx, rx, af. */
+ * 2, 3 or 6) with gpio_port (0: A), tx, rx, af; trigger_port and trigger_pin, if there is a trigger. */
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
 #include "dqt_dwt.h"
@@ -53,6 +53,10 @@
 #define FLASH_ACR_PRFTEN (1u << 8)
 #define FLASH_ACR_ICEN (1u << 9)
 #define FLASH_ACR_DCEN (1u << 10)
+
+#define DQT_GPIO 0x40020000u
+#define DQT_GPIO_CLOCK RCC_AHB1ENR
+#include "dqt_stm32_trigger.h"
 
 /* 30.6, USART; 7.3.13 and 7.3.14 for its clock */
 #if DQT_BOARD_USART == 1
@@ -153,7 +157,7 @@ static void start_usart(uint32_t bus_hz) {
         RCC_APB1ENR |= USART_ENABLE;
         (void)RCC_APB1ENR;
     }
-    const uint32_t port = 0x40020000u + 0x400u * DQT_BOARD_GPIO_PORT;
+    const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_GPIO_PORT;
     dqt_alternate_pin(port, DQT_BOARD_TX, DQT_BOARD_AF);
     dqt_alternate_pin(port, DQT_BOARD_RX, DQT_BOARD_AF);
     USART_BRR = (bus_hz + DQT_UART_BAUD / 2u) / DQT_UART_BAUD; /* 30.3.4, 16 samples a bit */
@@ -163,6 +167,7 @@ static void start_usart(uint32_t bus_hz) {
 void dqt_port_init(void) {
     dqt_cortexm_started(dqt_reset_cause(&RCC_CSR, RCC_CSR_RMVF, RCC_CSR_POWER));
     start_usart(start_clock());
+    dqt_trigger_start();
     dqt_dwt_init();
 }
 

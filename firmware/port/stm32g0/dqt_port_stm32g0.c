@@ -2,7 +2,8 @@
  * Copyright 2026 The dqt-edge authors
  *
  * STM32G0x1 (ST RM0444): 64 MHz from HSI16 through the PLL, USART2, and TIM2 as the counter, because SysTick has 24
- * bits and a Cortex-M0+ no cycle counter. The board's constants: gpio_port (0: A), tx, rx, af. */
+ * bits and a Cortex-M0+ no cycle counter. The board's constants: gpio_port (0: A), tx, rx, af;
+ * trigger_port and trigger_pin, if there is a trigger. */
 #include "dqt_board.h"
 
 /* USART registers, "Universal synchronous/asynchronous receiver transmitter" */
@@ -31,6 +32,10 @@
 #define RCC_CSR2 DQT_REG(0x40021060u)
 #define RCC_CSR2_RMVF (1u << 23)
 #define RCC_CSR2_PWRRSTF (1u << 27)
+
+#define DQT_GPIO 0x50000000u
+#define DQT_GPIO_CLOCK RCC_IOPENR
+#include "dqt_stm32_trigger.h"
 
 /* 3.7.1, FLASH */
 #define FLASH_ACR DQT_REG(0x40022000u)
@@ -78,10 +83,11 @@ void dqt_port_init(void) {
     RCC_IOPENR |= 1u << DQT_BOARD_GPIO_PORT;
     RCC_APBENR1 |= RCC_APBENR1_TIM2EN | RCC_APBENR1_USART2EN;
     (void)RCC_APBENR1; /* two cycles until the clock arrives */
-    const uint32_t port = 0x50000000u + 0x400u * DQT_BOARD_GPIO_PORT;
+    const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_GPIO_PORT;
     dqt_alternate_pin(port, DQT_BOARD_TX, DQT_BOARD_AF);
     dqt_alternate_pin(port, DQT_BOARD_RX, DQT_BOARD_AF);
     dqt_usart_start(dqt_clock_hz == DQT_CORE_HZ ? DQT_USART_DIVIDER(DQT_CORE_HZ) : DQT_USART_DIVIDER(HSI16_HZ));
+    dqt_trigger_start();
     TIM2_ARR = 0xFFFFFFFFu;
     TIM2_CR1 = TIM2_CR1_CEN; /* one tick a cycle: the APB is not divided, nor is the timer's clock (PSC 0) */
 }

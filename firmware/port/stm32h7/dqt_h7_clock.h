@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright 2026 The dqt-edge authors
  *
- * Clock tree of the NUCLEO-H743ZI2: 480 MHz from the ST-LINK's 8 MHz, or 64 MHz from the internal oscillator. */
+ * Clock tree: the full clock from the board's HSE, or 64 MHz from the internal oscillator. */
 #ifndef DQT_H7_CLOCK_H
 #define DQT_H7_CLOCK_H
 
 #include <stdint.h>
 
-/* What kept the core from 480 MHz. */
+/* What kept the core from its full clock. */
 typedef enum {
-    DQT_H7_CLOCK_FULL = 0,  /* 480 MHz */
+    DQT_H7_CLOCK_FULL = 0,
     DQT_H7_CLOCK_NO_SUPPLY, /* regulator not ready after the supply was configured */
     DQT_H7_CLOCK_NO_VOS1,
     DQT_H7_CLOCK_NO_VOS0,
-    DQT_H7_CLOCK_NO_HSE, /* no 8 MHz from the ST-LINK */
+    DQT_H7_CLOCK_NO_HSE, /* no clock from the ST-LINK, or no crystal */
     DQT_H7_CLOCK_NO_PLL,
     DQT_H7_CLOCK_NO_FLASH, /* wait states not taken over */
     DQT_H7_CLOCK_NO_SWITCH
@@ -23,7 +23,7 @@ typedef enum {
 extern volatile dqt_h7_clock_status dqt_h7_clock_outcome;
 
 /* Sets the clock tree up. Every wait is bounded; on failure the core stays at 64 MHz and the outcome says why.
- * Returns the frequency of the APB1 clock in Hz: 120 MHz or 32 MHz. */
+ * Returns the frequency of the APB1 clock in Hz: a quarter of the full clock, or 32 MHz. */
 uint32_t dqt_h7_clock_init(void);
 
 /* Polls a register until (value & mask) == wanted, at most `polls` times. Returns 1 if it came true. */

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright 2026 The dqt-edge authors
  *
- * dqt_port.h for the NUCLEO-H743ZI2: USART3 to the ST-LINK, cycle counter of the core. */
+ * dqt_port.h for STM32H743 and STM32H735: USART3 to the ST-LINK, cycle counter of the core. The board's constants: chip
+ * (743 or 735), hse_hz, hse_bypass (1: a clock, 0: a crystal), pll_m, pll_n and pll_p, gpio_port (0: A), tx, rx and af
+ * of USART3, red_port, red and red_low (1: low lights it) of a red light; trigger_port and trigger_pin, if there is a
+ * trigger. */
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
 #include "dqt_h7_clock.h"
 #include "dqt_h7_registers.h"
 #include "dqt_messages.h"
 #include "dqt_port.h"
-
-#define RED_LED 14u /* LD3 on PB14, UM2407 section 6.5 */
-#define TX_PIN 8u
-#define RX_PIN 9u
-#define USART_FUNCTION 7u /* AF7, DS12110 table 11 */
+#include "dqt_stm32_trigger.h"
 
 const uint64_t dqt_port_counter_mask = 0xFFFFFFFFu;
 
@@ -61,15 +60,13 @@ static void enable_caches(void) {
     }
 }
 
-static void set_field(volatile uint32_t *address, uint32_t position, uint32_t width, uint32_t value) {
-    const uint32_t mask = ((1u << width) - 1u) << position;
-    *address = (*address & ~mask) | (value << position);
-}
-
-/* The red light says that the core runs at 64 MHz instead of 480. */
+/* The red light says that the core runs at 64 MHz instead of its full clock. */
 static void light_red(void) {
-    set_field(&DQT_GPIO_MODER(DQT_GPIOB_BASE), RED_LED * 2u, 2, DQT_GPIO_MODE_OUTPUT);
-    DQT_GPIO_BSRR(DQT_GPIOB_BASE) = 1u << RED_LED;
+    const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_RED_PORT;
+    DQT_RCC_AHB4ENR |= 1u << DQT_BOARD_RED_PORT;
+    (void)DQT_RCC_AHB4ENR;
+    dqt_set_field(&DQT_GPIO_MODER(port), DQT_BOARD_RED * 2u, 2, DQT_GPIO_MODE_OUTPUT);
+    DQT_GPIO_BSRR(port) = 1u << (DQT_BOARD_RED + (DQT_BOARD_RED_LOW ? 16u : 0u));
 }
 
 static void start_uart(uint32_t clock_hz) {
@@ -77,12 +74,9 @@ static void start_uart(uint32_t clock_hz) {
     DQT_RCC_APB1LENR |= DQT_RCC_APB1LENR_USART3EN;
     (void)DQT_RCC_APB1LENR;
     DQT_USART3_CR1 = 0;
-    for (uint32_t pin = TX_PIN; pin <= RX_PIN; pin++) {
-        set_field(&DQT_GPIO_AFRH(DQT_GPIOD_BASE), (pin - 8u) * 4u, 4, USART_FUNCTION);
-        set_field(&DQT_GPIO_OSPEEDR(DQT_GPIOD_BASE), pin * 2u, 2, DQT_GPIO_SPEED_HIGH);
-        set_field(&DQT_GPIO_PUPDR(DQT_GPIOD_BASE), pin * 2u, 2, DQT_GPIO_PULL_UP);
-        set_field(&DQT_GPIO_MODER(DQT_GPIOD_BASE), pin * 2u, 2, DQT_GPIO_MODE_ALTERNATE);
-    }
+    const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_GPIO_PORT;
+    dqt_alternate_pin(port, DQT_BOARD_TX, DQT_BOARD_AF);
+    dqt_alternate_pin(port, DQT_BOARD_RX, DQT_BOARD_AF);
     DQT_USART3_CR2 = 0; /* 8 data bits, one stop bit, no parity, 16 samples a bit */
     DQT_USART3_CR3 = 0;
     DQT_USART3_PRESC = 0;
@@ -122,12 +116,13 @@ void dqt_port_init(void) {
     forbid_external_memory();
     const uint32_t apb1_hz = dqt_h7_clock_init();
     enable_caches();
-    DQT_RCC_AHB4ENR |= DQT_RCC_AHB4ENR_GPIOBEN | DQT_RCC_AHB4ENR_GPIODEN;
+    DQT_RCC_AHB4ENR |= 1u << DQT_BOARD_GPIO_PORT;
     (void)DQT_RCC_AHB4ENR;
     if (dqt_h7_clock_outcome != DQT_H7_CLOCK_FULL) {
         light_red();
     }
     start_uart(apb1_hz);
+    dqt_trigger_start();
     start_counter();
 }
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Copyright 2026 The dqt-edge authors
  *
- * The registers of the STM32H743 that this port touches: addresses and bits, nothing else.
- * Section numbers are those of ST RM0433 (rev. 8) unless another document is named. */
+ * The registers of the STM32H743 and STM32H735 that this port touches: addresses and bits, nothing else.
+ * Section numbers are those of ST RM0433 (rev. 8) unless another document is named. The registers of the STM32H735 (ST
+ * RM0468) lie at the same places. */
 #ifndef DQT_H7_REGISTERS_H
 #define DQT_H7_REGISTERS_H
 
 #include <stdint.h>
 
-#define DQT_REG(address) (*(volatile uint32_t *)(address))
+#include "dqt_register.h"
 
 /* FLASH interface, section 4.9 */
 #define DQT_FLASH_ACR DQT_REG(0x52002000u)
@@ -22,6 +23,7 @@
 #define DQT_PWR_CR3_BYPASS (1u << 0)
 #define DQT_PWR_CR3_LDOEN (1u << 1)
 #define DQT_PWR_CR3_SCUEN (1u << 2)
+#define DQT_PWR_CR3_SMPSEN (1u << 2) /* of the STM32H735, in the place of SCUEN */
 #define DQT_PWR_D3CR DQT_REG(0x58024818u)
 #define DQT_PWR_D3CR_VOSRDY (1u << 13)
 #define DQT_PWR_D3CR_VOS_MASK (3u << 14)
@@ -66,7 +68,7 @@
 #define DQT_RCC_PLLCKSELR_PLLSRC_HSE (2u << 0)
 #define DQT_RCC_PLLCKSELR_DIVM1(m) ((uint32_t)(m) << 4)
 #define DQT_RCC_PLLCFGR DQT_REG(0x5802442Cu)
-#define DQT_RCC_PLLCFGR_PLL1RGE_8_16MHZ (3u << 2)
+#define DQT_RCC_PLLCFGR_PLL1RGE(range) ((range) << 2) /* 0: 1 to 2 MHz, 1: to 4, 2: to 8, 3: to 16 */
 #define DQT_RCC_PLLCFGR_DIVP1EN (1u << 16)
 #define DQT_RCC_PLL1DIVR DQT_REG(0x58024430u)
 #define DQT_RCC_PLL1DIVR_DIVN1(n) ((uint32_t)((n) - 1) << 0)
@@ -76,25 +78,17 @@
 #define DQT_RCC_D2CCIP2R DQT_REG(0x58024454u)
 #define DQT_RCC_D2CCIP2R_USART234578SEL_MASK (7u << 0) /* 0: APB1 clock */
 #define DQT_RCC_AHB4ENR DQT_REG(0x580244E0u)
-#define DQT_RCC_AHB4ENR_GPIOBEN (1u << 1)
-#define DQT_RCC_AHB4ENR_GPIODEN (1u << 3)
 #define DQT_RCC_APB1LENR DQT_REG(0x580244E8u)
 #define DQT_RCC_APB1LENR_USART3EN (1u << 18)
 #define DQT_RCC_APB4ENR DQT_REG(0x580244F4u)
 #define DQT_RCC_APB4ENR_SYSCFGEN (1u << 1)
 
 /* GPIO, section 11.4 */
-#define DQT_GPIOB_BASE 0x58020400u
-#define DQT_GPIOD_BASE 0x58020C00u
+#define DQT_GPIO 0x58020000u
+#define DQT_GPIO_CLOCK DQT_RCC_AHB4ENR
 #define DQT_GPIO_MODER(base) DQT_REG((base) + 0x00u)
 #define DQT_GPIO_MODE_OUTPUT 1u
-#define DQT_GPIO_MODE_ALTERNATE 2u
-#define DQT_GPIO_OSPEEDR(base) DQT_REG((base) + 0x08u)
-#define DQT_GPIO_SPEED_HIGH 2u
-#define DQT_GPIO_PUPDR(base) DQT_REG((base) + 0x0Cu)
-#define DQT_GPIO_PULL_UP 1u
 #define DQT_GPIO_BSRR(base) DQT_REG((base) + 0x18u)
-#define DQT_GPIO_AFRH(base) DQT_REG((base) + 0x24u)
 
 /* USART3, section 48.7; bits of ISR in FIFO mode */
 #define DQT_USART3_CR1 DQT_REG(0x40004800u)

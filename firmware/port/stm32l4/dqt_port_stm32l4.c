@@ -5,7 +5,8 @@
  * places. Sections are those of RM0351 unless another manual is named. The core runs from HSI16 through the PLL.
  * The board's constants: reset_hz (of the core after reset), pll_m, pll_n, wait_hz (Hz that each wait state of flash is
  * good for), boost (1: above 80 or 150 MHz, in range 1 boost mode), vddio2 (1: the pins need that supply), and usart
- * (0: LPUART1, or 1, 2, 3) with usart_fifo, gpio_port (0: A), tx, rx, af. */
+ * (0: LPUART1, or 1, 2, 3) with usart_fifo, gpio_port (0: A), tx, rx, af; trigger_port and trigger_pin, if there is a
+ * trigger. */
 #include "dqt_board.h"
 #include "dqt_dwt.h"
 
@@ -57,6 +58,10 @@
 #define RCC_CSR DQT_REG(0x40021094u)
 #define RCC_CSR_RMVF (1u << 23)
 #define RCC_CSR_BORRSTF (1u << 27)
+
+#define DQT_GPIO 0x48000000u
+#define DQT_GPIO_CLOCK RCC_AHB2ENR
+#include "dqt_stm32_trigger.h"
 
 /* 5.4, PWR; CR5 is in RM0432 and RM0440 only */
 #define PWR_CR2 DQT_REG(0x40007004u)
@@ -133,9 +138,10 @@ void dqt_port_init(void) {
     RCC_AHB2ENR |= 1u << DQT_BOARD_GPIO_PORT;
     USART_CLOCK |= USART_CLOCK_EN;
     (void)USART_CLOCK;
-    const uint32_t port = 0x48000000u + 0x400u * DQT_BOARD_GPIO_PORT;
+    const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_GPIO_PORT;
     dqt_alternate_pin(port, DQT_BOARD_TX, DQT_BOARD_AF);
     dqt_alternate_pin(port, DQT_BOARD_RX, DQT_BOARD_AF);
     dqt_usart_start(dqt_clock_hz == DQT_CORE_HZ ? DIVIDER(DQT_CORE_HZ) : DIVIDER(DQT_BOARD_RESET_HZ));
+    dqt_trigger_start();
     dqt_dwt_init();
 }

@@ -2,7 +2,8 @@
  * Copyright 2026 The dqt-edge authors
  *
  * STM32U575 and U585 (ST RM0456) as delivered, without TrustZone: 160 MHz from HSI16 through PLL1, voltage range 1 with
- * the EPOD booster, instruction cache. The board's constants: usart (1, 2 or 3), gpio_port (0: A), tx, rx, af. */
+ * the EPOD booster, instruction cache. The board's constants: usart (1, 2 or 3), gpio_port (0: A), tx, rx, af;
+ * trigger_port and trigger_pin, if there is a trigger. */
 #include "dqt_board.h"
 #include "dqt_dwt.h"
 
@@ -54,6 +55,10 @@
 #define RCC_CSR DQT_REG(0x46020CF4u)
 #define RCC_CSR_RMVF (1u << 23)
 #define RCC_CSR_BORRSTF (1u << 27)
+
+#define DQT_GPIO 0x42020000u
+#define DQT_GPIO_CLOCK RCC_AHB2ENR1
+#include "dqt_stm32_trigger.h"
 
 /* PWR registers */
 #define PWR_VOSR DQT_REG(0x4602080Cu)
@@ -135,9 +140,10 @@ void dqt_port_init(void) {
     RCC_AHB2ENR1 |= 1u << DQT_BOARD_GPIO_PORT;
     USART_CLOCK |= USART_CLOCK_EN;
     (void)USART_CLOCK;
-    const uint32_t port = 0x42020000u + 0x400u * DQT_BOARD_GPIO_PORT;
+    const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_GPIO_PORT;
     dqt_alternate_pin(port, DQT_BOARD_TX, DQT_BOARD_AF);
     dqt_alternate_pin(port, DQT_BOARD_RX, DQT_BOARD_AF);
     dqt_usart_start(dqt_clock_hz == DQT_CORE_HZ ? DQT_USART_DIVIDER(DQT_CORE_HZ) : DQT_USART_DIVIDER(MSIS_HZ));
+    dqt_trigger_start();
     dqt_dwt_init();
 }

@@ -1,4 +1,5 @@
 /* Exercises a port in a test: echoes what it receives, but for the commands below. */
+#include "dqt_board.h"
 #include "dqt_port.h"
 
 static volatile uint32_t kept;
@@ -45,6 +46,13 @@ int main(void) {
         case 'Q':
             send((uint8_t)dqt_port_restart()->cause);
             break;
+#ifdef DQT_BOARD_TRIGGER_PIN
+        case 'G':
+            dqt_port_trigger(1);
+            send('g');
+            dqt_port_trigger(0);
+            break;
+#endif
         case 'W':
             kept = work();
             for (uint32_t shift = 0; shift < 32; shift += 8) {

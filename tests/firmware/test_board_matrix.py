@@ -1,0 +1,115 @@
+"""Every board's whole project under GCC and clang at -Os, -O2 and -O3: no warning, and no larger than was said.
+
+ELF, HEX and BIN come out of each, UF2 where the board takes it. ``make compile-matrix`` runs it. What GCC makes at -O2
+has the predicted size to the byte; all else is compared with the upper bound that holds for an unmeasured compiler.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from dqt_edge.boards import Board, board_ids, load_board
+from dqt_edge.flashing import uf2
+from dqt_edge.flashing.base import plan
+from dqt_edge.project import code_table
+from dqt_edge.project.export import export
+from dqt_edge.project.footprint import Footprint, predict
+from dqt_edge.project.manifest import Project
+from dqt_edge.project.optimize import plans_for
+from dqt_edge.system import elf
+from dqt_edge.system.tools import ARM_GCC, find_tool
+from tests.firmware.test_compile_matrix import COMMON, WARNINGS
+from tests.support.digits import digits_graph
+
+pytestmark = [pytest.mark.slow, pytest.mark.cross, pytest.mark.clang]
+
+BOARDS = tuple(board_id for board_id in board_ids() if board_id != "host")
+LEVELS = ("-Os", "-O2", "-O3")
+LINK = ["-Tlink.ld", "-nostdlib", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--build-id=none"]
+GENERATED = ["-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
+WORKERS = 2
+
+
+def commands(board: Board, compiler: str, level: str) -> list[str]:
+    """A compiler for the board's core, without its sources."""
+    start = [find_tool(ARM_GCC, "gcc-arm-none-eabi")] if compiler == "gcc" else [find_tool("clang", "clang")]
+    start += [] if compiler == "gcc" else ["--target=arm-none-eabi"]
+    return [*start, *board.cpu.flags, level, *COMMON, *GENERATED, *WARNINGS]
+
+
+def link(project: Project, command: list[str], folder: Path) -> Path:
+    """Compile all of a project, without a warning, and link it; the ELF file."""
+    sources = sorted(
+        p for part in ("app", "dqt", "kernels", "model", "port") for p in (project.folder / part).glob("*.[cS]")
+    )
+    includes = [f"-I{project.folder / part}" for part in ("app", "dqt", "kernels", "model", "port")]
+
+    def compiled(source: Path) -> Path:
+        target = folder / f"{source.parent.name}-{source.stem}.o"
+        run([*command, *includes, "-c", source, "-o", target])
+        return target
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        objects = list(pool.map(compiled, sources))
+    image = folder / "model.elf"
+    linker = [find_tool(ARM_GCC, "gcc-arm-none-eabi"), *project.board.cpu.flags, f"-L{project.folder}"]
+    run([*linker, *objects, f"-T{project.folder / 'link.ld'}", *LINK[1:], "-lgcc", "-o", image])
+    return image
+
+
+def run(command: list[object]) -> None:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=600, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def bound(board: Board, monkeypatch: pytest.MonkeyPatch) -> Footprint:
+    """What ``check`` says at most, where the compiler is one that nobody measured."""
+    with monkeypatch.context() as patch:
+        patch.setattr(code_table, "installed_version", lambda: None)
+        patch.setattr(code_table.zig, "stands_in", lambda: True)
+        patch.setattr(code_table.zig, "compiler_name", lambda: "another compiler")
+        return predict(plans_for([digits_graph()], board, "speed"), check=False)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("board_id", BOARDS)
+def test_a_board_compiles_at_every_level(
+    board_id: str, compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, _, exact = export(digits_graph(), load_board(board_id), tmp_path / "p")
+    assert exact is not None
+    at_most = bound(project.board, monkeypatch)
+    assert (at_most.exact, exact.exact) == (False, True)
+    for level in LEVELS:
+        folder = tmp_path / level
+        folder.mkdir()
+        image = link(project, commands(project.board, compiler, level), folder)
+        flash, ram = elf.occupied(image)
+        if (compiler, level) == ("gcc", "-O2"):
+            assert (flash, ram) == (exact.flash, exact.ram)
+        assert flash <= at_most.flash, f"{level}: {flash} bytes of flash, at most {at_most.flash} were said"
+        assert ram <= at_most.ram
+        files(image, project.board)
+
+
+def files(image: Path, board: Board) -> None:
+    """HEX, BIN and UF2 of an image hold the same bytes."""
+    objcopy = find_tool("arm-none-eabi-objcopy", "binutils-arm-none-eabi")
+    for form, suffix in (("binary", ".bin"), ("ihex", ".hex")):
+        run([objcopy, "-O", form, image, image.with_suffix(suffix)])
+    content = image.with_suffix(".bin").read_bytes()
+    back = image.with_suffix(".back")
+    run([objcopy, "-I", "ihex", "-O", "binary", image.with_suffix(".hex"), back])
+    assert back.read_bytes() == content
+    parts = elf.load_parts(image)
+    start = parts[0][0]
+    assert all(content[at - start : at - start + len(data)] == data for at, data in parts)
+    if board.uf2 is not None:
+        pages, family = uf2.decode(uf2.encode(plan(image, board).segments, board.uf2.family))
+        held = {page.address: page.data for page in pages}
+        joined = b"".join(held[at] for at in sorted(held))
+        assert (joined[: len(content)], family) == (content, board.uf2.family)
