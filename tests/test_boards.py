@@ -49,8 +49,8 @@ def test_an_unknown_board_is_refused_with_a_suggestion() -> None:
     assert str(caught.value) == (
         "error: unknown board 'stm32h77'\n"
         "  where: `board`\n"
-        f"  next:  did you mean 'stm32h7' or 'stm32h735g-dk'? choose from {', '.join(board_ids())}; or name a board file of your own, "
-        "such as ./my.toml"
+        "  next:  did you mean 'stm32h7' or 'stm32h735g-dk'? choose from "
+        f"{', '.join(board_ids())}; or name a board file of your own, such as ./my.toml"
     )
 
 
