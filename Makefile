@@ -45,7 +45,9 @@ test-all: setup lint ## slower: every case of every test, with those that CI lea
 	DQT_ALL_TESTS=1 DQT_COMPILE_MATRIX=all $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 test-boards: setup ## slower: every board that people own, on models of their chips; CI takes one of each family
-	DQT_ALL_TESTS=1 $(PYTHON) -m pytest -q tests/device/test_chips.py tests/device/test_boards_classify.py tests/device/test_boards_resnet8.py tests/device/test_trigger.py tests/device/test_interrupted_boot.py
+	@command -v npm >/dev/null && npm install --silent --no-audit --no-fund --prefix build/rp2040js rp2040js@1.4.1 || echo "no npm: rp2040js is left out"
+	DQT_ALL_TESTS=1 $(PYTHON) -m pytest -q -n 2 --dist loadgroup tests/device/test_chips.py tests/device/test_boards_classify.py \
+		tests/device/test_boards_resnet8.py tests/device/test_trigger.py tests/device/test_interrupted_boot.py tests/device/test_rp2040js.py
 
 lint: $(STAMP) ## ruff, mypy --strict, import rules, clang-format, generated parts of docs/
 	$(PYTHON) -m ruff check .
@@ -117,7 +119,8 @@ bench-check: setup ## the same, and fail if a figure grew by more than 1 % over 
 	$(PYTHON) -m benchmarks.networks --check
 
 compile-matrix: setup ## slower: every kernel of every core with every compiler and set of flags, every board with GCC and clang
-	DQT_ALL_TESTS=1 DQT_COMPILE_MATRIX=all $(PYTHON) -m pytest -q tests/firmware/test_compile_matrix.py tests/firmware/test_board_matrix.py
+	DQT_ALL_TESTS=1 DQT_COMPILE_MATRIX=all $(PYTHON) -m pytest -q -n 2 --dist loadgroup tests/firmware/test_compile_matrix.py \
+		tests/firmware/test_board_matrix.py
 
 reference-models: setup ## slower: MLPerf Tiny's four models beside TFLite and on QEMU; DATA=folder, see the file's head
 	$(PYTHON) -m benchmarks.reference_models --models $(or $(MODELS),$(DATA)/models) --data $(DATA)

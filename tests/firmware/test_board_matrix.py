@@ -6,8 +6,10 @@ has the predicted size to the byte; all else is compared with the upper bound th
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.cross, pytest.mark.clang]
 
 BOARDS = tuple(board_id for board_id in board_ids() if board_id != "host")
 LEVELS = ("-Os", "-O2", "-O3")
-LINK = ["-Tlink.ld", "-nostdlib", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--build-id=none"]
+LINK = ["-nostdlib", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--build-id=none"]
 GENERATED = ["-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
 WORKERS = 2
 
@@ -41,24 +43,44 @@ def commands(board: Board, compiler: str, level: str) -> list[str]:
     return [*start, *board.cpu.flags, level, *COMMON, *GENERATED, *WARNINGS]
 
 
-def link(project: Project, command: list[str], folder: Path) -> Path:
-    """Compile all of a project, without a warning, and link it; the ELF file."""
-    sources = sorted(
-        p for part in ("app", "dqt", "kernels", "model", "port") for p in (project.folder / part).glob("*.[cS]")
-    )
-    includes = [f"-I{project.folder / part}" for part in ("app", "dqt", "kernels", "model", "port")]
+LIBRARY = ("dqt", "kernels", "model")
+"""Folders whose sources know nothing of the board: compiled once for boards that get the same of them."""
 
-    def compiled(source: Path) -> Path:
+
+@dataclass
+class Compiler:
+    """Compiles and links projects; objects of the library are kept in a folder, by what they depend on."""
+
+    kept: Path
+
+    def link(self, project: Project, command: list[str], folder: Path) -> Path:
+        """Compile all of a project, without a warning, and link it; the ELF file."""
+        parts = [project.folder / part for part in ("app", *LIBRARY, "port")]
+        sources = sorted(path for part in parts for path in part.glob("*.[cS]"))
+        options = [*command, *(f"-I{part}" for part in parts)]
+        headers = [path for part in LIBRARY for path in (project.folder / part).glob("*.h")]
+        facts = [repr(command).encode(), *(path.read_bytes() for path in sorted(headers))]
+        with ThreadPoolExecutor(WORKERS) as pool:
+            objects = list(pool.map(lambda source: self.compiled(source, options, facts, folder), sources))
+        image = folder / "model.elf"
+        linker = [find_tool(ARM_GCC, "gcc-arm-none-eabi"), *project.board.cpu.flags]
+        run([*linker, *objects, f"-T{project.folder / 'link.ld'}", *LINK, "-lgcc", "-o", image])
+        return image
+
+    def compiled(self, source: Path, options: list[str], facts: list[bytes], folder: Path) -> Path:
+        """Object of a source."""
         target = folder / f"{source.parent.name}-{source.stem}.o"
-        run([*command, *includes, "-c", source, "-o", target])
+        if source.parent.name in LIBRARY:
+            digest = hashlib.sha256(b"\0".join([*facts, source.name.encode(), source.read_bytes()]))
+            target = self.kept / f"{digest.hexdigest()}.o"
+        if not target.exists():
+            run([*options, "-c", source, "-o", target])
         return target
 
-    with ThreadPoolExecutor(WORKERS) as pool:
-        objects = list(pool.map(compiled, sources))
-    image = folder / "model.elf"
-    linker = [find_tool(ARM_GCC, "gcc-arm-none-eabi"), *project.board.cpu.flags, f"-L{project.folder}"]
-    run([*linker, *objects, f"-T{project.folder / 'link.ld'}", *LINK[1:], "-lgcc", "-o", image])
-    return image
+
+@pytest.fixture(scope="session")
+def compiler_of_all(tmp_path_factory: pytest.TempPathFactory) -> Compiler:
+    return Compiler(tmp_path_factory.mktemp("objects"))
 
 
 def run(command: list[object]) -> None:
@@ -75,10 +97,16 @@ def bound(board: Board, monkeypatch: pytest.MonkeyPatch) -> Footprint:
         return predict(plans_for([digits_graph()], board, "speed"), check=False)
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
-@pytest.mark.parametrize("board_id", BOARDS)
+CASES = [
+    pytest.param(board_id, compiler, marks=pytest.mark.xdist_group(f"{load_board(board_id).cpu.core} {compiler}"))
+    for compiler in ("gcc", "clang")
+    for board_id in BOARDS
+]
+
+
+@pytest.mark.parametrize(("board_id", "compiler"), CASES)
 def test_a_board_compiles_at_every_level(
-    board_id: str, compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    board_id: str, compiler: str, compiler_of_all: Compiler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project, _, exact = export(digits_graph(), load_board(board_id), tmp_path / "p")
     assert exact is not None
@@ -87,7 +115,7 @@ def test_a_board_compiles_at_every_level(
     for level in LEVELS:
         folder = tmp_path / level
         folder.mkdir()
-        image = link(project, commands(project.board, compiler, level), folder)
+        image = compiler_of_all.link(project, commands(project.board, compiler, level), folder)
         flash, ram = elf.occupied(image)
         if (compiler, level) == ("gcc", "-O2"):
             assert (flash, ram) == (exact.flash, exact.ram)
