@@ -58,9 +58,7 @@ TIMER = 1
 
 @dataclass(frozen=True)
 class Kind:
-    """A chip: addresses of its banks, bits of RESETS by bank, its limits, where it keeps why it was reset and how, and
-    offsets in SIO with what a write does.
-    """
+    """A chip: its banks, bits of RESETS by bank, its limits, where and how it keeps why it was reset, and GPIO in SIO."""
 
     cpu: str
     core: CoreKind

@@ -51,3 +51,5 @@ dqt_boot2:
     .org 252
     .word 0xD9366659 /* CRC-32 (polynomial 0x04C11DB7, from all ones, most significant bit first) of the 252 bytes */
     .size dqt_boot2, 256
+
+    .section .note.GNU-stack, "", %progbits
