@@ -58,7 +58,7 @@ TIMER = 1
 
 @dataclass(frozen=True)
 class Kind:
-    """A chip: its banks, bits of RESETS by bank, its limits, where and how it keeps why it was reset, and GPIO in SIO."""
+    """A chip: banks, bits of RESETS by bank, limits, where and how it keeps why it was reset, and GPIO in SIO."""
 
     cpu: str
     core: CoreKind
