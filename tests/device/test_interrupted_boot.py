@@ -170,7 +170,8 @@ def test_what_is_left_is_not_healthy_and_the_next_run_repairs_it(
     assert claims <= 2
 
 
-@pytest.mark.parametrize("board_id", [pytest.param("pico", marks=OTHERS), pytest.param("pico2", marks=OTHERS)])
+@pytest.mark.slow
+@pytest.mark.parametrize("board_id", ["pico", "pico2"])
 def test_a_copy_to_a_boot_loader_that_is_cut_off_does_not_start(board_id: str, images: dict[str, Written]) -> None:
     image = images[board_id]
     segments: Sequence[Segment] = (Segment(image.start, image.new),)

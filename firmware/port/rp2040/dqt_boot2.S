@@ -52,4 +52,6 @@ dqt_boot2:
     .word 0xD9366659 /* CRC-32 (polynomial 0x04C11DB7, from all ones, most significant bit first) of the 252 bytes */
     .size dqt_boot2, 256
 
+#if defined(__clang__) /* whose own objects say so too; beside those of GCC, which do not, the linker would warn */
     .section .note.GNU-stack, "", %progbits
+#endif
