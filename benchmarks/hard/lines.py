@@ -21,6 +21,13 @@ LINES = (
         uses=SUITE,
     ),
     Line(
+        "mutants",
+        "A change of one operator, comparison or constant of the C that a product takes over is noticed.",
+        "benchmarks.hard.mutants",
+        tests=("tests/benchmarks/test_hard_mutants.py::test_a_mutant_changes_one_place",),
+        uses=(*SUITE, "benchmarks/hard/mutator.py", "benchmarks/hard/survivors.py"),
+    ),
+    Line(
         "requantise",
         "Requantisation is one multiplication, one rounding and one clamp, at every corner.",
         "benchmarks.hard.requantise",
@@ -54,7 +61,7 @@ LINES = (
         "files",
         "A damaged file of any format is read, or refused by a typed error that names it, within 1 s and 1 GiB.",
         "benchmarks.fuzz_files",
-        ("--cases", "1000"),
+        ("--cases", "5000"),
         tests=("tests/benchmarks/test_fuzz_files.py::test_every_damaged_file_is_read_or_refused",),
         reading=Reading(r"^\w[\w .-]*: [\d,]+ read, [\d,]+ refused", r"^.* [1-9][\d,]* findings$"),
     ),
@@ -71,7 +78,7 @@ LINES = (
         "flash",
         "An image with a flipped bit, or cut off, gives no wrong answer without a word.",
         "benchmarks.damage",
-        ("--cases", "600"),
+        ("--cases", "2000"),
         tests=(
             "tests/firmware/test_seal.py::test_a_flipped_bit_never_changes_an_answer_without_a_word",
             "tests/firmware/test_seal.py::test_an_image_that_is_cut_off_never_answers",

@@ -136,7 +136,7 @@ class Workshop:
 def main() -> None:
     """Make mutants and tell what became of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--share", type=float, default=0.1, help="of all mutants of each file")
+    parser.add_argument("--share", type=float, default=0.12, help="of all mutants of each file")
     parser.add_argument("--networks", type=int, default=24, help="random networks in the suite")
     parser.add_argument("--files", nargs="+", default=[], help="only sources whose path has one of these texts")
     parser.add_argument("--jobs", type=int, default=2)
