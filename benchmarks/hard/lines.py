@@ -53,7 +53,7 @@ LINES = (
         "kernels",
         "Every kernel of every core is exact at every width pair, with red zones round tensors and scratch.",
         "benchmarks.fuzz_kernels",
-        ("--cases", "24", "--json", "build/hard/kernels.json"),
+        ("--cases", "4", "--json", "build/hard/kernels.json"),
         tests=("tests/benchmarks/test_kernel_rig.py::test_a_block_of_layers_of_each_kind",),
         reading=Reading(r"^[\d,]+ cases, \d+ differences", r"^.*(?:differs|strays|fault) .*$"),
     ),
