@@ -7,6 +7,7 @@ from collections.abc import Callable
 import generate_device as device
 import generate_house as house
 import generate_importing as importing
+import generate_json as json_page
 import generate_shapes as shapes
 import generate_use as use
 from generate_table import HAND, Table, constant, number
@@ -39,11 +40,14 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     **{f"shapes-{core}": shapes.layers(core) for core in shapes.CORES},
     "commands": use.commands,
     "command-options": use.command_options,
+    "every-command": use.every_command,
+    "json-keys": json_page.json_keys,
     "exit-codes": use.exit_codes,
     "train-options": use.train_options,
     "models": use.models,
     "log-columns": use.log_columns,
     "method-numbers": use.method_numbers,
+    "nested-cost": lambda: number(constant("training/pace.py", "NESTED_COST")),
     "static-vectors": lambda: number(constant("precision/static.py", "EXHAUSTIVE_MAX")),
     "stream-paths": lambda: number(constant("measure/modelled.py", "PATHS_MAX")),
     "graph-fields": use.fields_of(graph.Graph),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -13,6 +13,7 @@ from generate_table import HAND, PACKAGE, Cell, Table, code, constant, number
 from dqt_edge import errors, graph
 from dqt_edge.architectures.models import MODELS
 from dqt_edge.cli import COMMANDS, cli
+from dqt_edge.cli.output import EVERYWHERE
 from dqt_edge.cli.train import train
 from dqt_edge.graph import checkpoint, dial, layers, policy, values
 from dqt_edge.training.options import Options
@@ -37,12 +38,26 @@ def command_options() -> str:
         text.append(
             f"\n## {name}\n\n{COMMANDS[name]}\n\n    dqt-edge {name} {usage}\n\n| option | meaning |\n|---|---|\n"
         )
-        for parameter in command.params:  # arguments, which have no help of their own, stand in the usage
-            record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
-            if record is not None:
-                option, meaning = (" ".join(part.split()).replace("|", "\\|") for part in record)
-                text.append(f"| `{option}` | {_escaped(meaning)} |\n")
+        text += _options(context, [p for p in command.params if p.name not in EVERYWHERE])
     return "".join(text)
+
+
+def every_command() -> str:
+    """Options that all commands have."""
+    context = click.Context(cli, info_name="dqt-edge")
+    shared = [parameter for parameter in cli.params if parameter.name in EVERYWHERE]
+    return "".join(["\n| option | meaning |\n|---|---|\n", *_options(context, shared)])
+
+
+def _options(context: click.Context, parameters: Sequence[click.Parameter]) -> list[str]:
+    """Rows of a table; arguments, which have no help of their own, stand in the usage."""
+    rows = []
+    for parameter in parameters:
+        record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+        if record is not None:
+            option, meaning = (" ".join(part.split()).replace("|", "\\|") for part in record)
+            rows.append(f"| `{option}` | {_escaped(meaning)} |\n")
+    return rows
 
 
 def _escaped(text: str) -> str:
@@ -73,6 +88,8 @@ def train_options() -> Table:
     limits, rows = Options().limits, []
     for option in train.params:
         assert isinstance(option, click.Option)
+        if option.name in EVERYWHERE:
+            continue
         name, kind, default = str(option.name), option.type, option.default
         span = ""
         if name in limits:

@@ -20,6 +20,7 @@ import pytest
 from benchmarks import code_margins
 from dqt_edge import boards, errors, graph
 from dqt_edge.cli import COMMANDS
+from dqt_edge.cli.output import EVERYWHERE
 from dqt_edge.cli.profile import profile
 from dqt_edge.cli.train import train
 from dqt_edge.cli.train_heads import OWN as HEADS
@@ -296,7 +297,7 @@ def test_what_people_wrote_in_a_generated_table_stays(checkout: Path) -> None:
 
 def test_training_options_of_the_command_and_of_the_library_agree() -> None:
     defaults = Options()
-    own = {"recipe", "distribute", "save_every", "resume", "out", "heads_only", *HEADS}
+    own = {"recipe", "distribute", "save_every", "tensorboard", "resume", "out", "heads_only", *HEADS, *EVERYWHERE}
     fields = {f.name for f in dataclasses.fields(Options)}
     assert fields == {option.name for option in train.params} - own
     with train.make_context("train", ["--out", "x.safetensors"]) as context:
@@ -321,7 +322,9 @@ def test_phases_of_a_run_are_the_parts_that_the_page_states() -> None:
 def test_profile_options_and_report_fields() -> None:
     text = page("profiling")
     assert not [
-        option.opts[0] for option in profile.params if option.opts[0].startswith("--") and option.opts[0] not in text
+        option.opts[0]
+        for option in profile.params
+        if option.opts[0].startswith("--") and option.opts[0] not in text and option.name not in EVERYWHERE
     ]
     told = set(names([section(text, "Report files")]))
     assert {f.name for cls in (Session, LayerFact) for f in dataclasses.fields(cls)} <= told

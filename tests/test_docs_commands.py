@@ -31,6 +31,7 @@ NOT_RUN = {
         "qemu-system-arm -M mps2-an386": "opens a terminal; tests/device/test_text_protocol.py runs the image in QEMU",
     },
     "profiling.md": {"dask scheduler ": "starts programs that stay; tests/api/test_profile_fleet.py starts a cluster"},
+    "json.md": {"dqt-edge check digits.safetensors": "tests/cli/test_json.py runs it, without the pipe"},
     "commands.md": {'eval "$(_DQT_EDGE_COMPLETE': "is for a shell; tests/cli/test_completing.py asks what it would"},
 }
 """Beginnings of the other blocks, and why they are not run as they stand."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import BadFileError, UsageError
 from ..flashing import base, choose, uf2, writing
@@ -38,6 +39,20 @@ class Flashed(Shown):
     missing: str | None
     done: bool = False
     model: bytes | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "image": str(self.image),
+            "board": self.plan.board.id,
+            "runner": self.runner,
+            "missing": self.missing,
+            "erase": [{"address": sector.address, "size": sector.size} for sector in self.plan.sectors],
+            "write": [{"address": segment.address, "size": len(segment.data)} for segment in self.plan.segments],
+            "commands": list(self.commands),
+            "done": self.done,
+            "model_hash": None if self.model is None else self.model.hex(),
+        }
 
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""

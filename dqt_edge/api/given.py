@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from ..data.sources import has_targets
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, Shape, checkpoint
 from ..graph.samples import same_data, sample_shape
+from ..system.files import cannot_write
 
 if TYPE_CHECKING:
     from ..data.recording import Recording
@@ -344,6 +346,11 @@ def checkpoint_path(out: FilePath) -> Path:
             where=str(path),
             next_step="create the folder first, or choose another `out`",
         )
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise cannot_write(path, error) from error
     return path
 
 

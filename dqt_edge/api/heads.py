@@ -47,6 +47,15 @@ class Heads(Shown):
         found: Sequence[Mapping[str, Any]] = self.results["points"]
         return found
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "model": self.graph.name,
+            **self.results,
+            "log": [dict(row) for row in self.log],
+            "files": [str(path) for path in self.files],
+        }
+
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
         rows = []

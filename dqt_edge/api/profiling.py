@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..data.choose import SEED
 from ..errors import DqtError, MismatchError, StoppedError, UsageError
@@ -14,7 +15,7 @@ from ..graph import Graph
 from ..graph.policy import Policy, dial_policies, parse_policy
 from ..measure.modelled import Modelled, modelled_each, modelled_mean
 from ..measure.pieces import digest
-from ..measure.session import Session
+from ..measure.session import Session, as_json
 from ..measure.streaming import Asked, ask, stream_of
 from ..project.manifest import Project
 from ..report import page
@@ -76,6 +77,15 @@ class ProfileResult(Shown):
                 where=f"board {wrong[0].board!r}, policy {wrong[0].policy}: {wrong[0].first_difference}",
                 next_step="rebuild and flash again; if it stays, report it with the model file",
             )
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "sessions": [as_json(session) for session in self.sessions],
+            "dial": self.dial,
+            "mismatches": self.mismatches,
+            "files": [str(path) for path in (*self.files, *([] if self.log is None else [self.log]))],
+        }
 
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""

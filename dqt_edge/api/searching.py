@@ -107,6 +107,11 @@ class SearchResult(Shown):
             raise UsageError("no width vector was found yet", where="search", next_step="let the search run to its end")
         return self.best
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        policy = None if self.best is None else self.policy
+        return {**reports.as_json(self.found), "policy": policy, "files": [str(path) for path in self.files]}
+
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
         rows = [

@@ -10,20 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import UsageError
+from ..architectures.models import spec_of
+from ..data.dataset import require_training
+from ..errors import BadFileError, UsageError
 from ..graph import Graph, Pair, checkpoint
 from ..system.files import write_atomically
 from ..system.show import Facts, Shown
 from ..system.tensorflow import start_tensorflow
 from ..tasks import stated
+from ..training.design import design_of
+from ..training.initial import Initial
 from ..training.options import DEFAULT_CANDIDATES, Options, parse_candidates, parse_points
+from ..training.pace import Step
 from .given import Data, FilePath, checkpoint_path, dataset_of
 
 if TYPE_CHECKING:
-    from ..training.initial import Earlier, Initial
+    from ..training.initial import Earlier
+    from ..training.tensorboard import Board
 
 Row = dict[str, Any]
-MODEL_SUFFIXES = (".keras", ".h5", ".onnx", ".tflite")
+KERAS_SUFFIXES = (".keras", ".h5")
+MODEL_SUFFIXES = (*KERAS_SUFFIXES, ".onnx", ".tflite")
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,6 +75,18 @@ class Trained(Shown):
         """Whether the controller spends more on the held-out samples than the budget."""
         dynamic = self.results.get("dynamic")
         return dynamic is not None and dynamic["bitops_ratio"] > self.budget
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "model": None if self.lowered is None else self.lowered.name,
+            "results": {name: dict(found) for name, found in self.results.items()},
+            "budget": self.budget,
+            "over_budget": self.over_budget,
+            "best_epoch": self.best_epoch,
+            "log": [dict(row) for row in self.log],
+            "files": [str(path) for path in self.files],
+        }
 
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""
@@ -119,7 +138,9 @@ def train(
     loss: str | Callable[[Any, Any], Any] | None = None,
     distribute: Literal["auto", "none", "mirrored", "workers"] = "auto",
     save_every: float = 5.0,
+    tensorboard: FilePath | None = None,
     on_stage: Callable[[str], None] = lambda _: None,
+    on_step: Callable[[Step], None] = lambda _: None,
     on_epoch: Callable[[Row], None] = lambda _: None,
 ) -> Trained:
     """Train a model whose precision adapts to each input. The same seed and data give the same model.
@@ -168,14 +189,18 @@ def train(
             function of targets and outputs, TensorFlow tensors in the data's unit, to one number or one a sample.
         distribute: One device, all GPUs, or the workers of TF_CONFIG.
         save_every: Minutes between savings of the state within an epoch.
+        tensorboard: Folder for TensorBoard: the numbers of the log, as they come, in a folder of it with the name of
+            ``out``, or else of the model.
         on_stage: Called with the name of each stage as it begins.
-        on_epoch: Called with the row of each epoch.
+        on_step: Called behind each step with where the run is.
+        on_epoch: Called with the row of each epoch, which the log on disk has by then.
 
     Returns:
         The graph, how good it is on the held-out samples, and the log.
 
     Raises:
-        UsageError: A value out of range, an unknown name, or a budget below the least widths.
+        UsageError: A value out of range, an unknown name, a budget below the least widths, or a model whose outputs
+            are not the classes of the data. As far as it can be known, before TensorFlow starts.
         BadFileError: The data is missing or damaged, or ``out`` cannot be written.
         UnsupportedError: A layer of the Keras model that cannot be trained.
         ToolchainError: TensorFlow is not installed.
@@ -209,25 +234,36 @@ def train(
             "there is no run to go on with", where="parameter `resume`", next_step="name the checkpoint with `out`"
         )
     path = None if out is None else checkpoint_path(out)
+    folder = None if tensorboard is None else _folder(tensorboard, path, name)
+    if named and Path(name).suffix not in MODEL_SUFFIXES:
+        spec_of(name, 2)  # refuses an unknown name before the data is read
+    on_stage("reading data")
+    dataset = dataset_of(data, options.validation, shape=options.image_shape, crop_area=options.crop_area)
+    require_training(dataset)
+    initial = early_initial(options.init, task)
+    if options.init is None or initial is not None:
+        design_of(options, dataset, initial if isinstance(initial, Initial) else None)
     on_stage("starting TensorFlow")
     start_tensorflow()
     from ..training.distribution import find_devices
 
     devices = find_devices(distribute)  # before anything else of TensorFlow
-    initial = initial_of(init if named or init != name else model, task)
+    if initial is None:
+        initial = initial_of(init if named or init != name else model, task)
     from ..training.finish import finished_graph
     from ..training.loop import train as run_training
 
-    dataset = dataset_of(data, options.validation, shape=options.image_shape, crop_area=options.crop_area)
     on_stage("training")
-    with _state_folder(path) as where:
+    with _state_folder(path) as where, _Records(path, folder, on_epoch) as records:
         outcome = run_training(
             options,
             where,
             dataset=dataset,
             initial=initial,
             resume=resume,
-            on_epoch=on_epoch if devices.chief else None,
+            on_begin=records.begin if devices.chief else None,
+            on_step=on_step if devices.chief else None,
+            on_epoch=records.epoch if devices.chief else None,
             devices=devices,
             save_every=save_every,
             loss=loss if callable(loss) else None,
@@ -248,8 +284,8 @@ def initial_of(init: str | Any | None, task: str | None = None) -> Initial | Ear
 
     A sigmoid at the end stays where the task needs its value.
     """
+    from ..training.design import NUMBERS
     from ..training.from_model import read_trainable, trainable
-    from ..training.purpose import NUMBERS
     from ..training.state import read_earlier
 
     if init is None:
@@ -261,6 +297,63 @@ def initial_of(init: str | Any | None, task: str | None = None) -> Initial | Ear
 
     network = keras_network(init)
     return trainable(network.with_end() if task in NUMBERS else network, str(init.name))
+
+
+def early_initial(init: str | None, task: str | None) -> Initial | Earlier | None:
+    """What can be read without TensorFlow of what a run starts with; None where that is nothing.
+
+    Raises:
+        BadFileError: The file does not exist, or is damaged.
+    """
+    if init is None or Path(init).suffix not in (".safetensors", *MODEL_SUFFIXES):
+        return None
+    path = Path(init)
+    if path.suffix in KERAS_SUFFIXES:
+        if not path.exists():
+            raise BadFileError("the model file does not exist", where=init, next_step="check the path")
+        return None
+    return initial_of(init, task)
+
+
+def _folder(tensorboard: FilePath, out: Path | None, model: str) -> Path:
+    """Where TensorBoard's events of a run go."""
+    return Path(tensorboard) / (Path(model).stem if out is None else out.stem)
+
+
+class _Records:
+    """What is on the disk when an epoch ends: the log, and TensorBoard's events."""
+
+    def __init__(self, out: Path | None, folder: Path | None, on_epoch: Callable[[Row], None]) -> None:
+        self.out, self.folder, self.on_epoch = out, folder, on_epoch
+        self.log: list[Row] = []
+        self.board: Board | None = None
+
+    def __enter__(self) -> _Records:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.board is not None:
+            self.board.close()
+
+    def begin(self, log: list[Row]) -> None:
+        """Take the epochs that are done already."""
+        self.log = log
+        if self.folder is not None:
+            from ..training.tensorboard import Board
+
+            self.board = Board(self.folder)
+            self.board.begin(log)
+
+    def epoch(self, row: Row) -> None:
+        """Write an epoch, then tell of it."""
+        from ..training.finish import write_log
+
+        self.log.append(row)
+        if self.out is not None:
+            write_log(self.out.with_suffix(".csv"), self.log)
+        if self.board is not None:
+            self.board.epoch(row)
+        self.on_epoch(row)
 
 
 @contextlib.contextmanager

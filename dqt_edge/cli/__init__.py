@@ -15,6 +15,7 @@ import click
 from .. import __version__
 from ..errors import DataWarning, DqtError
 from .echo import echo
+from .output import Output, output, told
 from .terminated import Terminated
 
 COMMANDS = {
@@ -102,6 +103,7 @@ def show_warning(
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dqt-edge")
+@output
 def cli() -> None:
     """Put a neural network whose precision adapts to each input onto a microcontroller.
 
@@ -119,29 +121,35 @@ def main(arguments: list[str] | None = None) -> Any:  # noqa: ANN401 - never ret
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without box-drawing characters still gets the words
+    shown = Output()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), told(shown):
             warnings.simplefilter("always", DataWarning)
             warnings.showwarning = show_warning
-            cli(arguments, standalone_mode=False)
+            cli(arguments, standalone_mode=False, obj=shown)
         sys.stdout.flush()
     except DqtError as error:
-        echo(str(error), err=True)
+        shown.error(error)
         if isinstance(error.__cause__, Terminated):
             sys.exit(143)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        shown = io.StringIO()
-        error.show(shown)
-        echo(shown.getvalue(), nl=False, err=True)
+        text = io.StringIO()
+        error.show(text)
+        echo(text.getvalue(), nl=False, err=True)
+        wanted = "--json" in (sys.argv[1:] if arguments is None else arguments)
+        shown.as_json = shown.as_json or wanted  # what cannot be parsed sets no option
+        shown.end(error.format_message(), error.exit_code)
         sys.exit(error.exit_code)
     except Terminated:
         echo("terminated", err=True)
+        shown.end("terminated", 143)
         sys.exit(143)
     except (click.Abort, KeyboardInterrupt):
         echo("interrupted", err=True)
+        shown.end("interrupted", 130)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

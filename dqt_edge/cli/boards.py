@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .echo import echo
+from .output import current, output
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
 @click.option("--show", metavar="ID", help="Print the file of a shipped board, as a start for your own.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def boards(file: Path | None, show: str | None, as_json: bool) -> None:
+@output
+def boards(file: Path | None, show: str | None) -> None:
     """List the shipped boards, or check a board file of your own: values, port, and how its code sizes are known.
 
     \b
@@ -28,26 +29,28 @@ def boards(file: Path | None, show: str | None, as_json: bool) -> None:
       dqt-edge boards --show qemu-m4 > mine.toml
       dqt-edge boards mine.toml
     """
-    import json
-
-    from ..boards import board_ids, load_board, shipped_file
     from ..errors import UsageError
-    from ..project.code_table import code_table
-    from ..system.toml_record import as_table
-    from .console import Console
+    from .bars import bars
 
+    shown = current()
     if show is not None:
-        if file is not None or as_json:
+        if file is not None or shown.as_json:
             raise UsageError(
                 "--show prints a file and nothing else", where="--show", next_step="leave out FILE and --json"
             )
+        from ..boards import shipped_file
+
         echo(shipped_file(show).read_text(encoding="utf-8"), nl=False)
         return
-    found = [load_board(name) for name in ([file] if file is not None else board_ids())]
-    if as_json:
-        echo(json.dumps([as_table(board) for board in found], indent=2))
+    with bars("reading"):
+        from ..boards import board_ids, load_board
+        from ..project.code_table import code_table
+        from ..system.toml_record import as_table
+
+        found = [load_board(name) for name in ([file] if file is not None else board_ids())]
+    if shown.result(lambda: {"boards": [as_table(board) for board in found]}):
         return
-    Console().print(_table(found))
+    shown.console().print(_table(found))
     if file is not None and not found[0].is_host:
         echo(f"code sizes: {code_table(found[0]).basis}")
     if file is not None:

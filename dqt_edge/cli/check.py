@@ -9,6 +9,7 @@ import click
 
 from .completing import board_names
 from .echo import echo
+from .output import current, output
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,13 +38,12 @@ ALL = "all"
     "estimated cycles. ram: the smallest arena.",
 )
 @click.option("--text-protocol", metavar="NAME", help="With MLPerf Tiny's text protocol in the image, as of 'export'.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@output
 def check(
     checkpoint: Path,
     board: tuple[str, ...],
     optimize: Literal["speed", "flash", "ram"],
     text_protocol: str | None,
-    as_json: bool,
 ) -> None:
     """Say whether a checkpoint fits a board, or which of all boards, before anything is compiled.
 
@@ -62,20 +62,20 @@ def check(
       dqt-edge check digits.safetensors --board qemu-m4 --json
       dqt-edge check digits.safetensors --board qemu-m4 --optimize flash
     """
-    import json
-
     from rich import box
     from rich.table import Table
 
-    from ..api.planning import plan as make_report
-    from .console import Console
+    from .bars import bars
 
+    shown = current()
     if len(board) != 1 or board[0] == ALL:
-        _rank(checkpoint, board, optimize, text_protocol, as_json)
+        _rank(checkpoint, board, optimize, text_protocol)
         return
-    report = make_report(checkpoint, board[0], optimize=optimize, text_protocol=text_protocol)
-    if as_json:
-        echo(json.dumps(report.as_json(), indent=2))
+    with bars("planning"):
+        from ..api.planning import plan as make_report
+
+        report = make_report(checkpoint, board[0], optimize=optimize, text_protocol=text_protocol)
+    if shown.result(report.as_json):
         report.require_fit()
         return
     plan, footprint, facts, spare = report.plans[0], report.footprint, report.predicted, report.spare
@@ -96,7 +96,7 @@ def check(
             f"{layer.bound / 2**31:.2%}" if layer.bound else "-",
         )
     peak = facts["peaks"][0]
-    console = Console()
+    console = shown.console()
     console.print(table)
     console.print(_ends(plan))
     needed = "needed" if footprint.exact else "at most"
@@ -159,21 +159,20 @@ def _rank(
     boards: tuple[str, ...],
     optimize: Literal["speed", "flash", "ram"],
     text_protocol: str | None,
-    as_json: bool,
 ) -> None:
     """Print the boards in the order of their rank, and what to change."""
-    import json
+    from .bars import bars
 
-    from ..api.ranking import rank_boards, shipped_boards
-    from .console import Console
+    shown = current()
+    with bars("planning"):
+        from ..api.ranking import rank_boards, shipped_boards
 
-    named = [name for each in boards or (ALL,) for name in (shipped_boards() if each == ALL else (each,))]
-    ranking = rank_boards(checkpoint, list(dict.fromkeys(named)), optimize=optimize, text_protocol=text_protocol)
-    if as_json:
-        echo(json.dumps(ranking.as_json(), indent=2))
+        named = [name for each in boards or (ALL,) for name in (shipped_boards() if each == ALL else (each,))]
+        ranking = rank_boards(checkpoint, list(dict.fromkeys(named)), optimize=optimize, text_protocol=text_protocol)
+    if shown.result(ranking.as_json):
         ranking.require_fit()
         return
-    Console().print(_ranks(ranking.name, ranking.boards))
+    shown.console().print(_ranks(ranking.name, ranking.boards))
     for fit in ranking.boards:
         for sentence in (fit.reason, *fit.changes):
             if sentence:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .completing import data_names
 from .echo import echo
+from .output import current, output
 from .sampling import sampling
 
 if TYPE_CHECKING:
@@ -17,13 +19,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
-@click.option("--data", metavar="NAME|FILE", help="Test data. Default: random inputs.")
+@click.option("--data", shell_complete=data_names, metavar="NAME|FILE", help="Test data. Default: random inputs.")
 @click.option("--n", "count", type=click.IntRange(min=1), help="Number of samples, at random. Default: all, or 100.")
 @sampling
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def compare(
-    checkpoint: Path, model: Path, data: str | None, count: int | None, seed: int, first: bool, as_json: bool
-) -> None:
+@output
+def compare(checkpoint: Path, model: Path, data: str | None, count: int | None, seed: int, first: bool) -> None:
     """Run an imported checkpoint at 8x8 beside the runtime of its file: TFLite's reference kernels, or ONNX Runtime.
 
     For each layer: the largest difference in codes when it reads the runtime's tensors ("alone"), and when both
@@ -34,28 +34,23 @@ def compare(
       dqt-edge compare resnet8.safetensors resnet8_int8.tflite --data test.npz
       dqt-edge compare vww.safetensors vww_int8.tflite --n 50 --json
     """
-    import json
-
-    from ..api.comparing import compare as run_comparison
     from .bars import bars
 
-    with bars() as progress:
+    with bars("reading") as progress:
+        from ..api.comparing import compare as run_comparison
+
         result = run_comparison(checkpoint, model, data, count=count, seed=seed, first=first, progress=progress)
-    if as_json:
-        echo(json.dumps(result.as_json(), indent=2))
-        return
-    _print(result)
+    if not current().result(result.as_json):
+        _print(result)
 
 
 def _print(result: Comparison) -> None:
     from rich.table import Table
 
-    from .console import Console
-
     table = Table("layer", "alone", "codes that differ", "network", title=f"{result.model} beside {result.runtime}")
     for layer in result.layers:
         table.add_row(layer.name, str(layer.alone), f"{layer.alone_share:.3%}", str(layer.network))
-    Console().print(table)
+    current().console().print(table)
     for layer in result.layers:
         if layer.note:
             echo(f"{layer.name}: {layer.note}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 POLICIES = ("dynamic", "dynamic:", "agree:", "dial", "8x8", "8x4", "4x8", "4x4", "2x8", "2x4")
 """Of any model; those of a dial come behind."""
+DATA = ("digits", "cifar10")
+"""Named data sets; reading them from where they are made would load NumPy."""
 
 
 def board_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -21,6 +24,42 @@ def board_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[
 
     found = [CompletionItem(name) for name in board_ids() if name.startswith(incomplete)]
     return found or [CompletionItem(incomplete, type="file")]
+
+
+def _or_files(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    """Names that begin so; files where none does, or where nothing is typed yet."""
+    from click.shell_completion import CompletionItem
+
+    found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return found if found and incomplete else [*found, CompletionItem(incomplete, type="file")]
+
+
+def model_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Networks that ``train`` knows, and files."""
+    from ..architectures.models import MODELS
+
+    return _or_files(MODELS, incomplete)
+
+
+def costed_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Networks that ``cost`` knows, and files."""
+    from ..architectures.published import names
+
+    return _or_files(names(), incomplete)
+
+
+def data_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Named data sets, and files."""
+    return _or_files(DATA, incomplete)
+
+
+def outlet_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Build systems of ``export --as``."""
+    from click.shell_completion import CompletionItem
+
+    from ..project.outlets import OUTLETS
+
+    return [CompletionItem(name) for name in OUTLETS if name.startswith(incomplete)]
 
 
 def policy_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -15,10 +15,11 @@ class Console(rich.console.Console):
 
     Args:
         soft_wrap: Leave the breaking of long lines to the terminal.
+        stderr: Write to standard error.
     """
 
-    def __init__(self, *, soft_wrap: bool = False) -> None:
-        super().__init__(soft_wrap=soft_wrap, emoji=False, markup=False)
+    def __init__(self, *, soft_wrap: bool = False, stderr: bool = False) -> None:
+        super().__init__(soft_wrap=soft_wrap, stderr=stderr, emoji=False, markup=False)
         self.push_render_hook(_Escaping())
 
 

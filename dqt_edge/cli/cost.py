@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .echo import echo
+from .completing import costed_names
+from .output import current, output
 
 if TYPE_CHECKING:
     from ..api.costing import CostResult
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("model")
+@click.argument("model", shell_complete=costed_names)
 @click.option(
     "--candidates",
     metavar="PAIRS",
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 @click.option("--classes", type=click.IntRange(min=1), help="Classes of a named model, instead of its usual ones.")
 @click.option("--ends", is_flag=True, help="Narrow the first and the last layer too.")
 @click.option("--layers", "show_layers", is_flag=True, help="Print the layers.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def cost(model: str, input_shape: str | None, show_layers: bool, as_json: bool, **options: Any) -> None:  # noqa: ANN401
+@output
+def cost(model: str, input_shape: str | None, show_layers: bool, **options: Any) -> None:  # noqa: ANN401 - by name
     """Count BitOPs and the work of switching widths, from a model's shapes alone.
 
     MODEL is a name (resnet50, resnet18-imagenet, resnet18-cifar, ...; any of 'train --model'), a checkpoint, or a
@@ -39,15 +40,14 @@ def cost(model: str, input_shape: str | None, show_layers: bool, as_json: bool, 
       dqt-edge cost resnet18-imagenet --candidates 8x8,4x4,2x2 --json
       dqt-edge cost digits.safetensors --policy 8x8,4x4,2x4,4x4
     """
-    import json
+    from .bars import bars
 
-    from ..api.costing import cost as count
+    with bars("reading"):
+        from ..api.costing import cost as count
 
-    found = count(model, input_shape=None if input_shape is None else _shape(input_shape), **options)
-    if as_json:
-        echo(json.dumps(found.as_json(), indent=2))
-        return
-    _print(found, show_layers)
+        found = count(model, input_shape=None if input_shape is None else _shape(input_shape), **options)
+    if not current().result(found.as_json):
+        _print(found, show_layers)
 
 
 def _shape(text: str) -> Shape:
@@ -64,9 +64,8 @@ def _print(found: CostResult, show_layers: bool) -> None:
     from rich.table import Table
 
     from ..precision.cost import DEFINITIONS, PAPER
-    from .console import Console
 
-    console = Console()
+    console = current().console()
     if show_layers:
         table = Table("layer", "kind", "MAC", "weights", "input elements", box=box.SIMPLE_HEAD)
         for layer in found.layers:

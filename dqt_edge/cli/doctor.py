@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from .echo import echo
+from .output import current, output
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--bundle",
     metavar="FILE",
@@ -18,7 +17,8 @@ from .echo import echo
     help="Also write what an issue needs: versions, this table, boards, the last project; no secrets of yours.",
 )
 @click.option("--log", type=click.Path(path_type=Path), help="Text whose last lines go into the bundle.")
-def doctor(as_json: bool, bundle: Path | None, log: Path | None) -> None:
+@output
+def doctor(bundle: Path | None, log: Path | None) -> None:
     """Say what this machine has and lacks: toolchain, QEMU, debug probes, serial ports, permissions, extras.
 
     Exit code 9 if something that 'export' and 'build' need is missing.
@@ -29,30 +29,29 @@ def doctor(as_json: bool, bundle: Path | None, log: Path | None) -> None:
       dqt-edge doctor --json
       dqt-edge doctor --bundle issue.json --log build.log
     """
-    import json
-
     from rich.table import Table
 
     from ..errors import ToolchainError, UsageError
-    from ..system.doctor import examine
-    from .console import Console
+    from .bars import bars
 
     if log is not None and bundle is None:
         raise UsageError("a log goes into a bundle", where="--log", next_step="give --bundle too")
-    findings = examine()
+    shown = current()
+    with bars("looking"):
+        from ..system.doctor import examine
+
+        findings = examine()
     if bundle is not None:
         from ..boards import board_ids
         from ..system.bundle import write_bundle
 
         write_bundle(bundle, findings, board_ids(), log)
-        echo(f"wrote {bundle}: read it before you publish it", err=True)
-    if as_json:
-        echo(json.dumps([vars(f) for f in findings], indent=2))
-    else:
+        shown.note(f"wrote {bundle}: read it before you publish it")
+    if not shown.result(lambda: {"findings": [vars(f) for f in findings]}):
         table = Table("what", "state", "found", "for", "to get it")
         for f in findings:
             table.add_row(f.name, "ok" if f.ok else "missing", f.found or "-", f.purpose, "" if f.ok else f.advice)
-        Console().print(table)
+        shown.console().print(table)
     missing = [f.name for f in findings if f.required and not f.ok]
     if missing:
         raise ToolchainError(

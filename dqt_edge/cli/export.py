@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from .completing import board_names
+from .completing import board_names, outlet_names
 from .echo import echo
+from .output import current, output
 
 if TYPE_CHECKING:
     from ..project.library import Library
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     "--as",
     "outlet",
     metavar="OUTLET",
+    shell_complete=outlet_names,
     help="Write the library alone, for another build system: cmake, arduino, zephyr, platformio, cmsis-pack or "
     "stm32cube. No serial server; nothing for 'build' and 'profile'.",
 )
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     "as PA8.",
 )
 @click.option("--force", is_flag=True, help="Replace files that were changed since the last export.")
+@output
 def export(
     checkpoints: tuple[Path, ...],
     board: str,
@@ -80,10 +83,8 @@ def export(
       dqt-edge export resnet8.safetensors --board nucleo-l4r5zi --text-protocol ic01
       dqt-edge export digits.safetensors --board nucleo-l4r5zi --trigger-pin
     """
-    from ..api.exporting import export as run
-    from ..api.exporting import export_library
     from ..errors import UsageError
-    from ..project.manifest import remember
+    from .bars import bars
 
     if outlet is not None and text_protocol is not None:
         raise UsageError(
@@ -97,13 +98,31 @@ def export(
             where="--trigger-pin",
             next_step="leave out --as, or --trigger-pin; or drive a pin around dqt_run() yourself",
         )
+    shown = current()
+    with bars("planning"):
+        from ..api.exporting import export as run
+        from ..api.exporting import export_library
+        from ..project.manifest import remember
+
+        if outlet is not None:
+            library = export_library(checkpoints, board, outlet, out, force=force, optimize=optimize)
+        else:
+            project = run(
+                checkpoints,
+                board,
+                out,
+                force=force,
+                optimize=optimize,
+                text_protocol=text_protocol,
+                trigger_pin=trigger_pin,
+            )
+            remember(project)
     if outlet is not None:
-        _show_library(export_library(checkpoints, board, outlet, out, force=force, optimize=optimize))
+        if not shown.result(library.as_json):
+            _show_library(library)
         return
-    project = run(
-        checkpoints, board, out, force=force, optimize=optimize, text_protocol=text_protocol, trigger_pin=trigger_pin
-    )
-    remember(project)
+    if shown.result(project.as_json):
+        return
     names = ", ".join(model.name for model in project.models)
     echo(f"exported {names} for {project.board.name} to {project.folder}")
     _show_models([model.facts for model in project.models])

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .output import current, output
+
 if TYPE_CHECKING:
     from ..api.flashing import Flashed
     from .console import Console
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--volume", type=click.Path(path_type=Path), metavar="DIR", help="Drive of the board's UF2 boot loader.")
 @click.option("--dry-run", is_flag=True, help="Print what would be erased, written and run; touch no board.")
 @click.option("--no-hello", is_flag=True, help="Do not ask the board for its model afterwards.")
+@output
 def flash(
     folder: Path | None,
     runner: str | None,
@@ -46,12 +49,13 @@ def flash(
       dqt-edge flash --volume /media/me/RPI-RP2 --port /dev/ttyACM0
       dqt-edge flash build/digits-stm32h7 --runner openocd --port /dev/ttyACM0
     """
-    from ..api.flashing import flash as write
     from .bars import bars
-    from .console import Console
 
-    console = Console(soft_wrap=True)
-    with bars(console) as progress:
+    shown = current()
+    console = shown.console(soft_wrap=True)
+    with bars() as progress:
+        from ..api.flashing import flash as write
+
         done = write(
             folder,
             runner=runner,
@@ -62,10 +66,12 @@ def flash(
             volume=volume,
             dry_run=dry_run,
             hello=not no_hello,
-            on_plan=lambda planned: _preview(console, planned),
+            on_plan=lambda planned: None if shown.quiet else _preview(console, planned),
             on_hand=lambda what: console.print(f"now {what}", highlight=False),
             progress=progress,
         )
+    if shown.result(done.as_json):
+        return
     if dry_run:
         for command in done.commands:
             console.print(command, highlight=False)

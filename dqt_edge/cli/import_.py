@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from .completing import data_names
 from .echo import echo
+from .output import current, output
 from .sampling import sampling
 
 
@@ -21,7 +23,12 @@ from .sampling import sampling
 )
 @click.option("--calibration", metavar="NAME|FILE", help="Data whose values set the scales of a floating-point model.")
 @sampling
-@click.option("--data", metavar="NAME|FILE", help="Test data to report on how good the model is at 8x8.")
+@click.option(
+    "--data",
+    shell_complete=data_names,
+    metavar="NAME|FILE",
+    help="Test data to report on how good the model is at 8x8.",
+)
 @click.option(
     "--task",
     type=click.Choice(["classifier", "binary", "regression", "reconstruction", "map", "outputs"]),
@@ -32,6 +39,7 @@ from .sampling import sampling
     metavar="NUMBER|NAME|FILE",
     help="Of task binary: the output above which the answer is 1, or data that chooses it.  [default: a chance of 1/2]",
 )
+@output
 def import_(
     model: Path,
     out: Path,
@@ -55,34 +63,49 @@ def import_(
       dqt-edge import vision_qdq.onnx --out vision.safetensors
       dqt-edge import kws.keras --calibration train.npz --out kws.safetensors
     """
-    from ..api.files import save
-    from ..api.given import checkpoint_path
-    from ..api.importing import import_model
-    from ..api.validating import validate
-    from ..graph import MacLayer, vector_text
-    from ..graph.policy import parse_pairs
     from .bars import bars
 
-    checkpoint_path(out)
-    graph = import_model(
-        model,
-        calibration=calibration,
-        seed=seed,
-        first=first,
-        candidates=candidates,
-        task=task,
-        threshold=_number(threshold),
-    )
-    if calibration is not None and "calibration" not in graph.provenance:
-        echo("note: the model brings its own scales; --calibration is not used", err=True)
-    found = None
-    if data is not None:
-        with bars() as progress:
+    shown, found = current(), None
+    with bars("reading") as progress:
+        from ..api.files import save
+        from ..api.given import checkpoint_path
+        from ..api.importing import import_model
+        from ..api.validating import validate
+        from ..graph import MacLayer, vector_text
+        from ..graph.policy import parse_pairs
+
+        checkpoint_path(out)
+        graph = import_model(
+            model,
+            calibration=calibration,
+            seed=seed,
+            first=first,
+            candidates=candidates,
+            task=task,
+            threshold=_number(threshold),
+        )
+        if data is not None:
             found = validate(graph, data, policy="8x8", progress=progress)
+    if calibration is not None and "calibration" not in graph.provenance:
+        shown.note("note: the model brings its own scales; --calibration is not used")
     save(graph, out)
     weights = sum(layer.weights.size for layer in graph.layers if isinstance(layer, MacLayer))
-    echo(f"imported {graph.name}: {len(graph.layers)} layers, {graph.total_macs:,} MAC, {weights:,} weights")
     pairs = vector_text(parse_pairs(candidates, "candidates"))
+    facts = {
+        "model": graph.name,
+        "task": graph.task,
+        "layers": len(graph.layers),
+        "adaptive_layers": len(graph.adaptive),
+        "macs": graph.total_macs,
+        "weights": weights,
+        "candidates": pairs,
+        "channels_last": list(graph.provenance.get("channels_last", ())),
+        "score": None if found is None else {"samples": found.samples, **found.score.as_json()},
+        "files": [str(out)],
+    }
+    if shown.result(lambda: facts):
+        return
+    echo(f"imported {graph.name}: {len(graph.layers)} layers, {graph.total_macs:,} MAC, {weights:,} weights")
     echo(f"  adaptive layers: {len(graph.adaptive)}, candidates {pairs}")
     echo(f"  task: {graph.task}")
     for tensor in (graph.tensor(name) for name in graph.provenance.get("channels_last", ())):

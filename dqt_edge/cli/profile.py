@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import DqtError
-from .completing import policy_names
+from .completing import data_names, policy_names
 from .echo import echo
+from .output import current, output
 from .sampling import sampling
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
-@click.option("--data", required=True, help="digits, cifar10, an .npz file or a folder of images.")
+@click.option(
+    "--data", shell_complete=data_names, required=True, help="digits, cifar10, an .npz file or a folder of images."
+)
 @click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples, at random. Default: all.")
 @sampling
 @click.option("--port", help="Serial port, or 'unicorn:' to emulate the chip. Default: by the board's USB id.")
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 )
 @click.option("--fleet", metavar="dask://HOST:PORT", help="Spread the samples over the workers of a Dask scheduler.")
 @click.option("--force", is_flag=True, help="Replace the --log of another session.")
+@output
 def profile(
     folder: Path | None,
     data: str,
@@ -78,12 +82,13 @@ def profile(
       dqt-edge profile --data digits --jobs 2
       dqt-edge profile --data digits --fleet dask://10.0.0.5:8786
     """
-    from ..api.profiling import profile as run
     from .bars import bars
     from .terminated import terminable
 
     try:
         with terminable(), bars() as progress:
+            from ..api.profiling import profile as run
+
             result = run(
                 folder,
                 data,
@@ -114,16 +119,19 @@ def profile(
 
 def _show(result: ProfileResult) -> None:
     """Print what was measured, and which files were written."""
+    shown = current()
+    if shown.result(result.as_json):
+        return
     from ..report import page
     from ..report import stream as stream_report
-    from .console import Console
 
+    console = shown.console()
     if result.dial:
-        page.print_dial(result.sessions, Console())
+        page.print_dial(result.sessions, console)
     else:
-        page.print_session(result.session, Console())
+        page.print_session(result.session, console)
     for session in result.sessions:
-        stream_report.print_stream(session, Console())
+        stream_report.print_stream(session, console)
     files = [*result.files, *([] if result.log is None else [result.log])]
     if files:
         echo(f"wrote {', '.join(map(str, files))}")

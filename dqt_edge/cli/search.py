@@ -7,14 +7,21 @@ from typing import Any
 
 import click
 
-from .completing import board_names
+from .completing import board_names, data_names
 from .echo import echo
+from .output import current, output
 from .sampling import sampling
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--data", required=True, metavar="NAME|FILE", help="Test data; its training part, if any, calibrates.")
+@click.option(
+    "--data",
+    shell_complete=data_names,
+    required=True,
+    metavar="NAME|FILE",
+    help="Test data; its training part, if any, calibrates.",
+)
 @click.option("--calibration", metavar="NAME|FILE", help="Data that chooses the widths, instead.")
 @click.option("--samples", default=512, show_default=True, type=click.IntRange(min=2), help="Calibration samples.")
 @click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples, at random. Default: all.")
@@ -53,6 +60,7 @@ from .sampling import sampling
 @click.option("--out", type=click.Path(path_type=Path), help="Checkpoint to write, fixed at the first budget's widths.")
 @click.option("--keep-widths", is_flag=True, help="Let OUT keep all widths, to be chosen with --policy.")
 @click.option("--report", type=click.Path(path_type=Path), help="Folder for search.json, search.svg and search.png.")
+@output
 def search(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401 - handed on by name
     """Find the best fixed widths within a budget, without training.
 
@@ -67,22 +75,25 @@ def search(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401
       dqt-edge search kws.safetensors --data kws.npz --candidates 8x8,4x4,2x4 --board qemu-m4 --cycles 0.9,3.4e6
       dqt-edge search kws.safetensors --data kws.npz --budget 0.8,0.6,0.4,0.3 --report build/kws
     """
-    from ..api.searching import search as run
-    from ..report import search as reports
     from .bars import bars
-    from .console import Console
 
-    console, out = Console(), options["out"]
-    with bars(console) as progress:
+    shown, out = current(), options["out"]
+    with bars("reading") as progress:
+        from ..api.searching import search as run
+        from ..report import search as reports
+
         result = run(checkpoint, data, progress=progress, **options)
     if result.found.overlap:
         most = result.found.calibration_samples
-        echo(
+        shown.note(
             f"note: no training data and no --calibration, so {most} of the held-out samples choose the widths, "
-            "and the others judge them",
-            err=True,
+            "and the others judge them"
         )
-    reports.show(result.found, console)
+    if shown.result(result.as_json):
+        if result.interrupted:
+            raise click.Abort
+        return
+    reports.show(result.found, shown.console())
     reported = [path for path in result.files if path != out]
     if reported:
         echo(f"wrote {', '.join(map(str, reported))}")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .echo import echo
+from .completing import data_names, model_names
+from .echo import above, echo
+from .output import EVERYWHERE, current, output
 from .train_heads import OWN, heads, refuse_others, train_heads
 
 if TYPE_CHECKING:
@@ -27,12 +29,14 @@ class Points(click.ParamType):  # type: ignore[type-arg]
         ctx: click.Context | None,
     ) -> bool | tuple[str, ...]:
         """Read a value of the command line or a recipe."""
+        if isinstance(value, bool):
+            return value
         from ..training.options import parse_points
 
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int):
             value = str(value)
         listed = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
-        if not (listed or isinstance(value, bool | str)):
+        if not (listed or isinstance(value, str)):
             self.fail(f"{value!r} is neither true nor false, nor names of layers", param, ctx)
         return parse_points(value)
 
@@ -50,7 +54,7 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
         raise BadFileError(
             f"cannot read the recipe: {error}", where=str(path), next_step="give a TOML file such as those in recipes/"
         ) from error
-    known = {p.name for p in context.command.params if p.name not in ("recipe", "resume", "help")}
+    known = {p.name for p in context.command.params if p.name not in ("recipe", "resume", "help", *EVERYWHERE)}
     for name in values:
         if name not in known:
             raise UsageError(
@@ -75,6 +79,7 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
 )
 @click.option(
     "--data",
+    shell_complete=data_names,
     default="digits",
     show_default=True,
     metavar="NAME|FILE|DIR",
@@ -82,6 +87,7 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
 )
 @click.option(
     "--model",
+    shell_complete=model_names,
     default="tiny",
     show_default=True,
     metavar="NAME|FILE",
@@ -187,9 +193,16 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
     show_default=True,
     help="Minutes between savings of the state within an epoch.",
 )
+@click.option(
+    "--tensorboard",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Also write the figures of each epoch for TensorBoard, in a folder of DIR with the name of OUT.",
+)
 @click.option("--resume", is_flag=True, help="Go on where a stopped run left off.")
 @heads
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoint to write, .safetensors.")
+@output
 @click.pass_context
 def train(context: click.Context, /, out: Path, heads_only: bool, **options: Any) -> None:  # noqa: ANN401 - handed on
     """Train a model whose precision adapts to each input.
@@ -214,28 +227,31 @@ def train(context: click.Context, /, out: Path, heads_only: bool, **options: Any
     if heads_only:
         train_heads(context, out, options)
         return
-    from ..api.training import train as run
     from ..training.progress import Progress
-    from .console import Console
 
     options = {name: value for name, value in options.items() if name not in OWN}
-    console = Console()
-    with Progress(console, options["epochs"]) as progress:
-        trained = run(out=out, on_stage=progress.stage, on_epoch=progress.epoch, **options)
+    shown = current()
+    console = shown.console()
+    with above(console), Progress(console, options["epochs"], quiet=shown.quiet) as progress:
+        progress.stage("starting")
+        from ..api.training import train as run
+
+        trained = run(out=out, on_stage=progress.stage, on_step=progress.step, on_epoch=progress.epoch, **options)
     if not trained.chief:
+        return
+    if trained.over_budget:
+        cost = trained.results["dynamic"]["bitops_ratio"]
+        shown.note(
+            f"note: the dynamic cost {cost:.3f} is above the budget {trained.budget:g}; "
+            "a smaller --budget or more --validation samples keeps it below"
+        )
+    if shown.result(trained.as_json):
         return
     log = next(path for path in trained.files if path.suffix == ".csv")
     if trained.lowered is None:
         echo(f"views of kind {options['view']} have no integer path: no checkpoint; log {log}")
         return
-    _print_results(console, trained)
-    if trained.over_budget:
-        cost = trained.results["dynamic"]["bitops_ratio"]
-        echo(
-            f"note: the dynamic cost {cost:.3f} is above the budget {trained.budget:g}; "
-            "a smaller --budget or more --validation samples keeps it below",
-            err=True,
-        )
+    _print_results(shown.console(), trained)
     echo(f"wrote {out} (best epoch {trained.best_epoch}), log {log}")
 
 

@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from .echo import echo
+from .output import EVERYWHERE, current
 
 if TYPE_CHECKING:
     from ..api.heads import Heads
@@ -59,7 +60,9 @@ def refuse_others(context: click.Context, heads_only: bool) -> None:
     """Raise UsageError for an option that was given and that this kind of training does not have."""
     from ..errors import UsageError
 
-    foreign = [p.name for p in context.command.params if p.name not in (*OWN, *SHARED, "heads_only", "recipe")]
+    foreign = [
+        p.name for p in context.command.params if p.name not in (*OWN, *SHARED, *EVERYWHERE, "heads_only", "recipe")
+    ]
     for name in foreign if heads_only else OWN:
         if given(context, str(name)):
             raise UsageError(
@@ -76,10 +79,8 @@ def given(context: click.Context, name: str) -> bool:
 
 def train_heads(context: click.Context, out: Path, options: Mapping[str, Any]) -> None:
     """Train heads, and print what each point is worth."""
-    from ..api.heads import train_heads as run
     from ..errors import UsageError
     from .bars import bars
-    from .console import Console
 
     if options["init"] is None:
         raise UsageError(
@@ -92,25 +93,38 @@ def train_heads(context: click.Context, out: Path, options: Mapping[str, Any]) -
     if "points" in chosen:
         layers = chosen.pop("points")
         chosen |= {} if isinstance(layers, bool) else {"points": ",".join(layers)}
-    console = Console()
+    speech = current()
+    console = speech.console()
+    lines = not console.is_terminal and not speech.quiet
     shown: dict[str, int] = {}
-    with bars(console) as bar:
+    with bars() as bar:
+
+        def stage(name: str) -> None:
+            bar.stage(name)
+            if lines:
+                console.print(name)
 
         def progress(what: str, done: int, total: int) -> None:
             bar(what, done, total)
             step = LINES * done // total
-            if not console.is_terminal and step > shown.get(what, 0):
+            if lines and step > shown.get(what, 0):
                 shown[what] = step
                 console.print(f"{what}: {done:,} of {total:,}", soft_wrap=True)
 
         def on_epoch(row: Mapping[str, Any]) -> None:
             epochs = row["epochs"]
             bar(row["point"], row["epoch"], epochs)
-            if not console.is_terminal and row["epoch"] % max(1, epochs // LINES) == 0:
+            if lines and row["epoch"] % max(1, epochs // LINES) == 0:
                 text = f"{row['phase']}: loss {row['loss']:.3f}, validation {row['val_loss']:.3f}"
                 console.print(f"{row['point']} epoch {row['epoch']}/{epochs} {text}", soft_wrap=True)
 
-        made = run(options["init"], options["data"], out=out, progress=progress, on_epoch=on_epoch, **chosen)
+        from ..api.heads import train_heads as run
+
+        made = run(
+            options["init"], options["data"], out=out, progress=progress, on_stage=stage, on_epoch=on_epoch, **chosen
+        )
+    if speech.result(made.as_json):
+        return
     show(made, console)
     echo(f"wrote {out}")
 

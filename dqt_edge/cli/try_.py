@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from .completing import board_names
-from .echo import echo
+from .completing import board_names, data_names
+from .output import current, output
 
 WIDTH = 71
 """Characters of a line behind the seconds."""
@@ -15,7 +15,12 @@ WIDTH = 71
 
 @click.command("try")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--data", metavar="NAME|FILE", help="Typical inputs, best with labels. Default: random numbers.")
+@click.option(
+    "--data",
+    shell_complete=data_names,
+    metavar="NAME|FILE",
+    help="Typical inputs, best with labels. Default: random numbers.",
+)
 @click.option(
     "--board",
     shell_complete=board_names,
@@ -30,7 +35,7 @@ WIDTH = 71
     help="What the outputs stand for.  [default: what they look like]",
 )
 @click.option("--seed", default=1, show_default=True, help="Of the choice of samples, and of random numbers.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON; lines about the steps go to standard error.")
+@output
 def try_(
     model: Path,
     data: str | None,
@@ -40,7 +45,6 @@ def try_(
     count: int | None,
     task: str | None,
     seed: int,
-    as_json: bool,
 ) -> None:
     """Say all that can be said of a model file, as one page: a .tflite, .onnx, .keras, .h5 or a checkpoint.
 
@@ -55,21 +59,20 @@ def try_(
       dqt-edge try kws.keras --data kws.npz --board qemu-m55
       dqt-edge try digits.safetensors --data digits --out build/digits
     """
-    import json
     import textwrap
     import time
 
     start = time.monotonic()
-    echo(f"trying {model}", err=as_json)
+    shown = current()
+    shown.step(f"trying {model}")
 
     from ..api.trying import WIDTHS, try_model
     from ..report.trying import board_table
     from .bars import bars
-    from .console import Console
 
     def say(text: str) -> None:
         lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
-        echo(f"{time.monotonic() - start:5.1f} s  " + f"\n{'':9}".join(lines), err=as_json)
+        shown.step(f"{time.monotonic() - start:5.1f} s  " + f"\n{'':9}".join(lines))
 
     with bars() as progress:
         found = try_model(
@@ -84,8 +87,7 @@ def try_(
             say=say,
             progress=progress,
         )
-    if as_json:
-        echo(json.dumps(found.trial.as_json(), indent=2))
-    else:
-        Console().print(board_table(found.trial))
+    if not shown.result(found.trial.as_json):
+        shown.step("")
+        shown.console().print(board_table(found.trial))
     found.require_agreement()

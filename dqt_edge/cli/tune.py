@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .completing import board_names
+from .completing import board_names, data_names
 from .echo import echo
+from .output import current, output
 from .sampling import sampling
 
 
 @click.command()
 @click.argument("checkpoint", type=click.Path(path_type=Path))
-@click.option("--data", required=True, metavar="NAME|FILE", help="Its validation part chooses, never its test part.")
+@click.option(
+    "--data",
+    shell_complete=data_names,
+    required=True,
+    metavar="NAME|FILE",
+    help="Its validation part chooses, never its test part.",
+)
 @click.option(
     "--board",
     shell_complete=board_names,
@@ -60,8 +66,8 @@ from .sampling import sampling
 @click.option("--second-pass/--no-second-pass", default=True, help="Whether an answer may be computed again, wider.")
 @click.option("--confidence", type=float, help="Keep promises by a lower bound of this confidence, such as 0.95.")
 @click.option("--out", type=click.Path(path_type=Path), help="Checkpoint to write.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write everything that was found there.")
-def tune(checkpoint: Path, data: str, json_file: Path | None, **options: Any) -> None:  # noqa: ANN401 - by name
+@output
+def tune(checkpoint: Path, data: str, **options: Any) -> None:  # noqa: ANN401 - by name
     """Find the cheapest settings of decision points and widths that keep promises, without training.
 
     Records margins and answers of the samples once, searches the thresholds over that record, and writes the settings
@@ -74,23 +80,22 @@ def tune(checkpoint: Path, data: str, json_file: Path | None, **options: Any) ->
       dqt-edge tune ecg.safetensors --data ecg.npz --board qemu-m4 --agree 0.995,0.99 --out ecg-tuned.safetensors
       dqt-edge tune ecg.safetensors --data ecg.npz --costs 0.25,0.4 --by recall --stops N --out ecg-tuned.safetensors
     """
-    from ..api.tuning import tune as run
-    from ..report import tuning as reports
-    from ..system.files import write_atomically
     from .bars import bars
-    from .console import Console
 
-    console = Console()
-    with bars(console) as progress:
+    shown = current()
+    console = shown.console()
+    with bars("reading") as progress:
+        from ..api.tuning import tune as run
+        from ..report import tuning as reports
+
         result = run(checkpoint, data, progress=progress, **options)
+    for promise in result.dropped:
+        shown.note(f"note: {promise}: left out, another setting costs less and agrees as often")
     found = result.as_json()
+    if shown.result(lambda: {**found, "files": [str(path) for path in result.files]}):
+        return
     reports.show(found["points"], found, [point.name for point in result.graph.points], console)
     for line in reports.notes(found):
         console.print(line, highlight=False)
-    for promise in result.dropped:
-        echo(f"note: {promise}: left out, another setting costs less and agrees as often", err=True)
-    if json_file is not None:
-        write_atomically(json_file, (json.dumps(found, indent=2) + "\n").encode())
-    written = [*result.files, *([] if json_file is None else [json_file])]
-    if written:
-        echo(f"wrote {', '.join(map(str, written))}")
+    if result.files:
+        echo(f"wrote {', '.join(map(str, result.files))}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +17,8 @@ from typing import IO
 
 from ..errors import DeviceError, ToolchainError
 from .starving import WorkingClock
+
+LOG = logging.getLogger(__name__)
 
 _CHUNK = 65536
 _WRITE_TIMEOUT = 8.0
@@ -53,6 +57,7 @@ class ProcessTransport:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._ahead = bytearray()
         piped = reader is None
+        LOG.info("%s: %s", name, shlex.join(command))
         try:
             self._process = subprocess.Popen(
                 [*_dies_with_parent(), *command],

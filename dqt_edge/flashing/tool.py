@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -13,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FlashError, ToolchainError
+
+LOG = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 180.0
 """Of one run: 2 MB are written in under a minute at the slowest probe clock."""
@@ -71,6 +75,7 @@ class Tool:
             FlashError: It failed, was killed or did not finish: it and all that it started are ended then.
             ToolchainError: It cannot be started.
         """
+        LOG.info("%s: %s", doing, shlex.join([self.executable, *arguments]))
         try:
             process = subprocess.Popen(
                 [self.executable, *arguments],

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..system import elf, zig
 from ..system.show import Facts, Shown
@@ -27,6 +28,10 @@ class Image(Shown):
     elf: Path
     flash: int
     ram: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"elf": str(self.elf), "flash": self.flash, "ram": self.ram}
 
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""

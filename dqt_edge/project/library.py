@@ -18,7 +18,7 @@ from ..system.resources import license_text
 from ..system.show import Facts, Shown
 from .export import HOST_RAM_MAX, default_folder, model_facts, require_distinct
 from .footprint import Footprint, predict
-from .manifest import FORMAT
+from .manifest import EXPORTED, FORMAT
 from .optimize import Optimize, plans_for
 from .outlets import NEEDS_CORES, PLATFORM_WORDS, VENDOR, LibraryNames, Outlet, needs_of, outlet_of
 from .render import ModelNames, c_environment, library_files
@@ -67,6 +67,17 @@ class Library(Shown):
     def models(self) -> tuple[dict[str, Any], ...]:
         """What the manifest says of each model, in the order of the export."""
         return tuple(self.manifest["models"])
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values: the folder, the board and its manifest's models and sizes."""
+        return {
+            "folder": str(self.folder),
+            "board": self.board.id,
+            "outlet": self.outlet,
+            "id": self.id,
+            "next_step": self.next_step,
+            **{name: self.manifest[name] for name in EXPORTED},
+        }
 
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""

@@ -17,6 +17,8 @@ from .board_record import recorded_board
 MANIFEST = "manifest.json"
 LAST = ".dqt-edge.json"
 FORMAT = 2
+EXPORTED = ("models", "predicted")
+"""What --json prints of a manifest."""
 """1 held one model, no digests of files, and its board by name only."""
 OUTLET = "outlet"
 """Key of a manifest that belongs to a library, see :mod:`.outlets`."""
@@ -55,6 +57,10 @@ class Project(Shown):
     def elf(self) -> Path:
         """The image that ``build`` makes."""
         return self.folder / "build" / "model.elf"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON values: the folder, the board and its manifest's models and sizes."""
+        return {"folder": str(self.folder), "board": self.board.id, **{name: self.manifest[name] for name in EXPORTED}}
 
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 import sys
@@ -19,6 +20,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+LOG = logging.getLogger(__name__)
 TOML_MAX = 1 << 20
 NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
 """Numbers of an OSError that says that there is no room for a file."""
@@ -35,6 +37,7 @@ def read_capped(path: Path, limit: int) -> bytes:
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError("it is no regular file")
+    LOG.info("read %s", path)
     with path.open("rb") as handle:
         content = handle.read(limit + 1)
     if len(content) > limit:
@@ -62,6 +65,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         _write_beside(path, content, temporary)
         temporary[0].replace(path)
+        LOG.info("wrote %s, %s bytes", path, f"{len(content):,}")
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from ..errors import ToolchainError
 
+LOG = logging.getLogger(__name__)
 ARM_GCC = "arm-none-eabi-gcc"
 BUILD_TIMEOUT = 600
 
@@ -50,6 +53,7 @@ def run(command: Sequence[str], folder: Path | None = None, environment: Mapping
         ToolchainError: It cannot be started, fails, or takes too long.
     """
     folder = folder or Path.cwd()
+    LOG.info("in %s: %s", folder, shlex.join(command))
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False

@@ -20,13 +20,15 @@ from ..data.sources import Indices, Variation, ahead
 from ..errors import DqtError, StoppedError, UsageError
 from . import dial
 from .build import build_model
+from .design import suited
 from .distribution import Devices, check_batch
 from .initial import Earlier, Initial
 from .layers import MacLayer, Run
 from .network import NestedModel
 from .objective import LossFunction
 from .options import Options
-from .purpose import Purpose, purpose_of, suited
+from .pace import FLOAT, NESTED, Step
+from .purpose import Purpose, purpose_of
 from .quantizers import EMA_RATE, Array
 from .state import State, load_state, save_state, state_file
 from .steps import Steps
@@ -69,6 +71,8 @@ def train(
     dataset: Dataset | None = None,
     initial: Initial | Earlier | None = None,
     resume: bool = False,
+    on_begin: Callable[[list[Row]], None] | None = None,
+    on_step: Callable[[Step], None] | None = None,
     on_epoch: Callable[[Row], None] | None = None,
     devices: Devices | None = None,
     save_every: float = SAVE_EVERY,
@@ -83,6 +87,8 @@ def train(
         initial: What ``options.init`` names: the weights to start with, and the structure where ``options.model`` is a
             file; or the network of an earlier run.
         resume: Go on from the state, if there is one.
+        on_begin: Called before the first step, with the rows of the epochs that a stopped run has done.
+        on_step: Called behind each step.
         on_epoch: Called with each epoch's row, after its state is saved.
         devices: What trains, see ``distribution.find_devices``; None is one device. Of several workers only the chief
             writes, and all must see its files.
@@ -112,9 +118,18 @@ def train(
                 next_step="give all workers the same `out`, in a folder that all of them see",
             )
         saver = _Saver(trainer, path, save_every, len(dataset.train.labels))
+
+        def after_step(done: int, totals: list[float]) -> None:
+            saver.after_step(done, totals)
+            if on_step is not None:
+                phase = NESTED if state.epoch >= options.floating else FLOAT
+                on_step(Step(state.epoch + 1, options.epochs, done, trainer.steps, phase, options.floating))
+
         try:
+            if on_begin is not None:
+                on_begin(list(state.log))
             while state.epoch < options.epochs:
-                row = trainer.epoch(state.epoch, saver.after_step)
+                row = trainer.epoch(state.epoch, after_step)
                 trainer.snapshot(row)
                 saver.save()
                 if on_epoch is not None:
@@ -167,12 +182,6 @@ class Trainer:
         loss: LossFunction | None = None,
     ) -> None:
         self.options, self.devices = options, devices or Devices()
-        if any(1 < n <= options.pixels for n in dataset.shape[:2]):
-            raise UsageError(
-                f"a shift of {options.pixels} pixels moves images of shape {dataset.shape} out of sight",
-                where="parameter `shift`",
-                next_step="give a smaller shift, or 0",
-            )
         self.earlier = initial if isinstance(initial, Earlier) else None
         self.model = build_model(options, dataset, initial if isinstance(initial, Initial) else None)
         self.dataset = dataset = suited(dataset, self.model.task)
@@ -238,7 +247,7 @@ class Trainer:
             )
         row: Row = {
             "epoch": index + 1,
-            "phase": "nested" if on_integers else "float",
+            "phase": NESTED if on_integers else FLOAT,
             "loss": loss,
             "metric": self.purpose.task.headline,
             "train": self.purpose.objective.told(figure),

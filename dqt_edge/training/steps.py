@@ -13,11 +13,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ..errors import UsageError
 from ..graph import FULL, Pair
 from ..graph.bitops import cost_table
 from . import losses
 from .controller import gumbel_gate, hard_gate
+from .design import require_budget
 from .distribution import Devices
 from .layers import Run
 from .network import NestedModel
@@ -75,12 +75,8 @@ class Steps:
         rows, self.fixed = cost_table(model.macs(), pairs)
         self.table = np.array(rows, np.float32)
         lowest = self.cost_at(self.least)
-        if model.controller is not None and lowest > options.budget:
-            raise UsageError(
-                f"the budget {options.budget:g} is out of reach: the least widths already cost {lowest:.3f}",
-                where="parameter `budget`",
-                next_step="give a larger budget, or narrower `candidates`",
-            )
+        if model.controller is not None:
+            require_budget(options.budget, lowest)
         self.choosing = [] if model.controller is None else model.controller.trainable_variables
         chosen = {id(v) for v in self.choosing}
         self.network = [v for v in model.trainable_variables if id(v) not in chosen]

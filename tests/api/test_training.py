@@ -50,13 +50,20 @@ def data() -> tuple[np.ndarray, np.ndarray]:
 def test_a_model_in_memory_trains_as_its_file(keras_model: Any, data, here: Path) -> None:
     pytest.importorskip("h5py", reason="h5py is not installed")
     save(keras_model)
-    stages, epochs = [], []
-    mine = dqt.train(data, keras_model, **QUICK, on_stage=stages.append, on_epoch=epochs.append)
-    assert stages == ["starting TensorFlow", "training", "measuring"]
+    stages, steps, epochs = [], [], []
+    mine = dqt.train(data, keras_model, **QUICK, on_stage=stages.append, on_step=steps.append, on_epoch=epochs.append)
+    assert [(step.step, step.steps, step.phase) for step in steps] == [(1, 2, "nested"), (2, 2, "nested")]
+    assert stages == ["reading data", "starting TensorFlow", "training", "measuring"]
     assert (tuple(epochs), len(epochs)) == (mine.log, 1)
     assert mine.files == ()
     assert sorted(path.name for path in here.iterdir()) == ["small.keras"]
-    theirs = dqt.train(data, "small.keras", **QUICK, out="small.safetensors")
+    logged = []
+
+    def read_log(row: dict[str, Any]) -> None:
+        logged.append((here / "small.csv").read_text().splitlines()[-1].split(",")[:2] == ["1", row["phase"]])
+
+    theirs = dqt.train(data, "small.keras", **QUICK, out="small.safetensors", on_epoch=read_log)
+    assert logged == [True], "an epoch's row is on the disk when it is told of"
     assert mine.graph.layers == theirs.graph.layers
     assert mine.graph.controller == theirs.graph.controller
     assert mine.results == theirs.results

@@ -160,15 +160,12 @@ def test_a_confident_promise_costs_more_and_a_share_too_high_is_refused() -> Non
 
 def test_the_checkpoint_says_what_its_points_rest_on(here: Path, command: Callable[..., Outcome]) -> None:
     checkpoint.save(pointed_digits(), here / "d.safetensors")
-    done = command(
-        "tune", "d.safetensors", "--data", "digits", "--samples", 100, "--out", "t.safetensors", "--json", "t.json"
-    )
+    done = command("tune", "d.safetensors", "--data", "digits", "--samples", 100, "--out", "t.safetensors")
     assert done.code == 0, done.err
     assert "100 samples chose (digits, validation)" in done.out.replace("\n", " ")
     assert all(len(line) <= 80 for line in done.out.splitlines() if "wrote" not in line)
-    graph, found = checkpoint.load(here / "t.safetensors"), json.loads((here / "t.json").read_text())
+    graph = checkpoint.load(here / "t.safetensors")
     facts: Any = graph.provenance["tuned"]
-    assert found["data"] == facts["data"]
     assert facts["data"]["samples"] == 100
     assert facts["unit"] == "BitOPs"
     assert [point["costs"]["bitops"] for point in facts["points"]] == [point.cost for point in graph.tuned]
@@ -178,9 +175,13 @@ def test_the_checkpoint_says_what_its_points_rest_on(here: Path, command: Callab
     assert {row["again"] for row in facts["cascades"]} >= {0}
     recorded = (here / "t.tuning.npz").stat().st_mtime_ns
     again = command(
-        "tune", "t.safetensors", "--data", "digits", "--samples", 100, "--agree", "0.97", "--out", "t.safetensors"
-    )
+        "tune", "t.safetensors", "--data", "digits", "--samples", 100, "--agree", "0.97", "--out", "t.safetensors",
+        "--json",
+    )  # fmt: skip
     assert again.code == 0, again.err
+    found = json.loads(again.out)
+    assert found["data"] == facts["data"]
+    assert found["files"] == ["t.safetensors", "t.tuning.npz"]
     assert (here / "t.tuning.npz").stat().st_mtime_ns >= recorded
     assert len(checkpoint.load(here / "t.safetensors").tuned) == 1
 
@@ -326,14 +327,12 @@ def test_rivals_cost_no_more_unless_all_do_and_were_chosen_on_the_tuning_samples
 def test_the_command_judges_and_writes_a_page(tuned: Graph, here: Path, command: Callable[..., Outcome]) -> None:
     checkpoint.save(tuned, here / "t.safetensors")
     done = command(
-        "evaluate", "t.safetensors", "--data", "digits", "--samples", 80, "--resamples", 100, "--report", "r",
-        "--json", "e.json",
-    )  # fmt: skip
+        "evaluate", "t.safetensors", "--data", "digits", "--samples", 80, "--resamples", 100, "--report", "r"
+    )
     assert done.code == 0, done.err
     assert all(len(line) <= 80 for line in done.out.splitlines() if "wrote" not in line)
     assert "more than" in done.out
-    found = json.loads((here / "e.json").read_text())
-    assert found == json.loads((here / "r" / "evaluation.json").read_text())
+    found = json.loads((here / "r" / "evaluation.json").read_text())
     page = (here / "r" / "evaluation.html").read_text()
     assert page.count("data:image/png;base64,") == 24
     Page(page).check()

@@ -9,9 +9,12 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 
+from dqt_edge.architectures.models import MODELS
+from dqt_edge.architectures.published import names
 from dqt_edge.boards import board_ids
 from dqt_edge.cli import COMMANDS, cli
 from dqt_edge.cli.completing import POLICIES
+from dqt_edge.data.load import NAMED
 
 
 def completed(*words: str) -> list[tuple[str, str]]:
@@ -42,6 +45,27 @@ def test_boards(command: str) -> None:
     assert completed(command, "--board", "nucleo-") == [(name, "plain") for name in wanted]
     assert {value for value, _ in completed(command, "--board", "")} == set(board_ids())
     assert completed(command, "--board", "./mine") == [("./mine", "file")]
+
+
+@pytest.mark.parametrize("command", [name for name in commands_with("--data") if name != "train"])
+def test_data(command: str) -> None:
+    assert completed(command, "--data", "di") == [("digits", "plain")]
+    assert completed(command, "--data", "my.n") == [("my.n", "file")]
+    assert completed(command, "--data", "") == [*((name, "plain") for name in NAMED), ("", "file")]
+
+
+def test_models() -> None:
+    assert completed("train", "--model", "res") == [(name, "plain") for name in MODELS if name.startswith("res")]
+    assert completed("train", "--model", "") == [*((name, "plain") for name in MODELS), ("", "file")]
+    assert completed("train", "--data", "cif") == [("cifar10", "plain")]
+    wanted = [(name, "plain") for name in names() if name.startswith("resnet18")]
+    assert len(wanted) > len([name for name in MODELS if name.startswith("resnet18")])
+    assert completed("cost", "resnet18") == wanted
+    assert completed("cost", "./r") == [("./r", "file")]
+
+
+def test_outlets() -> None:
+    assert completed("export", "--as", "c") == [("cmake", "plain"), ("cmsis-pack", "plain")]
 
 
 def test_policies(here: Path) -> None:

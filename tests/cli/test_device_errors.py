@@ -25,6 +25,7 @@ from dqt_edge.project.manifest import Project, remember
 from tests.cli.outcome import assert_refused
 from tests.support.digits import dial_graph, other_graph
 from tests.support.html import Page
+from tests.support.json_keys import told
 
 # --- Ports and devices ----------------------------------------------------------------------------------------------
 
@@ -166,11 +167,11 @@ def test_report_folder_that_cannot_be_made(dqt, here: Path, host_project) -> Non
 
 def test_boards_and_doctor(dqt, here: Path) -> None:
     assert "stm32h7" in dqt("boards").out
-    assert {b["id"] for b in json.loads(dqt("boards", "--json").out)} >= {"host", "qemu-m55"}
+    assert {b["id"] for b in json.loads(dqt("boards", "--json").out)["boards"]} >= {"host", "qemu-m55"}
     outcome = dqt("doctor", "--json", "--bundle", "issue.json")
-    assert {"cmake", "qemu-system-arm"} <= {f["name"] for f in json.loads(outcome.out)}
+    assert {"cmake", "qemu-system-arm"} <= {f["name"] for f in json.loads(outcome.out)["findings"]}
     bundle = json.loads((here / "issue.json").read_text(encoding="utf-8"))
-    assert [f["name"] for f in bundle["findings"]] == [f["name"] for f in json.loads(outcome.out)]
+    assert [f["name"] for f in bundle["findings"]] == [f["name"] for f in json.loads(outcome.out)["findings"]]
     assert "stm32h7" in bundle["boards"]
     assert_refused(dqt("doctor", "--log", "x"), 2, "a log goes into a bundle")
 
@@ -180,6 +181,8 @@ def test_truncated_image(dqt, here: Path, model_file: Path) -> None:
     dqt("export", model_file, "--board", "stm32h7", "--out", "p")
     dqt("build", "p")
     image = here / "p" / "build" / "model.elf"
+    planned = told("flash", dqt("flash", "p", "--dry-run", "--json").out, whole=["flash", "span"])
+    assert (planned["done"], planned["erase"][0]["address"]) == (False, 0x08000000)
     whole = image.read_bytes()
     for size in (10, 400, 9000):
         image.write_bytes(whole[:size])

@@ -58,7 +58,7 @@ def test_boards_checks_a_file_and_its_port(dqt, here: Path, mine: Path) -> None:
     assert done.code == 0
     assert "code sizes: measured with arm-none-eabi-gcc" in done.out
     assert done.out.endswith("hardware/netduinoplus2.toml is a valid board file\n")
-    assert json.loads(dqt("boards", "--json", mine).out)[0]["memory"][0]["start"] == 0x08000000
+    assert json.loads(dqt("boards", "--json", mine).out)["boards"][0]["memory"][0]["start"] == 0x08000000
     source = here / "hardware" / "stm32f405" / "f405_port.c"
     source.write_text(source.read_text().replace("void dqt_port_reset", "void restart"))
     assert_refused(dqt("boards", mine), 9, "needs 'dqt_port_reset', which no source defines", "stm32f405")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from dqt_edge.boards import load_board
 from dqt_edge.cli import cli
 from dqt_edge.graph import checkpoint
 from dqt_edge.lowering.plan import make_plan
+from tests.support.json_keys import told
 from tests.support.tflite_models import small_network
 
 RNG = np.random.default_rng(4)
@@ -84,5 +84,5 @@ def test_compare_prints_layers_and_agreement(here: Path) -> None:
     assert "accuracy: dqt-edge" in done.output
     assert re.search(r"first layer that differs: (none|\w+, by up to \d+ codes?)\n", done.output)
     done = run("compare", "s.safetensors", model, "--n", 7, "--json")
-    told = json.loads(done.output)
-    assert (told["samples"], told["accuracy"], len(told["layers"])) == (7, None, 8)
+    found = told("compare", done.output, whole=["compared layer"])
+    assert (found["samples"], found["accuracy"], len(found["layers"])) == (7, None, 8)

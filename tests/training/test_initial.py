@@ -107,15 +107,9 @@ def test_weights_of_another_network_are_refused(keras_file: Path, pixels: Path) 
     data, initial = load_data(str(pixels)), read_trainable(keras_file)
     with pytest.raises(UnsupportedError, match="are those of 4 layers, model 'tiny' has 6"):
         build_model(Options(model="tiny", init="x"), data, initial)
+    nodes = (replace(initial.spec.nodes[0], kernel=(5, 5)), *initial.spec.nodes[1:])
     with pytest.raises(UnsupportedError, match="takes weights"):
-        build_model(
-            Options(model="m", init="m"),
-            replace(data, classes=("a", "b")),
-            replace(
-                initial,
-                spec=replace(initial.spec, nodes=(*initial.spec.nodes[:-1], replace(initial.spec.nodes[-1], units=2))),
-            ),
-        )
+        build_model(Options(model="m", init="m"), data, replace(initial, spec=replace(initial.spec, nodes=nodes)))
 
 
 def test_a_recipe_trains_a_model_file_and_gives_a_dial(keras_file: Path, pixels: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dqt_edge.cli.output import EVERYWHERE
 from dqt_edge.cli.train import train as command
 from dqt_edge.cli.train_heads import OWN
 from dqt_edge.errors import UsageError
@@ -59,7 +60,8 @@ def test_values_outside_their_range_are_refused(name: str, value: float) -> None
 
 # Those that do not change what is trained, and those whose default depends on others.
 NOT_OPTIONS = (
-    "out", "resume", "shift", "image_size", "distribute", "save_every", "recipe", "init", "warmup", "heads_only", *OWN,
+    "out", "resume", "shift", "image_size", "distribute", "save_every", "tensorboard", "recipe", "init", "warmup",
+    "heads_only", *OWN, *EVERYWHERE,
 )  # fmt: skip
 
 

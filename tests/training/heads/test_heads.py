@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dqt_edge.data.load import load_data
 from dqt_edge.graph import Graph, checkpoint, interpreter
 from dqt_edge.graph.points import NEVER, Setting, full_setting, widest_choices
 from tests.support.digits import DIGITS, other_graph
+from tests.support.json_keys import told
 
 pytestmark = pytest.mark.train
 
@@ -59,6 +61,11 @@ def test_what_is_reported_is_what_the_interpreter_gives(early: Any) -> None:
                 assert agrees == pytest.approx(stop["agreement"])
                 assert agrees >= stop["agreement_at_least"]
     assert early.results["full"]["accuracy"] == pytest.approx((full.outputs.argmax(axis=1) == data.y_val).mean())
+
+
+def test_what_json_has_of_it_is_on_the_page(early: Any) -> None:
+    names = ("train --heads-only", "head", "head data", "head figures", "head epoch", "stop")
+    assert told("train --heads-only", json.dumps(early.as_json()), whole=names)["model"] == early.graph.name
 
 
 def test_an_exit_answers_with_the_class_of_its_head(early: Any, inputs: np.ndarray) -> None:
