@@ -36,7 +36,7 @@ DIGITS = ROOT / "tests" / "files" / "digits.safetensors"
 LIMIT = 60.0
 """Seconds after which a silent command is given up."""
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x20]")
-PREPARED = (
+PREPARED: tuple[tuple[str, ...], ...] = (
     ("export", "digits.safetensors", "--board", "host", "--out", "host"),
     ("build", "host"),
     ("profile", "host", "--data", "digits", "--n", "8", "--report", "report"),
@@ -57,7 +57,7 @@ PREPARED = (
     ("export", "digits.safetensors", "--board", "stm32h7", "--out", "board"),
     ("build", "board"),
 )
-COMMANDS = (
+COMMANDS: tuple[tuple[str, ...], ...] = (
     ("try", "digits.safetensors", "--out", "tried"),
     ("train", "--data", "digits", "--model", "tiny", "--out", "new.safetensors"),
     ("train", "--heads-only", "--init", "digits.safetensors", "--data", "digits", "--out", "heads.safetensors"),

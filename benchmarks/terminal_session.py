@@ -1,6 +1,6 @@
-"""Records the first minutes of the README in a terminal of 80 columns, as the drawing docs/session.svg.
+"""Records the first minutes of the README in a terminal of 80 columns, as a drawing.
 
-    python -m benchmarks.terminal_session [OUT.svg]
+    python -m benchmarks.terminal_session OUT.svg
 
 Each command runs as a process of its own in a pseudo-terminal, in an empty folder; what it writes is played as a
 terminal plays it, so that bars and what else vanished is not in the drawing. The drawing loads no font and has no path
@@ -109,7 +109,7 @@ def record(session: Sequence[Sequence[str]], folder: Path) -> str:
 
 def main() -> int:
     """Record, and write the drawing."""
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "session.svg"
+    out = Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as name:
         shutil.copy(DIGITS, Path(name) / "digits.safetensors")
         write_atomically(out, record(SESSION, Path(name)).encode())

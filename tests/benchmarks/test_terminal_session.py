@@ -10,10 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.first_sign import first_sign
-from benchmarks.terminal_session import PATHS, SESSION, play, record
-
-ROOT = Path(__file__).parents[2]
-DRAWING = ROOT / "docs" / "session.svg"
+from benchmarks.terminal_session import PATHS, play, record
 
 
 def shown(drawing: str) -> str:
@@ -44,16 +41,6 @@ def test_a_session_is_recorded_without_paths(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text("id = 1\n")
     with pytest.raises(subprocess.CalledProcessError):
         record([("boards", "x.toml")], tmp_path)
-
-
-def test_the_drawing_of_the_readme_is_one_of_these() -> None:
-    drawing = DRAWING.read_text(encoding="utf-8")
-    text = shown(drawing)
-    for arguments in SESSION:
-        assert f"$ dqt-edge {' '.join(arguments)}" in text
-    assert not PATHS.search(text)
-    assert str(ROOT) not in drawing
-    assert "docs/session.svg" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_paths_are_seen_and_words_are_not() -> None:
