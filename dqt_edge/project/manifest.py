@@ -18,7 +18,7 @@ MANIFEST = "manifest.json"
 LAST = ".dqt-edge.json"
 FORMAT = 2
 EXPORTED = ("models", "predicted")
-"""What --json prints of a manifest."""
+"""What commands print of a manifest as JSON."""
 """1 held one model, no digests of files, and its board by name only."""
 OUTLET = "outlet"
 """Key of a manifest that belongs to a library, see :mod:`.outlets`."""

@@ -68,7 +68,7 @@ intervals | {[number]} | as the figure | least and most, with 95 % confidence
 accuracy | number? | share, 0..1 | of right answers; not for tasks without classes
 per_class | {[integer]} | samples | by class: right, and all
 iou | {number} | share, 0..1 | of a map, by class: intersection over union
-outputs | {{number}} | errors in the data's unit | of a regression, by output and figure
+outputs | {{number}} | errors in the data's unit | of several numbers, by output and figure
 widths | text | - | width vector
 """,
     "tune": """

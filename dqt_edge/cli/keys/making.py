@@ -26,7 +26,7 @@ intervals | {[number]} | as the figure | least and most, with 95 % confidence
 accuracy | number? | share, 0..1 | of right answers; not for tasks without classes
 per_class | {[integer]} | samples | by class: right, and all
 iou | {number} | share, 0..1 | of a map, by class: intersection over union
-outputs | {{number}} | errors in the data's unit | of a regression, by output and figure
+outputs | {{number}} | errors in the data's unit | of several numbers, by output and figure
 samples | integer | samples | that were judged
 compared | integer | samples | of them the interpreter repeated
 bitops_ratio | number | BitOPs of all at 8x8, 0..1 | mean; of a decision point the multiply-accumulates up to it
@@ -120,7 +120,7 @@ intervals | {[number]} | as the figure | least and most, with 95 % confidence
 accuracy | number? | share, 0..1 | of right answers; not for tasks without classes
 per_class | {[integer]} | samples | by class: right, and all
 iou | {number} | share, 0..1 | of a map, by class: intersection over union
-outputs | {{number}} | errors in the data's unit | of a regression, by output and figure
+outputs | {{number}} | errors in the data's unit | of several numbers, by output and figure
 """,
     "check": """
 board | text | - | id of the board

@@ -49,7 +49,7 @@ intervals | {[number]} | as the figure | least and most, with 95 % confidence
 accuracy | number? | share, 0..1 | of right answers, ours; not for tasks without classes
 per_class | {[integer]} | samples | by class: right, and all
 iou | {number} | share, 0..1 | of a map, by class: intersection over union
-outputs | {{number}} | errors in the data's unit | of a regression, by output and figure
+outputs | {{number}} | errors in the data's unit | of several numbers, by output and figure
 reference_metrics | {number} | likewise | figures of the runtime's answers
 reference_accuracy | number? | share, 0..1 | of the runtime's right answers
 """,
@@ -96,7 +96,7 @@ intervals | {[number]} | as the figure | least and most, with 95 % confidence
 accuracy | number? | share, 0..1 | of right answers; not for tasks without classes
 per_class | {[integer]} | samples | by class: right, and all
 iou | {number} | share, 0..1 | of a map, by class: intersection over union
-outputs | {{number}} | errors in the data's unit | of a regression, by output and figure
+outputs | {{number}} | errors in the data's unit | of several numbers, by output and figure
 interpreter_metrics | {number} | likewise | figures of the interpreter's answers
 interpreter_accuracy | number | share, 0..1 | of its right answers
 stream | stream | - | of `--stream`
