@@ -36,7 +36,7 @@ from .work import Batch, Work
 
 SCHEMES = {"dask": "tcp", "dask+tls": "tls"}
 PORT = "DQT_EDGE_PORT"
-"""Environment variable of a worker: the serial port of its board, or ``unicorn:``; without it as ``--port`` is not."""
+"""Environment variable of a worker: the serial port of its board, or ``unicorn:``; without it, the board's USB id."""
 SCHEDULER_SECONDS = 10.0
 WORKERS_SECONDS = 30.0
 """How long a fleet may be without a worker."""

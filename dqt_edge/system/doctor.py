@@ -58,7 +58,7 @@ PACKAGES = (
     ("pyocd", "flash", "flashing with runner pyocd"),
     ("unicorn", "emulate", "the port unicorn:"),
     ("ziglang", "toolchain", "builds for boards where arm-none-eabi-gcc is absent"),
-    ("distributed", "fleet", "profile --fleet"),
+    ("distributed", "fleet", "profile over a Dask cluster"),
     ("altair", "report", "dial.svg, search.svg, frontier.svg, and drawings of streams"),
     ("vl_convert", "report", "the same, as SVG"),
 )
