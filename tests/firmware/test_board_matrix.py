@@ -34,6 +34,10 @@ LEVELS = ("-Os", "-O2", "-O3")
 LINK = ["-nostdlib", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--build-id=none"]
 GENERATED = ["-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
 WORKERS = 2
+AEABI = Path(__file__).parents[1] / "files" / "aeabi" / "aeabi.c"
+"""Clang's own run-time library is not installed: its routines for memory are these, those for numbers libgcc's."""
+CLANG_LINK = ["-Wl,-z,noexecstack"]
+"""Clang's objects say that they need no executable stack, and libgcc's do not."""
 
 
 def commands(board: Board, compiler: str, level: str) -> list[str]:
@@ -64,6 +68,10 @@ class Compiler:
             objects = list(pool.map(lambda source: self.compiled(source, options, facts, folder), sources))
         image = folder / "model.elf"
         linker = [find_tool(ARM_GCC, "gcc-arm-none-eabi"), *project.board.cpu.flags]
+        if "--target=arm-none-eabi" in command:
+            objects.append(folder / "aeabi.o")
+            run([*command, "-fno-builtin", "-c", AEABI, "-o", objects[-1]])
+            linker += CLANG_LINK
         run([*linker, *objects, f"-T{project.folder / 'link.ld'}", *LINK, "-lgcc", "-o", image])
         return image
 
