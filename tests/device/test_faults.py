@@ -34,7 +34,7 @@ def flash_of(image: Path) -> Path:
 
 
 @pytest.mark.qemu
-@pytest.mark.parametrize("board_id", ["qemu-m0", "qemu-m4"])
+@pytest.mark.parametrize("board_id", [pytest.param("qemu-m0", marks=pytest.mark.slow), "qemu-m4"])
 def test_a_fault_is_told_after_the_restart(built: Callable[..., Path], board_id: str) -> None:
     board, image = load_board(board_id), built(board_id, more=RESTARTING)
     good, bad = stand_in.make_input(random.Random(1)), stand_in.make_input(random.Random(1), 0)

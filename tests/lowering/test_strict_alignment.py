@@ -35,7 +35,7 @@ def jobs_of(rig: Rig, core: str) -> Iterator[Job]:
 
 
 @pytest.mark.some(2)
-@pytest.mark.parametrize("core", ["m3", "m4", "m55"])
+@pytest.mark.parametrize("core", ["m3", "m4", pytest.param("m55", marks=pytest.mark.slow)])
 def test_a_strict_build_makes_no_unaligned_access_and_is_exact(core: str, tmp_path: Path) -> None:
     rig = make(core, tmp_path, TRAP, *STRICT)
     jobs = list(jobs_of(rig, core))

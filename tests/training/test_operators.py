@@ -44,7 +44,8 @@ def test_an_operator_trains_or_is_refused_in_a_sentence(case: OperatorCase, tens
         assert caught.value.next_step
         return
     initial = trainable(network, case.name)
-    model = build_model(Options(data="x", model="m", init="m", epochs=4, candidates=((8, 8), (4, 8))), data, initial)
+    options = Options(data="x", model="m", init="m", epochs=4, candidates=((8, 8), (4, 8)), budget=1.0)
+    model = build_model(options, data, initial)
     codes = data.train.codes(np.arange(SAMPLES))
     x = tf.constant(model.of_codes(codes))
     real = (codes.astype(np.float32) - data.input_zero_point) * np.float32(data.input_scale)
