@@ -7,6 +7,7 @@ worker, so a fleet belongs into a network that is trusted; see docs/security.md.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -109,9 +110,12 @@ def _answers(name: str, batch: Batch) -> tuple[str, Sequence[Record] | DqtError]
     return outfit.answers(batch)
 
 
-def _version() -> str:
-    """Run on a worker."""
-    return dqt_edge.__version__
+def _code() -> tuple[str, str]:
+    """Version and SHA-256 of the package's own sources; run here and on each worker."""
+    folder, digest = Path(dqt_edge.__file__).parent, hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return dqt_edge.__version__, digest.hexdigest()
 
 
 class Fleet:
@@ -126,7 +130,7 @@ class Fleet:
         UsageError: The address is none.
         BadFileError: The image has not been built.
         DeviceError: No scheduler answers there, or it has no worker for 30 s.
-        ToolchainError: A worker has no dqt-edge, or one of another version.
+        ToolchainError: A worker has no dqt-edge, or one of another version or other sources.
     """
 
     def __init__(self, work: Work, address: str) -> None:
@@ -249,10 +253,12 @@ class Fleet:
 
     def _check_versions(self) -> None:
         """The interpreter of each worker must be the one of this program."""
-        found: dict[str, Any] = self._client.run(_version, on_error="return")
-        for address, version in found.items():
-            if version != dqt_edge.__version__:
-                what = version if isinstance(version, str) else f"none that works ({version})"
+        ours, found = _code(), self._client.run(_code, on_error="return")
+        for address, theirs in found.items():
+            if theirs != ours:
+                what = f"none that works ({theirs})"
+                if isinstance(theirs, tuple):
+                    what = theirs[0] if theirs[0] != ours[0] else f"{theirs[0]} with other sources"
                 raise ToolchainError(
                     f"a worker has another dqt-edge: {what}",
                     where=f"`fleet` {self._address}, worker {address}",

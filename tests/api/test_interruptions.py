@@ -99,13 +99,6 @@ class Broken:
 
 
 @pytest.fixture(scope="module")
-def project(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    made = dqt.export(graph, "host", tmp_path_factory.mktemp("host") / "p")
-    dqt.build(made)
-    return made
-
-
-@pytest.fixture(scope="module")
 def samples() -> tuple[np.ndarray, np.ndarray]:
     data = load_data("digits")
     return data.x_test[:COUNT], data.y_test[:COUNT]

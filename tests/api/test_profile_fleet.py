@@ -51,13 +51,6 @@ def address(cluster: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def project(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    made = dqt.export(graph, "host", tmp_path_factory.mktemp("host") / "p")
-    dqt.build(made)
-    return made
-
-
-@pytest.fixture(scope="module")
 def samples() -> Any:
     data = load_data("digits")
     return data.x_test[: 9 * BATCH + 3], data.y_test[: 9 * BATCH + 3]
@@ -107,6 +100,11 @@ def test_a_device_that_fails_is_set_aside(
         assert all(not any(name.startswith("dqt") for name in found) for found in client.run(plugins).values())
 
 
+def set_code(digest: str) -> None:
+    """Runs on a worker, which then says that its sources have that digest."""
+    fleet._code = lambda: (dqt.__version__, digest)
+
+
 def plugins(dask_worker: Any) -> list[str]:
     """What is left on a worker behind a session."""
     return list(dask_worker.plugins)
@@ -119,6 +117,11 @@ def test_a_worker_with_another_version_is_refused(project: Project, samples: Any
         with pytest.raises(ToolchainError, match=r"another dqt-edge: 0\.0\.1"):
             dqt.profile(project, samples, fleet=address)
         client.run(set_version, dqt.__version__, workers=[worker])
+        code = client.run(fleet._code, workers=[worker])[worker]
+        client.run(set_code, "0", workers=[worker])
+        with pytest.raises(ToolchainError, match="with other sources"):
+            dqt.profile(project, samples, fleet=address)
+        client.run(set_code, code[1], workers=[worker])
 
 
 @pytest.mark.parametrize("given", ["10.0.0.5:8786", "tcp://10.0.0.5:8786", "dask://:1", "dask://h:x", "dask://h:70000"])

@@ -36,13 +36,6 @@ def samples() -> tuple[np.ndarray, np.ndarray]:
     return data.x_test[:COUNT], data.y_test[:COUNT]
 
 
-@pytest.fixture(scope="module")
-def project(graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    made = dqt.export(graph, "host", tmp_path_factory.mktemp("host") / "p")
-    dqt.build(made)
-    return made
-
-
 def plain(log: Path) -> list[dict[str, Any]]:
     """Records without times."""
     found = [json.loads(line) for line in log.read_text().splitlines()]
