@@ -63,6 +63,16 @@ def test_a_fault_is_told_after_the_restart(built: Callable[..., Path], board_id:
         assert (after.count, after.pc, after.restarted) == (fault.count, fault.pc, False)
 
 
+@pytest.mark.qemu
+def test_a_stack_pointer_at_the_end_of_memory_is_told_too(built: Callable[..., Path]) -> None:
+    """An address behind the frame's end wraps to a small one; what lies there is not read."""
+    image = built("qemu-m4", more=RESTARTING)
+    with Client(QemuTransport(load_board("qemu-m4"), flash_of(image)), SOON, ONCE) as client:
+        with pytest.raises(FaultError, match=r"HardFault at pc 0x00000000.*behind layer 1"):
+            client.infer(stand_in.make_input(random.Random(1), 0xFFFFFFFF), (0, 0))
+        assert client.hello().restart == Restart.FAULT
+
+
 def test_a_native_program_knows_of_none(built: Callable[..., Path]) -> None:
     with Client(NativeTransport(built("host"))) as client:
         assert (client.hello().restart, client.fault()) == (Restart.UNKNOWN, None)

@@ -133,7 +133,7 @@ __attribute__((naked)) void dqt_fault(void) {
 void dqt_fault_report(const uint32_t *frame) {
     /* r0-r3, r12, lr, pc, xPSR. On the fresh stack this function's own data may lie over it, so it is read first. */
     dqt_fault_info info = {.sp = (uint32_t)frame};
-    if (frame >= __stack_bottom && frame + 8 <= __stack_top) {
+    if (frame >= __stack_bottom && frame < __stack_top && frame + 8 <= __stack_top) {
         info.lr = frame[5];
         info.pc = frame[6];
     }
