@@ -25,7 +25,7 @@ from tests.support.digits import digits_graph, other_graph
 from tests.support.tflite_models import small_network
 
 SAMPLES = 40
-SAVES = 20
+SAVES, IMPORTS = 20, 5
 
 
 class Work(ABC):
@@ -130,8 +130,10 @@ class Import(Save):
         dqt.save(dqt.import_model(self.content), folder / "m.safetensors")
 
     def busy(self, folder: Path) -> None:
-        """Once."""
-        self.do(folder)
+        """Old and imported by turns."""
+        for _ in range(IMPORTS):
+            dqt.save(self.old, folder / "m.safetensors")
+            self.do(folder)
 
 
 class Export(Save):

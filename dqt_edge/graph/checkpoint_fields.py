@@ -1,4 +1,4 @@
-"""Values of a checkpoint's manifest, each checked against the type that its field is declared with.
+"""Values of a manifest in JSON, each checked against the type that its field is declared with.
 
 The declared types are all there is to know: a field of integers takes integers and nothing else, one of an array takes
 the name of an array of that element type. So no value of another kind reaches a Graph, and through it C.
@@ -7,10 +7,10 @@ the name of an array of that element type. So no value of another kind reaches a
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,8 @@ def build(cls: type[Any], body: object, arrays: Arrays, where: str = "") -> Any:
     """An object of a dataclass from its JSON.
 
     Args:
-        cls: A dataclass whose fields are numbers, text, arrays, tuples of these, or such dataclasses.
+        cls: A dataclass whose fields are numbers, text, arrays, tuples and dictionaries of these, or such dataclasses.
+            A field of any type takes what JSON has, and arrays.
         body: From a file.
         arrays: What ``{"array": name}`` refers to.
         where: Path of ``body`` for messages.
@@ -77,26 +78,50 @@ def _value(kind: Any, item: object, arrays: Arrays, where: str) -> Any:  # noqa:
     if origin in (Union, types.UnionType):
         if item is None and type(None) in arguments:
             return None
-        (kind,) = (each for each in arguments if each is not type(None))
-        return _value(kind, item, arrays, where)
-    if origin in (np.ndarray, npt.NDArray):  # from NumPy 2.5 on NDArray stays an alias, of the elements' type
-        element = arguments[0] if origin is npt.NDArray else get_args(arguments[1])[0]
-        return _array(np.dtype(element), item, arrays, where)
-    if origin is tuple:
-        return _tuple(arguments, item, arrays, where)
+        kinds = [each for each in arguments if each is not type(None)]
+        return _value(next((each for each in kinds if type(item) is each), kinds[0]), item, arrays, where)
+    if origin in _GENERIC:
+        return _GENERIC[origin](arguments, item, arrays, where)
     if is_dataclass(kind):
         assert isinstance(kind, type)
         return build(kind, item, arrays, where)
-    return _plain(kind, item, where)
+    return _anything(item, arrays, where) if kind is Any else _plain(kind, item, where)
 
 
-def _array(dtype: np.dtype[Any], item: object, arrays: Arrays, where: str) -> npt.NDArray[Any]:
+def _numbers(arguments: tuple[Any, ...], item: object, arrays: Arrays, where: str) -> npt.NDArray[Any]:
+    """An array: of NumPy 2.5 on NDArray stays an alias, of the elements' type; before, it is ndarray with a dtype."""
+    element = arguments[0] if len(arguments) == 1 else get_args(arguments[1])[0]
+    return _array(None if element is Any else np.dtype(element), item, arrays, where)
+
+
+def _choice(arguments: tuple[Any, ...], item: object, _arrays: Arrays, where: str) -> str:
+    if not isinstance(item, str) or item not in arguments:
+        raise _wrong(where, item, f"one of {', '.join(arguments)}")
+    return item
+
+
+def _by_name(arguments: tuple[Any, ...], item: object, arrays: Arrays, where: str) -> dict[str, Any]:
+    return {name: _value(arguments[1], part, arrays, where) for name, part in record(item, where).items()}
+
+
+def _anything(item: object, arrays: Arrays, where: str) -> Any:  # noqa: ANN401 - as it says
+    if isinstance(item, dict):
+        if set(item) == {"array"}:
+            return _array(None, item, arrays, where)
+        return {name: _anything(part, arrays, where) for name, part in item.items()}
+    if isinstance(item, list):
+        return [_anything(part, arrays, where) for part in items(item, LENGTH_MAX, where)]
+    return item
+
+
+def _array(dtype: np.dtype[Any] | None, item: object, arrays: Arrays, where: str) -> npt.NDArray[Any]:
+    """``dtype`` None: of any numbers."""
     if not isinstance(item, dict) or set(item) != {"array"} or not isinstance(item["array"], str):
         raise _wrong(where, item, "the name of an array")
     array = arrays.get(item["array"])
     if array is None:
         raise ValueError(f"{where}: there is no array {item['array'][:80]!r}")
-    if array.dtype != dtype:
+    if dtype is not None and array.dtype != dtype:
         raise ValueError(f"{where} is an array of {array.dtype}, must be of {dtype}")
     return array
 
@@ -111,16 +136,26 @@ def _tuple(kinds: tuple[Any, ...], item: object, arrays: Arrays, where: str) -> 
     return tuple(_value(kind, part, arrays, where) for kind, part in zip(kinds, item, strict=True))
 
 
-def _plain(kind: Any, item: object, where: str) -> int | float | str:  # noqa: ANN401 - a type
+_GENERIC: dict[Any, Callable[[tuple[Any, ...], object, Arrays, str], Any]] = {
+    np.ndarray: _numbers,
+    npt.NDArray: _numbers,
+    tuple: _tuple,
+    dict: _by_name,
+    Literal: _choice,
+}
+"""What reads a generic type, by its origin."""
+
+
+def _plain(kind: Any, item: object, where: str) -> int | float | str | bool:  # noqa: ANN401 - a type
     if kind is float and (type(item) is float or (type(item) is int and -INTEGER_MAX <= item < INTEGER_MAX)):
         return item
     if kind is int and type(item) is int:
         if not -INTEGER_MAX <= item < INTEGER_MAX:
             raise _wrong(where, item, "an integer of 64 bits")
         return item
-    if kind is str and isinstance(item, str):
+    if isinstance(item, str | bool) and kind is type(item):
         return item
-    raise _wrong(where, item, {int: "an integer", float: "a number", str: "text"}[kind])
+    raise _wrong(where, item, {int: "an integer", float: "a number", str: "text", bool: "true or false"}[kind])
 
 
 def _under(where: str, name: str) -> str:

@@ -30,6 +30,6 @@ def read_model(path: Path) -> Network:
         from .onnx import read_onnx  # noqa: PLC0415 - an optional dependency
 
         return read_onnx(path)
-    from .keras import read_keras  # noqa: PLC0415 - starts TensorFlow
+    from .keras.apart import read_apart  # noqa: PLC0415 - an optional dependency
 
-    return read_keras(path)
+    return read_apart(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .keras.apart import require_read
+from .keras.config import bad
 from .keras.files import load
 from .keras.reader import call_name, graph_of
 
@@ -30,7 +33,10 @@ class KerasReference:
     def __init__(self, path: Path, batch: int) -> None:
         import keras  # noqa: PLC0415 - ``load`` has started it
 
-        model, _, _ = load(path)
+        harmless = require_read(path)
+        model, _, content = load(path)
+        if hashlib.sha256(content).hexdigest() != harmless:
+            raise bad("it changed while it was read", path)
         graph = graph_of(model)
         self.batch = batch
         self.inputs: tuple[int | str, ...] = tuple(str(tensor.name) for tensor in graph.inputs)

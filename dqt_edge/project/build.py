@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..system import elf, zig
+from ..system.files import alone, cannot_write
 from ..system.show import Facts, Shown
 from ..system.tools import ARM_GCC, find_tool, run
 
@@ -42,6 +43,8 @@ class Image(Shown):
 def build(folder: Path, *, cross: bool, definitions: Sequence[str] = ()) -> Image:
     """Configure and compile the project in ``folder``; everything goes to ``folder/build``.
 
+    Builds of one folder wait for each other.
+
     Args:
         folder: An exported project.
         cross: Compile for Arm; otherwise for this computer.
@@ -49,6 +52,7 @@ def build(folder: Path, *, cross: bool, definitions: Sequence[str] = ()) -> Imag
 
     Raises:
         ToolchainError: A tool is missing or failed.
+        BadFileError: An older build cannot be removed.
     """
     cmake = find_tool("cmake", "cmake")
     ninja = find_tool("ninja", "ninja-build")
@@ -63,10 +67,14 @@ def build(folder: Path, *, cross: bool, definitions: Sequence[str] = ()) -> Imag
     else:
         find_tool("cc", "gcc")
     configure += [f"-D{definition}" for definition in definitions]
-    if _configured_elsewhere(folder):
-        shutil.rmtree(folder / "build")
-    run(configure, folder, environment)
-    run([cmake, "--build", "build"], folder, environment)
+    try:
+        with alone(folder):
+            if _configured_elsewhere(folder):
+                shutil.rmtree(folder / "build")
+            run(configure, folder, environment)
+            run([cmake, "--build", "build"], folder, environment)
+    except OSError as error:
+        raise cannot_write(folder / "build", error) from error
     image = folder / "build" / "model.elf"
     flash, ram = elf.occupied(image) if cross else (0, 0)
     return Image(image, flash, ram)

@@ -95,7 +95,7 @@ def write_together(folder: Path, contents: Mapping[str, bytes], others: Sequence
     try:
         for path, content in zip(targets, contents.values(), strict=True):
             _write_beside(path, content, temporary)
-        with _alone(folder):
+        with alone(folder):
             for old in {*targets, *(path for pattern in others for path in folder.glob(pattern))}:
                 old.unlink(missing_ok=True)
             for made, path in zip(temporary, targets, strict=True):
@@ -134,13 +134,21 @@ def _write_beside(path: Path, content: bytes, made: list[Path]) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in here with this folder."""
-    import fcntl  # noqa: PLC0415 - used where files are written together only
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in here with this folder; one that is killed is no longer in here.
+
+    Raises:
+        OSError: The folder cannot be opened.
+    """
+    import fcntl  # noqa: PLC0415 - used where a folder is changed only
 
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            LOG.info("wait for another process that works in %s", folder)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

@@ -95,7 +95,7 @@ def test_an_array_type_that_stays_an_alias(monkeypatch: pytest.MonkeyPatch) -> N
     class Alias:
         pass
 
-    monkeypatch.setattr(checkpoint_fields.npt, "NDArray", Alias)
+    monkeypatch.setitem(checkpoint_fields._GENERIC, Alias, checkpoint_fields._numbers)
     kind, array = types.GenericAlias(Alias, (np.int32,)), np.arange(3, dtype=np.int32)
     assert checkpoint_fields._value(kind, {"array": "a"}, {"a": array}, "field x") is array
     with pytest.raises(ValueError, match="array of int64"):

@@ -17,6 +17,7 @@ from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.calibrate import calibrate
 from dqt_edge.importers.comparison import Comparison, compare
 from dqt_edge.importers.files import read_model
+from dqt_edge.importers.keras import read_keras
 from dqt_edge.importers.layouts import to_file, to_graph
 from dqt_edge.importers.reference import open_reference
 from dqt_edge.importers.tflite import read_network
@@ -70,6 +71,12 @@ def test_several_inputs_and_outputs(keras: Any, tmp_path: Path) -> None:
         assert result.output_rms < 2 * max(graph.tensor(name).scale for name in graph.outputs)
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras files are read in this process, which has TensorFlow already."""
+    monkeypatch.setattr("dqt_edge.importers.keras.apart.read_apart", read_keras)
+
+
 def beside_keras(model: Any, path: Path) -> Comparison:
     model.save(path)
     network = read_model(path)
@@ -85,6 +92,7 @@ def beside_keras(model: Any, path: Path) -> Comparison:
     return result
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("name", ["Conv2D", "squeeze and excite", "Conv1D, causal"])
 def test_a_keras_file_beside_keras(name: str, suffix: str, keras: Any, tmp_path: Path) -> None:
@@ -95,6 +103,7 @@ def test_a_keras_file_beside_keras(name: str, suffix: str, keras: Any, tmp_path:
     assert result.answer_differences <= 3
 
 
+@pytest.mark.usefixtures("here")
 def test_keras_with_several_inputs(keras: Any, tmp_path: Path) -> None:
     assert beside_keras(whole_networks()["two inputs"](keras), tmp_path / "two.keras").largest_alone <= 4
 

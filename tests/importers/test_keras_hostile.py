@@ -15,6 +15,7 @@ import pytest
 
 from dqt_edge.errors import BadFileError, DqtError
 from dqt_edge.importers.files import read_model
+from dqt_edge.importers.keras import read_keras
 from dqt_edge.importers.keras.config import check_config
 from dqt_edge.importers.keras.opened import private_copy
 from dqt_edge.importers.keras.weights import FREE_BYTES, count_values
@@ -168,7 +169,7 @@ def test_layers_that_are_larger_than_their_weights_take_no_memory(
     model = keras.Sequential([keras.Input((1000,)), layers.Dense(3, name="large"), layers.Dense(2)])
     good, path = tmp_path / f"good{suffix}", tmp_path / f"m{suffix}"
     model.save(good)
-    read_model(good)
+    read_keras(good)
 
     def grown(text: str | bytes) -> str:
         config = json.loads(text)
@@ -185,7 +186,7 @@ def test_layers_that_are_larger_than_their_weights_take_no_memory(
         members["config.json"] = grown(members["config.json"]).encode()
         archive(path, *members.items())
     with pytest.raises(BadFileError, match="more weights than the file holds"):
-        read_model(path)
+        read_keras(path)
 
 
 @pytest.mark.train
@@ -202,6 +203,6 @@ def test_a_file_that_changes_after_it_was_read_changes_nothing(
         return check_config(*given)
 
     monkeypatch.setattr("dqt_edge.importers.keras.files.check_config", spoiled)
-    network = read_model(path)
+    network = read_keras(path)
     assert [node.kind for node in network.nodes] == ["dense"]
     assert path.read_bytes() != whole

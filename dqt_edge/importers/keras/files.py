@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ToolchainError
+from ...system.confine import cut_off
 from ...system.tensorflow import start_tensorflow
 from ..network import Network
 from ..reading import graph_name
@@ -20,21 +21,43 @@ from .rewrite import modernised
 from .weights import count_values, weights_within
 
 
-def read_keras(path: Path) -> Network:
-    """Read a ``.keras`` or ``.h5`` file of Keras 2 or 3.
+def read_keras(path: Path, *, confine: bool = False) -> Network:
+    """Read a ``.keras`` or ``.h5`` file of Keras 2 or 3, in this process.
+
+    Args:
+        path: The file.
+        confine: Once TensorFlow has started, cut this process off; see :func:`dqt_edge.system.confine.cut_off`.
 
     Raises:
         BadFileError: No model of Keras, or a damaged one.
         UnsupportedError: Lists every layer that cannot be imported, and whatever would run code.
         ToolchainError: TensorFlow is not installed.
     """
-    model, checked, content = load(path)
+    model, checked, content = load(path, confine=confine)
     reader = Reader(path.name, graph_name(path), old=checked.version.startswith("2."))
     return reader.network(model, hashlib.sha256(content).hexdigest())
 
 
-def load(path: Path) -> tuple[Any, Checked, bytes]:
-    """The model of a file that has been checked, what was found, and the file's bytes; raises as :func:`read_keras`."""
+def load(path: Path, *, confine: bool = False) -> tuple[Any, Checked, bytes]:
+    """The model of a file that has been checked, what was found, and the file's bytes; as :func:`read_keras`."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy, content = private_copy(path, Path(folder))
+        _start(path)
+        if confine:
+            cut_off()
+        checked = check_config(copy, path)
+        values = _count(copy, Path(folder), path)
+        try:
+            with weights_within(values):
+                return _load(copy, Path(folder), checked), checked, content
+        except MemoryError:
+            raise
+        except Exception as error:  # Keras raises whatever its layers do
+            reason = (str(error).splitlines() or [""])[0][:200]
+            raise bad(f"Keras cannot load it ({type(error).__name__}: {reason})", path) from error
+
+
+def _start(path: Path) -> None:
     try:
         start_tensorflow()
     except ToolchainError as error:
@@ -43,16 +66,6 @@ def load(path: Path) -> tuple[Any, Checked, bytes]:
             where=str(path),
             next_step=error.next_step,
         ) from error
-    with tempfile.TemporaryDirectory() as folder:
-        copy, content = private_copy(path, Path(folder))
-        checked = check_config(copy, path)
-        values = _count(copy, Path(folder), path)
-        try:
-            with weights_within(values):
-                return _load(copy, Path(folder), checked), checked, content
-        except Exception as error:  # Keras raises whatever its layers do
-            reason = (str(error).splitlines() or [""])[0][:200]
-            raise bad(f"Keras cannot load it ({type(error).__name__}: {reason})", path) from error
 
 
 def _count(copy: Path, folder: Path, shown: Path) -> int:
