@@ -12,10 +12,11 @@ from dqt_edge.project.render import c_environment
 from dqt_edge.system.resources import data_folder
 
 SOURCES = Path(__file__).parent.parent / "files" / "echo"
+START_UP = ("dqt_startup.c", "dqt_memory.c", "dqt_restart.c", "dqt_seal.c", "dqt_protect.c")
 
 
 def build(board: Board, folder: Path, change: tuple[str, str] | None = None) -> Path:
-    """ELF of echo.c for the board. ``change``: text of the port, which is there once, and what takes its place."""
+    """ELF of echo.c for the board. ``change``: text of port or start-up, there once, and what takes its place."""
     folder.mkdir(exist_ok=True)
     firmware = data_folder("firmware")
     constants = c_environment().get_template("project/dqt_board.h.j2").render(board=board)
@@ -30,7 +31,7 @@ def build(board: Board, folder: Path, change: tuple[str, str] | None = None) -> 
     port = {path.name: path.read_text() for path in sorted(board.port_folder.glob("*.[chS]"))}
     headers = {path.name: path.read_text() for path in shared.glob("*.h")}
     used = {name for text in port.values() for name in re.findall(r'#include "(dqt_\w+\.h)"', text) if name in headers}
-    port |= {name: headers[name] for name in used}
+    port |= {name: headers[name] for name in used} | {name: (shared / name).read_text() for name in START_UP}
     if change is not None:
         old, new = change
         assert sum(text.count(old) for text in port.values()) == 1, old
@@ -38,8 +39,6 @@ def build(board: Board, folder: Path, change: tuple[str, str] | None = None) -> 
     for name, text in port.items():
         (folder / name).write_text(text)
     sources = [folder / name for name in port if name.endswith((".c", ".S"))]
-    shared = ("dqt_startup.c", "dqt_memory.c", "dqt_restart.c", "dqt_seal.c")
-    start = [*(firmware / "port" / "cortexm" / name for name in shared), firmware / "dqt" / "dqt_crc32.c"]
     (folder / "dqt_messages.h").write_text(messages_header())
     elf = folder / "echo.elf"
     includes = [folder, *(firmware / part for part in ("app", "dqt", "port/cortexm"))]
@@ -48,7 +47,7 @@ def build(board: Board, folder: Path, change: tuple[str, str] | None = None) -> 
         warnings = ["-D_Static_assert(holds,words)="]  # what the compiler would find, and something left unused
     command = ["arm-none-eabi-gcc", "-std=c11", "-O2", "-ffreestanding", "-nostdlib", *warnings]
     command += [*board.cpu.flags, *(f"-I{path}" for path in includes)]
-    command += [SOURCES / "echo.c", *sources, *start, f"-T{folder / 'link.ld'}", "-lgcc", "-o", elf]
+    command += [SOURCES / "echo.c", *sources, firmware / "dqt" / "dqt_crc32.c", f"-T{folder / 'link.ld'}", "-lgcc", "-o", elf]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return elf

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dqt_edge.boards import load_board
+from dqt_edge.boards import Board, load_board
 from dqt_edge.device.messages import Restart
 from dqt_edge.errors import DeviceError
 from dqt_edge.project.trigger import with_trigger
@@ -49,6 +49,7 @@ def test_a_port_boots_at_full_clock_and_echoes(board_id: str, tmp_path: Path) ->
     device = UnicornTransport(board, build(board, tmp_path))
     assert device.read(100, LONG) == b">"
     assert device.model.core_hz == board.cpu.hz
+    check_protection(device, board)
     device.write(b"abc")
     assert device.read(3, LONG) == b"abc"
     device.write(b"Sd")
@@ -74,6 +75,17 @@ def test_a_port_boots_at_full_clock_and_echoes(board_id: str, tmp_path: Path) ->
     device.write(b"R")
     assert device.read(1, LONG) == b">"
     assert why_it_started(device) == Restart.REQUEST
+
+
+def check_protection(device: UnicornTransport, board: Board) -> None:
+    """Flash is read-only, RAM holds no code, and both are cached as without regions; all else is as it was."""
+    mpu = device.model.core.mpu
+    flash, ram = board.regions("flash")[0], board.regions("ram")[0]
+    assert {mpu.at(at) for at in (0, flash.start, flash.end - 1)} == {("rx", "through")}
+    without_tex = board.cpu.core == "cortex-m0plus"
+    assert {mpu.at(at) for at in (ram.start, ram.end - 1)} == {("rw", "back" if without_tex else "back, allocating")}
+    assert {mpu.at(at) for at in (0x40000000, 0x5FFFFFFF, 0xE000E000)} == {("rw", "device")}
+    assert {mpu.at(at)[0] for at in (0x60000000, 0xDFFFFFFF)} == ({""} if board.port == "stm32h7" else {"rwx", "rw"})
 
 
 WHY = (
@@ -131,6 +143,7 @@ MISTAKES = {
     ],
     "nucleo-g0b1re": [
         ("((DQT_CORE_HZ - 1u) / 24000000u)", "1u", "1 wait states at 64000000 Hz"),
+        ("#define ALLOCATE 0u", "#define ALLOCATE (1u << 19)", "bits 0x80000 of MPU_RASR are reserved"),
         ("RCC_APBENR1_TIM2EN | RCC", "RCC", "TIM2 is used while its clock is off"),
         ("| RCC_PLLCFGR_REN |", "|", "the PLL's output to the core is off"),
     ],
@@ -154,6 +167,8 @@ MISTAKES = {
     ],
     "pico2": [
         ("BLOCK_END 0xAB123579u", "BLOCK_END 0xAB123570u", "hold no image definition"),
+        ("    MPU_MAIR0 = MAIR_CODE | MAIR_SRAM;", "", "memory attribute 0x00 is not modelled"),
+        ("(start + AREA_SIZE - 32u)", "(start + AREA_SIZE)", "two regions of the MPU hold 0x20000000"),
         ("PAD_UP 0x5Au", "PAD_UP 0x15Au", "the pad of GPIO0 is off or isolated"),
         ("PLL_POSTDIV1 5u", "PLL_POSTDIV1 4u", "core at 187500000 Hz, above 150000000 Hz"),
     ],

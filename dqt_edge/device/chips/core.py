@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .mpu import Mpu
 from .values import RuleError, checked
 
 LAR, LAR_KEY = 0x1FB0, 0xC5ACCE55
@@ -13,7 +14,6 @@ CCSIDR, CSSELR, ICIALLU, DCISW, DCCMVAC = 0xED80, 0xED84, 0xEF50, 0xEF60, 0xEF68
 SYST_CSR, SYST_RVR, SYST_CVR = 0xE010, 0xE014, 0xE018
 ICER = range(0xE180, 0xE1A0, 4)
 FAULT_STATUS = range(0xED28, 0xED3C, 4)
-MPU = {0xED90: 0x00001000, 0xED94: 0, 0xED98: 0, 0xED9C: 0, 0xEDA0: 0}
 
 DATA_CACHE = 0xF00FE019
 """16 KB, 4 ways, 128 sets, lines of 32 bytes."""
@@ -25,19 +25,22 @@ CORE_PAGES = (0xE0001000, 0xE000E000)
 
 @dataclass(frozen=True)
 class CoreKind:
-    """What a core has: its CPUID; caches and MPU; the cycle counter and the lock before it; fault status."""
+    """What a core has: its CPUID; architecture; caches; the cycle counter and the lock before it; fault status; regions
+    of memory protection."""
 
     cpuid: int
+    architecture: int = 7
     caches: bool = False
     counter: bool = True
     lock: bool = False
     faults: bool = True
+    regions: int = 8
 
 
-CORTEX_M7 = CoreKind(0x411FC271, caches=True, lock=True)
+CORTEX_M7 = CoreKind(0x411FC271, caches=True, lock=True, regions=16)
 CORTEX_M4 = CoreKind(0x410FC241)
-CORTEX_M33 = CoreKind(0x411FD210)
-CORTEX_M0PLUS = CoreKind(0x410CC601, counter=False, faults=False)
+CORTEX_M33 = CoreKind(0x411FD210, architecture=8)
+CORTEX_M0PLUS = CoreKind(0x410CC601, architecture=6, counter=False, faults=False)
 
 
 class CoreRegisters:
@@ -56,9 +59,10 @@ class CoreRegisters:
         if kind.counter:
             self._values |= {DEMCR: 0, DWT_CTRL: 0x40000000}
         if kind.caches:
-            self._values |= {CSSELR: 0, **MPU}
+            self._values |= {CSSELR: 0}
         if kind.faults:
             self._values |= {CPACR: 0, **dict.fromkeys(FAULT_STATUS, 0)}
+        self.mpu = Mpu(kind.architecture, kind.regions)
         self._unlocked = not kind.lock
         self.systick = 0
         self._instructions_clean = False
@@ -71,6 +75,8 @@ class CoreRegisters:
 
     def read(self, offset: int) -> int:
         """Value of a register."""
+        if offset in self.mpu.registers:
+            return self.mpu.read(offset)
         fixed = {CPUID: self._kind.cpuid, CYCCNT: 0, DHCSR: 0, AIRCR: 0xFA050000, CCSIDR: DATA_CACHE}
         fixed[SYST_CVR] = self.systick
         lacking = (CYCCNT,) * (not self._kind.counter) + (CCSIDR,) * (not self._kind.caches)
@@ -82,7 +88,9 @@ class CoreRegisters:
 
     def write(self, offset: int, value: int) -> None:
         """Write a register."""
-        if offset == AIRCR:
+        if offset in self.mpu.registers:
+            self.mpu.write(offset, value)
+        elif offset == AIRCR:
             checked(value >> 16 == 0x05FA, "SCB_AIRCR is written without its key")
             self.reset_requested = bool(value & 4)
         elif offset == LAR and self._kind.lock:

@@ -89,6 +89,7 @@ void dqt_reset_handler(void) {
     __asm__ volatile("msr msplim, %0" : : "r"(__stack_bottom)); /* an overflow faults instead of overwriting data */
 #endif
     barrier();
+    dqt_cortexm_protect();
     (void)main();
     dqt_cortexm_reset();
 }

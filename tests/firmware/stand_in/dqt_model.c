@@ -41,7 +41,8 @@ static void scale_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_
 }
 
 /* 2 N instructions and a constant, N >= 1 being the 32-bit number at byte 8 of the input.
- * On Arm, 0 is an undefined instruction, and the largest number that with a stack pointer at the end of memory. */
+ * On Arm, 0 is an undefined instruction, and the largest numbers are that with a stack pointer at the end of memory, a
+ * write to flash, and a jump into RAM. */
 static void loop_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t *unused, uint32_t candidate) {
     uint32_t count =
         tensors[8] | ((uint32_t)tensors[9] << 8) | ((uint32_t)tensors[10] << 16) | ((uint32_t)tensors[11] << 24);
@@ -53,6 +54,10 @@ static void loop_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t
         __asm__ volatile("udf #0"); /* for a test of the fault handler */
     } else if (count == 0xFFFFFFFFu) {
         __asm__ volatile("movs r0, #0\n\tmov sp, r0\n\tudf #0" : : : "r0");
+    } else if (count == 0xFFFFFFFEu) {
+        *(volatile uint32_t *)((uintptr_t)loop_kernel & ~(uintptr_t)3u) = 0;
+    } else if (count == 0xFFFFFFFDu) {
+        ((void (*)(void))((uintptr_t)tensors | 1u))();
     }
     __asm__ volatile(".syntax unified\n1:\tsubs %0, %0, #1\n\tbne 1b" : "+l"(count) : : "cc");
 #else
