@@ -35,6 +35,7 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "trigger-pins": device.trigger_pins,
     "port-contract": device.port_contract,
     "margins": device.margins,
+    "protection-bytes": device.protection_bytes,
     "shape-means": shapes.means,
     "shapes-slower": shapes.slower,
     **{f"shapes-{core}": shapes.layers(core) for core in shapes.CORES},

@@ -13,7 +13,7 @@ from generate_table import HAND, Cell, Table, code, header_text, listed, number
 from dqt_edge import boards
 from dqt_edge.device import client, messages
 from dqt_edge.device.chips.choose import CHIPS
-from dqt_edge.project import code_table
+from dqt_edge.project import code_parts, code_table
 
 # --- Protocol -------------------------------------------------------------------------------------------------
 
@@ -172,3 +172,13 @@ def margins() -> Table:
     """Factors of an upper bound."""
     rows = [("code", number(code_table.SIZE_MARGIN)), ("stack", number(code_table.STACK_MARGIN))]
     return Table(("of", "margin"), rows, "of")
+
+
+def protection_bytes() -> str:
+    """Least and most bytes of code that memory protection has, over the cores."""
+    files = sorted(code_parts.FOLDER.glob("*.json"))
+    parts = [code_parts.read_sizes(path).part.sections for path in files]
+    sizes = [
+        section["size"] for part in parts for name, section in part.items() if name.startswith("port/dqt_protect:")
+    ]
+    return f"{min(sizes)} to {max(sizes)}"

@@ -47,7 +47,15 @@ def build(board: Board, folder: Path, change: tuple[str, str] | None = None) -> 
         warnings = ["-D_Static_assert(holds,words)="]  # what the compiler would find, and something left unused
     command = ["arm-none-eabi-gcc", "-std=c11", "-O2", "-ffreestanding", "-nostdlib", *warnings]
     command += [*board.cpu.flags, *(f"-I{path}" for path in includes)]
-    command += [SOURCES / "echo.c", *sources, firmware / "dqt" / "dqt_crc32.c", f"-T{folder / 'link.ld'}", "-lgcc", "-o", elf]
+    command += [
+        SOURCES / "echo.c",
+        *sources,
+        firmware / "dqt" / "dqt_crc32.c",
+        f"-T{folder / 'link.ld'}",
+        "-lgcc",
+        "-o",
+        elf,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return elf

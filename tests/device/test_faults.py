@@ -73,35 +73,38 @@ def test_a_stack_pointer_at_the_end_of_memory_is_told_too(built: Callable[..., P
         assert client.hello().restart == Restart.FAULT
 
 
-WRITE_TO_FLASH, JUMP_INTO_RAM = 0xFFFFFFFE, 0xFFFFFFFD
+WRITE_TO_FLASH, JUMP_INTO_RAM, FULL_STACK = 0xFFFFFFFE, 0xFFFFFFFD, 0xFFFFFFFC
 FORBIDDEN = [(WRITE_TO_FLASH, 0x82), (JUMP_INTO_RAM, 0x01)]
-"""What the second layer does, and the byte of CFSR that says of memory protection why it may not."""
+"""What the second layer does, and CFSR of that: memory protection says why it may not."""
+BELOW_RAM = [(FULL_STACK, 0x92)]
+"""A write below RAM, and another one of the exception's frame."""
+PAST_THE_LIMIT = [(FULL_STACK, 0x00100000)]
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("board_id", ["qemu-m3", pytest.param("qemu-m7", marks=pytest.mark.slow)])
 def test_flash_is_read_only_and_ram_holds_no_code(built: Callable[..., Path], board_id: str) -> None:
-    """A wild write and a wild jump fault where they are made, and the program lives on."""
+    """A wild write, a wild jump and a full stack fault where they are made, and the program lives on."""
     board, image = load_board(board_id), built(board_id, more=RESTARTING)
     with Client(QemuTransport(board, flash_of(image)), SOON, ONCE) as client:
-        for loops, status in FORBIDDEN:
+        for loops, status in FORBIDDEN + BELOW_RAM:
             with pytest.raises(FaultError, match=r"HardFault at pc 0x.*behind layer 1"):
                 client.infer(stand_in.make_input(random.Random(1), loops), (0, 0))
             fault = client.fault()
             assert fault is not None
-            assert (fault.exception, fault.status & 0xFF, fault.layer) == (3, status, 1), hex(fault.status)
+            assert (fault.exception, fault.status, fault.layer) == (3, status, 1), hex(fault.status)
         good = stand_in.make_input(random.Random(2))
         assert client.infer(good, (0, 0)).output == stand_in.expected(good, (0, 0)).output
 
 
 @pytest.mark.qemu
 @pytest.mark.parametrize("board_id", [pytest.param("qemu-m33", marks=pytest.mark.slow), "qemu-m55"])
-@pytest.mark.parametrize(("loops", "status"), FORBIDDEN)
+@pytest.mark.parametrize(("loops", "status"), FORBIDDEN + PAST_THE_LIMIT)
 def test_so_it_is_on_armv8(built: Callable[..., Path], board_id: str, loops: int, status: int) -> None:
     """Whose emulators load no image without clearing RAM: the port's own message ends them."""
-    with Client(QemuTransport(load_board(board_id), built(board_id)), SOON, ONCE) as client:
-        with pytest.raises(DeviceError) as caught:
-            client.infer(stand_in.make_input(random.Random(1), loops), (0, 0))
+    device = QemuTransport(load_board(board_id), built(board_id))
+    with Client(device, SOON, ONCE) as client, pytest.raises(DeviceError) as caught:
+        client.infer(stand_in.make_input(random.Random(1), loops), (0, 0))
     assert f"{status:08x}" in str(caught.value).lower()
 
 

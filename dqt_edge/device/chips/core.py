@@ -25,8 +25,7 @@ CORE_PAGES = (0xE0001000, 0xE000E000)
 
 @dataclass(frozen=True)
 class CoreKind:
-    """What a core has: its CPUID; architecture; caches; the cycle counter and the lock before it; fault status; regions
-    of memory protection."""
+    """What a core has: CPUID, architecture, caches, cycle counter, the lock before it, fault status, MPU regions."""
 
     cpuid: int
     architecture: int = 7

@@ -6,6 +6,7 @@ Only its registers and what they allow to privileged code, as a judge of the fir
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .values import RuleError, checked
 
@@ -41,9 +42,10 @@ class Region:
 
     def holds(self, address: int) -> bool:
         """Whether it decides about an address."""
-        return self.start <= address < self.end and not self.off >> (address - self.start) * 8 // (
-            self.end - self.start
-        ) & 1
+        return (
+            self.start <= address < self.end
+            and not self.off >> (address - self.start) * 8 // (self.end - self.start) & 1
+        )
 
 
 class Mpu:
@@ -97,7 +99,7 @@ class Mpu:
         """Two regions at one address are a fault on Armv8-M; before, the higher number counts."""
         if self._architecture == 8:
             ordered = sorted(self._all(), key=lambda region: region.start)
-            for below, above in zip(ordered, ordered[1:], strict=False):
+            for below, above in pairwise(ordered):
                 checked(below.end <= above.start, f"two regions of the MPU hold 0x{above.start:08x}")
 
     def _region(self, number: int) -> Region | None:

@@ -32,8 +32,8 @@ void dqt_cortexm_started(uint32_t cause);
 void dqt_cortexm_keep_cause(uint32_t cause);
 void dqt_cortexm_keep_fault(const dqt_fault_info *info);
 
-/* Called by start-up, before dqt_port_init(): code area read-only, SRAM area without execution, by regions 1 and 2 of the
- * core's memory protection unit, if it has one. Region 0 is left to the port. */
+/* Called by start-up, before dqt_port_init(): code area read-only, SRAM area without execution, by regions 1 and 2 of
+ * the core's memory protection unit, if it has one. Region 0 is left to the port. */
 void dqt_cortexm_protect(void);
 
 /* CRC-32 of the image as the build wrote it, whether or not flash still holds that. */

@@ -42,7 +42,7 @@ static void scale_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_
 
 /* 2 N instructions and a constant, N >= 1 being the 32-bit number at byte 8 of the input.
  * On Arm, 0 is an undefined instruction, and the largest numbers are that with a stack pointer at the end of memory, a
- * write to flash, and a jump into RAM. */
+ * write to flash, a jump into RAM, and a full stack. */
 static void loop_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t *unused, uint32_t candidate) {
     uint32_t count =
         tensors[8] | ((uint32_t)tensors[9] << 8) | ((uint32_t)tensors[10] << 16) | ((uint32_t)tensors[11] << 24);
@@ -58,6 +58,8 @@ static void loop_kernel(const struct dqt_layer *layer, uint8_t *tensors, uint8_t
         *(volatile uint32_t *)((uintptr_t)loop_kernel & ~(uintptr_t)3u) = 0;
     } else if (count == 0xFFFFFFFDu) {
         ((void (*)(void))((uintptr_t)tensors | 1u))();
+    } else if (count == 0xFFFFFFFCu) {
+        __asm__ volatile("ldr r0, =__stack_bottom\n\tmov sp, r0\n\tpush {r0}" : : : "r0");
     }
     __asm__ volatile(".syntax unified\n1:\tsubs %0, %0, #1\n\tbne 1b" : "+l"(count) : : "cc");
 #else
