@@ -94,12 +94,15 @@ def test_every_operator_at_every_candidate(graph: Graph, board_id: str, tmp_path
 
 @pytest.mark.parametrize("board_id", CORES)
 def test_the_stack_stays_within_the_prediction(graph: Graph, board_id: str, tmp_path: Path) -> None:
+    """And the prediction, with its room for an exception, within 1.25 of what was used."""
     made = built(graph, board_id, tmp_path / "p")
     with open_client(made.board, made.elf, made.model_hash) as client:
-        for policy in ([(8, 8)], "dynamic"):
+        for policy in ([(8, 8)], [(2, 4)], "dynamic"):
             run_session(client, graph, made.board, random_codes(1, graph, 2), None, policy)
         used = client.stats().stack_used
-    assert 0 < used <= made.manifest["predicted"]["stack"] - 104
+    predicted = made.manifest["predicted"]["stack"]
+    assert 0 < used <= predicted - 104
+    assert predicted <= 1.25 * used
 
 
 def test_a_wrong_bit_is_found_and_located(graph: Graph, tmp_path: Path) -> None:
