@@ -164,7 +164,7 @@ def _onnx_values(content: bytes, rng: np.random.Generator) -> bytes:
     while True:
         try:
             return bytes(ParseDict(changed(body, rng, most=2), onnx.ModelProto()).SerializeToString())
-        except (ParseError, TypeError, ValueError, RecursionError):
+        except (ParseError, TypeError, ValueError, OverflowError, RecursionError):
             continue
 
 

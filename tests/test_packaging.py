@@ -17,6 +17,8 @@ from dqt_edge.boards import board_ids
 from tests.support.digits import DIGITS
 
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.xdist_group("wheel")
+"""One worker for all: it is built and installed once."""
 FIXED = "2x4,4x4,8x8,4x4"
 
 

@@ -16,7 +16,11 @@ from tests.support.rig.structures import Member, Scalar, Structure
 pytestmark = pytest.mark.qemu
 
 
-@pytest.mark.parametrize("core", list(CORES))
+SLOW = ("m3", "m7", "m33")
+"""Cores whose kernels are in part those of others here, which other tests run on each."""
+
+
+@pytest.mark.parametrize("core", [pytest.param(c, marks=pytest.mark.slow) if c in SLOW else c for c in CORES])
 def test_a_block_of_layers_of_each_kind(core: str) -> None:
     """Every kernel of the core at all pairs of the kind; other layers each time the numbers below change."""
     for kind in [k for k in KINDS if runs_on(k, core)]:

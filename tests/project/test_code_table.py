@@ -150,7 +150,7 @@ def test_a_port_with_other_constants_is_another_port(no_compiler, graph) -> None
     assert "port 'stm32f4' at 168,000,000 Hz and 115,200 baud with {'hse_hz': 12000000" in bound.basis
 
 
-@pytest.mark.parametrize("level", ["-O1", pytest.param("-Os", marks=pytest.mark.slow), "-O3"])
+@pytest.mark.parametrize("level", ["-O1", *(pytest.param(level, marks=pytest.mark.slow) for level in ("-Os", "-O3"))])
 @pytest.mark.cross
 def test_a_bound_holds_for_code_of_another_optimiser(level: str, graph, monkeypatch) -> None:
     board = with_flags("qemu-m55", *load_board("qemu-m55").cpu.flags, "-mtune=cortex-m33")

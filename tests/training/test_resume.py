@@ -79,8 +79,8 @@ STEPS = 1221 // 64
     ("stop", "save_every", "said"),
     [
         (2 * STEPS + 7, 5.0, "after epoch 2 of 5"),
-        (7, 0.0, "after epoch 0 of 5 and step 6 of 19"),
-        (STEPS + 1, 0.0, "after epoch 1 of 5"),
+        pytest.param(7, 0.0, "after epoch 0 of 5 and step 6 of 19", marks=pytest.mark.slow),
+        pytest.param(STEPS + 1, 0.0, "after epoch 1 of 5", marks=pytest.mark.slow),
         (4 * STEPS + 7, 0.0, "after epoch 4 of 5 and step 6 of 19"),
     ],
     ids=["from the last whole epoch", "in warm-up", "at calibration", "in the nested phase"],

@@ -97,6 +97,7 @@ def test_errors_count_in_parts_of_the_targets_spread(tensorflow: Any) -> None:
     np.testing.assert_array_equal(given.soft_each(y, outputs), squares.soft_each(y, outputs))
 
 
+@pytest.mark.slow
 def test_a_loss_of_ones_own_is_minimised(tensorflow: Any) -> None:
     x, y = numbers(96)
     seen = []
@@ -130,6 +131,7 @@ def test_an_autoencoder_learns_from_normal_samples_and_finds_others(tensorflow: 
     assert trained.log[-1]["val_full"] < trained.log[0]["val_float"]
 
 
+@pytest.mark.slow
 def test_inputs_alone_train_an_autoencoder(tensorflow: Any) -> None:
     x = RNG.random((60, 12)).astype(np.float32)
     trained = dqt.train((x,), dense(8, 8, 12, inputs=12), **QUICK)
@@ -149,6 +151,7 @@ def test_yes_and_no_by_one_output(tensorflow: Any) -> None:
     assert found["accuracy"] > max(y.mean(), 1 - y.mean())
 
 
+@pytest.mark.slow
 def test_a_class_at_each_place(tensorflow: Any) -> None:
     import keras
 
