@@ -33,6 +33,8 @@ SHARED_PORT = "cortexm"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
 """A board's id: the device sends it in 16 bytes, the last one 0, and folders are named after it."""
 
+BAUD_MAX = 10_000_000
+"""Bits a second that any board's line may have."""
 ICOUNT_SHIFT_MAX = 10
 """Of QEMU."""
 
@@ -135,11 +137,16 @@ class Runner:
 
 @dataclass(frozen=True)
 class Serial:
-    """The serial link: USB ids (``vid:pid``, hexadecimal) to find it by, baud rate, pins as text for people."""
+    """The serial link: USB ids (``vid:pid``, hexadecimal) to find it by, pins as text for people.
+
+    ``baud`` is its rate when the program starts, bits a second; ``max_baud`` the highest that a host may ask for, 0 if
+    none.
+    """
 
     baud: int
     usb: tuple[str, ...] = ()
     pins: str = ""
+    max_baud: int = 0
 
 
 @dataclass(frozen=True)
@@ -328,8 +335,7 @@ def _check(board: Board) -> None:
         raise ValueError(
             f"counter.kind {board.counter.kind!r} is none of {', '.join(COUNTERS)}, or its ratio is not positive"
         )
-    if not 0 <= board.serial.baud < 1 << 32:
-        raise ValueError("serial.baud must be 0 or more, within 32 bits")
+    _check_serial(board.serial)
     if board.qemu is not None and not 0 <= board.qemu.icount_shift <= ICOUNT_SHIFT_MAX:
         raise ValueError(f"qemu.icount_shift must be 0 to {ICOUNT_SHIFT_MAX}")
     _check_memory(board)
@@ -370,6 +376,13 @@ def _check_cpu(cpu: Cpu) -> None:
             raise ValueError(f"cpu.{key} must be {str(not stated).lower()} for {cpu.core} with -mcpu={models[0]}")
     if not (cpu.fpu or cpu.mve) and {"-mfloat-abi=hard", "-mfloat-abi=softfp"} & set(cpu.flags):
         raise ValueError("cpu.flags ask for floating-point registers, but cpu.fpu is false")
+
+
+def _check_serial(serial: Serial) -> None:
+    if not 0 <= serial.baud < 1 << 32:
+        raise ValueError("serial.baud must be 0 or more, within 32 bits")
+    if serial.max_baud != 0 and not 0 < serial.baud <= serial.max_baud <= BAUD_MAX:
+        raise ValueError(f"serial.max_baud must be 0, or from serial.baud on to {BAUD_MAX:,}")
 
 
 def _check_flash(flash: Flash) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..errors import (
@@ -12,14 +12,16 @@ from ..errors import (
     DeviceError,
     FaultError,
     LostStreamError,
+    PortError,
     ProtocolError,
+    RefusedError,
     SilentDeviceError,
     UsageError,
     WrongModelError,
 )
 from ..graph.points import Setting
 from .link import Link, Patience
-from .messages import RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, Nak, Type, input_crc
+from .messages import RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, SET_BAUD, Nak, Type, input_crc
 from .pace import Pace
 from .replies import (
     BadReply,
@@ -28,6 +30,7 @@ from .replies import (
     Inference,
     Refusal,
     Stats,
+    parse_baud,
     parse_fault,
     parse_hello,
     parse_result,
@@ -40,6 +43,10 @@ from .upload import Upload
 _T = TypeVar("_T")
 OPERATIONS = ("hello", "load", "run", "stats", "reset")
 CHUNK_MAX = 0xFFFF
+RATE_SECONDS = 2.0
+"""How long a device is asked for another rate of its line."""
+RATE_HELLOS = 4
+"""Answers that must come whole at a new rate before it is kept."""
 FAULT_SECONDS = 0.5
 """How long a device that did not answer is asked for its fault."""
 
@@ -106,8 +113,59 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the transport; safe to repeat."""
+        """Close the transport, behind giving its line the board's rate again; safe to repeat."""
+        if self._link.rate.is_raised:
+            with contextlib.suppress(DeviceError):
+                self._link.rest()
+                payload = SET_BAUD.pack(baud=self._link.rate.home)
+                self._ask(Type.SET_BAUD, "stats", parse_baud, payload, silence=FAULT_SECONDS)
+                self._link.go_home()
         self._transport.close()
+
+    @property
+    def baud(self) -> int:
+        """Rate of the serial line now, bits a second; 0 where there is none that could be changed."""
+        return self._link.rate.now
+
+    def raise_baud(self, baud: int) -> str:
+        """Ask for another rate of the serial line, and keep it if the device answers at it.
+
+        Args:
+            baud: Bits a second, from the board's rate on.
+
+        Returns:
+            Why it did not work, in words; empty if it did. If not, the line has the board's rate.
+
+        Raises:
+            DeviceError: The device does not answer at the board's rate any more.
+        """
+        link, self._info = self._link, self.info
+        link.rest()
+        if not link.rate.home:
+            return "the device is not on a serial line"
+        if not self._info.changes_baud:
+            return "the device has one rate only"
+        before = link.rate.now
+        try:  # the adapter first: the device need not know if it cannot
+            link.rate.change(baud)
+            link.rate.change(before)
+        except PortError as error:
+            link.go_home()
+            return f"the adapter does not take it: {error.what}"
+        link.rate.doubt()
+        try:
+            patience = Patience(self._paces["hello"], self._retries.damaged, RATE_SECONDS)
+            self._ask(Type.SET_BAUD, "hello", parse_baud, SET_BAUD.pack(baud=baud), patience=patience)
+            link.change_rate(baud)
+            for _ in range(RATE_HELLOS):
+                self._ask(Type.HELLO, "hello", parse_hello, patience=replace(patience, damaged=2))
+        except RefusedError as error:
+            return error.what
+        except (SilentDeviceError, ProtocolError, PortError) as error:
+            link.go_home()
+            self.hello()
+            return error.what
+        return "" if link.rate.now == baud else f"no answer at {baud:,} baud"
 
     @property
     def info(self) -> DeviceInfo:
@@ -296,6 +354,7 @@ class Client:
         """Restart the device and wait until it answers again. Counters and a loaded input are lost."""
         self._link.rest()
         self._ask(Type.RESET, "reset", bytes)
+        self._link.go_home()
         self._link.settle(self._timeouts.restart)
         return self.hello()
 
@@ -318,8 +377,9 @@ class Client:
         payload: bytes = b"",
         *,
         silence: float | None = None,
+        patience: Patience | None = None,
     ) -> _T:
-        answer = self._link.request(kind, payload, self._patience(name, silence))
+        answer = self._link.request(kind, payload, patience or self._patience(name, silence))
         if isinstance(answer, Refusal):
             raise self._link.refused(kind, answer)
         try:

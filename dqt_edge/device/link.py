@@ -7,10 +7,11 @@ from collections import deque
 from dataclasses import dataclass
 
 from ..errors import DeviceError, ProtocolError, RefusedError, SilentDeviceError
-from .frame import DELIMITER, BadFrame, Decoder, Frame, encode
+from .frame import BadFrame, Decoder, Frame, encode
 from .messages import NO_SEQUENCE, Type
 from .noise import Noise
 from .pace import Pace, Quality
+from .rate import Rate
 from .replies import BadReply, Refusal, parse_nak
 from .transport import Transport
 
@@ -53,6 +54,7 @@ class Link:
         self._waiting: deque[Frame | BadFrame] = deque()
         self._looked: float | None = None
         self._unheard: float | None = None
+        self.rate = Rate(transport)
         self.noise = Noise()
         """What came instead of answers since the last one."""
         self.quality = Quality()
@@ -62,9 +64,40 @@ class Link:
     def start(self) -> None:
         """Forget all that has arrived, and send a delimiter: an earlier program may have left a frame unfinished."""
         self.transport.reset_input()
+        self._forget()
+        self.rate.doubt()
+        self.transport.write(self.rate.lead)
+
+    def change_rate(self, baud: int) -> None:
+        """Change this end's rate, behind an answer of the device that it does so too; PortError."""
+        self.rate.change(baud)
+        self._forget()
+
+    def go_home(self) -> None:
+        """Back to the board's rate, at which the device may not be yet."""
+        self.rate.go_home()
+        self._forget()
+
+    def gives_up_rate(self, patience: Patience, silent: int, damaged: int, since: float) -> bool:
+        """Give up a raised rate at which no answers come; whether it was one.
+
+        Args:
+            patience: Of the request.
+            silent: Tries in a row that nothing answered.
+            damaged: Answers in a row that came damaged.
+            since: When the request was first sent.
+        """
+        late = 2 * self.transport.clock() >= since + self.deadline(patience)
+        bad = 2 * damaged >= patience.damaged or bool(self.quality.trouble)
+        if not self.rate.fails(silent=silent, damaged=bad, late=late):
+            return False
+        self.go_home()
+        self.quality = Quality()
+        return True
+
+    def _forget(self) -> None:
         self._decoder.reset()
         self._waiting.clear()
-        self.transport.write(DELIMITER)
 
     def send(self, kind: Type, payload: bytes) -> int:
         """Send a request, and return its sequence number."""
@@ -93,9 +126,8 @@ class Link:
         end = self.transport.clock() + max(quiet, _SETTLE_MAX)
         while self.transport.read(_CHUNK, quiet) and self.transport.clock() < end:
             pass
-        self._decoder.reset()
-        self._waiting.clear()
-        self.transport.write(DELIMITER)
+        self._forget()
+        self.transport.write(self.rate.lead)
 
     def request(self, kind: Type, payload: bytes, patience: Patience) -> bytes | Refusal:
         """Payload of the reply, or the NAK. Every try sends the same frame, and the device executes it once.
@@ -108,11 +140,11 @@ class Link:
         frame = encode(kind, sequence, payload)
         start = self.transport.clock()
         end, wait = self.deadline(patience), patience.pace.repeat
-        tries, damaged = 0, 0
+        tries, damaged, silent = 0, 0, 0
         while True:
             if tries:
                 self._decoder.reset()  # or half a frame, whose rest was lost, would swallow the next reply
-            self.transport.write(DELIMITER + frame if tries else frame)
+            self.transport.write(self.rate.lead + frame if tries or self.rate.is_unsure else frame)
             tries += 1
             deadline, struck = min(end, self.transport.clock() + wait), False
             while (event := self.receive(deadline)) is not None:
@@ -128,10 +160,13 @@ class Link:
                     struck = True
                     deadline = min(deadline, self.transport.clock() + self._quiet)
             if struck:
-                damaged += 1
+                damaged, silent = damaged + 1, 0
                 self.quality.note(damaged=True)
             else:
+                silent += 1
                 wait *= 2
+            if self.gives_up_rate(patience, silent, damaged, start):
+                damaged, silent, wait = 0, 0, patience.pace.repeat
             if damaged >= patience.damaged or self.quality.trouble or self.transport.clock() >= end:
                 raise self.gave_up(kind, tries, self.transport.clock() - start)
 
@@ -150,6 +185,7 @@ class Link:
         """Note an answer to a request that was first sent at a time."""
         pace.took(self.transport.clock() - since)
         self._unheard = None
+        self.rate.heard()
         self.noise.clear()
         self.quality.note(damaged=False)
 

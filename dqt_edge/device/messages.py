@@ -32,6 +32,7 @@ class Type(IntEnum):
     RESET = 0x05
     SELECT = 0x06
     FAULT = 0x07
+    SET_BAUD = 0x08
     HELLO_REPLY = 0x81
     LOAD_REPLY = 0x82
     RESULT = 0x83
@@ -39,6 +40,7 @@ class Type(IntEnum):
     RESET_REPLY = 0x85
     SELECT_REPLY = 0x86
     FAULT_REPLY = 0x87
+    SET_BAUD_REPLY = 0x88
     NAK = 0xFF
 
 
@@ -61,6 +63,7 @@ class Nak(IntEnum):
     NO_SETTINGS = 14
     BAD_SETTING = 15
     NO_TUNED = 16
+    BAD_BAUD = 17
 
 
 class RunPolicy(IntEnum):
@@ -127,6 +130,8 @@ FEATURE_SETTINGS = 0x10
 """Feature of a model: it has decision points, a second pass or tuned settings, and runs settings."""
 FEATURE_SECOND_PASS = 0x20
 """Feature of a model: it can compute an input once more."""
+FEATURE_BAUD = 0x40
+"""The rate of the device's serial line can be raised."""
 
 HELLO_REPLY = Record(
     "hello_reply",
@@ -243,9 +248,35 @@ FAULT_OUTSIDE = 0xFFFF
 FAULT_FIRST = 0xFFFE
 """Place of a fault: within an inference, before its first layer had ended."""
 
+SET_BAUD = Record("set_baud", (("baud", "u32"),))
+"""Give the line this rate, bits a second, behind the reply, which still comes at the old one."""
+
+SET_BAUD_REPLY = Record("set_baud_reply", (("baud", "u32"),))
+"""The rate that the device's divider makes of it."""
+
+BAUD_TOLERANCE_SHIFT = 6
+"""A rate is refused if the divider would be off by more than the rate's 2^-6, 1.6 %."""
+BAUD_STRAYS = 16
+"""A device goes back to the board's rate when so many zero bytes have come at another one, and no whole frame."""
+WAKE = 2 * BAUD_STRAYS
+"""Zero bytes that take it there, at the board's rate: also if half of them are lost."""
+
 NAK = Record("nak", (("code", "u8"), ("request", "u8"), ("reserved", "u16"), ("detail", "u32")))
 
-RECORDS = (HELLO_REPLY, SELECT, LOAD, LOAD_REPLY, RUN, SETTING, RESULT, STATS_REPLY, FAULT_REPLY, NAK)
+RECORDS = (
+    HELLO_REPLY,
+    SELECT,
+    LOAD,
+    LOAD_REPLY,
+    RUN,
+    SETTING,
+    RESULT,
+    STATS_REPLY,
+    FAULT_REPLY,
+    SET_BAUD,
+    SET_BAUD_REPLY,
+    NAK,
+)
 
 
 def result_size(adaptive: int, layers: int, output_size: int) -> int:

@@ -11,6 +11,7 @@ from .messages import (
     FAULT_FIRST,
     FAULT_OUTSIDE,
     FAULT_REPLY,
+    FEATURE_BAUD,
     FEATURE_CHECKED,
     FEATURE_CONTROLLER,
     FEATURE_DAMAGED,
@@ -26,6 +27,7 @@ from .messages import (
     RESULT,
     RUN_CHECKSUMS,
     RUN_COUNTS,
+    SET_BAUD_REPLY,
     STATS_REPLY,
     Nak,
     Record,
@@ -48,8 +50,9 @@ class DeviceInfo:
     ``input_size`` and ``output_size`` are bytes of all inputs and of all outputs. ``models`` is how many models its
     image holds; see :meth:`Client.expect`. ``checked``: the device compared the CRC of its whole image, else
     that of the weights. ``damaged``: it differs, and every RUN is refused. ``runs_settings``: the model has ``points``
-    decision points, ``tuned`` settings of its own, or a second pass, and takes a Setting. ``restart``: why it started,
-    a :class:`.messages.Restart` where the number is known; no part of who it is.
+    decision points, ``tuned`` settings of its own, or a second pass, and takes a Setting. ``changes_baud``: its serial
+    line can have other rates. ``restart``: why it started, a :class:`.messages.Restart` where the number is known; no
+    part of who it is.
     """
 
     board: str
@@ -70,6 +73,7 @@ class DeviceInfo:
     has_second_pass: bool = False
     points: int = 0
     tuned: int = 0
+    changes_baud: bool = False
     restart: int = field(default=Restart.UNKNOWN, compare=False)
 
 
@@ -212,8 +216,17 @@ def parse_hello(payload: bytes) -> DeviceInfo:
         has_second_pass=bool(found["features"] & FEATURE_SECOND_PASS),
         points=found["points"],
         tuned=found["tuned"],
+        changes_baud=bool(found["features"] & FEATURE_BAUD),
         restart=found["restart"],
     )
+
+
+def parse_baud(payload: bytes) -> int:
+    """SET_BAUD_REPLY: the rate that the line will have; raises BadReply."""
+    baud = _record(SET_BAUD_REPLY, payload)["baud"]
+    if baud < 1:
+        raise BadReply("it says that its line will have no rate")
+    return baud
 
 
 def parse_load(payload: bytes, info: DeviceInfo) -> int:

@@ -93,6 +93,21 @@ class SerialTransport:
         """See Transport."""
         return True
 
+    @property
+    def baud(self) -> int:
+        """See RatedTransport."""
+        return int(self._serial.baudrate)
+
+    def set_baud(self, baud: int) -> None:
+        """See RatedTransport."""
+        if self._name.startswith("socket://"):
+            raise _refused(self._name, baud, "the rate is that of the other end of a socket")
+        try:
+            self._serial.baudrate = baud
+            self._serial.reset_input_buffer()
+        except (serial.SerialException, OSError, ValueError, TypeError, OverflowError) as error:
+            raise _refused(self._name, baud, str(error)) from error
+
     def clock(self) -> float:
         """See Transport."""
         return time.monotonic()
@@ -145,6 +160,14 @@ class SerialTransport:
             where=self._name,
             next_step="check the cable and that no other program uses the port, then start again",
         )
+
+
+def _refused(port: str, baud: int, reason: str) -> PortError:
+    return PortError(
+        f"the serial port does not take {baud:,} baud: {reason}",
+        where=port,
+        next_step="use the board's own rate, or another adapter",
+    )
 
 
 def cannot_open(port: str, error: Exception) -> PortError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Transport(Protocol):
@@ -39,4 +39,18 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Free the port or end the process; safe to repeat, raises nothing."""
+        ...
+
+
+@runtime_checkable
+class RatedTransport(Transport, Protocol):
+    """A serial line whose rate can be changed at this end."""
+
+    @property
+    def baud(self) -> int:
+        """Bits a second, now."""
+        ...
+
+    def set_baud(self, baud: int) -> None:
+        """Change the rate of this end, and drop what has arrived; PortError if the adapter does not take it."""
         ...

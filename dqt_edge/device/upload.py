@@ -27,12 +27,14 @@ class Upload:
 
     def __init__(self, link: Link, info: DeviceInfo, patience: Patience, codes: bytes, size: int) -> None:
         self._link, self._info, self._patience, self._codes = link, info, patience, codes
-        self._window, self._most = info.window, info.max_payload - LOAD.layout.size
+        # A device that polls its UART reads nothing while it checks a chunk, and at a raised rate that is too long.
+        self._window = 1 if link.rate.is_raised else info.window
+        self._most = info.max_payload - LOAD.layout.size
         self._size = min(size, self._most)
         self._answered = 0
         self._sent = 0
         self._best = 0
-        self._damaged = 0
+        self._damaged = self._silent = 0
         self._tries = 1
         self._wait = patience.pace.repeat
         self._pending: dict[int, tuple[int, int, float]] = {}
@@ -73,6 +75,7 @@ class Upload:
                 self._go_back(self._answered)
                 return
         self._wait *= 2
+        self._silent += 1
         self._go_back(self._answered)
 
     def _judge(self, frame: Frame, offset: int, end: int, sent: float) -> None:
@@ -97,11 +100,13 @@ class Upload:
         self._answered = end
         if end > self._best:
             self._link.heard(self._patience.pace, sent)
-            self._best, self._damaged, self._wait = end, 0, self._patience.pace.repeat
+            self._best, self._damaged, self._silent, self._wait = end, 0, 0, self._patience.pace.repeat
 
     def _go_back(self, offset: int) -> None:
         """Send again from an offset. Damage is counted since the last progress: a long input may meet much."""
         link, now = self._link, self._link.transport.clock()
+        if link.gives_up_rate(self._patience, self._silent, self._damaged, self._start):
+            self._damaged, self._silent, self._wait = 0, 0, self._patience.pace.repeat
         if self._damaged >= self._patience.damaged or link.quality.trouble or now >= link.deadline(self._patience):
             raise link.gave_up(Type.LOAD, self._tries, now - self._start)
         self._tries += 1

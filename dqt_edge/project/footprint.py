@@ -26,7 +26,7 @@ MODEL_SIZE = 96
 """Bytes of dqt_model on a 32-bit core; dqt_tables.h asserts them."""
 STATES_SIZE = 12
 """Bytes of dqt_states on a 32-bit core, of a model that has some; the same header asserts them."""
-APP_SIZE = 56
+APP_SIZE = 60
 POINTER_SIZE = 4
 """Bytes of dqt_app_data, and of a pointer to a model beside it; dqt_app.h asserts the first."""
 DECIDING_SIZE = 16

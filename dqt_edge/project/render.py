@@ -156,7 +156,8 @@ def render(
     files |= library_files(plans, models)
     files["app/dqt_board.h"] = env.get_template("project/dqt_board.h.j2").render(board=board)
     files["app/dqt_messages.h"] = messages_header()
-    files["app/dqt_app.c"] = env.get_template("project/dqt_app.c.j2").render(models=models, buffers=buffers, text=text)
+    app = {"models": models, "buffers": buffers, "text": text, "max_baud": board.serial.max_baud}
+    files["app/dqt_app.c"] = env.get_template("project/dqt_app.c.j2").render(app)
     examples = example_files(models, board, footprint)
     sources = sorted(path for path in files if path.endswith((".c", ".S")))
     files |= {example.source: example.text for example in examples}

@@ -24,12 +24,13 @@ typedef struct {
     uint32_t receive_max;                    /* longest payload of a request; receive has room for its frame */
     uint32_t ring_size;                      /* a power of two */
     uint32_t load_window;                    /* LOADs that may be unanswered */
+    uint32_t baud_max;                       /* highest rate of the serial line; 0: the board's only */
     const struct dqt_app_deciding *deciding; /* NULL: no model has decision points or the like */
     const struct dqt_app_text *text;         /* NULL: frames only */
 } dqt_app_data;
 
 #if UINTPTR_MAX == 0xFFFFFFFFu
-_Static_assert(sizeof(dqt_app_data) == 56u, "the size that the exporter predicts with");
+_Static_assert(sizeof(dqt_app_data) == 60u, "the size that the exporter predicts with");
 #endif
 
 extern const dqt_app_data dqt_app;

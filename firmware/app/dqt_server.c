@@ -3,6 +3,7 @@
 #include "dqt_server.h"
 
 #include "dqt_app.h"
+#include "dqt_baud.h"
 #include "dqt_board.h"
 #include "dqt_crc32.h"
 #include "dqt_deciding.h"
@@ -152,11 +153,11 @@ static void inspect(void) {
     const dqt_model *model = server.model;
     const dqt_image_state image = dqt_port_check_image();
     const uint32_t whole = image == DQT_IMAGE_UNSEALED ? dqt_check_weights(model) == DQT_OK : image == DQT_IMAGE_WHOLE;
-    server.features = (dqt_has_controller(model) ? DQT_FEATURE_CONTROLLER : 0u) |
-                      (model->states != NULL ? DQT_FEATURE_STATES : 0u) |
-                      (image != DQT_IMAGE_UNSEALED ? DQT_FEATURE_CHECKED : 0u) |
-                      (whole != 0u ? 0u : DQT_FEATURE_DAMAGED) | (server.points != NULL ? DQT_FEATURE_SETTINGS : 0u) |
-                      (server.points != NULL && server.points->second != DQT_NONE ? DQT_FEATURE_SECOND_PASS : 0u);
+    server.features =
+        (dqt_has_controller(model) ? DQT_FEATURE_CONTROLLER : 0u) | (model->states != NULL ? DQT_FEATURE_STATES : 0u) |
+        (image != DQT_IMAGE_UNSEALED ? DQT_FEATURE_CHECKED : 0u) | (dqt_app.baud_max != 0u ? DQT_FEATURE_BAUD : 0u) |
+        (whole != 0u ? 0u : DQT_FEATURE_DAMAGED) | (server.points != NULL ? DQT_FEATURE_SETTINGS : 0u) |
+        (server.points != NULL && server.points->second != DQT_NONE ? DQT_FEATURE_SECOND_PASS : 0u);
 }
 
 /* The models share one arena, so a loaded input and the states are forgotten. */
@@ -432,6 +433,8 @@ static dqt_outcome execute(uint32_t type, const uint8_t *payload, uint32_t size,
         return run(payload, size, out);
     case DQT_TYPE_SELECT:
         return select_model(payload, size, out);
+    case DQT_TYPE_SET_BAUD:
+        return dqt_baud_asked(payload, size, out);
     case DQT_TYPE_HELLO:
     case DQT_TYPE_STATS:
     case DQT_TYPE_RESET:
@@ -460,8 +463,18 @@ void dqt_server_write(uint8_t byte) {
     dqt_port_write(byte);
 }
 
-void dqt_server_forget(void) {
+static void forget_frame(void) {
     dqt_decoder_init(&server.decoder, dqt_app.receive, FRAME_MIN + dqt_app.receive_max);
+}
+
+/* What lies in the ring came at another rate. */
+static void forget_line(void) {
+    server.ring_tail = server.ring_head;
+    forget_frame();
+}
+
+void dqt_server_forget(void) {
+    forget_frame();
     server.received = 0;
     server.streaming = 0;
 }
@@ -498,6 +511,7 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
         return;
     }
     server.whole = true;
+    dqt_baud_heard();
     const uint32_t type = request[DQT_FRAME_TYPE_OFFSET];
     uint8_t *reply = dqt_app.reply;
     /* Same sequence number and CRC: the host repeats a request whose answer was lost. It gets the kept answer, because
@@ -518,11 +532,15 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
     if (type == DQT_TYPE_RESET) {
         dqt_port_reset();
     }
+    if (type == DQT_TYPE_SET_BAUD) {
+        dqt_baud_change();
+        forget_line();
+    }
 }
 
 void dqt_server_run(void) {
     uint8_t *request = dqt_app.receive;
-    dqt_decoder_init(&server.decoder, request, FRAME_MIN + dqt_app.receive_max);
+    forget_frame();
     server.measurement.place = DQT_FAULT_OUTSIDE;
     dqt_port_watch(&server.measurement.place);
     serve(0);
@@ -540,6 +558,9 @@ void dqt_server_run(void) {
             handle(request, server.decoder.size);
         } else if (result == DQT_DECODE_BAD) {
             refuse_frame();
+        }
+        if (byte == 0 && dqt_baud_is_lost()) {
+            forget_line();
         }
     }
 }

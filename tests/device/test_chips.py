@@ -62,6 +62,10 @@ def test_a_port_boots_at_full_clock_and_echoes(board_id: str, tmp_path: Path) ->
     assert device.read(1, LONG) == b"g"
     assert device.read(1, LONG) == b""
     assert device.model.trigger.edges == [True, False]
+    line = device.model.usart.line
+    for baud in sorted({230_400, 460_800, board.serial.max_baud} - {board.serial.baud}):
+        change_rate(device, baud)
+    line.baud = 0
     device.write(b"Rf")
     assert device.read(2, LONG) == b">f"
     assert device.model.core_hz == board.cpu.hz
@@ -86,6 +90,16 @@ def check_protection(device: UnicornTransport, board: Board) -> None:
     assert {mpu.at(at) for at in (ram.start, ram.end - 1)} == {("rw", "back" if without_tex else "back, allocating")}
     assert {mpu.at(at) for at in (0x40000000, 0x5FFFFFFF, 0xE000E000)} == {("rw", "device")}
     assert {mpu.at(at)[0] for at in (0x60000000, 0xDFFFFFFF)} == ({""} if board.port == "stm32h7" else {"rwx", "rw"})
+
+
+def change_rate(device: UnicornTransport, baud: int) -> None:
+    """Of an echo image: the model ends the run if its divider does not give this rate, or a byte is cut off."""
+    device.model.usart.line.baud = baud
+    device.write(b"K" + baud.to_bytes(4, "little"))
+    assert abs(int.from_bytes(device.read(4, LONG), "little") / baud - 1) < 1 / 64
+    assert device.read(1, LONG) == b""
+    device.write(b"k")
+    assert device.read(1, LONG) == b"k"
 
 
 WHY = (
@@ -149,7 +163,7 @@ MISTAKES = {
     ],
     "nano33ble": [
         ("    start_crystal();", "", "while the clock is not the crystal's"),
-        ("UART_BAUDRATE = UART_BAUDRATE_115200;", "UART_BAUDRATE = 0x10000000u;", "at 1000000 baud, not the host's"),
+        ("    start_uart(0);", "    start_uart(3);", "at 1000000 baud, 768.1 % off the host's 115200"),
         ("GPIO_OUTSET(DQT_BOARD_TX_PORT) = 1u << DQT_BOARD_TX;", "", "the line is low"),
         ("DQT_BOARD_RX) = PIN_INPUT_UP;", "DQT_BOARD_RX) = PIN_OUTPUT;", "P1.10 is configured as 0x3"),
         ("UART_TASKS_STARTTX = 1;", "", "before STARTTX"),
@@ -207,6 +221,88 @@ def test_a_mistake_in_a_port_is_caught(board_id: str, old: str, new: str, words:
     device.model.usart.line.waiting.extend(b"W")  # answered by several bytes
     with pytest.raises(DeviceError) as caught:
         device.read(5, LONG)
+    assert words in caught.value.what
+
+
+RATE_MISTAKES = {
+    "stm32h7": [
+        (
+            "(void)dqt_h7_wait(&DQT_USART3_ISR, DQT_USART_ISR_TC, DQT_USART_ISR_TC, DQT_H7_POLLS);\n    DQT_USART3_CR1",
+            "DQT_USART3_CR1",
+            "USART3 is switched off while it sends",
+        ),
+        ("    DQT_USART3_CR1 &= ~DQT_USART_CR1_UE;\n", "", "USART3_BRR is written while USART3 is on"),
+        (
+            "dqt_divided(usart_hz, baud);\n    DQT",
+            "dqt_divided(usart_hz, DQT_UART_BAUD);\n    DQT",
+            "53.8 % off the host's 2000000",
+        ),
+    ],
+    "nucleo-l476rg": [
+        (
+            "(void)dqt_wait(&USART_ISR, USART_ISR_TC, USART_ISR_TC);\n    USART_CR1",
+            "USART_CR1",
+            "USART2 is switched off while it sends",
+        ),
+        ("    USART_CR1 &= ~USART_CR1_UE;\n", "", "USART2_BRR is written while USART2 is on"),
+        (
+            "dqt_divided(dqt_usart_hz, baud >> DQT_USART_SHIFT);\n    USART_CR1",
+            "9u;\n    USART_CR1",
+            "USART2_BRR 9 is below 16",
+        ),
+    ],
+    "nucleo-l4r5zi": [
+        (
+            "dqt_divided(dqt_usart_hz, baud >> DQT_USART_SHIFT);\n    USART_CR1",
+            "dqt_divided(dqt_usart_hz, 450u);\n    USART_CR1",
+            "88.5 % off the host's 1000000",
+        ),
+    ],
+    "pyboard": [
+        (
+            "(void)dqt_wait(&USART_SR, USART_SR_TC, USART_SR_TC);\n    USART_CR1",
+            "USART_CR1",
+            "USART1 is switched off as it sends",
+        ),
+        ("    USART_CR1 &= ~USART_CR1_UE;\n", "", "USART1_BRR is written while USART1 is on"),
+    ],
+    "nano33ble": [
+        (
+            "    wait_until_sent();\n    UART_TASKS_STOPTX",
+            "    UART_TASKS_STOPTX",
+            "UART0's transmitter is stopped while it sends",
+        ),
+        ("    UART_TASKS_STOPRX = 1;\n", "", "UART0 is disabled while it works"),
+        ("{1000000, 1000000, 0x10000000u}", "{1000000, 1000000, 0x0EBED000u}", "5.9 % off the host's 1000000"),
+    ],
+    "pico": [
+        (
+            "    (void)dqt_wait(&UARTFR, UARTFR_BUSY, 0);\n    UARTCR = 0;",
+            "    UARTCR = 0;",
+            "UART0 is switched off while it sends",
+        ),
+        ("    UARTCR = 0;\n", "", "UART0 is configured while it is on"),
+    ],
+    "pico2": [
+        ("    UARTFBRD = divider & 63u;", "    UARTFBRD = 0;", "17.2 % off the host's 2000000"),
+    ],
+}
+"""The same for what changes the rate."""
+
+
+@pytest.mark.some(3)
+@pytest.mark.parametrize(
+    ("board_id", "old", "new", "words"),
+    [(b, *mistake) for b, mistakes in RATE_MISTAKES.items() for mistake in mistakes],
+)
+def test_a_mistake_in_a_change_of_the_rate_is_caught(
+    board_id: str, old: str, new: str, words: str, tmp_path: Path
+) -> None:
+    board = load_board(board_id)
+    device = UnicornTransport(board, build(board, tmp_path, (old, new)))
+    assert device.read(1, LONG) == b">"
+    with pytest.raises(DeviceError) as caught:
+        change_rate(device, board.serial.max_baud)
     assert words in caught.value.what
 
 

@@ -186,7 +186,7 @@ REFUSED = [
     (Type.RESET, b"x", Nak.BAD_LENGTH, 0),
     (Type.FAULT, b"x", Nak.BAD_LENGTH, 0),
     (0x00, b"", Nak.UNKNOWN_TYPE, 0x00),
-    (0x08, b"abc", Nak.UNKNOWN_TYPE, 0x08),
+    (0x09, b"abc", Nak.UNKNOWN_TYPE, 0x09),
     (Type.SELECT, b"", Nak.BAD_LENGTH, 2),
     (Type.SELECT, b"abc", Nak.BAD_LENGTH, 2),
     (Type.SELECT, SELECT.pack(model=1), Nak.NO_MODEL, 1),

@@ -18,9 +18,10 @@ GPIO_STEP = 0x300
 READY_AFTER = 3
 """Reads of an event until the crystal runs."""
 
-STARTRX, STARTTX, RXDRDY, TXDRDY, ERROR = 0x000, 0x008, 0x108, 0x11C, 0x124
+STARTRX, STOPRX, STARTTX, STOPTX, RXDRDY, TXDRDY, ERROR = 0x000, 0x004, 0x008, 0x00C, 0x108, 0x11C, 0x124
 ENABLE, PSEL_TXD, PSEL_RXD, RXD, TXD, BAUDRATE, CONFIG = 0x500, 0x50C, 0x514, 0x518, 0x51C, 0x524, 0x56C
-BAUD_RATES = {0x01D7E000: 115200, 0x03AFB000: 230400, 0x0EBEDFA4: 921600, 0x10000000: 1000000}
+BAUD_RATES = {0x01D7E000: 115108, 0x03AFB000: 231884, 0x075F7000: 457143, 0x0EBED000: 941176, 0x10000000: 1000000}
+"""Values of BAUDRATE, and the rates that come of them."""
 OUTPUT, INPUT_UP = 3, 0xC
 
 
@@ -78,6 +79,10 @@ class NrfUart:
             checked(self._values[ENABLE] == 4, "a task of UART0 is started before UART_ENABLE")
             self._receiving |= offset == STARTRX
             self._transmitting |= offset == STARTTX
+        elif offset in (STOPRX, STOPTX):
+            checked(not (offset == STOPTX and self._busy), "UART0's transmitter is stopped while it sends")
+            self._receiving &= offset != STOPRX
+            self._transmitting &= offset != STOPTX
         elif offset == TXD:
             checked(self._transmitting, "UART_TXD is written before STARTTX")
             checked(not self._busy, "UART_TXD is written before the last byte was sent")
@@ -88,7 +93,9 @@ class NrfUart:
             self._values[offset] = value
             if offset == ENABLE:
                 checked(value in (0, 4), f"UART_ENABLE {value} is neither off nor on")
-                self._chip.check_line()
+                checked(value == 4 or not (self._receiving or self._transmitting), "UART0 is disabled while it works")
+                if value == 4:
+                    self._chip.check_line()
         else:
             raise RuleError(f"no register of UART0 is modelled at offset 0x{offset:x}, or it is read-only")
 
@@ -210,5 +217,4 @@ class Nrf52(NoBootRom):
             checked(found == wanted, f"UART0 is enabled while P{port}.{pin:02} is configured as 0x{found:x}")
         checked(bool(self._high[given["tx_port"]] >> given["tx"] & 1), "the line is low before UART0 is enabled")
         checked(self.crystal, "UART0 is enabled while the clock is not the crystal's")
-        rate = BAUD_RATES.get(self.usart.peek(BAUDRATE), 0)
-        checked(rate == self._board.serial.baud, f"UART0 runs at {rate} baud, not the host's {self._board.serial.baud}")
+        self.usart.line.check("UART0", BAUD_RATES.get(self.usart.peek(BAUDRATE), 0), self._board.serial.baud)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .uart import Line
+from .uart import SENDING_POLLS, Line
 from .values import RuleError, checked
 
 DR, FR, IBRD, FBRD, LCR_H, CR = 0x00, 0x18, 0x24, 0x28, 0x2C, 0x30
-RXFE, TXFE, RXE, TXE, UARTEN = 1 << 4, 1 << 7, 1 << 9, 1 << 8, 1 << 0
+BUSY, RXFE, TXFE, RXE, TXE, UARTEN = 1 << 3, 1 << 4, 1 << 7, 1 << 9, 1 << 8, 1 << 0
 EIGHT_BITS_FIFO = 3 << 5 | 1 << 4
 
 
@@ -26,7 +26,7 @@ class Pl011:
     def __init__(self, check_line: Callable[[], None]) -> None:
         self._check_line = check_line
         self.line = Line()
-        self.idle_polls = 0
+        self.idle_polls = self._sending = 0
         self._values = {IBRD: 0, FBRD: 0, LCR_H: 0, CR: 0x300}
         self._taken = 0
 
@@ -48,7 +48,8 @@ class Pl011:
         ready = bool(self._values[CR] & UARTEN and self._values[CR] & RXE and self.line.waiting)
         if offset == FR:
             self.idle_polls += not ready and bool(self._values[CR] & UARTEN)
-            return TXFE | RXFE * (not ready)
+            self._sending = max(0, self._sending - 1)
+            return (BUSY if self._sending else TXFE) | RXFE * (not ready)
         if offset == DR:
             checked(ready, "UARTDR is read while nothing was received")
             self.idle_polls = 0
@@ -62,9 +63,10 @@ class Pl011:
         if offset == DR:
             checked(on and bool(self._values[CR] & TXE), "UARTDR is written while the transmitter is off")
             self.line.sent.append(value & 0xFF)
-            self.idle_polls = 0
+            self.idle_polls, self._sending = 0, SENDING_POLLS
         elif offset == CR:
             checked(value & ~0x301 == 0, f"UARTCR 0x{value:x} is not modelled")
+            checked(bool(value & UARTEN) or not (on and self._sending), "UART0 is switched off while it sends")
             self._values[CR] = value
             if value & UARTEN and not on:
                 checked(self._taken >= 64, "UART0 is switched on without a baud rate (UARTLCR_H takes it over)")

@@ -373,9 +373,7 @@ class Stm32(NoBootRom):
         at, _ = self.family.apb[self._line.apb]
         clock = self.core_hz // prescale(self.get(at), self.family.apb_on)
         actual = clock * self._line.scale / self.usart.divider
-        baud = self.board.serial.baud
-        off = abs(actual / baud - 1)
-        checked(off < 0.02, f"{name} runs at {actual:.0f} baud, {100 * off:.1f} % off the host's {baud}")
+        self.usart.line.check(name, actual, self.board.serial.baud)
 
 
 def _gpio(port: int) -> str:

@@ -1,4 +1,7 @@
-"""ST's USARTs and LPUARTs with ISR, RDR and TDR (RM0433 section 48). The line has no time: bytes leave at once."""
+"""ST's USARTs and LPUARTs with ISR, RDR and TDR (RM0433 section 48).
+
+The line has no time: bytes reach the host at once, and a UART counts as sending for some looks at its status.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from .values import RuleError, checked
 
 UE, RE, TE, FIFOEN = 1 << 0, 1 << 2, 1 << 3, 1 << 29
 ORE, RXFNE, TC, TXFNF, TXFE, TEACK, REACK = 1 << 3, 1 << 5, 1 << 6, 1 << 7, 1 << 23, 1 << 21, 1 << 22
+SENDING_POLLS = 5
+"""Reads of the status register until the last byte that was written has left."""
 IDLE_POLLS = 64
 """Reads of the status register in a row that find nothing: the firmware is waiting for the host."""
 
@@ -20,10 +25,20 @@ _WITH_FIFO = {**_NAMES, 0x2C: "PRESC"}
 
 @dataclass
 class Line:
-    """The wire, which outlives a reset of the chip. ``sent``: by the chip; ``waiting``: for the chip."""
+    """The wire, which outlives a reset of the chip. ``sent``: by the chip; ``waiting``: for the chip.
+
+    ``baud``: rate that the host expects of the chip, bits a second; 0: the board's.
+    """
 
     sent: bytearray = field(default_factory=bytearray)
     waiting: deque[int] = field(default_factory=deque)
+    baud: int = 0
+
+    def check(self, name: str, actual: float, board_baud: int) -> None:
+        """Refuse a UART of that name that runs at another rate than the host expects."""
+        baud = self.baud or board_baud
+        off = abs(actual / baud - 1)
+        checked(off < 0.02, f"{name} runs at {actual:.0f} baud, {100 * off:.1f} % off the host's {baud}")
 
 
 class SerialLine(Protocol):
@@ -64,6 +79,7 @@ class Usart:
         self._values = dict.fromkeys(self._names, 0)
         self.errors = 0
         self.idle_polls = 0
+        self._sending = 0
 
     @property
     def divider(self) -> int:
@@ -97,7 +113,7 @@ class Usart:
         if offset == 0x28:
             checked(on and bool(self._values[0] & TE), f"{self.name}_TDR is written while the transmitter is off")
             self.line.sent.append(value & 0xFF)
-            self.idle_polls = 0
+            self.idle_polls, self._sending = 0, SENDING_POLLS
         elif offset == 0x20:
             self.errors &= ~value
         elif offset == 0x00:
@@ -119,6 +135,7 @@ class Usart:
         unknown = value & ~(UE | RE | TE | FIFOEN * self._fifo)
         checked(unknown == 0, f"{self.name}_CR1 bits 0x{unknown:x} are not modelled")
         if before & UE:
+            checked(value & UE != 0 or not self._sending, f"{self.name} is switched off while it sends")
             checked(not (before ^ value) & FIFOEN, f"{self.name}'s FIFO is switched while {self.name} is on")
         elif value & UE:
             checked(self.divider > 0, f"{self.name} is switched on without a baud rate")
@@ -127,7 +144,8 @@ class Usart:
 
     def _status(self) -> int:
         control = self._values[0]
-        status = self.errors | TC | TXFNF
+        self._sending = max(0, self._sending - 1)
+        status = self.errors | TXFNF | (0 if self._sending else TC)
         if control & FIFOEN:
             status |= TXFE
         if control & UE:
@@ -153,6 +171,7 @@ class ShiftUsart:
         self._values = dict.fromkeys(self._names, 0)
         self._overrun = self._status_read = False
         self.idle_polls = 0
+        self._sending = 0
 
     @property
     def divider(self) -> int:
@@ -175,7 +194,8 @@ class ShiftUsart:
         if offset == 0x00:
             self._status_read = True
             self.idle_polls += not ready and bool(control & self._CR1_UE)
-            return ORE * self._overrun | RXFNE * ready | TC | TXFNF
+            self._sending = max(0, self._sending - 1)
+            return ORE * self._overrun | RXFNE * ready | TC * (not self._sending) | TXFNF
         if offset == 0x04 and self._overrun:
             checked(self._status_read, f"{self.name}_DR is read in an overrun, and SR not before it")
             self._overrun = False
@@ -194,12 +214,15 @@ class ShiftUsart:
         if offset == 0x04:
             checked(on and bool(control & TE), f"{self.name}_DR is written while the transmitter is off")
             self.line.sent.append(value & 0xFF)
-            self.idle_polls = 0
+            self.idle_polls, self._sending = 0, SENDING_POLLS
             return
         checked(offset in self._names, f"no register of {self.name} is modelled at offset 0x{offset:x}")
         if offset == 0x0C:
             unknown = value & ~(self._CR1_UE | RE | TE)
             checked(unknown == 0, f"{self.name}_CR1 bits 0x{unknown:x} are not modelled")
+            checked(
+                bool(value & self._CR1_UE) or not (on and self._sending), f"{self.name} is switched off as it sends"
+            )
             if value & self._CR1_UE and not on:
                 checked(self.divider >= 16, f"{self.name} is switched on without a baud rate")
                 self._check_line()

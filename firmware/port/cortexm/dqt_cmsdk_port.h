@@ -9,6 +9,7 @@
 
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
+#include "dqt_fixed_baud.h"
 #include "dqt_port.h"
 #include "dqt_semihosting.h"
 

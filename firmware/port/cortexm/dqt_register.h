@@ -23,4 +23,24 @@ static inline int dqt_wait(const volatile uint32_t *address, uint32_t mask, uint
     return 0;
 }
 
+/* value / by, to the nearest. `value` + `by` / 2: below 2^32; `by`: 1 .. 2^31 - 1. */
+static inline uint32_t dqt_divided(uint32_t value, uint32_t by) {
+    value += by / 2u;
+#ifdef __ARM_FEATURE_IDIV
+    return value / by;
+#else
+    uint32_t quotient = 0, rest = 0;
+    for (uint32_t bit = 0; bit < 32u; bit++) {
+        rest = rest << 1 | value >> 31;
+        value <<= 1;
+        quotient <<= 1;
+        if (rest >= by) {
+            rest -= by;
+            quotient |= 1u;
+        }
+    }
+    return quotient;
+#endif
+}
+
 #endif

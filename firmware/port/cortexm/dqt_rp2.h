@@ -134,8 +134,19 @@ static void dqt_start_clocks(void) {
     dqt_clock_hz = DQT_CORE_HZ;
 }
 
-/* Clocks a bit, in 64ths of 16 (4.2.7.1). Of constants only: a Cortex-M0+ cannot divide. */
-#define DQT_UART_DIVIDER(hz) (((hz) * 4u + DQT_UART_BAUD / 2u) / DQT_UART_BAUD)
+/* Clocks a bit, in 64ths of 16 (4.2.7.1); without the PLL the UART has the crystal's clock, or none that is known. */
+static uint32_t dqt_uart_divider(uint32_t baud) {
+    return dqt_divided((dqt_clock_hz == DQT_CORE_HZ ? DQT_CORE_HZ : DQT_BOARD_XOSC_HZ) * 4u, baud);
+}
+
+/* The UART is off. */
+static void dqt_set_uart(uint32_t baud) {
+    const uint32_t divider = dqt_uart_divider(baud);
+    UARTIBRD = divider >> 6;
+    UARTFBRD = divider & 63u;
+    UARTLCR_H = UARTLCR_H_8BIT_FIFO; /* takes the divider over: written behind it */
+    UARTCR = UARTCR_ON;
+}
 
 static void dqt_start_uart(void) {
     CLK_PERI_CTRL = CLK_PERI_CTRL_ENABLE;
@@ -144,12 +155,7 @@ static void dqt_start_uart(void) {
     PAD(DQT_BOARD_RX) = PAD_UP;
     IO_CTRL(DQT_BOARD_TX) = IO_CTRL_UART;
     IO_CTRL(DQT_BOARD_RX) = IO_CTRL_UART;
-    const uint32_t divider =
-        dqt_clock_hz == DQT_CORE_HZ ? DQT_UART_DIVIDER(DQT_CORE_HZ) : DQT_UART_DIVIDER(DQT_BOARD_XOSC_HZ);
-    UARTIBRD = divider >> 6;
-    UARTFBRD = divider & 63u;
-    UARTLCR_H = UARTLCR_H_8BIT_FIFO; /* takes the divider over: written behind it */
-    UARTCR = UARTCR_ON;
+    dqt_set_uart(DQT_UART_BAUD);
 }
 
 /* SIO, "GPIO control" */
@@ -183,6 +189,18 @@ int dqt_port_can_write(void) {
 
 void dqt_port_write(uint8_t byte) {
     UARTDR = byte;
+}
+
+uint32_t dqt_port_baud(uint32_t baud) {
+    const uint32_t divider = dqt_uart_divider(baud);
+    return divider < 64u ? 0u
+                         : dqt_divided((dqt_clock_hz == DQT_CORE_HZ ? DQT_CORE_HZ : DQT_BOARD_XOSC_HZ) * 4u, divider);
+}
+
+void dqt_port_set_baud(uint32_t baud) {
+    (void)dqt_wait(&UARTFR, UARTFR_BUSY, 0);
+    UARTCR = 0;
+    dqt_set_uart(baud);
 }
 
 /* Nothing to flush, and no sleep: only an interrupt would end it. */

@@ -3,8 +3,9 @@
  *
  * The serial line of ports whose STM32 has USARTs with ISR, RDR and TDR, or LPUARTs, which have the same registers
  * (chapter "Universal synchronous/asynchronous receiver transmitter" of each reference manual, USART registers). A
- * port defines DQT_USART, its address, and DQT_USART_FIFO, 1 if it has the FIFO mode, and includes this file, which
- * defines all functions of dqt_port.h but those of the counter and dqt_port_init(). */
+ * port defines DQT_USART, its address, DQT_USART_FIFO, 1 if it has the FIFO mode, and DQT_USART_LOW_POWER, 1 for an
+ * LPUART, and includes this file, which defines all functions of dqt_port.h but those of the counter and
+ * dqt_port_init(). */
 #ifndef DQT_STM32_USART_H
 #define DQT_STM32_USART_H
 
@@ -30,20 +31,37 @@
 #define USART_RDR DQT_REG(DQT_USART + 0x24u)
 #define USART_TDR DQT_REG(DQT_USART + 0x28u)
 
-/* BRR for a clock: clocks a bit for a USART that samples 16 times, 256 times that for an LPUART. Of constants only: a
- * Cortex-M0+ cannot divide. */
-#define DQT_USART_DIVIDER(hz) (((hz) + DQT_UART_BAUD / 2u) / DQT_UART_BAUD)
-#define DQT_LPUART_DIVIDER(hz)                                                                                         \
-    ((hz) / DQT_UART_BAUD * 256u + ((hz) % DQT_UART_BAUD * 256u + DQT_UART_BAUD / 2u) / DQT_UART_BAUD)
+static uint32_t dqt_usart_hz; /* of its clock */
 
-/* For dqt_port_init(), when clock and pins are on: 8 data bits, one stop bit, no parity. */
-static inline void dqt_usart_start(uint32_t divider) {
-    USART_BRR = divider;
+/* BRR: clocks a bit for a USART that samples 16 times, 256 times that for an LPUART. */
+#define DQT_USART_SHIFT (DQT_USART_LOW_POWER ? 8u : 0u)
+#define DQT_USART_LEAST (DQT_USART_LOW_POWER ? 0x300u : 16u)
+
+/* 8 data bits, one stop bit, no parity. The USART is off. */
+static void dqt_usart_set(uint32_t baud) {
+    USART_BRR = dqt_divided(dqt_usart_hz, baud >> DQT_USART_SHIFT);
     USART_CR1 = (DQT_USART_FIFO ? USART_CR1_FIFOEN : 0u) | USART_CR1_TE | USART_CR1_RE;
     USART_CR1 |= USART_CR1_UE;
     const uint32_t ready = USART_ISR_TEACK | USART_ISR_REACK;
     (void)dqt_wait(&USART_ISR, ready, ready);
     USART_ICR = USART_ISR_ERRORS;
+}
+
+/* For dqt_port_init(), when clock and pins are on. */
+static inline void dqt_usart_start(uint32_t hz) {
+    dqt_usart_hz = hz;
+    dqt_usart_set(DQT_UART_BAUD);
+}
+
+uint32_t dqt_port_baud(uint32_t baud) {
+    const uint32_t divider = dqt_divided(dqt_usart_hz, baud >> DQT_USART_SHIFT);
+    return divider < DQT_USART_LEAST ? 0u : dqt_divided(dqt_usart_hz, divider) << DQT_USART_SHIFT;
+}
+
+void dqt_port_set_baud(uint32_t baud) {
+    (void)dqt_wait(&USART_ISR, USART_ISR_TC, USART_ISR_TC);
+    USART_CR1 &= ~USART_CR1_UE;
+    dqt_usart_set(baud);
 }
 
 int dqt_port_read(void) {

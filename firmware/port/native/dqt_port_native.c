@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dqt_fixed_baud.h"
 #include "dqt_port.h"
 
 /* A write of up to PIPE_BUF bytes to a pipe that poll() calls writable does not block; 4096 on Linux. */

@@ -4,6 +4,7 @@
  * nRF51822 as QEMU's machine microbit models it: UART and TIMER0 (nRF51 Series Reference Manual v3.0.1). */
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
+#include "dqt_fixed_baud.h"
 #include "dqt_port.h"
 #include "dqt_semihosting.h"
 

@@ -138,6 +138,8 @@ static int to_pll(void) {
     return dqt_wait(&RCC_CFGR, RCC_CFGR_SWS_MASK, RCC_CFGR_SWS_PLL);
 }
 
+static uint32_t bus_hz; /* of the USART */
+
 /* Hz of the USART's bus. */
 static uint32_t start_clock(void) {
     if (start_pll() && to_pll()) {
@@ -148,7 +150,13 @@ static uint32_t start_clock(void) {
     return HSI_HZ;
 }
 
-static void start_usart(uint32_t bus_hz) {
+/* 30.3.4, 16 samples a bit. The USART is off. */
+static void set_usart(uint32_t baud) {
+    USART_BRR = dqt_divided(bus_hz, baud);
+    USART_CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
+}
+
+static void start_usart(void) {
     RCC_AHB1ENR |= 1u << DQT_BOARD_GPIO_PORT;
     if (ON_APB2) {
         RCC_APB2ENR |= USART_ENABLE;
@@ -160,13 +168,13 @@ static void start_usart(uint32_t bus_hz) {
     const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_GPIO_PORT;
     dqt_alternate_pin(port, DQT_BOARD_TX, DQT_BOARD_AF);
     dqt_alternate_pin(port, DQT_BOARD_RX, DQT_BOARD_AF);
-    USART_BRR = (bus_hz + DQT_UART_BAUD / 2u) / DQT_UART_BAUD; /* 30.3.4, 16 samples a bit */
-    USART_CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE;
+    set_usart(DQT_UART_BAUD);
 }
 
 void dqt_port_init(void) {
     dqt_cortexm_started(dqt_reset_cause(&RCC_CSR, RCC_CSR_RMVF, RCC_CSR_POWER));
-    start_usart(start_clock());
+    bus_hz = start_clock();
+    start_usart();
     dqt_trigger_start();
     dqt_dwt_init();
 }
@@ -186,6 +194,17 @@ int dqt_port_can_write(void) {
 
 void dqt_port_write(uint8_t byte) {
     USART_DR = byte;
+}
+
+uint32_t dqt_port_baud(uint32_t baud) {
+    const uint32_t divider = dqt_divided(bus_hz, baud);
+    return divider < 16u ? 0u : dqt_divided(bus_hz, divider);
+}
+
+void dqt_port_set_baud(uint32_t baud) {
+    (void)dqt_wait(&USART_SR, USART_SR_TC, USART_SR_TC);
+    USART_CR1 &= ~USART_CR1_UE;
+    set_usart(baud);
 }
 
 /* Nothing to flush, and no sleep: only an interrupt would end it. */

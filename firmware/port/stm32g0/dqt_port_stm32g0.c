@@ -9,6 +9,7 @@
 /* USART registers, "Universal synchronous/asynchronous receiver transmitter" */
 #define DQT_USART 0x40004400u
 #define DQT_USART_FIFO 1
+#define DQT_USART_LOW_POWER 0
 #include "dqt_stm32_usart.h"
 
 /* 5.4, RCC */
@@ -86,7 +87,7 @@ void dqt_port_init(void) {
     const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_GPIO_PORT;
     dqt_alternate_pin(port, DQT_BOARD_TX, DQT_BOARD_AF);
     dqt_alternate_pin(port, DQT_BOARD_RX, DQT_BOARD_AF);
-    dqt_usart_start(dqt_clock_hz == DQT_CORE_HZ ? DQT_USART_DIVIDER(DQT_CORE_HZ) : DQT_USART_DIVIDER(HSI16_HZ));
+    dqt_usart_start(dqt_clock_hz);
     dqt_trigger_start();
     TIM2_ARR = 0xFFFFFFFFu;
     TIM2_CR1 = TIM2_CR1_CEN; /* one tick a cycle: the APB is not divided, nor is the timer's clock (PSC 0) */

@@ -69,7 +69,19 @@ static void light_red(void) {
     DQT_GPIO_BSRR(port) = 1u << (DQT_BOARD_RED + (DQT_BOARD_RED_LOW ? 16u : 0u));
 }
 
-static void start_uart(uint32_t clock_hz) {
+static uint32_t usart_hz; /* of its clock, APB1's */
+
+/* 16 samples a bit. The USART is off. */
+static void set_uart(uint32_t baud) {
+    DQT_USART3_BRR = dqt_divided(usart_hz, baud);
+    DQT_USART3_CR1 = DQT_USART_CR1_FIFOEN | DQT_USART_CR1_TE | DQT_USART_CR1_RE;
+    DQT_USART3_CR1 |= DQT_USART_CR1_UE;
+    const uint32_t ready = DQT_USART_ISR_TEACK | DQT_USART_ISR_REACK;
+    (void)dqt_h7_wait(&DQT_USART3_ISR, ready, ready, DQT_H7_POLLS);
+    DQT_USART3_ICR = DQT_USART_ISR_ERRORS;
+}
+
+static void start_uart(void) {
     DQT_RCC_D2CCIP2R &= ~DQT_RCC_D2CCIP2R_USART234578SEL_MASK;
     DQT_RCC_APB1LENR |= DQT_RCC_APB1LENR_USART3EN;
     (void)DQT_RCC_APB1LENR;
@@ -77,15 +89,10 @@ static void start_uart(uint32_t clock_hz) {
     const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_GPIO_PORT;
     dqt_alternate_pin(port, DQT_BOARD_TX, DQT_BOARD_AF);
     dqt_alternate_pin(port, DQT_BOARD_RX, DQT_BOARD_AF);
-    DQT_USART3_CR2 = 0; /* 8 data bits, one stop bit, no parity, 16 samples a bit */
+    DQT_USART3_CR2 = 0; /* 8 data bits, one stop bit, no parity */
     DQT_USART3_CR3 = 0;
     DQT_USART3_PRESC = 0;
-    DQT_USART3_BRR = (clock_hz + (uint32_t)DQT_UART_BAUD / 2u) / (uint32_t)DQT_UART_BAUD;
-    DQT_USART3_CR1 = DQT_USART_CR1_FIFOEN | DQT_USART_CR1_TE | DQT_USART_CR1_RE;
-    DQT_USART3_CR1 |= DQT_USART_CR1_UE;
-    const uint32_t ready = DQT_USART_ISR_TEACK | DQT_USART_ISR_REACK;
-    (void)dqt_h7_wait(&DQT_USART3_ISR, ready, ready, DQT_H7_POLLS);
-    DQT_USART3_ICR = DQT_USART_ISR_ERRORS;
+    set_uart(DQT_UART_BAUD);
 }
 
 static void start_counter(void) {
@@ -114,14 +121,14 @@ static uint32_t cause_of_reset(void) {
 void dqt_port_init(void) {
     dqt_cortexm_started(cause_of_reset());
     forbid_external_memory();
-    const uint32_t apb1_hz = dqt_h7_clock_init();
+    usart_hz = dqt_h7_clock_init();
     enable_caches();
     DQT_RCC_AHB4ENR |= 1u << DQT_BOARD_GPIO_PORT;
     (void)DQT_RCC_AHB4ENR;
     if (dqt_h7_clock_outcome != DQT_H7_CLOCK_FULL) {
         light_red();
     }
-    start_uart(apb1_hz);
+    start_uart();
     dqt_trigger_start();
     start_counter();
 }
@@ -148,6 +155,17 @@ void dqt_port_write(uint8_t byte) {
 
 /* Nothing to flush, and no sleep: only an interrupt would end it, and the next byte is at most 11 microseconds away. */
 void dqt_port_wait(void) {
+}
+
+uint32_t dqt_port_baud(uint32_t baud) {
+    const uint32_t divider = dqt_divided(usart_hz, baud);
+    return divider < 16u ? 0u : dqt_divided(usart_hz, divider);
+}
+
+void dqt_port_set_baud(uint32_t baud) {
+    (void)dqt_h7_wait(&DQT_USART3_ISR, DQT_USART_ISR_TC, DQT_USART_ISR_TC, DQT_H7_POLLS);
+    DQT_USART3_CR1 &= ~DQT_USART_CR1_UE;
+    set_uart(baud);
 }
 
 uint64_t dqt_port_counter(void) {

@@ -11,7 +11,6 @@
 #include "dqt_dwt.h"
 
 /* 40.8, USART; 41.7, LPUART; 6.4.19 to 6.4.21, their clocks */
-#define LPUART (DQT_BOARD_USART == 0)
 #if DQT_BOARD_USART == 1
 #define DQT_USART 0x40013800u
 #define USART_CLOCK DQT_REG(0x40021060u) /* RCC_APB2ENR */
@@ -24,7 +23,7 @@
 #define DQT_USART 0x40004800u
 #define USART_CLOCK DQT_REG(0x40021058u)
 #define USART_CLOCK_EN (1u << 18)
-#elif LPUART
+#elif DQT_BOARD_USART == 0
 #define DQT_USART 0x40008000u
 #define USART_CLOCK DQT_REG(0x4002105Cu) /* RCC_APB1ENR2 */
 #define USART_CLOCK_EN (1u << 0)
@@ -32,6 +31,7 @@
 #error "constants.usart must be 0, 1, 2 or 3"
 #endif
 #define DQT_USART_FIFO DQT_BOARD_USART_FIFO
+#define DQT_USART_LOW_POWER (DQT_BOARD_USART == 0)
 #include "dqt_stm32_usart.h"
 
 /* 6.4, RCC */
@@ -79,12 +79,6 @@
 #define HSI16_HZ 16000000u
 _Static_assert(HSI16_HZ / DQT_BOARD_PLL_M * DQT_BOARD_PLL_N / 2u == DQT_CORE_HZ, "pll_m and pll_n do not give cpu.hz");
 #define WAIT_STATES ((DQT_CORE_HZ - 1u) / DQT_BOARD_WAIT_HZ) /* 3.3.3: read access latency */
-
-#if LPUART
-#define DIVIDER(hz) DQT_LPUART_DIVIDER(hz)
-#else
-#define DIVIDER(hz) DQT_USART_DIVIDER(hz)
-#endif
 
 /* Hz of the core, for a debugger: DQT_CORE_HZ, or that after reset if an oscillator, the PLL or flash did not answer.
  */
@@ -141,7 +135,7 @@ void dqt_port_init(void) {
     const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_GPIO_PORT;
     dqt_alternate_pin(port, DQT_BOARD_TX, DQT_BOARD_AF);
     dqt_alternate_pin(port, DQT_BOARD_RX, DQT_BOARD_AF);
-    dqt_usart_start(dqt_clock_hz == DQT_CORE_HZ ? DIVIDER(DQT_CORE_HZ) : DIVIDER(DQT_BOARD_RESET_HZ));
+    dqt_usart_start(dqt_clock_hz);
     dqt_trigger_start();
     dqt_dwt_init();
 }

@@ -24,6 +24,7 @@
 #error "constants.usart must be 1, 2 or 3"
 #endif
 #define DQT_USART_FIFO 1
+#define DQT_USART_LOW_POWER 0
 #include "dqt_stm32_usart.h"
 
 /* RCC registers */
@@ -143,7 +144,7 @@ void dqt_port_init(void) {
     const uint32_t port = DQT_GPIO + 0x400u * DQT_BOARD_GPIO_PORT;
     dqt_alternate_pin(port, DQT_BOARD_TX, DQT_BOARD_AF);
     dqt_alternate_pin(port, DQT_BOARD_RX, DQT_BOARD_AF);
-    dqt_usart_start(dqt_clock_hz == DQT_CORE_HZ ? DQT_USART_DIVIDER(DQT_CORE_HZ) : DQT_USART_DIVIDER(MSIS_HZ));
+    dqt_usart_start(dqt_clock_hz);
     dqt_trigger_start();
     dqt_dwt_init();
 }

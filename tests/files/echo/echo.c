@@ -53,6 +53,23 @@ int main(void) {
             dqt_port_trigger(0);
             break;
 #endif
+        case 'K': { /* a rate, to be had behind what the port makes of it */
+            uint32_t baud = 0;
+            for (uint32_t shift = 0; shift < 32; shift += 8) {
+                int next;
+                while ((next = dqt_port_read()) < 0) {
+                }
+                baud |= (uint32_t)next << shift;
+            }
+            const uint32_t actual = dqt_port_baud(baud);
+            for (uint32_t shift = 0; shift < 32; shift += 8) {
+                send((uint8_t)(actual >> shift));
+            }
+            if (actual != 0) {
+                dqt_port_set_baud(baud);
+            }
+            break;
+        }
         case 'W':
             kept = work();
             for (uint32_t shift = 0; shift < 32; shift += 8) {

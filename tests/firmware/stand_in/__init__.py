@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dqt_edge.boards import Board, load_board
@@ -22,6 +22,15 @@ WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 _HERE = Path(__file__).parent
+RATED = {
+    "defines": ("STAND_IN_BAUD_MAX=10000000",),
+    "more": (
+        str(_HERE / "rated.c"),
+        *(f"-Wl,--wrap=dqt_port_{name}" for name in ("read", "can_write", "write", "wait", "baud", "set_baud")),
+    ),
+    "baud": 115_200,
+}
+"""Options of ``build`` for the host: a line whose rate can be changed, see tests/support/rated_line.py."""
 _LOOP_AT = 8
 
 
@@ -73,6 +82,7 @@ def build(
     sanitize: bool = False,
     defines: tuple[str, ...] = (),
     more: tuple[str, ...] = (),
+    baud: int | None = None,
 ) -> Path:
     """Compile the firmware round the stand-in; warnings are errors. Returns the executable or ELF file.
 
@@ -82,8 +92,11 @@ def build(
         sanitize: With AddressSanitizer and UndefinedBehaviorSanitizer.
         defines: ``NAME`` or ``NAME=VALUE``.
         more: Further arguments of the compiler, sources among them.
+        baud: Rate of the line; None is the board's.
     """
     board = load_board(board_id)
+    if baud is not None:
+        board = replace(board, serial=replace(board.serial, baud=baud))
     (folder / "dqt_messages.h").write_text(messages_header())
     (folder / "dqt_board.h").write_text(c_environment().get_template("project/dqt_board.h.j2").render(board=board))
     sources = [*firmware_sources(board.port), _HERE / "dqt_model.c"]

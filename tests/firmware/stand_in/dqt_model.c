@@ -94,6 +94,10 @@ static const dqt_layer layers[] = {
 
 static const dqt_place inputs[] = {{0, INPUT_SIZE}}, outputs[] = {{INPUT_SIZE + 4, OUTPUT_SIZE}};
 
+#ifndef STAND_IN_BAUD_MAX
+#define STAND_IN_BAUD_MAX 0
+#endif
+
 #ifndef STAND_IN_DECIDE_AT
 #define STAND_IN_DECIDE_AT 0
 #endif
@@ -160,4 +164,5 @@ const dqt_app_data dqt_app = {
     .receive_max = RECEIVE_MAX,
     .ring_size = sizeof ring,
     .load_window = 2,
+    .baud_max = STAND_IN_BAUD_MAX,
 };

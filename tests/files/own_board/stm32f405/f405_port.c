@@ -2,6 +2,7 @@
  * 16 MHz, on which it starts (7.2.2), and so do both APB buses. */
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
+#include "dqt_fixed_baud.h"
 #include "dqt_port.h"
 #include "dqt_semihosting.h"
 #include "f405_registers.h"
