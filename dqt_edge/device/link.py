@@ -153,7 +153,7 @@ class Link:
                         self.heard(patience.pace, start)
                         return event.payload
                     if event.type == Type.NAK:
-                        self.heard(patience.pace, start)
+                        self.heard(None, start)  # its time is that of no operation: the device may have restarted
                         return self.refusal(event)
                 if self.noise.take(event):
                     # Try again as soon as the line is quiet: no sooner, because the reply may still follow the damage.
@@ -181,9 +181,10 @@ class Link:
         """Begin anew: what was left unanswered before says nothing of now."""
         self._unheard = None
 
-    def heard(self, pace: Pace, since: float) -> None:
-        """Note an answer to a request that was first sent at a time."""
-        pace.took(self.transport.clock() - since)
+    def heard(self, pace: Pace | None, since: float) -> None:
+        """Note an answer to a request that was first sent at a time; None: it says nothing of how long that takes."""
+        if pace is not None:
+            pace.took(self.transport.clock() - since)
         self._unheard = None
         self.rate.heard()
         self.noise.clear()

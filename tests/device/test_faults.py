@@ -22,8 +22,7 @@ from tests.firmware import stand_in
 from tests.support.waiting import LIMIT
 
 RESTARTING = (str(Path(stand_in.__file__).parent / "restarting.c"), "-Wl,--wrap=dqt_port_fault")
-SOON = Timeouts(run=0.1, silence=LIMIT)
-"""Each try of a RUN that faults is waited for four times as long as the one before: so it begins with little."""
+SOON = Timeouts(run=0.2, silence=LIMIT)
 ONCE = Retries(sample=2)
 
 

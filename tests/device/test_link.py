@@ -10,10 +10,11 @@ import pytest
 
 from dqt_edge.device.client import Client, Timeouts
 from dqt_edge.device.frame import Frame, encode
-from dqt_edge.device.link import Link
+from dqt_edge.device.link import Link, Patience
 from dqt_edge.device.messages import NAK, NO_SEQUENCE, Nak, Type
 from dqt_edge.device.noise import Noise
 from dqt_edge.device.pace import WINDOW, Pace, Quality
+from dqt_edge.device.replies import Refusal
 from dqt_edge.device.starving import WorkingClock
 from dqt_edge.errors import ProtocolError, SilentDeviceError
 
@@ -151,6 +152,23 @@ def test_paces_follow_what_is_observed() -> None:
     assert (pace.repeat, pace.silence(8)) == (6.0, 24)
     for _ in range(100):
         pace.took(0.001)
+    assert pace.repeat == 0.1
+
+
+def test_a_refusal_says_nothing_of_how_long_an_operation_takes() -> None:
+    """A device that faults forgets its input: each RUN would be waited for longer than the one before."""
+    requests: list[Frame] = []
+
+    def answer(frame: Frame) -> bytes:
+        requests.append(frame)
+        reason = NAK.pack(code=Nak.INPUT_INCOMPLETE, request=Type.RUN, reserved=0, detail=0)
+        return encode(Type.NAK, frame.sequence, reason) if len(requests) % 2 == 0 else b""
+
+    pace = Pace(0.1, 0.01)
+    link = Link(Scripted(answer), 0.002)
+    for _ in range(2):
+        assert isinstance(link.request(Type.RUN, b"", Patience(pace, 2, 60.0)), Refusal)
+    assert len(requests) == 4
     assert pace.repeat == 0.1
 
 
