@@ -4,6 +4,9 @@
 of a line: its clock is a number, each byte takes ten bits in each direction, a USB bridge holds answers for
 ``--latency``, and the device computes ``--byte-us`` for each byte before it answers. The figures are those of that
 model, the same on every computer; docs/protocol.md has them.
+
+``--inferences N`` gives instead the seconds of the line that N inferences take, with counts by layer and without the
+time that the device computes; docs/profiling.md has those of digits.
 """
 
 from __future__ import annotations
@@ -104,6 +107,17 @@ def use(device: Transport, baud: int, latency: float = 0.0, byte_seconds: float 
     return count * size * BITS / baud / (line.clock() - begun)
 
 
+def seconds(device: Transport, baud: int, latency: float, count: int) -> float:
+    """Time of the line for so many inferences of random inputs, HELLO aside."""
+    line = ModelLine(device, baud, latency, 0.0)
+    client = Client(line)
+    size = client.hello().input_size
+    begun = line.clock()
+    for sample in np.random.default_rng(1).integers(0, 256, (count, size)).astype(np.uint8):
+        client.infer(sample.tobytes(), counts=True)
+    return line.clock() - begun
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -112,9 +126,13 @@ def main() -> None:
     parser.add_argument("--baud", type=int, nargs="+", default=[115_200, 921_600, 2_000_000])
     parser.add_argument("--latency", type=float, nargs="+", default=[0, 1], metavar="MS")
     parser.add_argument("--byte-us", type=float, default=0.1, help="48 cycles at 480 MHz (default: 0.1)")
+    parser.add_argument("--inferences", type=int, default=0, metavar="N", help="seconds of N inferences instead")
     options = parser.parse_args()
     heads = [f"{baud:,} baud, {latency:g} ms" for baud in options.baud for latency in options.latency]
-    table = Table("input", *heads, title=f"share of the line, %, {options.board}, {options.byte_us:g} us a byte")
+    title = f"share of the line, %, {options.board}, {options.byte_us:g} us a byte"
+    if options.inferences:
+        title = f"seconds of the line, {options.inferences:,} inferences"
+    table = Table("input", *heads, title=title)
     for path in options.models:
         graph = dqt.load(path)
         with tempfile.TemporaryDirectory() as folder:
@@ -124,8 +142,10 @@ def main() -> None:
             for baud in options.baud:
                 for latency in options.latency:
                     with closing(open_device(project.board, project.folder)) as device:
-                        share = use(device, baud, latency / 1e3, options.byte_us / 1e6)
-                    row.append(f"{100 * share:.1f}")
+                        if options.inferences:
+                            row.append(f"{seconds(device, baud, latency / 1e3, options.inferences):.2f}")
+                        else:
+                            row.append(f"{100 * use(device, baud, latency / 1e3, options.byte_us / 1e6):.1f}")
         size = sum(graph.tensor(name).size for name in graph.inputs)
         table.add_row(f"{graph.name}, {size:,} bytes", *row)
     Console().print(table)

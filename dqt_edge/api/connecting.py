@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -145,13 +146,21 @@ class Device(Shown):
         )
 
 
-def connect(project: Project | FilePath | None = None, port: str | None = None, *, model: str | None = None) -> Device:
+def connect(
+    project: Project | FilePath | None = None,
+    port: str | None = None,
+    *,
+    model: str | None = None,
+    baud: int | Literal["auto"] | None = None,
+) -> Device:
     """Reach a device that runs a built project. QEMU and native processes are started by this.
 
     Args:
         project: A project, its folder, or None for the last one that the command ``export`` made here.
         port: Serial port, or ``"unicorn:"`` to emulate the board's chip; None finds a board by its USB id.
         model: Name of one of the project's models; None is the first.
+        baud: Rate of a serial line, bits a second, or ``"auto"`` for the highest that works; None is the board's own.
+            Where it does not work, the line keeps the board's; ``client.baud`` says which it has.
 
     Returns:
         The device; use it in a ``with`` block.
@@ -161,7 +170,7 @@ def connect(project: Project | FilePath | None = None, port: str | None = None, 
         DeviceError: The port is missing or busy, or nobody answers.
         BadFileError: The image has not been built.
         ToolchainError: QEMU or Unicorn is not installed.
-        UsageError: The board has no such port, or the project no such model.
+        UsageError: The board has no such port or rate, or the project no such model.
 
     Example:
         ```python
@@ -182,7 +191,7 @@ def connect(project: Project | FilePath | None = None, port: str | None = None, 
     if port == "":
         raise UsageError("the port has no name", where="`port`", next_step="leave out the `port`, or name one")
     digest, macs, names = made.model(model).digest, inference_macs(graph), graph.device_layers
-    return Device(made, graph, open_client(made.board, made.elf, digest, port, macs=macs, layers=names))
+    return Device(made, graph, open_client(made.board, made.elf, digest, port, macs=macs, layers=names, baud=baud))
 
 
 def inference_macs(graph: Graph) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..data.choose import SEED
 from ..errors import DqtError, MismatchError, StoppedError, UsageError
@@ -99,6 +99,7 @@ class ProfileResult(Shown):
             *((figure.title, figure.full_text) for figure in (first.score.figures if first.score else ())),
             (first.unit, "-" if first.count is None else f"{first.count:,.0f} for an inference"),
             *(() if first.cycles is None else ((str(first.cycles_model), f"{first.cycles:,.0f} for an inference"),)),
+            *(() if first.baud is None else (("serial line", f"{first.baud:,} baud"),)),
             ("BitOPs", f"{first.bitops_ratio:.3f} of 8x8"),
             ("width vectors", f"{len(first.width_vectors):,}"),
             *((f"answered at {name}", f"{100 * share:.1f} %") for name, share in first.answered_at.items()),
@@ -115,6 +116,7 @@ def profile(
     seed: int = SEED,
     first: bool = False,
     port: str | None = None,
+    baud: int | Literal["auto"] | None = None,
     model: str | None = None,
     stream: bool = False,
     events: Sequence[str] = (),
@@ -144,6 +146,7 @@ def profile(
         seed: Of the choice.
         first: Take the first ``count`` samples instead.
         port: Serial port, or ``"unicorn:"``, where ``device`` is a project.
+        baud: Rate of the serial line, as in ``connect``, where ``device`` is a project.
         model: Name of one of the project's models, where ``device`` is a project; None is the first.
         stream: The data is a recorded stream, an ``.npz`` file or a mapping of arrays with ``t``, seconds, or
             ``record``, groups in order, beside ``x`` and ``y``; ``t_test`` and ``record_test`` where there is
@@ -197,7 +200,10 @@ def profile(
         chosen = dial_policies(graph, "`policy` dial")
     else:
         parse_policy(policy, graph)  # refuses what the model does not have, before anything runs
-    _check_devices(jobs, fleet, project, graph, own=given is None and port is None)
+    alone = given is None and jobs == 1 and fleet is None
+    _check_devices(
+        jobs, fleet, project, graph, own=given is None and port is None, foreign=baud is not None and not alone
+    )
     if report is not None:
         page.make_folder(Path(report))
     asked = None
@@ -225,20 +231,19 @@ def profile(
         kept = open_log(path, facts, resume=resume, force=force)
         if kept is not None:
             stack.enter_context(kept)
-        alone = given is None and jobs == 1 and fleet is None
-        opened = stack.enter_context(connect(project, port, model=model)) if alone else given
+        opened = stack.enter_context(connect(project, port, model=model, baud=baud)) if alone else given
         run = ProfileRun(project, opened, jobs, fleet, graph, samples, chosen, kept, advance)
         emulated = given is None and port is None and project.board.qemu is not None
         judge = _Judge(project, graph, project.model(model).digest, samples, asked, emulated=emulated)
         sessions: list[Session] = []
         try:
             for one, session in zip(chosen, run.sessions(), strict=True):
-                sessions.append(judge.complete(session, one))
+                sessions.append(_at_rate(judge.complete(session, one), opened))
         except (KeyboardInterrupt, DqtError) as error:
             partial = run.partial()
             if partial is None:
                 raise
-            result = finish([*sessions, judge.cut(partial)])
+            result = finish([*sessions, _at_rate(judge.cut(partial), opened)])
             if isinstance(error, DqtError):
                 error.partial = result
                 raise
@@ -261,6 +266,10 @@ def _told_of_data(
     sha256 = digest(samples.pieces if samples.units is None else samples.units, samples.labels)
     rows = [("data", name), ("SHA-256 of the samples", sha256), ("seed of the choice of samples", str(seed))]
     return rows, tuple(replace(session, data_sha256=sha256) for session in sessions)
+
+
+def _at_rate(session: Session, device: Device | None) -> Session:
+    return session if device is None else replace(session, baud=device.client.baud or None)
 
 
 def _stopped(result: ProfileResult, total: int) -> StoppedError:
@@ -313,8 +322,14 @@ class _Judge:
         return replace(session, stream=stream_of(session.each, self.graph, self.project.board, asked))
 
 
-def _check_devices(jobs: int, fleet: str | None, project: Project, graph: Graph, *, own: bool) -> None:
-    """Refuse several devices, or those of a fleet, where there can be only one."""
+def _check_devices(jobs: int, fleet: str | None, project: Project, graph: Graph, *, own: bool, foreign: bool) -> None:
+    """Refuse several devices, or those of a fleet, where there can be only one; and a rate of a foreign line."""
+    if foreign:
+        raise UsageError(
+            "the rate is that of one serial line, opened for this",
+            where="`baud`",
+            next_step="leave out `baud`; `connect` takes it too",
+        )
     if jobs == 1 and fleet is None:
         return
     what, reason = "jobs" if fleet is None else "fleet", None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from ..api.profiling import ProfileResult
 
 
+def rate(ctx: click.Context, option: click.Parameter, value: str | None) -> int | Literal["auto"] | None:
+    """A rate as an option."""
+    del ctx, option
+    if value is None:
+        return None
+    if value == "auto":
+        return "auto"
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise click.BadParameter(f"{value!r} is neither 'auto' nor a number of bits a second")
+    return int(value)
+
+
 @click.command()
 @click.argument("folder", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option(
@@ -25,6 +37,9 @@ if TYPE_CHECKING:
 @click.option("--n", "count", type=click.IntRange(min=1), help="Number of held-out samples, at random. Default: all.")
 @sampling
 @click.option("--port", help="Serial port, or 'unicorn:' to emulate the chip. Default: by the board's USB id.")
+@click.option(
+    "--baud", metavar="auto|RATE", callback=rate, help="Rate of the serial line, or the highest. Default: the board's."
+)
 @click.option(
     "--policy",
     default="dynamic",
@@ -55,6 +70,7 @@ def profile(
     seed: int,
     first: bool,
     port: str | None,
+    baud: int | Literal["auto"] | None,
     policy: str,
     model: str | None,
     stream: bool,
@@ -75,6 +91,7 @@ def profile(
     Examples:
       dqt-edge profile --data digits --n 360
       dqt-edge profile build/digits-stm32h7 --data digits --port /dev/ttyACM0 --policy 4x4
+      dqt-edge profile --data digits --port /dev/ttyACM0 --baud auto
       dqt-edge profile --data digits --policy 8x8,4x4,2x4,2x4 --report build/report
       dqt-edge profile --data digits --policy dial --report build/report
       dqt-edge profile --data day.npz --stream --events yes,no --report build/report
@@ -97,6 +114,7 @@ def profile(
                 seed=seed,
                 first=first,
                 port=port,
+                baud=baud,
                 model=model,
                 stream=stream,
                 events=[name.strip() for name in events.split(",")] if events else (),

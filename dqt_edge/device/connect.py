@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from ..boards import Board
 from ..errors import UsageError
 from .client import Client, Retries, Timeouts
 from .transport import Transport
 
+LOG = logging.getLogger(__name__)
+
 UNICORN = "unicorn:"
+RATES = (2_000_000, 1_000_000, 921_600, 460_800, 230_400)
+"""Rates of a serial line that ``auto`` tries, of those that the board allows, the highest first."""
+RATE_TRIES = 3
+"""Most of them that are tried."""
 IMAGE = Path("build") / "model.elf"
 CYCLES_A_MAC = 20
 """More than the slowest core takes."""
@@ -79,6 +87,36 @@ def thought_seconds(board: Board, macs: int) -> float:
     return CYCLES_A_MAC * macs / rate if rate else 0.0
 
 
+def rates_of(board: Board, baud: int | Literal["auto"]) -> tuple[int, ...]:
+    """Rates to try for a board's line, above its own.
+
+    Raises:
+        UsageError: The board does not allow this one.
+    """
+    own, most = board.serial.baud, board.serial.max_baud
+    if baud == "auto":
+        return tuple(rate for rate in RATES if own < rate <= most)[:RATE_TRIES]
+    if baud == own:
+        return ()
+    if not own < baud <= most:
+        allowed = f"from {own:,} to {most:,}" if most > own else f"{own:,} alone" if own else "no rate"
+        raise UsageError(
+            f"{baud:,} baud are not possible: the board's serial line has {allowed}",
+            where=f"`baud`, board {board.id!r}",
+            next_step="give 'auto' or a rate that the board allows",
+        )
+    return (baud,)
+
+
+def raise_rate(client: Client, rates: Sequence[int]) -> None:
+    """Give the line the first of the rates that works; the board's own if none does, or if there is no such line."""
+    for rate in rates if client.baud else ():
+        reason = client.raise_baud(rate)
+        if not reason:
+            return
+        LOG.warning("the line stays at %s baud, not %s: %s", f"{client.baud:,}", f"{rate:,}", reason)
+
+
 def open_client(
     board: Board,
     project: Path,
@@ -89,20 +127,24 @@ def open_client(
     layers: Sequence[str] = (),
     timeouts: Timeouts | None = None,
     retries: Retries | None = None,
+    baud: int | Literal["auto"] | None = None,
 ) -> Client:
     """:func:`open_device`, and make sure that it is the board and runs the model.
 
     ``macs`` of an inference say how long the first one may take; ``layers`` are the names of the layers by their number
-    on the device (``Graph.device_layers``), for messages of faults.
+    on the device (``Graph.device_layers``), for messages of faults. ``baud``: rate of a serial line, or the
+    highest that works; None is the board's. Where it does not work, or there is no such line, all goes on without.
 
     Raises:
         WrongModelError: It is another board or runs another model; or any error of open_device() and HELLO.
     """
+    rates = () if baud is None else rates_of(board, baud)
     client = Client(open_device(board, project, port), timeouts, retries)
     try:
         client.expect(model_hash, board.id)
         client.expect_run(thought_seconds(board, macs))
         client.name_layers(layers)
+        raise_rate(client, rates)
     except BaseException:
         client.close()
         raise

@@ -85,6 +85,7 @@ class Session:
         planned: Samples that were asked for, of a session that ended before them; None of a whole one.
         data_sha256: Of the samples that were asked for, with their targets, see ``pieces.digest``; None where nobody
             asked for it.
+        baud: Rate of the serial line at the end, bits a second; None where there was none that could be changed.
     """
 
     board: str
@@ -113,6 +114,7 @@ class Session:
     second_passes: float | None = None
     planned: int | None = None
     data_sha256: str | None = None
+    baud: int | None = None
 
     @property
     def accuracy(self) -> float | None:

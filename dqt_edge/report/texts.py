@@ -66,6 +66,7 @@ def facts(session: Session) -> list[tuple[str, str]]:
         (f"{session.unit} for an inference", f"{number(session.count)}{least_most}"),
         *cycle_facts(session),
         ("BitOPs, of all layers at 8x8", f"{session.bitops_ratio:.3f}"),
+        *(() if session.baud is None else (("serial line", f"{session.baud:,} baud"),)),
     ]
     if session.controller_share is not None and session.decided:
         rows.append(("controller's share of the count", percent(session.controller_share)))

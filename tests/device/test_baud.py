@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from dqt_edge.boards import load_board
 from dqt_edge.device.client import Client, Timeouts
+from dqt_edge.device.connect import raise_rate, rates_of
 from dqt_edge.device.frame import DELIMITER, Decoder, Frame, encode
 from dqt_edge.device.messages import BAUD_STRAYS, SET_BAUD, Type
 from dqt_edge.device.native import NativeTransport
 from dqt_edge.device.replies import DeviceInfo
 from dqt_edge.device.transport import RatedTransport
-from dqt_edge.errors import RefusedError, SilentDeviceError
+from dqt_edge.errors import RefusedError, SilentDeviceError, UsageError
 from tests.firmware import stand_in
 from tests.support.rated_line import HOME, RatedLine, heard
 
@@ -227,6 +229,33 @@ def test_a_device_that_hangs_at_a_raised_rate_ends_the_session(line: RatedLine) 
         assert client.baud == HOME
     finally:
         os.kill(line.device.pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize(
+    ("refused", "good_to", "kept"),
+    [((), FAST, FAST), ((FAST,), FAST, 1_000_000), ((), 950_000, 921_600), ((), HOME, HOME)],
+)
+def test_auto_takes_the_highest_rate_that_works(
+    line: RatedLine, refused: tuple[int, ...], good_to: int, kept: int
+) -> None:
+    line.refused, line.good_to = refused, good_to
+    client = Client(line)
+    raise_rate(client, rates_of(load_board("pico"), "auto"))
+    assert client.baud == kept
+    works(client)
+
+
+def test_rates_of_a_board() -> None:
+    nrf, host = load_board("nrf52840dk"), load_board("host")
+    assert rates_of(nrf, "auto") == (1_000_000, 921_600, 460_800)
+    assert rates_of(nrf, HOME) == rates_of(host, "auto") == ()
+    for board, baud, allowed in (
+        (nrf, 2_000_000, "from 115,200 to 1,000,000"),
+        (nrf, 9600, "from"),
+        (host, 1, "no rate"),
+    ):
+        with pytest.raises(UsageError, match=allowed):
+            rates_of(board, baud)
 
 
 def test_a_stranger_who_sends_set_baud_locks_nobody_out(line: RatedLine) -> None:

@@ -7,6 +7,7 @@ import errno
 import os
 import random
 import select
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -226,3 +227,27 @@ class TestOpenDevice:
         with pytest.raises(DeviceError, match="with model a0a1a2"):
             open_client(load_board("host"), built("host"), bytes(32))
         assert closed
+
+
+def test_the_rate_of_a_port_is_changed_or_refused(pty: tuple[int, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, path = pty
+    with SerialTransport(path, BAUD) as device:
+        device.set_baud(230_400)
+        assert device.baud == 230_400
+
+        def fail(*_: object, **__: object) -> None:
+            raise ValueError("Failed to set custom baud rate (2000000)")
+
+        monkeypatch.setattr(serial.Serial, "_reconfigure_port", fail)
+        with pytest.raises(PortError, match="does not take 2,000,000 baud: Failed to set custom"):
+            device.set_baud(2_000_000)
+
+
+def test_a_socket_has_no_rate_at_this_end() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        SerialTransport(f"socket://127.0.0.1:{server.getsockname()[1]}", BAUD) as device,
+    ):
+        with pytest.raises(PortError, match="the rate is that of the other end of a socket"):
+            device.set_baud(230_400)
+        assert device.baud == BAUD

@@ -91,6 +91,7 @@ cycles_model | text? | - | what they are, or why there are none
 answered_at | {number} | share, 0..1 | of samples that each decision point answered, and the network's `end`
 second_passes | number? | share, 0..1 | of samples that a second pass answered
 data_sha256 | text? | - | of the samples that were asked for, where a report or log was written
+baud | integer? | bits a second | rate of the serial line at the end; null where there was none that could be changed
 metrics | {number} | by figure: shares 0..1, errors in the data's unit | figures of the task
 intervals | {[number]} | as the figure | least and most, with 95 % confidence
 accuracy | number? | share, 0..1 | of right answers; not for tasks without classes
