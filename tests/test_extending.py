@@ -62,7 +62,7 @@ EXAMPLES = {
     "A port": ("(dqt_port_)?nrf51", ("dqt_edge", "boards", "firmware")),
     "A policy": ("Dynamic", ("dqt_edge",)),
     "An importer's operator": (r"(?<!np\.)(concat|Concatenate|CONCATENATION)", ("dqt_edge/importers",)),
-    "An importer": ("read_keras", ("dqt_edge",)),
+    "An importer": ("read_(keras|apart)", ("dqt_edge",)),
     "A runner": ("openocd", ("dqt_edge", "boards/stm32h7.toml", "templates")),
     "An outlet": ("stm32cube", ("dqt_edge",)),
     "A command": ("costing|cost", ("dqt_edge/__init__.py", "dqt_edge/api/costing.py", "dqt_edge/cli/cost.py",

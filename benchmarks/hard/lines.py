@@ -75,6 +75,14 @@ LINES = (
         reading=Reading(r"^\d+ cases, .*$", r"^.*(?:ERROR: AddressSanitizer|runtime error|fuzz_device: ).*$"),
     ),
     Line(
+        "corpus",
+        "The cases that reach every place of the device's parser are answered alike on this computer and on every "
+        "emulated core, and random bytes change nothing.",
+        "benchmarks.hard.corpus",
+        tests=("tests/benchmarks/test_hard_corpus.py::test_a_core_answers_as_the_host",),
+        uses=("benchmarks/fuzz_device.py", "benchmarks/corpus"),
+    ),
+    Line(
         "flash",
         "An image with a flipped bit, or cut off, gives no wrong answer without a word.",
         "benchmarks.damage",
