@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dqt_edge.boards import load_board
-from dqt_edge.device.messages import LOAD, RUN, SELECT, SETTING, RunPolicy, Type
+from dqt_edge.device.messages import LOAD, RUN, SELECT, SET_BAUD, SETTING, RunPolicy, Type
 from dqt_edge.graph import Graph
 from dqt_edge.project.export import export_together
 from dqt_edge.system.tools import find_tool, run
@@ -32,10 +32,12 @@ FOLDER = Path("build/fuzz-device")
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 FLAGS = ["-std=gnu11", "-g", "-O1", "-no-pie", "-fno-omit-frame-pointer"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-REPLACED = ("main", "dqt_server", "dqt_text")
+REPLACED = ("main", "dqt_server", "dqt_text", "dqt_app")
 """Sources of the app that are compiled with a view into them, or not at all."""
 COUNT_MAX = "COUNT_MAX 999999u"
 """Of the text protocol: a case may not take as long as that many inferences."""
+ONE_RATE, RATES = ".baud_max = 0u,", ".baud_max = 4000000u,"
+"""Of the line: the host's has one rate, and the fuzzer's several."""
 RAW = 0xF0
 SHORT = struct.Struct("<H")
 MEANT = 0x40
@@ -73,6 +75,9 @@ def build(folder: Path, change: tuple[str, str] | None = None) -> Path:
     said = (project / "app" / "dqt_text.c").read_text(encoding="utf-8")
     assert said.count(COUNT_MAX) == 1
     (app / "dqt_text.c").write_text(said.replace(COUNT_MAX, "COUNT_MAX 9u"), encoding="utf-8")
+    facts = (project / "app" / "dqt_app.c").read_text(encoding="utf-8")
+    assert facts.count(ONE_RATE) == 1
+    (app / "dqt_app.c").write_text(facts.replace(ONE_RATE, RATES), encoding="utf-8")
     includes = [f"-I{path}" for path in (app, NATIVE, *(project / part for part in ("app", "dqt", "model", "kernels")))]
     parts = [path for path in sorted((project / "app").glob("*.c")) if path.stem not in REPLACED]
     library = [path for part in ("dqt", "model", "kernels") for path in sorted((project / part).glob("*.c"))]
@@ -80,7 +85,8 @@ def build(folder: Path, change: tuple[str, str] | None = None) -> Path:
     if not archive.exists():
         run([compiler, *FLAGS, *SANITIZE, *includes, "-r", "-nostdlib", *map(str, library), "-o", str(archive)])
         run([compiler, *FLAGS, *WARNINGS, *SANITIZE, *includes, "-c", str(NATIVE / "fuzz_device.c"), "-o", str(driver)])
-    sources = [str(path) for path in (NATIVE / "fuzz_server.c", NATIVE / "fuzz_text.c", *parts, driver, archive)]
+    views = (NATIVE / "fuzz_server.c", NATIVE / "fuzz_text.c", app / "dqt_app.c")
+    sources = [str(path) for path in (*views, *parts, driver, archive)]
     run([compiler, *FLAGS, *SANITIZE, "-fsanitize-coverage=trace-pc", *includes, *sources, "-o", str(program)])
     return program
 
@@ -128,6 +134,9 @@ def first_cases() -> list[bytes]:
         record(RAW, text.encode()),
         record(RAW, text.encode()) + simple + record(RAW, b"infer 1%\0name%infer 1%\xffx%\0") + simple,
         simple + record(Type.RESET),
+        b"".join(record(Type.SET_BAUD, SET_BAUD.pack(baud=baud)) + simple for baud in (115_200, 2_000_000, 3_500_000))
+        + record(RAW, bytes(64))
+        + simple,
         *(loads(points) + each for each in runs),
         other + start + loads(stream) + start,
     ]

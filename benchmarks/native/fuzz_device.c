@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dqt_app.h"
 #include "dqt_crc32.h"
 #include "dqt_frame.h"
 #include "dqt_messages.h"
@@ -27,6 +28,7 @@
 #define RAW 0xF0u
 #define AGAIN 0xF1u
 #define MEANT 0x40u
+#define DIVIDED 16000000u /* the clock of the line */
 
 #define CASE_MAX 2048u
 #define KEPT_MAX 4096u
@@ -201,7 +203,7 @@ static void check_answer(void) {
     require(dqt_get32(decoded + body) == dqt_crc32(0, decoded, body), "an answer has a wrong CRC");
     require(dqt_get16(decoded + DQT_FRAME_LENGTH_OFFSET) == body - DQT_FRAME_SIZE, "an answer has a wrong length");
     const uint32_t type = decoded[DQT_FRAME_TYPE_OFFSET], number = dqt_get16(decoded + DQT_FRAME_SEQUENCE_OFFSET);
-    require(type == DQT_TYPE_NAK || (type > 0x80u && type <= DQT_TYPE_FAULT_REPLY), "an answer has an unknown type");
+    require(type == DQT_TYPE_NAK || (type > 0x80u && type <= DQT_TYPE_SET_BAUD_REPLY), "an answer has an unknown type");
     const uint32_t code = type == DQT_TYPE_NAK ? decoded[DQT_FRAME_SIZE + DQT_NAK_CODE_OFFSET] : 0u;
     require(code != DQT_NAK_FAILED, "an inference failed behind its checks");
     require((code == DQT_NAK_BAD_FRAME) == (number == DQT_NO_SEQUENCE), "an answer has a wrong sequence number");
@@ -236,6 +238,15 @@ void dqt_port_write(uint8_t byte) {
     } else if (answer_size >= 9u && memcmp(answer + answer_size - 9u, "m-ready\r\n", 9) == 0) {
         turns++;
     }
+}
+
+/* A divider of even numbers, which cannot give every rate well. */
+uint32_t dqt_port_baud(uint32_t baud) {
+    return baud == 0u ? 0u : DIVIDED / (DIVIDED / baud & ~1u);
+}
+
+void dqt_port_set_baud(uint32_t baud) {
+    require(baud <= dqt_app.baud_max, "the line gets a rate that it cannot have");
 }
 
 uint64_t dqt_port_counter(void) {

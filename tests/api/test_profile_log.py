@@ -32,6 +32,7 @@ class Played(InterpreterDevice):
     """A client whose device is played by the interpreter, and fails at a sample. Answers are computed once for all."""
 
     counted = True
+    baud = 0
     known: ClassVar[dict[Any, Any]] = {}
 
     def __init__(
