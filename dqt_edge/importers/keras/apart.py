@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,8 @@ SECONDS = 600
 """Of processor time."""
 DEADLINE = 3600
 """Seconds of a process that does nothing; it is far beyond any wait for a processor."""
+_FEW_THREADS = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""One thread for each core would take the memory for its stack, and has nothing to do."""
 _NETWORK, _ERROR = "network", "error"
 _ERROR_MAX = 16 << 20
 _ERRORS = {kind.__name__: kind for kind in (BadFileError, UnsupportedError, ToolchainError)}
@@ -47,6 +50,7 @@ def read_apart(path: Path) -> Network:
         try:
             done = subprocess.run(
                 [*start, str(path), name, str(memory), str(SECONDS)],
+                env=os.environ | _FEW_THREADS,
                 stdin=quiet,
                 stdout=quiet,
                 stderr=quiet,
