@@ -30,7 +30,10 @@ NOT_RUN = {
         "dqt-edge export resnet8.safetensors --board nucleo-l4r5zi --text-protocol ic01": "needs a board to flash",
         "qemu-system-arm -M mps2-an386": "opens a terminal; tests/device/test_text_protocol.py runs the image in QEMU",
     },
-    "profiling.md": {"dask scheduler ": "starts programs that stay; tests/api/test_profile_fleet.py starts a cluster"},
+    "profiling.md": {
+        "dask scheduler ": "starts programs that stay; tests/api/test_profile_fleet.py starts a cluster",
+        "dqt-edge profile build/digits-stm32h7 ": "wants a board; tests/device/test_baud.py has such a line",
+    },
     "json.md": {"dqt-edge check digits.safetensors": "tests/cli/test_json.py runs it, without the pipe"},
     "commands.md": {'eval "$(_DQT_EDGE_COMPLETE': "is for a shell; tests/cli/test_completing.py asks what it would"},
 }

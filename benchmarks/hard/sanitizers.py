@@ -77,6 +77,7 @@ MEANT = (
     Meant("dqt/dqt_quantize.c", "(uint32_t)a * (uint32_t)b", "the low word of a product of 64 bits"),
     Meant("dqt/dqt_quantize.c", "low + (1u << (shift - 1u))", "a sum whose carry the next line takes"),
     Meant("dqt/dqt_quantize.c", "(uint32_t)high << (32u - shift)", "the low bits of a negative number's high word"),
+    Meant("kernels/dqt_skippable_mac.c", "place-- > 0u", "a count down to 0, which is not read behind the loop"),
     Meant("dqt/dqt_dial.c", "dividend <<= 1", "bits of the dividend leave it at the top, into the rest"),
     Meant("dqt/dqt_dial.c", "(uint32_t)(rising ? right : left) - low", "the distance of two signed numbers"),
     Meant("dqt/dqt_dial.c", "(int32_t)(low + whole + part)", "from a negative number up by a distance"),
