@@ -33,15 +33,18 @@ def read_capped(path: Path, limit: int) -> bytes:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no regular file, or larger.
+        ValueError: It is no regular file, larger, or grows meanwhile.
     """
-    if not stat.S_ISREG(path.stat().st_mode):
+    known = path.stat()
+    if not stat.S_ISREG(known.st_mode):
         raise ValueError("it is no regular file")
     LOG.info("read %s", path)
     with path.open("rb") as handle:
-        content = handle.read(limit + 1)
+        content = handle.read(min(known.st_size, limit) + 1)  # as much memory is taken as is asked for
     if len(content) > limit:
         raise ValueError(f"it has more than the limit of {limit} bytes")
+    if len(content) > known.st_size:
+        raise ValueError("it grew while it was read")
     return content
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -81,6 +82,21 @@ def test_an_archive_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypa
     assert path.stat().st_size < 10_000
     with pytest.raises(BadFileError, match="unpacks to more"):
         private_copy(path, tmp_path)
+
+
+def test_a_member_that_claims_to_be_large_takes_no_memory(tmp_path: Path) -> None:
+    path = archive(tmp_path / "m.keras", ("config.json", b"{}" * 5000))
+    size, claimed = (10_000).to_bytes(4, "little"), (1 << 30).to_bytes(4, "little")
+    content = path.read_bytes()
+    assert content.count(2 * size) == 2, "packed and unpacked, in the member's header and in the directory"
+    path.write_bytes(content.replace(2 * size, 2 * claimed))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadFileError, match="damaged"):
+            private_copy(path, tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5", ".tflite", ".onnx"])

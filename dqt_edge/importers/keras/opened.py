@@ -12,6 +12,8 @@ from .config import UNPACKED_MAX, bad
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 _KINDS = {".keras": (_ZIP, "an archive of Keras"), ".h5": (_HDF5, "an HDF5 file")}
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
+PIECE = 1 << 20
+"""Bytes that are read at once. zipfile takes memory for all that it is asked for, if a member claims to have it."""
 _MEMBERS = (CONFIG, METADATA, WEIGHTS)
 
 
@@ -51,9 +53,9 @@ def _copy_members(source: zipfile.ZipFile, target: zipfile.ZipFile, shown: Path)
         raise bad(f"its archive holds {twice} twice", shown)
     left = UNPACKED_MAX
     for name in (name for name in _MEMBERS if name in names):
-        with source.open(name) as member:
-            content = member.read(left + 1)
-        left -= len(content)
-        if left < 0:
-            raise bad(f"its archive unpacks to more than {UNPACKED_MAX:,} bytes", shown)
-        target.writestr(name, content)
+        with source.open(name) as member, target.open(name, "w") as copy:
+            while content := member.read(PIECE):
+                left -= len(content)
+                if left < 0:
+                    raise bad(f"its archive unpacks to more than {UNPACKED_MAX:,} bytes", shown)
+                copy.write(content)
