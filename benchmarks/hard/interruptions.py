@@ -36,7 +36,7 @@ NOBODY = 65534
 LIMITS = (0, 1, 100, 1000, 4096, 20_000)
 """Bytes that a file may have."""
 TOGETHER = 6
-TRIES = 3
+TRIES = 6
 """To kill the work in time, as a multiple of the points."""
 
 

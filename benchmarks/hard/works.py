@@ -25,7 +25,7 @@ from tests.support.digits import digits_graph, other_graph
 from tests.support.tflite_models import small_network
 
 SAMPLES = 40
-SAVES, IMPORTS = 20, 5
+SAVES, IMPORTS = 40, 10
 
 
 class Work(ABC):
