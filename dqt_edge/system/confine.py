@@ -77,7 +77,7 @@ def why_it_ended(code: int) -> str:
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
         return f"its reader was ended by {name}, as one is that takes too much memory"
-    return f"its reader ended with code {code}"
+    return f"its reader ended with code {code}, as one may that takes too much memory"
 
 
 def child_path() -> list[str]:
