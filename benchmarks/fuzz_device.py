@@ -32,11 +32,11 @@ FOLDER = Path("build/fuzz-device")
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 FLAGS = ["-std=gnu11", "-g", "-O1", "-no-pie", "-fno-omit-frame-pointer"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-REPLACED = ("main", "dqt_server", "dqt_text", "dqt_app")
+REPLACED = ("main", "dqt_server", "dqt_text")
 """Sources of the app that are compiled with a view into them, or not at all."""
 COUNT_MAX = "COUNT_MAX 999999u"
 """Of the text protocol: a case may not take as long as that many inferences."""
-ONE_RATE, RATES = ".baud_max = 0u,", ".baud_max = 4000000u,"
+BAUD_MAX = 4_000_000
 """Of the line: the host's has one rate, and the fuzzer's several."""
 RAW = 0xF0
 SHORT = struct.Struct("<H")
@@ -63,7 +63,9 @@ def build(folder: Path, change: tuple[str, str] | None = None) -> Path:
     """
     project = folder / "project"
     if not project.exists():
-        export_together(models(), load_board("host"), project, text="points")
+        board = load_board("host")
+        board = replace(board, serial=replace(board.serial, max_baud=BAUD_MAX))
+        export_together(models(), board, project, text="points")
     compiler = find_tool("cc", "gcc")
     app = folder / ("app" if change is None else "changed")
     app.mkdir(parents=True, exist_ok=True)
@@ -75,9 +77,6 @@ def build(folder: Path, change: tuple[str, str] | None = None) -> Path:
     said = (project / "app" / "dqt_text.c").read_text(encoding="utf-8")
     assert said.count(COUNT_MAX) == 1
     (app / "dqt_text.c").write_text(said.replace(COUNT_MAX, "COUNT_MAX 9u"), encoding="utf-8")
-    facts = (project / "app" / "dqt_app.c").read_text(encoding="utf-8")
-    assert facts.count(ONE_RATE) == 1
-    (app / "dqt_app.c").write_text(facts.replace(ONE_RATE, RATES), encoding="utf-8")
     includes = [f"-I{path}" for path in (app, NATIVE, *(project / part for part in ("app", "dqt", "model", "kernels")))]
     parts = [path for path in sorted((project / "app").glob("*.c")) if path.stem not in REPLACED]
     library = [path for part in ("dqt", "model", "kernels") for path in sorted((project / part).glob("*.c"))]
@@ -85,7 +84,7 @@ def build(folder: Path, change: tuple[str, str] | None = None) -> Path:
     if not archive.exists():
         run([compiler, *FLAGS, *SANITIZE, *includes, "-r", "-nostdlib", *map(str, library), "-o", str(archive)])
         run([compiler, *FLAGS, *WARNINGS, *SANITIZE, *includes, "-c", str(NATIVE / "fuzz_device.c"), "-o", str(driver)])
-    views = (NATIVE / "fuzz_server.c", NATIVE / "fuzz_text.c", app / "dqt_app.c")
+    views = (NATIVE / "fuzz_server.c", NATIVE / "fuzz_text.c")
     sources = [str(path) for path in (*views, *parts, driver, archive)]
     run([compiler, *FLAGS, *SANITIZE, "-fsanitize-coverage=trace-pc", *includes, *sources, "-o", str(program)])
     return program

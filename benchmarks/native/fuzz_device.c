@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "dqt_app.h"
+#include "dqt_baud.h"
 #include "dqt_crc32.h"
 #include "dqt_frame.h"
 #include "dqt_messages.h"
@@ -246,7 +247,7 @@ uint32_t dqt_port_baud(uint32_t baud) {
 }
 
 void dqt_port_set_baud(uint32_t baud) {
-    require(baud <= dqt_app.baud_max, "the line gets a rate that it cannot have");
+    require(baud <= dqt_app.baud->max, "the line gets a rate that it cannot have");
 }
 
 uint64_t dqt_port_counter(void) {

@@ -32,6 +32,9 @@ POINTER_SIZE = 4
 DECIDING_SIZE = 16
 """Bytes of dqt_app_deciding, where a model runs settings; dqt_deciding.h asserts them."""
 
+BAUD_SIZE = 12
+"""Bytes of dqt_app_baud, where the serial line has more than one rate; dqt_baud.h asserts them."""
+
 FAULT_FRAME = 104
 """Bytes that an exception pushes, floating-point context included."""
 
@@ -200,7 +203,9 @@ def predict(plans: Sequence[Plan], *, check: bool = True, text: TextProtocol | N
     buffers = make_buffers(plans, text)
     deciding = (symbols["dqt_take_setting"], symbols["dqt_run_setting"]) if buffers.deciding else ()
     spoken = () if text is None else (symbols["dqt_text_take"],)
-    kept = reachable(sections, [symbols["dqt_reset_handler"], *vectors, *kernels, *states, *deciding, *spoken])
+    rates = (symbols["dqt_baud_ask"], symbols["dqt_baud_tell"]) if board.serial.max_baud else ()
+    roots = (symbols["dqt_reset_handler"], *vectors, *kernels, *states, *deciding, *spoken, *rates)
+    kept = reachable(sections, roots)
 
     def total(kinds: tuple[str, ...], alignment: int) -> int:
         return sum(aligned(sections[name]["size"], alignment) for name in kept if sections[name]["kind"] in kinds)
@@ -210,6 +215,8 @@ def predict(plans: Sequence[Plan], *, check: bool = True, text: TextProtocol | N
         hooks.append(symbols["dqt_text_count"])
     by_pointer = {run: (*kernels, *hooks, *states), symbols["dqt_reset"]: states}
     by_pointer[symbols["dqt_server_take_text"]] = spoken
+    by_pointer[symbols["dqt_server_ask_baud"]] = rates[:1]
+    by_pointer[symbols["dqt_server_tell_baud"]] = rates[1:]
     within = [symbols[f"dqt_{name}"] for name in (skipping.BRANCH, skipping.SKIP)]
     for i, wrapper in enumerate(within):
         by_pointer[wrapper] = tuple(kernel for kernel in kernels if kernel not in within[: i + 1])
@@ -221,6 +228,7 @@ def predict(plans: Sequence[Plan], *, check: bool = True, text: TextProtocol | N
     tables = APP_SIZE + sum(MODEL_SIZE + POINTER_SIZE + plan.table_size for plan in plans)
     tables += STATES_SIZE * sum(bool(plan.states) for plan in plans)
     tables += (DECIDING_SIZE + POINTER_SIZE * len(plans)) * buffers.deciding
+    tables += BAUD_SIZE if rates else 0
     tables += 0 if text is None else text.table_size
     static = total(("data",), 8) + total(("bss",), 8)
     code = total(("code", "constant"), 4) + total(("data",), 8)

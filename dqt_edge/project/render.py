@@ -32,6 +32,8 @@ LICENSE_ID = "Apache-2.0"
 """Of every file that is exported."""
 DECIDING = ("dqt/dqt_points.c", "app/dqt_deciding.c")
 """Sources that only models with decision points, a second pass or tuned settings need."""
+BAUD = ("app/dqt_baud.c",)
+"""Sources that only a serial line with more than one rate needs."""
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 
 
@@ -152,6 +154,8 @@ def render(
         files = {path: content for path, content in files.items() if path not in DECIDING}
     if text is None:
         files = {path: content for path, content in files.items() if path not in TEXT}
+    if not board.serial.max_baud:
+        files = {path: content for path, content in files.items() if path not in BAUD}
     fixed = set(files)
     files |= library_files(plans, models)
     files["app/dqt_board.h"] = env.get_template("project/dqt_board.h.j2").render(board=board)

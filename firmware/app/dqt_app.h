@@ -8,6 +8,7 @@
 #include "dqt.h"
 
 /* Sizes are what the largest of the models needs. */
+struct dqt_app_baud;
 struct dqt_app_deciding;
 struct dqt_app_text;
 
@@ -24,7 +25,7 @@ typedef struct {
     uint32_t receive_max;                    /* longest payload of a request; receive has room for its frame */
     uint32_t ring_size;                      /* a power of two */
     uint32_t load_window;                    /* LOADs that may be unanswered */
-    uint32_t baud_max;                       /* highest rate of the serial line; 0: the board's only */
+    const struct dqt_app_baud *baud;         /* NULL: the serial line has the board's rate only */
     const struct dqt_app_deciding *deciding; /* NULL: no model has decision points or the like */
     const struct dqt_app_text *text;         /* NULL: frames only */
 } dqt_app_data;

@@ -17,19 +17,19 @@ static dqt_outcome refused(uint32_t code, uint32_t detail) {
     return (dqt_outcome){.code = code, .detail = detail, .payload_size = 0};
 }
 
-dqt_outcome dqt_baud_asked(const uint8_t *payload, uint32_t size, uint8_t *out) {
+dqt_outcome dqt_baud_ask(const uint8_t *payload, uint32_t size, uint8_t *out) {
     if (size != DQT_SET_BAUD_SIZE) {
         return refused(DQT_NAK_BAD_LENGTH, DQT_SET_BAUD_SIZE);
     }
     const uint32_t wanted = dqt_get32(payload + DQT_SET_BAUD_BAUD_OFFSET);
     const uint32_t least = DQT_UART_BAUD;
     uint32_t actual = 0;
-    if (wanted >= least && wanted <= dqt_app.baud_max) {
+    if (wanted >= least && wanted <= dqt_app.baud->max) {
         actual = dqt_port_baud(wanted);
     }
     const uint32_t off = actual > wanted ? actual - wanted : wanted - actual;
     if (actual == 0u || off > wanted >> DQT_BAUD_TOLERANCE_SHIFT) {
-        return refused(DQT_NAK_BAD_BAUD, dqt_app.baud_max);
+        return refused(DQT_NAK_BAD_BAUD, dqt_app.baud->max);
     }
     baud.wanted = wanted;
     for (uint32_t i = 0; i < DQT_SET_BAUD_REPLY_SIZE; i++) {
@@ -44,16 +44,13 @@ static void change(uint32_t wanted) {
     dqt_port_set_baud(wanted);
 }
 
-void dqt_baud_change(void) {
-    change(baud.wanted);
-}
-
-void dqt_baud_heard(void) {
-    baud.strays = 0;
-}
-
-bool dqt_baud_is_lost(void) {
-    if (baud.changed == 0u) {
+bool dqt_baud_tell(dqt_baud_event event) {
+    if (event == DQT_BAUD_ANSWERED) {
+        change(baud.wanted);
+        return true;
+    }
+    if (event == DQT_BAUD_FRAME || baud.changed == 0u) {
+        baud.strays = 0;
         return false;
     }
     baud.strays++;

@@ -21,7 +21,7 @@ int dqt_port_can_write(void);
 void dqt_port_write(uint8_t byte);
 
 /* Bits a second that the line would have if `baud` were wanted, as near as the port comes; 0: it cannot. `baud`:
- * DQT_UART_BAUD .. dqt_app.baud_max. A port whose rate is fixed includes dqt_fixed_baud.h instead of defining both. */
+ * DQT_UART_BAUD .. dqt_app.baud->max. A port whose rate is fixed includes dqt_fixed_baud.h instead of defining both. */
 uint32_t dqt_port_baud(uint32_t baud);
 
 /* Sends what is still in the UART, then gives the line that rate. `baud`: DQT_UART_BAUD, or what dqt_port_baud() did

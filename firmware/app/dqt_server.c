@@ -155,7 +155,7 @@ static void inspect(void) {
     const uint32_t whole = image == DQT_IMAGE_UNSEALED ? dqt_check_weights(model) == DQT_OK : image == DQT_IMAGE_WHOLE;
     server.features =
         (dqt_has_controller(model) ? DQT_FEATURE_CONTROLLER : 0u) | (model->states != NULL ? DQT_FEATURE_STATES : 0u) |
-        (image != DQT_IMAGE_UNSEALED ? DQT_FEATURE_CHECKED : 0u) | (dqt_app.baud_max != 0u ? DQT_FEATURE_BAUD : 0u) |
+        (image != DQT_IMAGE_UNSEALED ? DQT_FEATURE_CHECKED : 0u) | (dqt_app.baud != NULL ? DQT_FEATURE_BAUD : 0u) |
         (whole != 0u ? 0u : DQT_FEATURE_DAMAGED) | (server.points != NULL ? DQT_FEATURE_SETTINGS : 0u) |
         (server.points != NULL && server.points->second != DQT_NONE ? DQT_FEATURE_SECOND_PASS : 0u);
 }
@@ -425,6 +425,13 @@ static dqt_outcome last_fault(uint8_t *out) {
     return answered(DQT_FAULT_REPLY_SIZE);
 }
 
+/* Through dqt_app, as settings are. */
+dqt_outcome dqt_server_ask_baud(const uint8_t *payload, uint32_t size, uint8_t *out);
+
+__attribute__((noinline)) dqt_outcome dqt_server_ask_baud(const uint8_t *payload, uint32_t size, uint8_t *out) {
+    return dqt_app.baud->ask(payload, size, out);
+}
+
 static dqt_outcome execute(uint32_t type, const uint8_t *payload, uint32_t size, uint8_t *out) {
     switch (type) {
     case DQT_TYPE_LOAD:
@@ -434,7 +441,7 @@ static dqt_outcome execute(uint32_t type, const uint8_t *payload, uint32_t size,
     case DQT_TYPE_SELECT:
         return select_model(payload, size, out);
     case DQT_TYPE_SET_BAUD:
-        return dqt_baud_asked(payload, size, out);
+        return dqt_app.baud != NULL ? dqt_server_ask_baud(payload, size, out) : refused(DQT_NAK_BAD_BAUD, 0);
     case DQT_TYPE_HELLO:
     case DQT_TYPE_STATS:
     case DQT_TYPE_RESET:
@@ -463,14 +470,22 @@ void dqt_server_write(uint8_t byte) {
     dqt_port_write(byte);
 }
 
-static void forget_frame(void) {
+/* Not inline: in its three places that takes 120 bytes. */
+static __attribute__((noinline)) void forget_frame(void) {
     dqt_decoder_init(&server.decoder, dqt_app.receive, FRAME_MIN + dqt_app.receive_max);
 }
 
-/* What lies in the ring came at another rate. */
-static void forget_line(void) {
-    server.ring_tail = server.ring_head;
-    forget_frame();
+bool dqt_server_tell_baud(dqt_baud_event event);
+
+__attribute__((noinline)) bool dqt_server_tell_baud(dqt_baud_event event) {
+    return dqt_app.baud->tell(event);
+}
+
+static void tell_baud(dqt_baud_event event) {
+    if (dqt_app.baud != NULL && dqt_server_tell_baud(event)) {
+        server.ring_tail = server.ring_head; /* it came at another rate */
+        forget_frame();
+    }
 }
 
 void dqt_server_forget(void) {
@@ -511,7 +526,7 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
         return;
     }
     server.whole = true;
-    dqt_baud_heard();
+    tell_baud(DQT_BAUD_FRAME);
     const uint32_t type = request[DQT_FRAME_TYPE_OFFSET];
     uint8_t *reply = dqt_app.reply;
     /* Same sequence number and CRC: the host repeats a request whose answer was lost. It gets the kept answer, because
@@ -533,8 +548,7 @@ static void handle(const uint8_t *request, uint32_t frame_size) {
         dqt_port_reset();
     }
     if (type == DQT_TYPE_SET_BAUD) {
-        dqt_baud_change();
-        forget_line();
+        tell_baud(DQT_BAUD_ANSWERED);
     }
 }
 
@@ -559,8 +573,8 @@ void dqt_server_run(void) {
         } else if (result == DQT_DECODE_BAD) {
             refuse_frame();
         }
-        if (byte == 0 && dqt_baud_is_lost()) {
-            forget_line();
+        if (byte == 0) {
+            tell_baud(DQT_BAUD_ZERO);
         }
     }
 }

@@ -1,6 +1,7 @@
 /* A stand-in for a generated model: tables like an exported project's, kernels that a test can predict.
  * tests/firmware/stand_in/__init__.py says in Python what it computes. */
 #include "dqt_app.h"
+#include "dqt_baud.h"
 #include "dqt_tables.h"
 
 #define INPUT_SIZE 700
@@ -94,10 +95,6 @@ static const dqt_layer layers[] = {
 
 static const dqt_place inputs[] = {{0, INPUT_SIZE}}, outputs[] = {{INPUT_SIZE + 4, OUTPUT_SIZE}};
 
-#ifndef STAND_IN_BAUD_MAX
-#define STAND_IN_BAUD_MAX 0
-#endif
-
 #ifndef STAND_IN_DECIDE_AT
 #define STAND_IN_DECIDE_AT 0
 #endif
@@ -151,6 +148,10 @@ static const dqt_model *const models[] = {&model_a, &model_b};
 static const dqt_model *const models[] = {&model_a};
 #endif
 
+#ifdef STAND_IN_BAUD_MAX
+static const dqt_app_baud rates = {dqt_baud_ask, dqt_baud_tell, STAND_IN_BAUD_MAX};
+#endif
+
 const dqt_app_data dqt_app = {
     .models = models,
     .model_count = sizeof models / sizeof models[0],
@@ -164,5 +165,7 @@ const dqt_app_data dqt_app = {
     .receive_max = RECEIVE_MAX,
     .ring_size = sizeof ring,
     .load_window = 2,
-    .baud_max = STAND_IN_BAUD_MAX,
+#ifdef STAND_IN_BAUD_MAX
+    .baud = &rates,
+#endif
 };
