@@ -92,10 +92,10 @@ def open_terminal(width: int) -> tuple[int, int]:
     return ours, theirs
 
 
-def first_sign(arguments: Sequence[str], folder: Path) -> tuple[float, str]:
-    """Seconds until the first visible character in a terminal, and what stands there then."""
+def first_sign(arguments: Sequence[str], folder: Path, root: Path = ROOT) -> tuple[float, str]:
+    """Seconds until the first visible character in a terminal, and what stands there then; ``root``: of the tree."""
     ours, theirs = open_terminal(80)
-    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": str(root)}
     start = time.monotonic()
     process = subprocess.Popen(
         command_line(arguments), cwd=folder, env=environment, stdin=theirs, stdout=theirs, stderr=theirs,
