@@ -53,7 +53,7 @@ test-boards: setup ## slower: every board that people own, on models of their ch
 	@command -v npm >/dev/null && npm install --silent --no-audit --no-fund --prefix build/rp2040js rp2040js@1.4.1 || echo "no npm: rp2040js is left out"
 	$(PYTHON) -m pip install --quiet 'labwired>=0.25,<0.26'
 	DQT_ALL_TESTS=1 $(PYTHON) -m pytest -q -n 2 --dist loadgroup tests/device/test_chips.py tests/device/test_boards_classify.py \
-		tests/device/test_boards_resnet8.py tests/device/test_trigger.py tests/device/test_interrupted_boot.py tests/device/test_rp2040js.py \
+		tests/device/test_boards_resnet8.py tests/device/test_trigger.py tests/device/test_watchdog.py tests/device/test_interrupted_boot.py tests/device/test_rp2040js.py \
 		tests/device/test_labwired.py
 
 lint: $(STAMP) ## ruff, mypy --strict, import rules, clang-format, generated parts of docs/

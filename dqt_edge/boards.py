@@ -41,6 +41,9 @@ ICOUNT_SHIFT_MAX = 10
 WAIT_STATES_MAX, LINE_MAX, CACHE_MAX = 64, 256, 1 << 16
 """Of a board's flash; beyond them a number is a mistake."""
 
+WATCHDOG_MAX, PERCENT_MAX = 3_600_000, 1000
+"""Milliseconds of a watchdog's time-out, and percent that it may come late."""
+
 CONSTANT = re.compile(r"[a-z][a-z0-9_]{0,30}")
 """A name under ``[constants]``; in the firmware it is in capitals, behind ``DQT_BOARD_``."""
 
@@ -184,6 +187,20 @@ class Trigger:
 
 
 @dataclass(frozen=True)
+class Watchdog:
+    """A watchdog that the port can start: its name in the chip's manual, and what its time-outs are.
+
+    ``longest_ms`` is the longest one, at the nominal rate of its clock. ``early`` and ``late`` are percent of a
+    time-out by which it may end sooner or later, because that clock is not exact.
+    """
+
+    name: str
+    longest_ms: int
+    early: int = 0
+    late: int = 0
+
+
+@dataclass(frozen=True)
 class Board:
     """One board, as its TOML file states it.
 
@@ -192,6 +209,7 @@ class Board:
         port: A shipped port's name; or, with a slash in it, a folder of the user's own, relative to the file.
         uf2: Its boot loader, if a copy of a UF2 file flashes it.
         trigger: The pin that may be high while the model runs; see :mod:`.project.trigger`.
+        watchdog: What may restart a program that hangs; see :mod:`.project.watchdog`.
         constants: Numbers that the port is compiled with, by name, each 0 to 2^32-1; see ``dqt_board.h``.
         provenance: Where each number comes from, by key.
         port_folder: The folder with the port's sources: clock, UART, counter.
@@ -213,6 +231,7 @@ class Board:
     flash: Flash | None = None
     uf2: Uf2 | None = None
     trigger: Trigger | None = None
+    watchdog: Watchdog | None = None
     constants: dict[str, int] = field(default_factory=dict)
     port_folder: Path = field(default=Path(), metadata=NOT_IN_FILE)
     file: Path = field(default=Path(), compare=False, metadata=NOT_IN_FILE)
@@ -345,6 +364,8 @@ def _check(board: Board) -> None:
         raise ValueError("uf2.family must be 0 or more, within 32 bits, and uf2.board_id is needed")
     if board.trigger is not None and not PIN.fullmatch(board.trigger.pin):
         raise ValueError(f"trigger.pin {board.trigger.pin!r} must be a pin such as PA8, P0.13 or GP2")
+    if board.watchdog is not None:
+        _check_watchdog(board.watchdog)
     for name, value in board.constants.items():
         if not CONSTANT.fullmatch(name) or name == "id":
             raise ValueError(f"constants: {name!r} must be small letters, digits and '_', 31 at most, and not 'id'")
@@ -383,6 +404,13 @@ def _check_serial(serial: Serial) -> None:
         raise ValueError("serial.baud must be 0 or more, within 32 bits")
     if serial.max_baud != 0 and not 0 < serial.baud <= serial.max_baud <= BAUD_MAX:
         raise ValueError(f"serial.max_baud must be 0, or from serial.baud on to {BAUD_MAX:,}")
+
+
+def _check_watchdog(watchdog: Watchdog) -> None:
+    if not 1 <= watchdog.longest_ms <= WATCHDOG_MAX:
+        raise ValueError(f"watchdog.longest_ms must be 1 to {WATCHDOG_MAX:,}")
+    if not (0 <= watchdog.early < 100 and 0 <= watchdog.late <= PERCENT_MAX):
+        raise ValueError(f"watchdog.early must be 0 to 99, and watchdog.late 0 to {PERCENT_MAX}")
 
 
 def _check_flash(flash: Flash) -> None:

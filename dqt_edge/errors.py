@@ -12,7 +12,7 @@
     |   |-- ProtocolError       an answer that is no valid message
     |   |-- RefusedError        a typed NAK
     |   |-- DamagedImageError   what is in flash is not what was built
-    |   |-- FaultError          the device's program faults
+    |   |-- FaultError          the device's program faults or hangs
     |   |-- LostStreamError     the device lost the states of its model
     |   `-- WrongModelError     the device runs another model
     |-- FlashError          7  debug probe or flash memory
@@ -162,7 +162,7 @@ class DamagedImageError(DeviceError):
 
 
 class FaultError(DeviceError):
-    """The device's program came to a fault, and restarted."""
+    """The device's program came to a fault or hung, and restarted."""
 
 
 class LostStreamError(DeviceError):

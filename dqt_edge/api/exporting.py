@@ -26,6 +26,7 @@ def export(
     optimize: Literal["speed", "flash", "ram"] = "speed",
     text_protocol: str | None = None,
     trigger_pin: str | None = None,
+    watchdog: float | None = None,
 ) -> Project:
     """Write a self-contained C project: library, weights, kernels, serial server, build files, examples, manifest.
 
@@ -41,6 +42,8 @@ def export(
             ``"ic01"``, ``"vww01"`` and ``"kws01"`` are tasks of the runner. None: it speaks frames only.
         trigger_pin: A pin that is high while the model runs, for a power analyser: ``"default"`` is the one in the
             board's file, others are named as in the chip's manual, such as ``"PA8"``. None: no pin, no byte.
+        watchdog: Seconds after which the chip's watchdog restarts a program that hangs, 0.01 up to what the chip can
+            wait. It must cover the model's longest layer. None: no watchdog, no byte.
 
     Returns:
         The project, for ``build``, ``flash``, ``connect`` and ``profile``.
@@ -51,7 +54,7 @@ def export(
             for; nothing is written.
         UsageError: No such board, the folder holds something else than an export, or a file
             that was changed; two models share a name; the text protocol for a board whose counter is no clock; or
-            the board has not that pin.
+            the board has not that pin, or has no watchdog that could wait for so long, or would have to wait longer.
         BadFileError: The checkpoint is damaged, or the folder cannot be written.
 
     Example:
@@ -68,7 +71,14 @@ def export(
     graphs = graphs_of(model)
     where = default_folder(_named(model, graphs), target) if folder is None else Path(folder)
     return export_together(
-        graphs, target, where, force=force, optimize=optimize, text=text_protocol, trigger=trigger_pin
+        graphs,
+        target,
+        where,
+        force=force,
+        optimize=optimize,
+        text=text_protocol,
+        trigger=trigger_pin,
+        watchdog=watchdog,
     ).project
 
 

@@ -55,6 +55,13 @@ if TYPE_CHECKING:
     help="A pin that is high while the model runs, for a power analyser: the one in the board's file, or another, such "
     "as PA8.",
 )
+@click.option(
+    "--watchdog",
+    metavar="SECONDS",
+    type=float,
+    help="Let the chip's watchdog restart a program that hangs for so long: at least as long as the model's longest "
+    "layer may take.",
+)
 @click.option("--force", is_flag=True, help="Replace files that were changed since the last export.")
 @output
 def export(
@@ -65,6 +72,7 @@ def export(
     outlet: OutletName | None,
     text_protocol: str | None,
     trigger_pin: str | None,
+    watchdog: float | None,
     force: bool,
 ) -> None:
     """Write a self-contained C project: library, weights, kernels, serial server, CMakeLists, examples, manifest.
@@ -82,6 +90,7 @@ def export(
       dqt-edge export digits.safetensors --board qemu-m4 --as arduino
       dqt-edge export resnet8.safetensors --board nucleo-l4r5zi --text-protocol ic01
       dqt-edge export digits.safetensors --board nucleo-l4r5zi --trigger-pin
+      dqt-edge export digits.safetensors --board stm32h7 --watchdog 2
     """
     from ..errors import UsageError
     from .bars import bars
@@ -97,6 +106,12 @@ def export(
             "a library has no server that could drive a pin",
             where="--trigger-pin",
             next_step="leave out --as, or --trigger-pin; or drive a pin around dqt_run() yourself",
+        )
+    if outlet is not None and watchdog is not None:
+        raise UsageError(
+            "a library starts no watchdog: it is the application's",
+            where="--watchdog",
+            next_step="leave out --as, or --watchdog; or feed a watchdog of your own in the hook of dqt_run()",
         )
     shown = current()
     with bars("planning"):
@@ -115,6 +130,7 @@ def export(
                 optimize=optimize,
                 text_protocol=text_protocol,
                 trigger_pin=trigger_pin,
+                watchdog=watchdog,
             )
             remember(project)
     if outlet is not None:
@@ -129,6 +145,11 @@ def export(
     if trigger_pin is not None:
         trigger = project.manifest["trigger"]
         echo(f"  trigger: {trigger['pin']} ({trigger['where']}) is high while the model runs")
+    if watchdog is not None:
+        dog = project.manifest["watchdog"]
+        spread = f"{dog['soonest']:.4g} to {dog['latest']:.4g} s, by its clock"
+        exact = dog["soonest"] == dog["latest"]
+        echo(f"  watchdog: {dog['name']} restarts it after {dog['seconds']:g} s" + ("" if exact else f" ({spread})"))
     sizes = project.manifest["predicted"]
     if sizes is not None:
         predicted = "predicted" if sizes["exact"] else "predicted at most"

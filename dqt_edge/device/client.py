@@ -21,7 +21,7 @@ from ..errors import (
 )
 from ..graph.points import Setting
 from .link import Link, Patience
-from .messages import RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, SET_BAUD, Nak, Type, input_crc
+from .messages import RUN_CHECKSUMS, RUN_COUNTS, RUN_START, SELECT, SET_BAUD, Nak, Restart, Type, input_crc
 from .pace import Pace
 from .replies import (
     BadReply,
@@ -299,7 +299,7 @@ class Client:
         Raises:
             LostStreamError: No stream was begun; or in the middle of one the device restarted, or an answer was lost
                 for good, so that its states are gone or not known. Begin a new stream.
-            FaultError: It restarts because its program faults.
+            FaultError: It restarts because its program faults or hangs.
         """
         self._link.rest()
         request = _request(choices, bias, setting, counts, checksums, start)
@@ -393,7 +393,7 @@ class Client:
         return Patience(pace, self._retries.damaged, least)
 
     def _explained(self, trouble: DeviceError) -> DeviceError:
-        """The same trouble, or the fault that it comes from, if the device is there to tell."""
+        """The same trouble, or the fault or hang that it comes from, if the device is there to tell."""
         with contextlib.suppress(DeviceError):
             fault = self.fault(silence=FAULT_SECONDS)
             if fault is not None and fault.restarted:
@@ -402,6 +402,14 @@ class Client:
                     where=self._transport.name,
                     next_step="find the address in the project's build/model.elf with arm-none-eabi-addr2line, "
                     "and report it; docs/protocol.md explains the numbers",
+                )
+            info = self._ask(Type.HELLO, "hello", parse_hello, silence=FAULT_SECONDS)
+            if info.restart == Restart.WATCHDOG:
+                place = "" if fault is None or not fault.hung else f": {fault.told(self._layers)}"
+                return FaultError(
+                    f"the device restarts because its program hangs, which its watchdog ends{place}",
+                    where=self._transport.name,
+                    next_step="export with a longer --watchdog if an inference may take that long; otherwise report it",
                 )
         return trouble
 

@@ -127,7 +127,8 @@ class Stats:
     stack_used: int
 
 
-EXCEPTIONS = {2: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault", 7: "SecureFault"}
+NMI = 2
+EXCEPTIONS = {NMI: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault", 7: "SecureFault"}
 """Names of a Cortex-M's faults, by number."""
 
 
@@ -144,6 +145,7 @@ class Fault:
         layer: Number of the layer that had ended last; None before the first and outside of an inference.
         in_inference: An inference went on.
         restarted: The device has not been restarted for another reason since.
+        hung: It was no fault but the interrupt of a watchdog, which has restarted the device last.
     """
 
     count: int
@@ -154,6 +156,7 @@ class Fault:
     layer: int | None
     in_inference: bool
     restarted: bool
+    hung: bool = False
 
     @property
     def text(self) -> str:
@@ -291,6 +294,7 @@ def parse_fault(payload: bytes) -> Fault | None:
         layer=None if place in (FAULT_OUTSIDE, FAULT_FIRST) else place,
         in_inference=place != FAULT_OUTSIDE,
         restarted=found["restart"] == Restart.FAULT,
+        hung=found["restart"] == Restart.WATCHDOG and found["exception"] == NMI,
     )
 
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from ..system import zig
 from ..system.files import read_capped, write_atomically
 from ..system.resources import cache_folder, data_folder
 from ..system.tools import ARM_GCC, compiler_version
+from .app_options import other_units
 from .code_parts import FOLDER, CodeSizes, Part, as_json, joined, part_from_json, read_sizes
-from .trigger import UNITS, has_trigger
 
 SIZE_MARGIN = 2.5
 STACK_MARGIN = 3.5
@@ -123,8 +123,8 @@ def _from_tables(board: Board, version: str | None, reason: str) -> CodeTable:
     if not table.fits(board.cpu.core, board.cpu.flags) or version not in (None, table.compiler):
         lacking.append(f"code for {' '.join(board.cpu.flags)}")
         core, port = _bounded(core), None
-    if has_trigger(board) and not lacking:
-        core = Part({**core.sections, **_bounded(_units(core)).sections}, core.symbols)
+    if not lacking:
+        core = Part({**core.sections, **_bounded(_units(core, other_units(board))).sections}, core.symbols)
     if port is None:
         given = f" with {board.constants}" if board.constants else ""
         lacking.append(f"port {board.port!r} at {board.cpu.hz:,} Hz and {board.serial.baud:,} baud{given}")
@@ -139,9 +139,9 @@ def _from_tables(board: Board, version: str | None, reason: str) -> CodeTable:
     return CodeTable(dict(part.sections), dict(part.symbols), table.compiler, not lacking, basis)
 
 
-def _units(part: Part) -> Part:
-    """What of the app is other code with a trigger."""
-    names = tuple(f"{path.rpartition('.')[0]}:" for path in UNITS)
+def _units(part: Part, paths: Sequence[str]) -> Part:
+    """What of the part comes from these sources."""
+    names = tuple(f"{path.rpartition('.')[0]}:" for path in paths)
     return Part({name: s for name, s in part.sections.items() if name.startswith(names)}, part.symbols)
 
 

@@ -22,6 +22,7 @@ from .outlets import PLATFORM_WORDS
 from .render import ModelNames, header_names, render
 from .text_protocol import text_protocol
 from .trigger import with_trigger
+from .watchdog import require_time, watchdog_facts, with_watchdog
 from .writing import Content, require_replaceable, write_folder
 
 HOST_RAM_MAX = 1 << 30
@@ -63,6 +64,7 @@ def export_together(
     optimize: Optimize = "speed",
     text: str | None = None,
     trigger: str | None = None,
+    watchdog: float | None = None,
 ) -> ExportedTogether:
     """Write one C project with these models for a board; an earlier export in the same folder is replaced.
 
@@ -76,20 +78,24 @@ def export_together(
         optimize: What is weighed most; see :mod:`.optimize`.
         text: What MLPerf Tiny's text protocol calls the first model; None: the serial app speaks frames only.
         trigger: The pin that is high while the model runs, ``"default"`` or None; see :mod:`.trigger`.
+        watchdog: Seconds after which a program that hangs is restarted, or None; see :mod:`.watchdog`.
 
     Raises:
         DoesNotFitError, UnsupportedError: The models cannot run on the board; nothing is written.
         UsageError: The folder holds something else than an export, or changed files; two models share a name; or the
-            board has not that pin.
+            board has not that pin or that watchdog.
         BadFileError: The disk is full or not writable; nothing is left behind.
     """
     board = board if trigger is None else with_trigger(board, trigger)
+    board = board if watchdog is None else with_watchdog(board, watchdog)
     plans = plans_for(graphs, board, optimize)
     names = [ModelNames.of(plan, PLATFORM_WORDS) for plan in plans]
     require_distinct(names, plans)
     spoken = None if text is None else text_protocol(text, plans, board)
     buffers = make_buffers(plans, spoken)
     footprint = None if board.is_host else predict(plans, text=spoken)
+    if watchdog is not None and footprint is not None:
+        require_time(board, plans, footprint.flash)
     if board.is_host and buffers.total > HOST_RAM_MAX:
         raise DoesNotFitError(
             f"the model needs {buffers.total:,} bytes of RAM, more than {HOST_RAM_MAX:,}",
@@ -105,6 +111,8 @@ def export_together(
         facts["text_protocol"] = text
     if trigger is not None and board.trigger is not None:
         facts["trigger"] = {"pin": board.trigger.pin, "where": board.trigger.where}
+    if watchdog is not None:
+        facts["watchdog"] = watchdog_facts(board)
     manifest = write_folder(folder, contents, facts)
     return ExportedTogether(Project(folder, manifest, board), plans, footprint)
 

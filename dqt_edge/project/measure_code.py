@@ -24,9 +24,9 @@ from ..device.c_header import messages_header
 from ..errors import ToolchainError
 from ..lowering.kernels.catalogue import kernels_of
 from ..system.tools import ARM_GCC, compiler_version, find_tool
+from .app_options import other_units
 from .code_parts import FOLDER, GENERATED, CodeSizes, Part, PortSizes, as_json
 from .render import c_environment, firmware_files, kernel_files, port_sources, shared_port
-from .trigger import UNITS, has_trigger
 
 FLAGS = [
     "-std=c11",
@@ -72,9 +72,12 @@ def measure_core(board: Board, options: Sequence[str] = FLAGS, outside: re.Patte
 
 
 def measure_port(board: Board, options: Sequence[str] = FLAGS) -> Part:
-    """Code of a board's port, and of the app if it drives a trigger; raises ToolchainError if one does not compile."""
+    """Code of a board's port, and what of the app is other code for it; raises ToolchainError if one does not compile.
+
+    Other code: with a trigger or a watchdog.
+    """
     wanted = [f"port/{name}" for name in port_sources(board)]
-    return _measure(board, _files(board), [*wanted, *(UNITS if has_trigger(board) else ())], options)
+    return _measure(board, _files(board), [*wanted, *other_units(board)], options)
 
 
 def _files(board: Board) -> dict[str, str]:

@@ -21,7 +21,7 @@ from .files import read_capped, write_atomically
 DISTRIBUTION = "dqt-edge"
 LAST, MANIFEST = ".dqt-edge.json", "manifest.json"
 SIZE_MAX = 4 << 20
-KEPT = ("format", "dqt_edge", "board", "outlet", "text_protocol", "trigger", "predicted")
+KEPT = ("format", "dqt_edge", "board", "outlet", "text_protocol", "trigger", "watchdog", "predicted")
 """What is taken of the last project's manifest, beside names and hashes of its models."""
 SECRET = re.compile(r"(?i)token|secret|passw|credential|api_?key|private_?key|auth")
 """Names of environment variables whose values are secrets."""

@@ -5,6 +5,7 @@
 #include "dqt_crc32.h"
 #include "dqt_messages.h"
 #include "dqt_port.h"
+#include "dqt_watchdog.h"
 
 bool dqt_measure_layer(void *context, const dqt_event *event) {
     dqt_measurement *measurement = context;
@@ -19,6 +20,7 @@ bool dqt_measure_layer(void *context, const dqt_event *event) {
         measurement->checksums[event->layer] = dqt_crc32(0u, event->output, event->output_size);
         measurement->last = dqt_port_counter(); /* checksums are no part of the inference */
     }
+    dqt_watchdog_feed();
     return true;
 }
 
@@ -37,5 +39,6 @@ void dqt_measurement_start(dqt_measurement *measurement, uint32_t layers) {
     }
     measurement->total = 0;
     measurement->place = DQT_FAULT_FIRST;
+    dqt_watchdog_feed();
     measurement->last = dqt_port_counter();
 }

@@ -39,6 +39,10 @@ extern const uint64_t dqt_port_counter_mask;
  * dqt_port_init() leaves it low. */
 void dqt_port_trigger(uint32_t high);
 
+/* Only where the board has a watchdog (DQT_BOARD_WATCHDOG_MS is defined): lets it wait for another such time before it
+ * restarts the device. dqt_port_init() starts it. Never called from an interrupt. */
+void dqt_port_feed(void);
+
 /* Sends what is still in the UART, then restarts the device; does not return. */
 void dqt_port_reset(void) __attribute__((noreturn));
 

@@ -13,6 +13,7 @@
 #include "dqt_tables.h"
 #include "dqt_text.h"
 #include "dqt_trigger.h"
+#include "dqt_watchdog.h"
 #include "dqt_port.h"
 
 #define FRAME_MIN (DQT_FRAME_SIZE + DQT_CRC_SIZE)
@@ -100,6 +101,7 @@ static void send(const uint8_t *frame, uint32_t size) {
         poll_reception();
         if (dqt_port_can_write()) {
             dqt_port_write((uint8_t)byte);
+            dqt_watchdog_feed();
             byte = dqt_encoder_next(&encoder);
         }
     }
@@ -468,6 +470,7 @@ void dqt_server_write(uint8_t byte) {
         poll_reception();
     } while (!dqt_port_can_write());
     dqt_port_write(byte);
+    dqt_watchdog_feed();
 }
 
 /* Not inline: in its three places that takes 120 bytes. */
@@ -559,6 +562,7 @@ void dqt_server_run(void) {
     dqt_port_watch(&server.measurement.place);
     serve(0);
     for (;;) {
+        dqt_watchdog_feed();
         int byte = next_byte();
         if (dqt_app.text != NULL && dqt_server_take_text(byte)) {
             continue;

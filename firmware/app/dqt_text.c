@@ -8,6 +8,7 @@
 #include "dqt_say.h"
 #include "dqt_server.h"
 #include "dqt_trigger.h"
+#include "dqt_watchdog.h"
 
 #define LINE_MAX 80u      /* characters of a command, as in the runner's rules */
 #define COUNT_MAX 999999u /* inferences of one command */
@@ -90,6 +91,7 @@ bool dqt_text_count(void *context, const dqt_event *event) {
     (void)context;
     (void)event;
     count_ticks();
+    dqt_watchdog_feed();
     return true;
 }
 

@@ -12,6 +12,7 @@ from dqt_edge.boards import Board, load_board
 from dqt_edge.device.messages import Restart
 from dqt_edge.errors import DeviceError
 from dqt_edge.project.trigger import with_trigger
+from dqt_edge.project.watchdog import with_watchdog
 from tests.device.chip_boards import BOARDS, CASES, FIRST
 
 from .echo_image import build
@@ -46,9 +47,12 @@ def test_every_modelled_family_is_run_by_ci() -> None:
 @pytest.mark.parametrize("board_id", CASES)
 def test_a_port_boots_at_full_clock_and_echoes(board_id: str, tmp_path: Path) -> None:
     board = with_trigger(load_board(board_id))
+    board = board if board.watchdog is None else with_watchdog(board, 2)
     device = UnicornTransport(board, build(board, tmp_path))
     assert device.read(100, LONG) == b">"
     assert device.model.core_hz == board.cpu.hz
+    if board.watchdog is not None:
+        check_watchdog(device)
     check_protection(device, board)
     device.write(b"abc")
     assert device.read(3, LONG) == b"abc"
@@ -90,6 +94,18 @@ def check_protection(device: UnicornTransport, board: Board) -> None:
     assert {mpu.at(at) for at in (ram.start, ram.end - 1)} == {("rw", "back" if without_tex else "back, allocating")}
     assert {mpu.at(at) for at in (0x40000000, 0x5FFFFFFF, 0xE000E000)} == {("rw", "device")}
     assert {mpu.at(at)[0] for at in (0x60000000, 0xDFFFFFFF)} == ({""} if board.port == "stm32h7" else {"rwx", "rw"})
+
+
+def check_watchdog(device: UnicornTransport) -> None:
+    """It runs with the time-out of 2 s, is fed when the program says so, and not by itself."""
+    watchdog = device.model.watchdog
+    assert 2 <= watchdog.seconds < 2.01
+    for _ in range(2):
+        before = watchdog.feeds
+        device.write(b"F")
+        assert device.read(1, LONG) == b"f"
+        assert device.read(1, LONG) == b""
+        assert watchdog.feeds == before + 1
 
 
 def change_rate(device: UnicornTransport, baud: int) -> None:
@@ -321,6 +337,45 @@ def test_a_trigger_that_is_no_output_is_caught(board_id: str, old: str, tmp_path
     device.write(b"G")
     with pytest.raises(DeviceError, match="is raised before it is an output"):
         device.read(5, LONG)
+
+
+KEY = "    DQT_IWDG_KR = DQT_IWDG_KR_"
+WATCHDOG_MISTAKES = {
+    "stm32h7": [
+        (f"{KEY}UNLOCK;", "", "is written while it is locked"),
+        (f"{KEY}START;", "", "is configured before LSI runs"),
+        ("    (void)dqt_wait(&DQT_IWDG_SR, DQT_IWDG_SR_BUSY, 0);\n", "", "is fed before its time-out has arrived"),
+    ],
+}
+"""The same for what starts the watchdog; one file for all STM32."""
+
+
+@pytest.mark.some(3)
+@pytest.mark.parametrize(
+    ("board_id", "old", "new", "words"),
+    [(b, *mistake) for b, mistakes in WATCHDOG_MISTAKES.items() for mistake in mistakes],
+)
+def test_a_mistake_in_starting_the_watchdog_is_caught(
+    board_id: str, old: str, new: str, words: str, tmp_path: Path
+) -> None:
+    board = with_watchdog(load_board(board_id), 2)
+    device = UnicornTransport(board, build(board, tmp_path, (old, new)))
+    with pytest.raises(DeviceError) as caught:
+        device.read(5, LONG)
+    assert words in caught.value.what
+
+
+TIMES = [(board_id, ms) for board_id in ("pyboard",) for ms in (2048, 10, 512, 513, 1025, 32767, 32768)]
+"""Boards of each kind of watchdog, and time-outs at the ends of its ranges."""
+
+
+@pytest.mark.some(7)
+@pytest.mark.parametrize(("board_id", "ms"), TIMES)
+def test_a_watchdog_waits_as_long_as_was_asked(board_id: str, ms: int, tmp_path: Path) -> None:
+    board = with_watchdog(load_board(board_id), ms / 1000)
+    device = UnicornTransport(board, build(board, tmp_path))
+    assert device.read(1, LONG) == b">"
+    assert 0.999 * ms <= 1000 * device.model.watchdog.seconds <= 1.01 * ms
 
 
 DEAD = [

@@ -14,7 +14,7 @@ from .pin import Pin
 from .stm32 import Stm32
 from .stm32h7 import Stm32h7
 from .uart import SerialLine
-from .values import Reset
+from .values import Reset, Watchdog
 
 
 class Chip(Protocol):
@@ -42,6 +42,10 @@ class Chip(Protocol):
     @property
     def trigger(self) -> Pin | None:
         """The pin that is high while the model runs; None: the image has none."""
+
+    @property
+    def watchdog(self) -> Watchdog | None:
+        """What restarts a program that hangs; None: the image starts none."""
 
     @property
     def core(self) -> CoreRegisters:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from ...boards import Board
 from .boot import NoBootRom
 from .core import CORE_PAGES, CORTEX_M4, CoreRegisters
 from .pin import trigger_of
 from .uart import Line
-from .values import Peripheral, Reset, RuleError, StrictBank, checked
+from .values import Peripheral, Reset, RuleError, StrictBank, Watchdog, checked
 
 CLOCK, UART, NVMC, GPIO, CORE = 0x40000000, 0x40002000, 0x4001E000, 0x50000000, 0xE0000000
 RESETREAS = 0x40000400
@@ -119,6 +121,7 @@ class Nrf52(NoBootRom):
     pages = (CLOCK, UART, NVMC, GPIO, *CORE_PAGES)
     status = UART + RXDRDY
     core_hz = 64_000_000
+    watchdog: ClassVar[Watchdog | None] = None
 
     def __init__(self, board: Board) -> None:
         self._board = board

@@ -11,7 +11,7 @@ from .boot import Boot
 from .core import CORE_PAGES, CORTEX_M0PLUS, CORTEX_M33, CoreKind, CoreRegisters
 from .pin import trigger_of
 from .pl011 import Pl011
-from .values import Peripheral, Reset, RuleError, StrictBank, checked
+from .values import Peripheral, Reset, RuleError, StrictBank, Watchdog, checked
 
 READY_AFTER = 3
 """Reads of a flag until it rises."""
@@ -119,6 +119,7 @@ class Rp2:
     """
 
     KINDS: ClassVar[dict[str, Kind]] = {"rp2040": RP2040, "rp2350": RP2350}
+    watchdog: ClassVar[Watchdog | None] = None
 
     def __init__(self, kind: Kind, board: Board, dead: frozenset[str] = frozenset()) -> None:
         self.kind, self._board, self._dead = kind, board, dead

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ...boards import Board
 from .boot import NoBootRom
 from .core import CORE_PAGES, CoreKind, CoreRegisters
+from .iwdg import iwdg_of
 from .pin import Pin, trigger_of
 from .uart import ShiftUsart, Usart
 from .values import Field, Peripheral, Reset, RuleError, StrictBank, checked, prescale
@@ -20,6 +21,8 @@ from .values import Field, Peripheral, Reset, RuleError, StrictBank, checked, pr
 READY_AFTER = 3
 """Reads of a flag until it rises."""
 CORE = 0xE0000000
+IWDG = 0x40003000
+"""In all families of :class:`Family`."""
 GPIO_STEP, BSRR = 0x400, 0x18
 """Bytes between ports of pins, and their register that sets (bits 0..15) and resets (16..31) pins."""
 
@@ -181,6 +184,7 @@ class Stm32(NoBootRom):
         self._power_on()
         bases = [base for base, _ in family.banks.values()] + [self._line.base]
         bases += [family.gpio + GPIO_STEP * port for port in self._ports.values()]
+        bases += [] if self.watchdog is None else [IWDG]
         self.pages = (*sorted({base & ~0xFFF for base in bases}), *CORE_PAGES)
 
     def reset(self, by: Reset = Reset.SOFTWARE) -> None:
@@ -203,6 +207,7 @@ class Stm32(NoBootRom):
             if self._line.shift
             else Usart(self._line_name, self._check_line, self._line.fifo, dividers)
         )
+        self.watchdog = iwdg_of(self.board)
         self.core = CoreRegisters(family.kind, self.board.regions("flash")[0].start)
         self._waits: dict[str, int] = {}
 
@@ -274,6 +279,8 @@ class Stm32(NoBootRom):
         if self._line.base <= address < self._line.base + 0x400:
             self._clocked(self._line_name, self._line.enable)
             return self._line_name, self.usart, address - self._line.base
+        if self.watchdog is not None and IWDG <= address < IWDG + 0x400:
+            return "IWDG", self.watchdog, address - IWDG
         for name, port in self._ports.items():
             base = family.gpio + GPIO_STEP * port
             if base <= address < base + GPIO_STEP:

@@ -14,6 +14,7 @@ from typing import ClassVar
 from ...boards import Board
 from .boot import NoBootRom
 from .core import CORE_PAGES, CORTEX_M7, CoreRegisters
+from .iwdg import iwdg_of
 from .pin import trigger_of
 from .stm32 import BSRR, GPIO_STEP, drive
 from .stm32h7_kinds import KINDS
@@ -32,7 +33,7 @@ READY_AFTER = 3
 """Reads of a flag until it rises."""
 
 RCC, PWR, SYSCFG, FLASH = 0x58024400, 0x58024800, 0x58000400, 0x52002000
-GPIO, USART3 = 0x58020000, 0x40004800
+GPIO, USART3, IWDG1 = 0x58020000, 0x40004800, 0x58004800
 CORE = 0xE0000000
 USART3_ISR = USART3 + 0x1C
 
@@ -85,8 +86,9 @@ class Stm32h7(NoBootRom):
         self.kind = KINDS[given["chip"]]
         self._ports = sorted({given["gpio_port"], given["red_port"], given.get("trigger_port", given["red_port"])})
         gpio = {GPIO + GPIO_STEP * port & ~0xFFF for port in self._ports}
-        self.pages = (USART3 & ~0xFFF, FLASH, 0x58000000, *sorted(gpio), 0x58024000, *CORE_PAGES)
+        self.pages: tuple[int, ...] = (USART3 & ~0xFFF, FLASH, 0x58000000, *sorted(gpio), 0x58024000, *CORE_PAGES)
         self._power_on()
+        self.pages += () if self.watchdog is None else (IWDG1 & ~0xFFF,)
 
     def reset(self, by: Reset = Reset.SOFTWARE) -> None:
         """Do a reset: bytes on the line stay, and but for POWER the supply configuration too (section 6.8.4)."""
@@ -111,6 +113,7 @@ class Stm32h7(NoBootRom):
         }
         self.trigger = trigger_of(self.board, self._trigger_is_output)
         self.usart = Usart("USART3", self._check_line)
+        self.watchdog = iwdg_of(self.board)
         self.core = CoreRegisters(CORTEX_M7, 0x08000000)
         self._waits: dict[str, int] = {}
 
@@ -198,6 +201,7 @@ class Stm32h7(NoBootRom):
             (SYSCFG, 0x400, self.syscfg, (0xF4, 1)),
             *((GPIO + GPIO_STEP * n, GPIO_STEP, bank, (0xE0, n)) for n, bank in self.gpio.items()),
             (CORE, 0x100000, self.core, None),
+            *(() if self.watchdog is None else ((IWDG1, 0x400, self.watchdog, None),)),
         )
         for base, size, bank, clock in banks:
             if base <= address < base + size:

@@ -42,6 +42,16 @@ class Peripheral(Protocol):
         """Write as the core does."""
 
 
+class Watchdog(Protocol):
+    """A watchdog, as tests judge it. ``feeds``: how often its counter was begun anew."""
+
+    feeds: int
+
+    @property
+    def seconds(self) -> float | None:
+        """Its time-out at the nominal rate of its clock; None before it was started."""
+
+
 @dataclass(frozen=True)
 class Field:
     """A field of a register: the bank's name, the register's offset, the lowest bit, and how many bits."""

@@ -2,12 +2,14 @@
  * Copyright 2026 The dqt-edge authors
  *
  * What the ports of MPS2 and MPS3 images share: the UART of Arm's Cortex-M System Design Kit (Arm DDI 0479, APB UART),
- * and that these machines are emulated. A port defines DQT_CMSDK_UART, the UART's address, and DQT_CMSDK_HZ, its clock,
- * and includes this file, which defines all functions of dqt_port.h but those of the counter and dqt_port_init(). */
+ * and that these machines are emulated. A port defines DQT_CMSDK_UART, the UART's address, DQT_CMSDK_HZ, its clock, and
+ * what dqt_cmsdk_watchdog.h needs, and includes this file, which defines all functions of dqt_port.h but those of the
+ * counter and dqt_port_init(). */
 #ifndef DQT_CMSDK_PORT_H
 #define DQT_CMSDK_PORT_H
 
 #include "dqt_board.h"
+#include "dqt_cmsdk_watchdog.h"
 #include "dqt_cortexm.h"
 #include "dqt_fixed_baud.h"
 #include "dqt_port.h"
@@ -57,6 +59,7 @@ void dqt_port_reset(void) {
 }
 
 void dqt_port_fault(const dqt_fault_info *info) {
+    dqt_watchdog_fault(info);
     dqt_semihosting_fault(info);
 }
 

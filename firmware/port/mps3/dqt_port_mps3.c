@@ -2,8 +2,10 @@
  * Copyright 2026 The dqt-edge authors
  *
  * MPS3 image AN547 (Cortex-M55 in Corstone SSE-300), as QEMU models it. The core starts in the secure state. */
-#define DQT_CMSDK_UART 0x59303000u /* secure alias */
-#define DQT_CMSDK_HZ 25000000u     /* of the peripherals; the core has 32 MHz */
+#define DQT_CMSDK_UART 0x59303000u     /* secure alias */
+#define DQT_CMSDK_HZ 25000000u         /* of the peripherals; the core has 32 MHz */
+#define DQT_CMSDK_WATCHDOG 0x5802E000u /* the secure one on the slow clock */
+#define DQT_CMSDK_WATCHDOG_HZ 32000u
 
 #include "dqt_cmsdk_port.h"
 
@@ -17,6 +19,7 @@ const uint64_t dqt_port_counter_mask = UINT64_MAX;
 void dqt_port_init(void) {
     COUNTER_CONTROL = 1;
     dqt_cmsdk_uart_init();
+    dqt_watchdog_start();
 }
 
 uint64_t dqt_port_counter(void) {

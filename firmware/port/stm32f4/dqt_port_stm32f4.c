@@ -3,7 +3,8 @@
  *
  * STM32F405, F407 and F446. Sections are those of ST RM0090 (F405, F407); where RM0390 (F446) differs, it is named.
  * The board's constants: hse_hz, hse_bypass (1: a clock, 0: a crystal), overdrive (1: the chip has it), and usart (1,
- * 2, 3 or 6) with gpio_port (0: A), tx, rx, af; trigger_port and trigger_pin, if there is a trigger. */
+ * 2, 3 or 6) with gpio_port (0: A), tx, rx, af; trigger_port and trigger_pin, if there is a trigger; watchdog_ms, if
+ * there is a watchdog. */
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
 #include "dqt_dwt.h"
@@ -57,6 +58,9 @@
 #define DQT_GPIO 0x40020000u
 #define DQT_GPIO_CLOCK RCC_AHB1ENR
 #include "dqt_stm32_trigger.h"
+
+#define DQT_IWDG 0x40003000u
+#include "dqt_stm32_watchdog.h"
 
 /* 30.6, USART; 7.3.13 and 7.3.14 for its clock */
 #if DQT_BOARD_USART == 1
@@ -177,6 +181,7 @@ void dqt_port_init(void) {
     start_usart();
     dqt_trigger_start();
     dqt_dwt_init();
+    dqt_watchdog_start();
 }
 
 int dqt_port_read(void) {

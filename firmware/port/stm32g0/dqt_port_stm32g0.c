@@ -3,7 +3,7 @@
  *
  * STM32G0x1 (ST RM0444): 64 MHz from HSI16 through the PLL, USART2, and TIM2 as the counter, because SysTick has 24
  * bits and a Cortex-M0+ no cycle counter. The board's constants: gpio_port (0: A), tx, rx, af;
- * trigger_port and trigger_pin, if there is a trigger. */
+ * trigger_port and trigger_pin, if there is a trigger; watchdog_ms, if there is a watchdog. */
 #include "dqt_board.h"
 
 /* USART registers, "Universal synchronous/asynchronous receiver transmitter" */
@@ -37,6 +37,9 @@
 #define DQT_GPIO 0x50000000u
 #define DQT_GPIO_CLOCK RCC_IOPENR
 #include "dqt_stm32_trigger.h"
+
+#define DQT_IWDG 0x40003000u
+#include "dqt_stm32_watchdog.h"
 
 /* 3.7.1, FLASH */
 #define FLASH_ACR DQT_REG(0x40022000u)
@@ -91,6 +94,7 @@ void dqt_port_init(void) {
     dqt_trigger_start();
     TIM2_ARR = 0xFFFFFFFFu;
     TIM2_CR1 = TIM2_CR1_CEN; /* one tick a cycle: the APB is not divided, nor is the timer's clock (PSC 0) */
+    dqt_watchdog_start();
 }
 
 uint64_t dqt_port_counter(void) {

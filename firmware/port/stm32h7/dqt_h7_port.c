@@ -4,7 +4,7 @@
  * dqt_port.h for STM32H743 and STM32H735: USART3 to the ST-LINK, cycle counter of the core. The board's constants: chip
  * (743 or 735), hse_hz, hse_bypass (1: a clock, 0: a crystal), pll_m, pll_n and pll_p, gpio_port (0: A), tx, rx and af
  * of USART3, red_port, red and red_low (1: low lights it) of a red light; trigger_port and trigger_pin, if there is a
- * trigger. */
+ * trigger; watchdog_ms, if there is a watchdog. */
 #include "dqt_board.h"
 #include "dqt_cortexm.h"
 #include "dqt_h7_clock.h"
@@ -12,6 +12,7 @@
 #include "dqt_messages.h"
 #include "dqt_port.h"
 #include "dqt_stm32_trigger.h"
+#include "dqt_stm32_watchdog.h"
 
 const uint64_t dqt_port_counter_mask = 0xFFFFFFFFu;
 
@@ -131,6 +132,7 @@ void dqt_port_init(void) {
     start_uart();
     dqt_trigger_start();
     start_counter();
+    dqt_watchdog_start();
 }
 
 int dqt_port_read(void) {

@@ -33,6 +33,9 @@
 #define DQT_SYSCFG_PWRCR DQT_REG(0x5800042Cu)
 #define DQT_SYSCFG_PWRCR_ODEN (1u << 0)
 
+/* IWDG1, section 46.4 */
+#define DQT_IWDG 0x58004800u
+
 /* RCC, section 8.7 */
 #define DQT_RCC_CR DQT_REG(0x58024400u)
 #define DQT_RCC_CR_HSION (1u << 0)

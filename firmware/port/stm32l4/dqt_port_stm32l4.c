@@ -6,7 +6,7 @@
  * The board's constants: reset_hz (of the core after reset), pll_m, pll_n, wait_hz (Hz that each wait state of flash is
  * good for), boost (1: above 80 or 150 MHz, in range 1 boost mode), vddio2 (1: the pins need that supply), and usart
  * (0: LPUART1, or 1, 2, 3) with usart_fifo, gpio_port (0: A), tx, rx, af; trigger_port and trigger_pin, if there is a
- * trigger. */
+ * trigger; watchdog_ms, if there is a watchdog. */
 #include "dqt_board.h"
 #include "dqt_dwt.h"
 
@@ -62,6 +62,9 @@
 #define DQT_GPIO 0x48000000u
 #define DQT_GPIO_CLOCK RCC_AHB2ENR
 #include "dqt_stm32_trigger.h"
+
+#define DQT_IWDG 0x40003000u
+#include "dqt_stm32_watchdog.h"
 
 /* 5.4, PWR; CR5 is in RM0432 and RM0440 only */
 #define PWR_CR2 DQT_REG(0x40007004u)
@@ -138,4 +141,5 @@ void dqt_port_init(void) {
     dqt_usart_start(dqt_clock_hz);
     dqt_trigger_start();
     dqt_dwt_init();
+    dqt_watchdog_start();
 }

@@ -3,7 +3,7 @@
  *
  * STM32U575 and U585 (ST RM0456) as delivered, without TrustZone: 160 MHz from HSI16 through PLL1, voltage range 1 with
  * the EPOD booster, instruction cache. The board's constants: usart (1, 2 or 3), gpio_port (0: A), tx, rx, af;
- * trigger_port and trigger_pin, if there is a trigger. */
+ * trigger_port and trigger_pin, if there is a trigger; watchdog_ms, if there is a watchdog. */
 #include "dqt_board.h"
 #include "dqt_dwt.h"
 
@@ -60,6 +60,9 @@
 #define DQT_GPIO 0x42020000u
 #define DQT_GPIO_CLOCK RCC_AHB2ENR1
 #include "dqt_stm32_trigger.h"
+
+#define DQT_IWDG 0x40003000u
+#include "dqt_stm32_watchdog.h"
 
 /* PWR registers */
 #define PWR_VOSR DQT_REG(0x4602080Cu)
@@ -147,4 +150,5 @@ void dqt_port_init(void) {
     dqt_usart_start(dqt_clock_hz);
     dqt_trigger_start();
     dqt_dwt_init();
+    dqt_watchdog_start();
 }

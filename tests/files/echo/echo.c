@@ -53,6 +53,12 @@ int main(void) {
             dqt_port_trigger(0);
             break;
 #endif
+#ifdef DQT_BOARD_WATCHDOG_MS
+        case 'F':
+            dqt_port_feed();
+            send('f');
+            break;
+#endif
         case 'K': { /* a rate, to be had behind what the port makes of it */
             uint32_t baud = 0;
             for (uint32_t shift = 0; shift < 32; shift += 8) {
