@@ -29,10 +29,11 @@ BLOCKS: dict[str, Callable[[], str | Table]] = {
     "timeouts": device.timeouts,
     **{f"board-{cls.__name__.lower()}": device.board_keys(cls) for cls in (
         boards.Board, boards.Cpu, boards.Memory, boards.Runner, boards.Serial, boards.Counter, boards.Qemu,
-        boards.Flash, boards.Uf2, boards.Trigger)},
+        boards.Flash, boards.Uf2, boards.Trigger, boards.Watchdog)},
     "shipped-boards": device.shipped_boards,
     "flash-runners": device.flash_runners,
     "trigger-pins": device.trigger_pins,
+    "watchdogs": device.watchdogs,
     "port-contract": device.port_contract,
     "margins": device.margins,
     "protection-bytes": device.protection_bytes,

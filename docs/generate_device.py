@@ -14,6 +14,7 @@ from dqt_edge import boards
 from dqt_edge.device import client, messages
 from dqt_edge.device.chips.choose import CHIPS
 from dqt_edge.project import code_parts, code_table
+from dqt_edge.project.watchdog import in_seconds
 
 # --- Protocol -------------------------------------------------------------------------------------------------
 
@@ -139,6 +140,18 @@ def trigger_pins() -> Table:
     found = [board for board in map(boards.load_board, boards.board_ids()) if board.trigger is not None]
     rows = [[code(b.id), code(b.trigger.pin), b.trigger.where] for b in found if b.trigger is not None]
     return Table(("board", "pin", "where"), rows, "board")
+
+
+def watchdogs() -> Table:
+    """What may restart a program that hangs, by board."""
+    rows: dict[tuple[str, ...], list[str]] = {}
+    for board in map(boards.load_board, boards.board_ids()):
+        if board.watchdog is not None:
+            known = board.watchdog
+            early, late = (f"{part} %" if part else "exact" for part in (known.early, known.late))
+            rows.setdefault((known.name, in_seconds(known.longest_ms), early, late), []).append(code(board.id))
+    cells = [[", ".join(ids), *facts] for facts, ids in rows.items()]
+    return Table(("boards", "watchdog", "longest, s", "at most early", "at most late"), cells, "boards")
 
 
 def shipped_boards() -> Table:

@@ -18,10 +18,11 @@ UNITS = ("app/dqt_measure.c", "app/dqt_server.c", "app/dqt_text.c")
 """Sources of the app that are other code with a watchdog."""
 
 LEAST_MS = 10
-"""Shortest time-out: a byte of the slowest line and a reset of the host's program are far below."""
+"""Shortest time-out: a byte on the line takes a fraction of it."""
 
-MARGIN = 4
-"""Estimates know neither flash that waits nor a board that stays at the clock after reset."""
+MARGIN = 10
+"""Estimates know neither of serial flash whose cache a layer overruns, which may take five times as long, nor of a
+board whose crystal fails and which stays at the clock after reset."""
 
 CRC_CYCLES = 20
 """Of the CRC-32 for each byte: 9 to 17 instructions."""

@@ -72,12 +72,12 @@ def test_a_hang_ends_in_a_restart_that_hello_tells(built: Callable[..., Path], b
 @pytest.mark.qemu
 @pytest.mark.parametrize("board_id", CASES)
 def test_digits_are_what_they_were(board_id: str, graph: Graph, tmp_path: Path) -> None:
-    project, _, footprint = export_together([graph], load_board(board_id), tmp_path / "p", watchdog=0.5)
+    project, _, footprint = export_together([graph], load_board(board_id), tmp_path / "p", watchdog=1)
     image = build(project.folder, cross=True)
     assert footprint is not None
     assert footprint.exact
     assert (image.flash, image.ram) == (footprint.flash, footprint.ram)
-    assert project.manifest["watchdog"]["seconds"] == 0.5
+    assert project.manifest["watchdog"]["seconds"] == 1
     samples = codes(load_data("digits").x_test, graph)[:10]
     want = interpreter.run(graph, samples, "dynamic").outputs
     with open_client(project.board, project.elf, project.model_hash) as client:
@@ -183,7 +183,7 @@ def test_a_board_of_ones_own_without_one_says_where_to_name_it() -> None:
 
 def test_a_time_out_that_a_healthy_device_might_miss_is_refused(tmp_path: Path) -> None:
     board = load_board("qemu-m4")
-    with pytest.raises(UsageError, match=r"flash is estimated to take .* ms, and the watchdog needs 4 times") as caught:
+    with pytest.raises(UsageError, match=r"flash is estimated to take .* ms, and the watchdog needs 10 times") as caught:
         export_together([digits_graph()], board, tmp_path / "p", watchdog=0.1)
     assert not (tmp_path / "p").exists()
     least = float(caught.value.next_step.split()[1])

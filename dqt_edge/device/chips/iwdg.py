@@ -1,6 +1,7 @@
 """ST's independent watchdog, IWDG (RM0090 section 21, RM0433 section 46).
 
-No clock of a bus need be switched on for it. There is no time in the emulator, so it never ends: tests judge its time-out, and where it is fed.
+No clock of a bus need be switched on for it. There is no time in the emulator, so it never ends: tests judge its
+time-out, and where it is fed.
 """
 
 from __future__ import annotations
