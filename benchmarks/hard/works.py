@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from functools import cached_property
@@ -26,6 +27,7 @@ from tests.support.tflite_models import small_network
 
 SAMPLES = 40
 SAVES, IMPORTS = 40, 10
+EPOCHS, TRAINED_ON = 4, 200
 
 
 class Work(ABC):
@@ -37,6 +39,8 @@ class Work(ABC):
     name: str
     share = 1.0
     """Of the points at which works are killed."""
+    only_killed = False
+    """Too slow for full disks and the like."""
 
     @abstractmethod
     def prepare(self, folder: Path) -> None:
@@ -248,3 +252,54 @@ class Profile(Work):
         if found != whole[: len(found)]:
             return "neither: its records are not those of an undisturbed one"
         return "new" if len(found) == len(whole) else "old"
+
+
+class Train(Work):
+    """``train``: a run over an older checkpoint, which goes on where it was killed.
+
+    Undisturbed it is trained once, in a process of its own, and every run must end with that model.
+    """
+
+    name = "train"
+    share = 0.2
+    only_killed = True
+
+    def __init__(self, folder: Path) -> None:
+        self.old, self.first = digits_graph(), folder / "first"
+        data = load_data("digits")
+        self.x, self.y = data.x_train[:TRAINED_ON], data.y_train[:TRAINED_ON]
+        self.first.mkdir()
+
+    @cached_property
+    def new(self) -> Graph:
+        """What an undisturbed run makes."""
+        return checkpoint.load(self.first / "m.safetensors")
+
+    def prepare(self, folder: Path) -> None:
+        """A checkpoint of another model; and once, the run that nothing disturbs."""
+        if not any(self.first.iterdir()):
+            self._apart(self.first)
+        dqt.save(self.old, folder / "m.safetensors")
+
+    def do(self, folder: Path) -> None:
+        """Train, or go on."""
+        out = folder / "m.safetensors"
+        resume = (folder / "m.safetensors.state").exists()
+        dqt.train((self.x, self.y), out=out, epochs=EPOCHS, save_every=0.0, resume=resume)
+
+    def settle(self, folder: Path) -> str:
+        """Go on, in another process."""
+        self._apart(folder)
+        return self.state(folder)
+
+    def _apart(self, folder: Path) -> None:
+        """In a process of its own: others are forked from this one, in which TensorFlow may not have begun."""
+        process = multiprocessing.get_context("fork").Process(target=self.do, args=(folder,))
+        process.start()
+        process.join()
+        assert process.exitcode == 0, f"exit code {process.exitcode}"
+
+    def state(self, folder: Path) -> str:
+        """By loading it; log and picture come before the model, and the state stays."""
+        known = {f"m.{end}" for end in ("safetensors", "safetensors.state", "csv", "svg")}
+        return self.strays(folder, known) or _whole(folder / "m.safetensors", self.old, self.new)
