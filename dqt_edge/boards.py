@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from . import chips
+from .board_words import check_flags, check_machine, check_sectors, check_settings, check_usb
 from .errors import BadFileError, UsageError
 from .system.files import read_toml
 from .system.resources import data_folder
@@ -49,8 +50,6 @@ CONSTANT = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 PIN = re.compile(r"P(?P<letter>[A-K])(?P<a>\d{1,2})|P(?P<port>\d)\.(?P<b>\d{1,2})|GP(?P<c>\d{1,2})")
 """Pins as STM32, nRF and RP2 chips name them."""
-
-_FLAG = re.compile(r"-[A-Za-z0-9][A-Za-z0-9=.,+_-]*")
 
 
 @dataclass(frozen=True)
@@ -314,8 +313,10 @@ def read_board(path: Path) -> Board:
         _check(board)
     except OSError as error:
         raise _bad(path, error.strerror or str(error)) from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _bad(path, str(error)) from error
+    except RecursionError as error:
+        raise _bad(path, "it is nested too deep") from error
     return board
 
 
@@ -325,6 +326,8 @@ def _bad(path: Path, reason: str) -> BadFileError:
 
 def _port_folder(board: Board, path: Path) -> Path:
     """Folder of the port's sources; raises ValueError."""
+    if not board.port.isprintable():
+        raise ValueError(f"port {board.port!r} must be the name of a folder")
     if board.has_own_port:
         folder = (path.parent / board.port).resolve()
         if not folder.is_dir():
@@ -350,13 +353,12 @@ def _check(board: Board) -> None:
     _check_cpu(board.cpu)
     if not board.has_own_port and (board.port == "native") != board.is_host:
         raise ValueError(f"port {board.port!r} does not go with cpu.core {board.cpu.core!r}")
-    if board.counter.kind not in COUNTERS or board.counter.ticks < 1 or board.counter.units < 1:
-        raise ValueError(
-            f"counter.kind {board.counter.kind!r} is none of {', '.join(COUNTERS)}, or its ratio is not positive"
-        )
+    _check_counter(board.counter)
     _check_serial(board.serial)
-    if board.qemu is not None and not 0 <= board.qemu.icount_shift <= ICOUNT_SHIFT_MAX:
-        raise ValueError(f"qemu.icount_shift must be 0 to {ICOUNT_SHIFT_MAX}")
+    for runner in board.runners:
+        check_settings(runner.name, runner.settings)
+    if board.qemu is not None:
+        _check_qemu(board.qemu)
     _check_memory(board)
     if board.flash is not None:
         _check_flash(board.flash)
@@ -379,9 +381,7 @@ def _check_cpu(cpu: Cpu) -> None:
     """Core, features and flags must agree: wrong ones would give other kernels, and other sizes, than are built."""
     if cpu.core not in CORES:
         raise ValueError(f"cpu.core {cpu.core!r} is none of {', '.join(CORES)}")
-    for flag in cpu.flags:
-        if not _FLAG.fullmatch(flag):
-            raise ValueError(f"cpu.flags: {flag!r} is no compiler option")
+    check_flags(cpu.flags)
     if cpu.core == "host":
         return
     if not 0 < cpu.hz < 1 << 32:
@@ -399,7 +399,23 @@ def _check_cpu(cpu: Cpu) -> None:
         raise ValueError("cpu.flags ask for floating-point registers, but cpu.fpu is false")
 
 
+def _check_counter(counter: Counter) -> None:
+    if counter.kind not in COUNTERS or counter.ticks < 1 or counter.units < 1:
+        raise ValueError(
+            f"counter.kind {counter.kind!r} is none of {', '.join(COUNTERS)}, or its ratio is not positive"
+        )
+    if max(counter.ticks, counter.units) >= 1 << 32:
+        raise ValueError("counter.ticks and counter.units must be within 32 bits")
+
+
+def _check_qemu(qemu: Qemu) -> None:
+    check_machine(qemu.machine)
+    if not 0 <= qemu.icount_shift <= ICOUNT_SHIFT_MAX:
+        raise ValueError(f"qemu.icount_shift must be 0 to {ICOUNT_SHIFT_MAX}")
+
+
 def _check_serial(serial: Serial) -> None:
+    check_usb(serial.usb)
     if not 0 <= serial.baud < 1 << 32:
         raise ValueError("serial.baud must be 0 or more, within 32 bits")
     if serial.max_baud != 0 and not 0 < serial.baud <= serial.max_baud <= BAUD_MAX:
@@ -433,6 +449,7 @@ def _check_memory(board: Board) -> None:
             raise ValueError(f"memory region {m.name!r} must be flash or ram within 32-bit addresses")
         if m.sector < 0 or m.page < 0:
             raise ValueError(f"memory region {m.name!r}: sector and page must be 0 or more")
+        check_sectors(m.name, m.size, m.sector, uniform=not m.first_sectors)
         rest = m.size - sum(m.first_sectors)
         if m.first_sectors and (m.sector == 0 or min(m.first_sectors) <= 0 or rest < 0 or rest % m.sector):
             raise ValueError(f"memory region {m.name!r}: first_sectors and then sectors must fill it exactly")
@@ -441,3 +458,7 @@ def _check_memory(board: Board) -> None:
     for a, b in itertools.pairwise(spans):
         if a.end > b.start:
             raise ValueError(f"memory regions {a.name!r} and {b.name!r} overlap")
+    names = [region.name for region in board.memory]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"memory: two regions have the name {twice!r}")

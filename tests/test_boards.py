@@ -10,7 +10,6 @@ import pytest
 
 from dqt_edge.boards import Board, board_ids, load_board, read_board, shipped_file
 from dqt_edge.errors import BadFileError, UsageError
-from dqt_edge.system.resources import data_folder
 from dqt_edge.system.toml_record import as_table, to_toml
 
 OWN_BOARD = Path(__file__).parent / "files" / "own_board"
@@ -54,59 +53,6 @@ def test_an_unknown_board_is_refused_with_a_suggestion() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "reason"),
-    [
-        ('name = "Cortex-M4F', 'nome = "Cortex-M4F', "unknown key 'nome'"),
-        ('vendor = "Arm (emulated)"', "", "missing key 'vendor'"),
-        ("hz = 25000000", 'hz = "fast"', "board.cpu.hz must be int"),
-        ("fpu = true", "fpu = 1", "board.cpu.fpu must be bool"),
-        ('core = "cortex-m4"', 'core = "z80"', "'z80' is none of"),
-        ('port = "mps2"', 'port = "vax"', "no folder under firmware/port"),
-        ('kind = "flash"', 'kind = "rom"', "needs a flash and a ram region"),
-        ("start = 0x20000000", "start = 0x00000000", "overlap"),
-        ("size = 0x400000", "size = -1", "must be flash or ram within"),
-        ('id = "qemu-m4"', 'id = "a board"', "id 'a board' must be 1 to 15 letters"),
-        ('id = "qemu-m4"', f'id = "{"m" * 16}"', "must be 1 to 15 letters"),
-        ('id = "qemu-m4"', 'id = "../m4"', "must be 1 to 15 letters"),
-        ("hz = 25000000", "hz = -1", "cpu.hz must be above 0"),
-        ("baud = 115200", "baud = -1", "serial.baud must be 0 or more"),
-        ("icount_shift = 7", "icount_shift = 11", "icount_shift must be 0 to 10"),
-        ("size = 0x400000", "size = 0x400000\nsector = -1", "sector and page must be 0 or more"),
-        ('port = "mps2"', 'port = "cortexm"', "no folder under firmware/port, which has mps2, mps2tz, mps3, native"),
-        ('port = "mps2"', 'port = "native"', "does not go with cpu.core 'cortex-m4'"),
-        ('port = "mps2"', 'port = "./mps2"', "there is no folder"),
-        ('"-mcpu=cortex-m4", ', "", "must state the core once, -mcpu=cortex-m4, not -mthumb"),
-        ('"-mcpu=cortex-m4"', '"-mcpu=cortex-m7"', "must state the core once, -mcpu=cortex-m4"),
-        ('"-mcpu=cortex-m4"', '"-mcpu=cortex-m4", "-mcpu=cortex-m4"', "must state the core once"),
-        ('"-mthumb"', '"-mthumb; rm"', "'-mthumb; rm' is no compiler option"),
-        ("dsp = true", "dsp = false", "cpu.dsp must be true for cortex-m4"),
-        ('"-mcpu=cortex-m4"', '"-mcpu=cortex-m4+nodsp"', "cpu.dsp must be false for cortex-m4 with"),
-        ("mve = false", "mve = true", "cpu.mve must be false for cortex-m4"),
-        ("fpu = true\ndsp", "fpu = false\nX = 1\ndsp", "unknown key 'X' in board.cpu"),
-        ("flags = [", "flags = [1, ", "board.cpu.flags must be a list of text"),
-        ("[counter]\nkind", "[counter]\n[counter.kind]\nkind", "must be str"),
-        ('kind = "icount"', 'kind = "guess"', "counter.kind 'guess'"),
-        ("[[memory]]", "[memory]", ""),
-        ("ticks = ", "ticks = -", "ratio is not positive"),
-        ("[qemu]", "[qemu", "Expected"),
-        ("[qemu]", "[constants]\npins = 'A'\n[qemu]", "board.constants must be a table of integers"),
-        ("[qemu]", "[constants]\npin = true\n[qemu]", "board.constants must be a table of integers"),
-        ("[qemu]", "[constants]\nPIN = 1\n[qemu]", "constants: 'PIN' must be small letters"),
-        ("[qemu]", "[constants]\npin = -1\n[qemu]", "constants.pin must be 0 or more"),
-        ("[qemu]", "[constants]\nid = 1\n[qemu]", "not 'id'"),
-    ],
-)
-def test_bad_board_files_are_refused(tmp_path, old: str, new: str, reason: str) -> None:
-    text = (data_folder("boards") / "qemu-m4.toml").read_text()
-    assert old in text
-    path = tmp_path / "qemu-m4.toml"
-    path.write_text(text.replace(old, new))
-    with pytest.raises(BadFileError) as caught:
-        read_board(path)
-    assert reason in caught.value.what
-
-
 def edited(folder: Path, *changes: tuple[str, str], name: str = "mine.toml") -> Path:
     """A copy of qemu-m4's file in a folder of the user's, with changes."""
     text = shipped_file("qemu-m4").read_text()
@@ -135,11 +81,8 @@ def test_a_board_file_that_is_not_there(tmp_path: Path) -> None:
     assert caught.value.where == str(tmp_path / "none.toml")
 
 
-def test_a_board_file_without_end_or_of_another_kind(tmp_path: Path) -> None:
-    (tmp_path / "big.toml").write_bytes(b"#" * (2 << 20))
-    (tmp_path / "image.toml").write_bytes(b"\xff\xfe\x00")
-    (tmp_path / "deep.toml").write_text("a = " + "[" * 100_000)
-    for path in (Path("/dev/zero"), tmp_path, *sorted(tmp_path.glob("*.toml"))):
+def test_a_board_file_without_end_is_refused(tmp_path: Path) -> None:
+    for path in (Path("/dev/zero"), tmp_path):
         with pytest.raises(BadFileError, match="invalid board file"):
             load_board(path)
 

@@ -376,7 +376,8 @@ def test_every_field_of_a_layer_is_described() -> None:
 
 
 def test_the_tests_that_hold_the_invariants_exist() -> None:
-    files = (ROOT / "tests" / "graph" / name for name in ("test_checkpoint.py", "test_terminals.py"))
+    names_of_files = ("graph/test_checkpoint.py", "graph/test_terminals.py", "test_bad_files.py")
+    files = (ROOT / "tests" / name for name in names_of_files)
     source = "".join(path.read_text(encoding="utf-8") for path in files)
     named = names([row[1] for row in table(page("checkpoint"), "Invariants and their tests")])
     assert named

@@ -17,7 +17,9 @@ import numpy.typing as npt
 
 from ..errors import BadFileError, DqtError
 from ..system.files import read_capped, write_atomically
-from .checkpoint_fields import build, items, record, text
+from ..system.plain_json import read_json
+from .checkpoint_fields import build, build_each, has_fields, items, record, text
+from .checkpoint_header import KEY, manifest_text
 from .dial import POINTS_MAX, DialPoint
 from .graph import TASKS, Controller, Graph
 from .layers import LATER_LAYERS, LAYER_NAMES, Layer, MacLayer
@@ -40,6 +42,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 _NEEDED = {"name", "tensors", "layers", "input", "output", "classes", "controller", "provenance"}
 """Fields of every graph."""
+_MANIFEST = {"format", "graph", "sha256"}
+_CONTROLLER = {"after", "layers", "decides"}
 _LAYERS: dict[str, type[Any]] = {name: cls for cls, name in LAYER_NAMES.items()}
 _OPTIONAL = {"bias_by_width": None, "skip_bias": None, "dilation": (1, 1), "weight_offset": 0}
 """Fields that are left out at these values, so that a model without them has the bytes it always had."""
@@ -59,7 +63,7 @@ def save(graph: Graph, path: Path) -> None:
 def model_hash(graph: Graph) -> bytes:
     """SHA-256 of what a device computes with: all integers and the structure; not class names, provenance, task."""
     _, metadata = _encode(graph)
-    manifest = json.loads(metadata["dqt_edge"])
+    manifest = json.loads(metadata[KEY])
     manifest["graph"].pop("classes")
     manifest["graph"].pop("provenance")
     manifest["graph"].pop("task", None)
@@ -118,7 +122,7 @@ def _encode(graph: Graph) -> tuple[Arrays, dict[str, str]]:
     if graph.second_pass:
         body["second_pass"] = True
     manifest = {"format": _format(graph), "graph": body, "sha256": _digest(arrays)}
-    return arrays, {"dqt_edge": json.dumps(manifest, sort_keys=True)}
+    return arrays, {KEY: json.dumps(manifest, sort_keys=True)}
 
 
 def _given(item: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
@@ -188,7 +192,10 @@ def _bad(reason: str, where: str) -> BadFileError:
 
 def decode(content: bytes, where: str = "checkpoint") -> Graph:
     """Graph of a checkpoint's bytes; raises BadFileError for anything that is not one."""
-    metadata = _metadata(content, where)
+    try:
+        text = manifest_text(content, MANIFEST_MAX)
+    except ValueError as error:
+        raise _bad(str(error), where) from error
     try:
         from safetensors.numpy import load as decode_tensors  # noqa: PLC0415 - keeps the command line's start fast
 
@@ -196,10 +203,14 @@ def decode(content: bytes, where: str = "checkpoint") -> Graph:
     except Exception as error:  # safetensors raises its own, undocumented types
         raise _bad(f"tensors cannot be read ({error})", where) from error
     try:
-        manifest = json.loads(metadata)
-        found = manifest.get("format") if isinstance(manifest, dict) else None
-        if isinstance(found, bool) or found not in FORMATS:
-            raise _bad(f"format version {found!r}, this program reads {FORMATS[0]} to {FORMATS[-1]}", where)
+        manifest = record(read_json(text), "the manifest")
+    except ValueError as error:
+        raise _bad(f"the manifest is no JSON ({str(error)[:200]})", where) from error
+    found = manifest.get("format")
+    if type(found) is not int or found not in FORMATS:
+        raise _bad(f"format version {found!r}, this program reads {FORMATS[0]} to {FORMATS[-1]}", where)
+    try:
+        has_fields(manifest, _MANIFEST, "the manifest", None)
         if manifest["sha256"] != _digest(arrays):
             raise _bad("the tensor bytes do not match their SHA-256", where)
         return _graph(record(manifest["graph"], "graph"), arrays)
@@ -216,47 +227,33 @@ def decode(content: bytes, where: str = "checkpoint") -> Graph:
         IndexError,
         RecursionError,
         OverflowError,
+        MemoryError,
     ) as error:
         raise _bad(f"the manifest is damaged ({type(error).__name__}: {error})", where) from error
 
 
-def _metadata(content: bytes, where: str) -> str:
-    """The manifest text, read with caps before anything is allocated."""
-    if len(content) < 8:
-        raise _bad("it is shorter than a header", where)
-    length = int.from_bytes(content[:8], "little")
-    if length > MANIFEST_MAX or 8 + length > len(content):
-        raise _bad(f"the header claims {length} bytes", where)
-    try:
-        header = json.loads(content[8 : 8 + length])
-        text = header["__metadata__"]["dqt_edge"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _bad("it has no dqt_edge manifest", where) from error
-    if not isinstance(text, str):
-        raise _bad("its dqt_edge manifest is no text", where)
-    return text
-
-
 def _dial(points: Any) -> tuple[DialPoint, ...]:  # noqa: ANN401 - JSON
-    return tuple(build(DialPoint, point, {}, "dial") for point in items(points, POINTS_MAX, "dial"))
+    return build_each(DialPoint, items(points, POINTS_MAX, "dial"), {}, "dial")
 
 
 def _layers(found: Any, arrays: Arrays) -> tuple[Layer, ...]:  # noqa: ANN401 - JSON
-    return tuple(_layer(record(item, "one of the layers"), arrays) for item in items(found, LAYERS_MAX, "layers"))
+    listed = enumerate(items(found, LAYERS_MAX, "layers"))
+    return tuple(_layer(record(item, f"layers[{i}]"), arrays, f"layers[{i}]") for i, item in listed)
 
 
-def _layer(item: dict[str, Any], arrays: Arrays) -> Layer:
+def _layer(item: dict[str, Any], arrays: Arrays, where: str) -> Layer:
     if missing := {"type", "name"} - set(item):
-        raise ValueError(f"one of the layers lacks {sorted(missing)}")
-    kind = text(item["type"], "type of a layer")
+        raise ValueError(f"{where} lacks {sorted(missing)}")
+    kind = text(item["type"], f"{where}/type")
     if kind not in _LAYERS:
-        raise ValueError(f"there is no layer of type {kind[:80]!r}")
-    with in_layer(text(item["name"], "name of a layer")):
+        raise ValueError(f"{where}: there is no layer of type {kind[:80]!r}")
+    with in_layer(text(item["name"], f"{where}/name")):
         made = build(_LAYERS[kind], {k: v for k, v in item.items() if k != "type"}, arrays, f"layer {item['name']!r}")
     return cast(Layer, made)
 
 
 def _controller(body: dict[str, Any], arrays: Arrays) -> Controller:
+    has_fields(body, _CONTROLLER, "controller", None)
     return Controller(
         text(body["after"], "after of the controller"),
         _layers(body["layers"], arrays),
@@ -265,10 +262,9 @@ def _controller(body: dict[str, Any], arrays: Arrays) -> Controller:
     )
 
 
-def _point(item: Any, arrays: Arrays) -> DecisionPoint:  # noqa: ANN401 - JSON
-    if not isinstance(item, dict) or set(item) != {"name", "after", "layers"}:
-        raise ValueError("a decision point is no object of name, after and layers")
-    name, after = text(item["name"], "name of a point"), text(item["after"], "after of a point")
+def _point(item: Any, arrays: Arrays, where: str) -> DecisionPoint:  # noqa: ANN401 - JSON
+    has_fields(record(item, where), {"name", "after", "layers"}, where)
+    name, after = text(item["name"], f"{where}/name"), text(item["after"], f"{where}/after")
     return DecisionPoint(name, after, _layers(item["layers"], arrays))
 
 
@@ -279,8 +275,7 @@ def _flag(value: object) -> bool:
 
 
 def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
-    if missing := _NEEDED - set(body):
-        raise ValueError(f"graph lacks {sorted(missing)}")
+    has_fields(body, _NEEDED, "graph", None)
     controller = body["controller"]
     tensors = items(body["tensors"], TENSORS_MAX, "tensors")
 
@@ -289,7 +284,7 @@ def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
 
     return Graph(
         name=text(body["name"], "name of the graph"),
-        tensors=tuple(build(Tensor, item, arrays, "tensor") for item in tensors),
+        tensors=build_each(Tensor, tensors, arrays, "tensors"),
         layers=_layers(body["layers"], arrays),
         input=text(body["input"], "input"),
         output=text(body["output"], "output"),
@@ -299,9 +294,11 @@ def _graph(body: dict[str, Any], arrays: Arrays) -> Graph:
         task=text(body.get("task", TASKS[0]), "task"),
         more_inputs=_names(body.get("more_inputs", []), "more_inputs"),
         more_outputs=_names(body.get("more_outputs", []), "more_outputs"),
-        states=tuple(build(State, item, arrays, "states") for item in listed("states", TERMINALS_MAX)),
-        points=tuple(_point(item, arrays) for item in listed("points", DECISION_POINTS_MAX)),
-        tuned=tuple(build(TunedPoint, item, {}, "tuned") for item in listed("tuned", TUNED_MAX)),
+        states=build_each(State, listed("states", TERMINALS_MAX), arrays, "states"),
+        points=tuple(
+            _point(item, arrays, f"points[{i}]") for i, item in enumerate(listed("points", DECISION_POINTS_MAX))
+        ),
+        tuned=build_each(TunedPoint, listed("tuned", TUNED_MAX), {}, "tuned"),
         second_pass=_flag(body.get("second_pass", False)),
     )
 

@@ -7,7 +7,7 @@ the name of an array of that element type. So no value of another kind reaches a
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -39,11 +39,21 @@ def build(cls: type[Any], body: object, arrays: Arrays, where: str = "") -> Any:
     if not isinstance(body, dict):
         raise _wrong(where or cls.__name__, body, "an object")
     hints, needed = _declared(cls)  # type: ignore[arg-type]
-    unknown, missing = sorted(set(body) - set(hints)), sorted(needed - set(body))
-    if unknown or missing:
-        what = f"has unknown fields {unknown}" if unknown else f"lacks {missing}"
-        raise ValueError(f"{where or cls.__name__} {what}")
+    has_fields(body, set(needed), where or cls.__name__, hints)
     return cls(**{name: _value(hints[name], item, arrays, _under(where, name)) for name, item in body.items()})
+
+
+def build_each(cls: type[Any], bodies: list[Any], arrays: Arrays, where: str) -> tuple[Any, ...]:
+    """:func:`build` of each item of a list, which messages name by its place in the list."""
+    return tuple(build(cls, body, arrays, f"{where}[{i}]") for i, body in enumerate(bodies))
+
+
+def has_fields(body: dict[str, Any], needed: set[str], where: str, more: Collection[str] | None = ()) -> None:
+    """Raise ValueError, with their names, if fields are missing, or there are others than these; ``more`` None: any."""
+    unknown = [] if more is None else sorted(set(body) - needed - set(more))
+    missing = sorted(needed - set(body))
+    if unknown or missing:
+        raise ValueError(f"{where} " + (f"has unknown fields {unknown}"[:200] if unknown else f"lacks {missing}"))
 
 
 def text(body: object, where: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -37,6 +39,11 @@ def _refuse(where: str, reason: str) -> None:
     raise UnsupportedError(reason, where=where, next_step="mend the graph where it is made; run 'dqt-edge check' on it")
 
 
+def _twice(names: Sequence[str]) -> str:
+    """The first name that is there twice; there is one."""
+    return next(name for name, count in Counter(names).items() if count > 1)
+
+
 def check_graph(graph: Graph) -> None:
     """Raise UnsupportedError, naming the layer and the reason, unless the graph can be lowered."""
     controller = graph.controller
@@ -48,18 +55,9 @@ def check_graph(graph: Graph) -> None:
     for point in graph.points:
         if point.after not in {layer.name for layer in graph.layers}:
             _refuse(f"decision point {point.name!r}", f"it lies behind layer {point.after!r}, which does not exist")
-    names = [t.name for t in graph.tensors] + [layer.name for layer in graph.all_layers] + [graph.name]
-    names += [point.name for point in graph.points]
-    for name in names:
-        if not NAME.fullmatch(name):
-            _refuse(
-                f"graph {graph.name!r}",
-                f"name {name!r} is not a letter followed by up to 63 letters, digits, _ . -",
-            )
+    _check_names(graph)
     tensors = {t.name: t for t in graph.tensors}
     layers = graph.all_layers
-    if len(tensors) != len(graph.tensors) or len({layer.name for layer in layers}) != len(layers):
-        _refuse(f"graph {graph.name!r}", "two tensors or two layers share a name")
     ready = check_terminals(graph, tensors)
     if graph.classes:
         _check_classes(graph, tensors[graph.output])
@@ -79,6 +77,18 @@ def check_graph(graph: Graph) -> None:
     _check_points(graph)
     _check_branches(graph)
     check_tuned(graph)
+
+
+def _check_names(graph: Graph) -> None:
+    """Refuse names that are no names, and names that two tensors or two layers share."""
+    where = f"graph {graph.name!r}"
+    listed = {"tensors": [t.name for t in graph.tensors], "layers": [layer.name for layer in graph.all_layers]}
+    for name in (*listed["tensors"], *listed["layers"], graph.name, *(point.name for point in graph.points)):
+        if not NAME.fullmatch(name):
+            _refuse(where, f"name {name!r} is not a letter followed by up to 63 letters, digits, _ . -")
+    for kind, names in listed.items():
+        if len(set(names)) < len(names):
+            _refuse(where, f"two {kind} share a name: {_twice(names)!r}")
 
 
 def _check_classes(graph: Graph, output: Tensor) -> None:
@@ -250,7 +260,8 @@ def _check_controller(graph: Graph) -> None:
         _refuse(where, f"it decides {controller.decides}, but the adaptive layers are {tuple(adaptive)}")
     counts = {len(layer.options) for layer in graph.adaptive}
     if len(counts) != 1:
-        _refuse(where, "all decided layers need the same number of candidates")
+        found = ", ".join(f"{len(layer.options)} of {layer.name!r}" for layer in graph.adaptive)
+        _refuse(where, f"all decided layers need the same number of candidates, not {found or 'none'}")
     order = [layer.name for layer in graph.layers]
     early = [name for name in controller.decides if order.index(name) <= order.index(controller.after)]
     if early:
@@ -264,7 +275,8 @@ def _check_controller(graph: Graph) -> None:
     else:
         check_dial(controller.dial, candidates, _bound(last, graph.tensor(last.input)))
     if any(isinstance(m, MacLayer) and len(m.options) > 1 for m in controller.layers):
-        _refuse(where, "the controller itself must have fixed widths")
+        chosen = [m.name for m in controller.layers if isinstance(m, MacLayer) and len(m.options) > 1]
+        _refuse(where, f"the controller itself must have fixed widths, and {chosen} have several")
 
 
 def _check_points(graph: Graph) -> None:
@@ -277,13 +289,14 @@ def _check_points(graph: Graph) -> None:
         _refuse(where, "only a classifier with one output and no state can have decision points or a second pass")
     if graph.second_pass and not graph.adaptive:
         _refuse(where, "a second pass needs a layer with several candidates")
-    if len({point.name for point in points}) < len(points):
-        _refuse(where, "two decision points share a name")
+    names = [point.name for point in points]
+    if len(set(names)) < len(names):
+        _refuse(where, f"two decision points share a name: {_twice(names)!r}")
     places = [order.index(point.after) for point in points]
     if any(a >= b for a, b in pairwise(places)):
-        _refuse(where, "the decision points are not in the order of the layers, or two lie behind the same one")
+        _refuse(where, f"the decision points {names} are not in the order of the layers, or two lie behind one")
     if places and places[-1] == len(order) - 1:
-        _refuse(where, "a decision point behind the last layer would come too late")
+        _refuse(where, f"decision point {names[-1]!r} behind the last layer would come too late")
     for point in points:
         _check_head(graph, point)
     beside = {layer.output for layer in graph.all_layers if layer.name in graph.beside}

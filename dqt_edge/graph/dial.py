@@ -93,7 +93,8 @@ def check_dial(dial: Sequence[DialPoint], candidates: int, logit_bound: int) -> 
             raise _unsupported(f"at {point.target:g} a biased logit can reach {worst}, more than int32 holds")
     targets = [point.thousandths for point in dial]
     if any(a >= b for a, b in pairwise(targets)):
-        raise _unsupported("its targets must increase, by a thousandth or more each")
+        shown = ", ".join(map(target_text, targets))
+        raise _unsupported(f"its targets must increase, by a thousandth or more each, and are {shown}")
 
 
 def bias_at(dial: Sequence[DialPoint], thousandths: int, where: str) -> tuple[int, ...]:

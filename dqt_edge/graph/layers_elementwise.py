@@ -37,8 +37,8 @@ class Add(Value):
 
     def _check(self) -> None:
         _check_two(self.name, self.inputs)
-        worst = 255 * sum(map(abs, self.multipliers)) + abs(self.offset) + (1 << max(self.shift - 1, 0))
-        if not 8 <= self.shift <= 21 or worst > nested.INT32_MAX:
+        worst = 255 * sum(map(abs, self.multipliers)) + abs(self.offset)
+        if not 8 <= self.shift <= 21 or worst + (1 << (self.shift - 1)) > nested.INT32_MAX:
             refuse(self.name, "shift must be 8..21 and every intermediate must fit int32")
         if not 0 <= self.low <= self.high <= 255:
             refuse(self.name, f"clamp {self.low}..{self.high} is not within 0..255")

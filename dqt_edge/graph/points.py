@@ -163,12 +163,12 @@ Refuse = Callable[[str], None]
 
 
 def check_setting(
-    graph: Graph, setting: Setting, error: type[UnsupportedError | UsageError] = UnsupportedError
+    graph: Graph, setting: Setting, error: type[UnsupportedError | UsageError] = UnsupportedError, of: str = ""
 ) -> None:
-    """Raise an error unless the graph can run at a setting."""
+    """Raise an error unless the graph can run at a setting; ``of``: whose it is, such as ``tuned point 3 of ``."""
 
     def refuse(reason: str) -> None:
-        raise error(reason, where=f"setting of graph {graph.name!r}", next_step="tune the model again")
+        raise error(reason, where=f"setting of {of}graph {graph.name!r}", next_step="tune the model again")
 
     if graph.states or len(graph.outputs) > 1:
         refuse("settings are for models with one output and without states")
@@ -219,11 +219,14 @@ def check_tuned(graph: Graph) -> None:
     """Raise UnsupportedError unless the tuned points belong to the graph, cost and agreement both ascending."""
     if len(graph.tuned) > TUNED_MAX:
         raise _unsupported(f"there are {len(graph.tuned)} tuned points, more than {TUNED_MAX}")
-    for point in graph.tuned:
-        check_setting(graph, point.setting)
-    for a, b in pairwise(graph.tuned):
+    for number, point in enumerate(graph.tuned):
+        check_setting(graph, point.setting, of=f"tuned point {number} of ")
+    for number, (a, b) in enumerate(pairwise(graph.tuned)):
         if a.cost_thousandths >= b.cost_thousandths or a.agreement > b.agreement:
-            raise _unsupported("tuned points must ascend in cost, by a thousandth or more, and in agreement")
+            raise _unsupported(
+                "tuned points must ascend in cost, by a thousandth or more, and in agreement; "
+                f"{number} and {number + 1} do not"
+            )
 
 
 def tuned_within(tuned: Sequence[TunedPoint], thousandths: int, where: str) -> TunedPoint:

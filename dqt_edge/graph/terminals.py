@@ -45,8 +45,9 @@ def check_terminals(graph: Graph, tensors: dict[str, Tensor]) -> set[str]:
         UnsupportedError: Inputs, outputs or states that cannot be lowered.
     """
     where = f"graph {graph.name!r}"
-    if graph.input not in tensors or graph.output not in tensors:
-        _refuse(where, "the input or output tensor is not defined")
+    for kind, name in (("input", graph.input), ("output", graph.output)):
+        if name not in tensors:
+            _refuse(where, f"the {kind} tensor {name!r} is not defined")
     reads = [state.read for state in graph.states]
     for kind, names in (("input", graph.inputs), ("output", graph.outputs), ("state", reads)):
         _check_names(where, kind, names, tensors)

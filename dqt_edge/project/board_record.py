@@ -28,6 +28,8 @@ def recorded_board(folder: Path, manifest: dict[str, Any]) -> Board:
         BadFileError: Its board file is missing or invalid.
         ValueError: Manifest and board file do not agree.
     """
+    if "board" not in manifest:
+        raise ValueError("board is missing")
     stated = manifest["board"]
     board = read_board(folder / BOARD)
     if board.id != stated:

@@ -11,8 +11,10 @@ from ..boards import Board
 from ..errors import BadFileError, UsageError
 from ..graph import Graph, checkpoint
 from ..system.files import read_capped, write_atomically
+from ..system.plain_json import read_json
 from ..system.show import Facts, Shown
 from .board_record import recorded_board
+from .manifest_checks import check_files, check_manifest, check_project
 
 MANIFEST = "manifest.json"
 LAST = ".dqt-edge.json"
@@ -145,28 +147,19 @@ def read_manifest(folder: Path) -> tuple[dict[str, Any], Board]:
     """The checked manifest of a project folder, and its board; raises BadFileError."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(read_capped(path, MANIFEST_MAX))
-        if manifest["format"] != FORMAT:
-            raise ValueError(f"format {manifest['format']!r}, this program reads {FORMAT}")
+        manifest = check_manifest(read_json(read_capped(path, MANIFEST_MAX)), FORMAT)
         if OUTLET in manifest:
             raise _no_project(folder, manifest[OUTLET])
         board = recorded_board(folder, manifest)
-        _check_models(manifest["models"])
-        _check_digests(manifest["files"])
-        predicted = manifest["predicted"]
-        if not board.is_host and not all(type(predicted[k]) is int for k in ("flash", "ram", "stack")):
-            raise ValueError("the predicted sizes are no numbers")
+        check_project(manifest, sized=not board.is_host)
     except OSError as error:
         raise BadFileError(
             f"no exported project: {error.strerror or error}",
             where=str(path),
             next_step="run 'dqt-edge export' first, or name its folder",
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadFileError(
-            f"the manifest is damaged ({type(error).__name__}: {error})", where=str(path), next_step=AGAIN
-        ) from error
-    assert isinstance(manifest, dict)
+    except ValueError as error:
+        raise BadFileError(f"the manifest is damaged: {error}", where=str(path), next_step=AGAIN) from error
     return manifest, board
 
 
@@ -182,18 +175,14 @@ def listed_files(folder: Path) -> dict[str, str]:
     """Files of the project or library in a folder, with their SHA-256; raises BadFileError if it holds neither."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(read_capped(path, MANIFEST_MAX))
-        if manifest["format"] == FORMAT and OUTLET in manifest:
-            _check_digests(manifest["files"])
-            return dict(manifest["files"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        manifest = check_manifest(read_json(read_capped(path, MANIFEST_MAX)), FORMAT)
+        if OUTLET in manifest:
+            if not isinstance(manifest[OUTLET], str):
+                raise ValueError(f"{OUTLET} is {manifest[OUTLET]!r:.80}, must be text")
+            return check_files(manifest)
+    except (OSError, ValueError) as error:
         raise BadFileError(f"no manifest: {error}", where=str(path), next_step=AGAIN) from error
     return dict(read_manifest(folder)[0]["files"])
-
-
-def _check_digests(files: Any) -> None:  # noqa: ANN401 - JSON
-    if not all(isinstance(digest, str) for digest in dict(files).values()):
-        raise ValueError("the files have no digests")
 
 
 def files_of_older_export(folder: Path) -> tuple[str, ...]:
@@ -205,15 +194,3 @@ def files_of_older_export(folder: Path) -> tuple[str, ...]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass
     return ()
-
-
-def _check_models(models: Any) -> None:  # noqa: ANN401 - JSON
-    if not isinstance(models, list) or not models:
-        raise ValueError("it lists no models")
-    for facts in models:
-        if len(bytes.fromhex(facts["hash"])) != 32:
-            raise ValueError("the model's hash has not 32 bytes")
-        if not all(isinstance(facts[key], str) for key in ("name", "symbol", "checkpoint")):
-            raise ValueError("a model's names are no text")
-        if Path(facts["checkpoint"]).is_absolute() or ".." in Path(facts["checkpoint"]).parts:
-            raise ValueError(f"the checkpoint {facts['checkpoint']!r} lies outside the project")

@@ -7,6 +7,7 @@ import json
 import re
 import types
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 Record = TypeVar("Record")
@@ -30,7 +31,7 @@ def from_table(cls: type[Record], table: object, where: str) -> Record:
     """
     if not isinstance(table, Mapping):
         raise ValueError(f"{where} must be a table")
-    known = _fields(cls)
+    known = _fields(cls)  # type: ignore[arg-type]
     for key in table:
         if key not in known:
             raise ValueError(f"unknown key {key!r} in {where}")
@@ -45,7 +46,7 @@ def from_table(cls: type[Record], table: object, where: str) -> Record:
 
 def as_table(record: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
     """What a file would state: plain values by key, lists for tuples, without what is None."""
-    values = {name: getattr(record, name) for name in _fields(type(record))}
+    values = {name: getattr(record, name) for name in _fields(type(record))}  # type: ignore[arg-type]
     return {name: _plain(value) for name, value in values.items() if value is not None}
 
 
@@ -54,6 +55,7 @@ def to_toml(record: Any) -> str:  # noqa: ANN401 - any dataclass
     return "\n".join(_lines(record, "")) + "\n"
 
 
+@cache
 def _fields(cls: type[Any]) -> dict[str, tuple[dataclasses.Field[Any], Any]]:
     """Fields of a record that a file states, with their types."""
     hints = get_type_hints(cls)
@@ -89,7 +91,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - TOML
 
 def _lines(record: Any, path: str) -> Iterator[str]:  # noqa: ANN401 - any dataclass
     """Keys with plain values first, as TOML wants; then tables, each under its whole path."""
-    known = _fields(type(record))
+    known = _fields(type(record))  # type: ignore[arg-type]
     tables = {}
     for name, (field, _) in known.items():
         value = getattr(record, name)

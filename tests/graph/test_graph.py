@@ -59,7 +59,7 @@ def test_a_good_graph_is_accepted() -> None:
         (lambda: graph(conv(input="nothing")), "is not made by an earlier layer"),
         (lambda: graph(conv(output="nothing")), "undefined, or made twice"),
         (lambda: graph(conv(window=Window((3, 3)))), "makes shape (2, 2, 2)"),
-        (lambda: graph(conv(), output="nothing"), "output tensor is not defined"),
+        (lambda: graph(conv(), output="nothing"), "the output tensor 'nothing' is not defined"),
         (lambda: graph(conv(), name="7 dwarfs"), "is not a letter"),
         (lambda: graph(conv(), classes=("a", "b")), "2 class names for 32 outputs"),
         (lambda: Window((3, 3), padding=(3, 0, 0, 0)), "padding of the window is 3, must be less than the kernel's 3"),

@@ -12,7 +12,7 @@ from safetensors.numpy import save as encode
 from dqt_edge.errors import BadFileError, UnsupportedError, UsageError
 from dqt_edge.graph import Add, Conv2D, Dense, Graph, Requantize, State, Tensor, Window, checkpoint, interpreter
 from dqt_edge.graph.samples import join_inputs, sample_shape, split_inputs
-from tests.graph.test_checkpoint import edited
+from tests.support.bad_files.checkpoint_parts import edited
 from tests.support.random_graphs import random_codes, random_graph
 from tests.support.random_streams import random_samples, random_stream
 
