@@ -19,9 +19,11 @@ from .manifest_checks import check_files, check_manifest, check_project
 MANIFEST = "manifest.json"
 LAST = ".dqt-edge.json"
 FORMAT = 2
+"""1 held one model, no digests of files, and its board by name only."""
 EXPORTED = ("models", "predicted")
 """What commands print of a manifest as JSON."""
-"""1 held one model, no digests of files, and its board by name only."""
+OPTIONAL = ("trigger", "watchdog")
+"""What they print besides of a project's, which has it where it was asked for."""
 OUTLET = "outlet"
 """Key of a manifest that belongs to a library, see :mod:`.outlets`."""
 MANIFEST_MAX = 4 << 20
@@ -61,8 +63,10 @@ class Project(Shown):
         return self.folder / "build" / "model.elf"
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON values: the folder, the board and its manifest's models and sizes."""
-        return {"folder": str(self.folder), "board": self.board.id, **{name: self.manifest[name] for name in EXPORTED}}
+        """Plain JSON values: the folder, the board, its manifest's models and sizes, trigger and watchdog or None."""
+        found = {name: self.manifest[name] for name in EXPORTED}
+        found |= {name: self.manifest.get(name) for name in OPTIONAL}
+        return {"folder": str(self.folder), "board": self.board.id, **found}
 
     def facts(self) -> tuple[str, Facts]:
         """See :class:`Shown`."""

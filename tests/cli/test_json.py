@@ -93,7 +93,7 @@ def test_every_key_of_the_page_is_printed_and_none_else(run: Callable[..., Outco
     run("export --as", "export", "t.safetensors", "--board", "qemu-m4", "--as", "cmake", "--out", "lib")
     run("export", "export", "t.safetensors", "--board", "host", "--out", "tuned")
     run("export", "export", "dial.safetensors", "--board", "host", "--out", "dial")
-    run("export", "export", "d.safetensors", "--board", "stm32h7", "--out", "board")
+    run("export", "export", "d.safetensors", "--board", "stm32h7", "--trigger-pin", "--watchdog", "2", "--out", "board")
     run("build", "build", "dial")
     run("profile", "profile", "dial", "--data", "digits", "--n", 2, "--policy", "dial")
     run("profile", "profile", "dial", "--data", "s.npz", "--stream", "--window", 1.5, "--report", "r")

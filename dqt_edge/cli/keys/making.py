@@ -214,6 +214,18 @@ folder | text | - | of the project
 board | text | - | id of the board
 models | [exported model] | - | in the order of the command
 predicted | sizes? | - | of the whole image; null for `host`
+trigger | exported trigger? | - | the pin of `--trigger-pin`; null without it
+watchdog | exported watchdog? | - | of `--watchdog`; null without it
+""",
+    "exported trigger": """
+pin | text | - | that is high while the model runs, as the chip's manual names it
+where | text | - | on the board
+""",
+    "exported watchdog": """
+name | text | - | of the chip's watchdog
+seconds | number | s | nominal time-out
+soonest | number | s | the shortest that it may be, as its clock is off
+latest | number | s | the longest
 """,
     "exported model": """
 name | text | - | of the model
