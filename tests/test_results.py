@@ -62,14 +62,20 @@ def test_every_core_gives_the_interpreters_answers(published: tuple[str, Graph],
             np.testing.assert_array_equal(got.choices, want.choices[0])
 
 
-def test_the_tuned_heartbeats_are_decided_alike_on_a_device(tmp_path: Path) -> None:
+HEADS = {
+    "ecg-heads": ("6abec9c0f551624ce5ce73254168d22cb0ed96bf6f5f783ca15d6ab3aad7f54f", ["conv1", "conv3"]),
+    "resnet8-heads": ("e6d587d9c2071741d0549acb40f0392522ba06b6174384ff2464a71e5fad7339", ["add_3", "add_7"]),
+}
+"""Finished networks with heads: SHA-256, and the layers that the points lie behind."""
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_tuned_heads_are_decided_alike_on_a_device(name: str, tmp_path: Path) -> None:
     """Every tuned point of the published model, on the native build: answers, points, passes and choices."""
-    graph = load(RESULTS / "ecg-heads.safetensors")
-    own = load(RESULTS / "ecg.safetensors")
-    assert model_hash(graph).hex() == "6abec9c0f551624ce5ce73254168d22cb0ed96bf6f5f783ca15d6ab3aad7f54f"
-    assert [point.after for point in graph.points] == ["conv1", "conv3"]
-    for layer, other in zip(graph.layers, own.layers, strict=True):
-        assert layer == other  # the network under the heads is the published one
+    graph = load(RESULTS / f"{name}.safetensors")
+    digest, after = HEADS[name]
+    assert model_hash(graph).hex() == digest
+    assert [point.after for point in graph.points] == after
     board = load_board("host")
     made = export(graph, board, tmp_path / "p").project
     build(made.folder, cross=False)
@@ -78,3 +84,8 @@ def test_the_tuned_heartbeats_are_decided_alike_on_a_device(tmp_path: Path) -> N
         for point in graph.tuned:
             session = run_session(client, graph, board, codes, None, point.setting)
             assert session.mismatches == 0, session.first_difference
+
+
+def test_the_network_under_the_heads_is_the_published_one() -> None:
+    graph, own = (load(RESULTS / f"{name}.safetensors") for name in ("ecg-heads", "ecg"))
+    assert list(graph.layers) == list(own.layers)
