@@ -46,13 +46,11 @@ def test_every_modelled_family_is_run_by_ci() -> None:
 
 @pytest.mark.parametrize("board_id", CASES)
 def test_a_port_boots_at_full_clock_and_echoes(board_id: str, tmp_path: Path) -> None:
-    board = with_trigger(load_board(board_id))
-    board = board if board.watchdog is None else with_watchdog(board, 2)
+    board = with_watchdog(with_trigger(load_board(board_id)), 2)
     device = UnicornTransport(board, build(board, tmp_path))
     assert device.read(100, LONG) == b">"
     assert device.model.core_hz == board.cpu.hz
-    if board.watchdog is not None:
-        check_watchdog(device)
+    check_watchdog(device)
     check_protection(device, board)
     device.write(b"abc")
     assert device.read(3, LONG) == b"abc"
@@ -346,8 +344,19 @@ WATCHDOG_MISTAKES = {
         (f"{KEY}START;", "", "is configured before LSI runs"),
         ("    (void)dqt_wait(&DQT_IWDG_SR, DQT_IWDG_SR_BUSY, 0);\n", "", "is fed before its time-out has arrived"),
     ],
+    "nano33ble": [
+        ("    WDT_TASKS_START = 1;\n", "", "is fed before it is started"),
+        ("RELOAD 0x6E524635u", "RELOAD 0xAAAAu", "has no key 0xaaaa"),
+        ("    WDT_TASKS_START = 1;\n", "    WDT_TASKS_START = 1;\n    WDT_CRV = 99;\n", "is configured while it runs"),
+    ],
+    "pico": [
+        ("    WATCHDOG_TICK = WATCHDOG_TICK_ENABLE |", "    WATCHDOG_TICK =", "without its tick"),
+        ("~3u)", "~0u)", "bits 0x3 of PSM_WDSEL are reserved"),
+        ("    PSM_WDSEL = PSM_WDSEL_CHIP;\n", "", "would reset 0x0 of the chip alone"),
+    ],
+    "pico2": [("    TICKS_WATCHDOG_CTRL = 1;\n", "", "without its tick")],
 }
-"""The same for what starts the watchdog; one file for all STM32."""
+"""The same for what starts the watchdog; one file for all STM32, and one for both chips of RP2."""
 
 
 @pytest.mark.some(3)
@@ -365,11 +374,20 @@ def test_a_mistake_in_starting_the_watchdog_is_caught(
     assert words in caught.value.what
 
 
-TIMES = [(board_id, ms) for board_id in ("pyboard",) for ms in (2048, 10, 512, 513, 1025, 32767, 32768)]
+TIMES = [
+    (board_id, ms)
+    for board_id, times in (
+        ("pyboard", (2048, 10, 512, 513, 1025, 32767, 32768)),
+        ("nano33ble", (10, 33, 3_600_000)),
+        ("pico", (10, 8388)),
+        ("pico2", (10, 16777)),
+    )
+    for ms in times
+]
 """Boards of each kind of watchdog, and time-outs at the ends of its ranges."""
 
 
-@pytest.mark.some(7)
+@pytest.mark.some(14)
 @pytest.mark.parametrize(("board_id", "ms"), TIMES)
 def test_a_watchdog_waits_as_long_as_was_asked(board_id: str, ms: int, tmp_path: Path) -> None:
     board = with_watchdog(load_board(board_id), ms / 1000)

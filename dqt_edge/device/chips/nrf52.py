@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from ...boards import Board
 from .boot import NoBootRom
 from .core import CORE_PAGES, CORTEX_M4, CoreRegisters
 from .pin import trigger_of
 from .uart import Line
-from .values import Peripheral, Reset, RuleError, StrictBank, Watchdog, checked
+from .values import Peripheral, Reset, RuleError, StrictBank, checked
+from .wdt import wdt_of
 
-CLOCK, UART, NVMC, GPIO, CORE = 0x40000000, 0x40002000, 0x4001E000, 0x50000000, 0xE0000000
+CLOCK, UART, WDT, NVMC, GPIO, CORE = 0x40000000, 0x40002000, 0x40010000, 0x4001E000, 0x50000000, 0xE0000000
 RESETREAS = 0x40000400
 REASONS = {Reset.SOFTWARE: 1 << 2, Reset.POWER: 0, Reset.PIN: 1 << 0, Reset.WATCHDOG: 1 << 1}
 """Bits of POWER_RESETREAS that a reset raises."""
@@ -118,20 +117,23 @@ class Nrf52(NoBootRom):
     """A chip on a board, whose constants say which pins are used."""
 
     cpu = "CORTEX_M4"
-    pages = (CLOCK, UART, NVMC, GPIO, *CORE_PAGES)
     status = UART + RXDRDY
     core_hz = 64_000_000
-    watchdog: ClassVar[Watchdog | None] = None
 
     def __init__(self, board: Board) -> None:
         self._board = board
         self.usart: NrfUart
         self._reasons: int
+        self.watchdog = wdt_of(board)
+        dog = () if self.watchdog is None else (WDT,)
+        self.pages = (CLOCK, UART, *dog, NVMC, GPIO, *CORE_PAGES)
         self._power_on()
 
     def reset(self, by: Reset = Reset.SOFTWARE) -> None:
-        """Do a reset: bytes on the line stay."""
+        """Do a reset: bytes on the line stay, and the watchdog goes on through one by software."""
         line, before = self.usart.line_again(), self._reasons
+        if by != Reset.SOFTWARE:
+            self.watchdog = wdt_of(self._board)
         self._power_on()
         self.usart.line = line
         self._reasons = 0 if by == Reset.POWER else before | REASONS[by]
@@ -142,6 +144,8 @@ class Nrf52(NoBootRom):
         self.core = CoreRegisters(CORTEX_M4, self._board.regions("flash")[0].start)
         nvmc = StrictBank("NVMC", {0x540: ("NVMC_ICACHECNF", 0, 0x101, 0)})
         self._banks: dict[str, Peripheral] = {"uart": self.usart, "nvmc": nvmc, "core": self.core}
+        if self.watchdog is not None:
+            self._banks["wdt"] = self.watchdog
         self._started: int | None = None
         pins = {0x700 + 4 * pin: ("GPIO_PIN_CNF", 2, 0x3070F, 0) for pin in range(32)}
         self._pins = [StrictBank(f"P{n}", pins) for n in range(2)]
@@ -205,8 +209,8 @@ class Nrf52(NoBootRom):
             return "core", address - CORE
         if address == RESETREAS:
             return "power", 0
-        for name, base in (("clock", CLOCK), ("uart", UART), ("nvmc", NVMC)):
-            if base <= address < base + 0x1000:
+        for name, base in (("clock", CLOCK), ("uart", UART), ("nvmc", NVMC), ("wdt", WDT)):
+            if base <= address < base + 0x1000 and (name == "clock" or name in self._banks):
                 return name, address - base
         raise RuleError("no peripheral is modelled here")
 

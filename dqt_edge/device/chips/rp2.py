@@ -11,7 +11,8 @@ from .boot import Boot
 from .core import CORE_PAGES, CORTEX_M0PLUS, CORTEX_M33, CoreKind, CoreRegisters
 from .pin import trigger_of
 from .pl011 import Pl011
-from .values import Peripheral, Reset, RuleError, StrictBank, Watchdog, checked
+from .rp2_watchdog import CTRL, CTRL_RESET, ENABLE, LOAD, WDSEL, Rp2Watchdog
+from .values import Peripheral, Reset, RuleError, StrictBank, checked
 
 READY_AFTER = 3
 """Reads of a flag until it rises."""
@@ -58,7 +59,10 @@ TIMER = 1
 
 @dataclass(frozen=True)
 class Kind:
-    """A chip: banks, bits of RESETS by bank, limits, where and how it keeps why it was reset, and GPIO in SIO."""
+    """A chip: banks, bits of RESETS by bank, limits, where and how it keeps why it was reset, and GPIO in SIO.
+
+    ``dog``: what its watchdog counts in a millisecond, and bits of PSM that are the whole chip but its oscillators.
+    """
 
     cpu: str
     core: CoreKind
@@ -71,6 +75,7 @@ class Kind:
     chip_reset: tuple[str, int]
     causes: dict[Reset, int]
     sio: dict[int, str]
+    dog: tuple[int, int]
 
 
 RP2040 = Kind(
@@ -80,6 +85,7 @@ RP2040 = Kind(
         **{"RESETS": 0x4000C000, "CLOCKS": 0x40008000, "XOSC": 0x40024000, "PLL_SYS": 0x40028000},
         **{"IO_BANK0": 0x40014000, "PADS_BANK0": 0x4001C000, "UART0": 0x40034000, "WATCHDOG": 0x40058000},
         **{"TIMER": 0x40054000, "SSI": SSI, "VREG_AND_CHIP_RESET": 0x40064000},
+        "PSM": 0x40010000,
     },
     resets={"IO_BANK0": 5, "PADS_BANK0": 8, "PLL_SYS": 12, "TIMER": 21, "UART0": 22},
     hz=133_000_000,
@@ -89,6 +95,7 @@ RP2040 = Kind(
     chip_reset=("VREG_AND_CHIP_RESET", 0x08),
     causes={Reset.POWER: 1 << 8, Reset.PIN: 1 << 16},
     sio={0x14: "set", 0x18: "clear", 0x24: "output"},
+    dog=(2000, 0x1FFFC),
 )
 RP2350 = Kind(
     cpu="CORTEX_M33",
@@ -96,7 +103,7 @@ RP2350 = Kind(
     bases={
         **{"RESETS": 0x40020000, "CLOCKS": 0x40010000, "XOSC": 0x40048000, "PLL_SYS": 0x40050000},
         **{"IO_BANK0": 0x40028000, "PADS_BANK0": 0x40038000, "UART0": 0x40070000, "WATCHDOG": 0x400D8000},
-        **{"POWMAN": 0x40100000},
+        **{"POWMAN": 0x40100000, "PSM": 0x40018000, "TICKS": 0x40108000},
     },
     resets={"IO_BANK0": 6, "PADS_BANK0": 9, "PLL_SYS": 14, "UART0": 26},
     hz=150_000_000,
@@ -106,6 +113,7 @@ RP2350 = Kind(
     chip_reset=("POWMAN", 0x2C),
     causes={Reset.POWER: 1 << 16, Reset.PIN: 1 << 18},
     sio={0x18: "set", 0x20: "clear", 0x38: "output"},
+    dog=(1000, 0x1FFFFF3),
 )
 
 
@@ -119,19 +127,20 @@ class Rp2:
     """
 
     KINDS: ClassVar[dict[str, Kind]] = {"rp2040": RP2040, "rp2350": RP2350}
-    watchdog: ClassVar[Watchdog | None] = None
 
     def __init__(self, kind: Kind, board: Board, dead: frozenset[str] = frozenset()) -> None:
         self.kind, self._board, self._dead = kind, board, dead
         self.cpu = kind.cpu
         self.status = kind.bases["UART0"] + Pl011.status
         self.pages = (*sorted({base & ~0xFFF for base in kind.bases.values()}), SIO, *CORE_PAGES)
+        self.watchdog: Rp2Watchdog | None = None
         self._power_on()
 
     def reset(self, by: Reset = Reset.SOFTWARE) -> None:
         """Do a reset: bytes on the line stay; of what says why, a reset of the core changes nothing."""
         line, watchdog = self.usart.line, self.banks["WATCHDOG"]
         kept = {at: watchdog.peek(at) for at in (REASON, SCRATCH0)}
+        running = self.watchdog, watchdog.peek(CTRL)
         name, at = self.kind.chip_reset
         flags = self.banks[name].peek(at)
         self._power_on()
@@ -140,6 +149,9 @@ class Rp2:
         if by in (Reset.SOFTWARE, Reset.WATCHDOG):
             for offset, value in kept.items():
                 self.banks["WATCHDOG"].put(offset, value)
+        if by == Reset.SOFTWARE:
+            self.watchdog = running[0]
+            self.banks["WATCHDOG"].put(CTRL, running[1])
         if by == Reset.WATCHDOG:
             self.banks["WATCHDOG"].put(REASON, TIMER)
 
@@ -157,15 +169,21 @@ class Rp2:
             "IO_BANK0": {8 * pin + 4: ("GPIO_CTRL", 0x1F, 0x1F, 0) for pin in range(30)},
             "PADS_BANK0": {4 * pin + 4: ("PADS_GPIO", pad, pad | 0xFF, 0) for pin in range(30)},
             "WATCHDOG": {
+                CTRL: ("WATCHDOG_CTRL", CTRL_RESET, ENABLE | CTRL_RESET, 0xFFFFFF),
+                LOAD: ("WATCHDOG_LOAD", 0, 0xFFFFFF, 0),
                 REASON: ("WATCHDOG_REASON", 0, 0, 0),
                 SCRATCH0: ("WATCHDOG_SCRATCH0", 0, 0xFFFFFFFF, 0),
                 0x2C: ("WATCHDOG_TICK", 0x200, 0x3FF, 0),
             },
             kind.chip_reset[0]: {kind.chip_reset[1]: ("CHIP_RESET", kind.causes[Reset.POWER], 0, 0)},
+            "PSM": {WDSEL: ("PSM_WDSEL", 0, kind.dog[1], 0)},
+            "TICKS": {0x30: ("TICKS_WATCHDOG_CTRL", 0, 1, 2), 0x34: ("TICKS_WATCHDOG_CYCLES", 0, 0x1FF, 0)},
             "TIMER": {0x28: ("TIMERAWL", 0, 0, 0)},
             "SSI": _SSI,
         }
         self.banks = {name: StrictBank(name, banks[name]) for name in kind.bases if name in banks}
+        on = "watchdog_ms" in self._board.constants
+        self.watchdog = Rp2Watchdog(*kind.dog, self._ticks) if on else None
         self.trigger = trigger_of(self._board, self._trigger_is_output)
         self._outputs = 0
         self._waits: dict[str, int] = {}
@@ -228,6 +246,8 @@ class Rp2:
         bank.write(offset, value)
         after = bank.peek(offset)
         checked(not running or before == after, "the PLL's frequency is changed while it is on")
+        if self.watchdog is not None:
+            self.watchdog.written(name, offset, after)
         if name == "SSI":
             self._write_ssi(offset)
         elif name == "CLOCKS":
@@ -247,6 +267,13 @@ class Rp2:
             self._outputs |= value
         elif self.trigger is not None and value >> self._board.constants["trigger_pin"] & 1:
             self.trigger.drive(does == "set")
+
+    def _ticks(self) -> bool:
+        """Whether the watchdog's tick is one of a microsecond."""
+        wanted = self._board.constants["xosc_hz"] // 1_000_000
+        if self.kind.boot2:
+            return self.banks["WATCHDOG"].peek(0x2C) == 0x200 | wanted
+        return bool(self.banks["TICKS"].peek(0x30) & 1) and self.banks["TICKS"].peek(0x34) == wanted
 
     def _trigger_is_output(self) -> bool:
         pin = self._board.constants["trigger_pin"]

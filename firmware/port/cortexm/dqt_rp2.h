@@ -5,9 +5,10 @@
  * 4.2; the RP2350 Datasheet has chapters of the same names). A port defines the addresses RESETS, CLOCKS, XOSC,
  * PLL_SYS, IO_BANK0, PADS_BANK0, UART0 and WATCHDOG, the registers SIO_GPIO_OUT_SET, SIO_GPIO_OUT_CLR and
  * SIO_GPIO_OE_SET, the bits DQT_RESETS of what it takes out of reset and RESETS_PLL_SYS, the PLL's dividers PLL_FBDIV,
- * PLL_POSTDIV1 and PLL_POSTDIV2, and CHIP_RESET with its bits CHIP_RESET_POWER, _PIN and _WATCHDOG, and includes this
- * file, which defines all functions of dqt_port.h but those of the counter and dqt_port_init(). The board's constants:
- * xosc_hz, tx and rx, the pins of UART0; trigger_pin, if there is a trigger. */
+ * PLL_POSTDIV1 and PLL_POSTDIV2, CHIP_RESET with its bits CHIP_RESET_POWER, _PIN and _WATCHDOG, PSM with
+ * PSM_WDSEL_CHIP, and WATCHDOG_TICKS_A_MS, and includes this file, which defines all functions of dqt_port.h but those
+ * of the counter and dqt_port_init(). The board's constants: xosc_hz, tx and rx, the pins of UART0; trigger_pin, if
+ * there is a trigger; watchdog_ms, if there is a watchdog. */
 #ifndef DQT_RP2_H
 #define DQT_RP2_H
 
@@ -176,6 +177,33 @@ void dqt_port_trigger(uint32_t high) {
 }
 #else
 static void dqt_trigger_start(void) {
+}
+#endif
+
+/* Watchdog, which counts microseconds down from LOAD. In a RP2040 it counts each one twice (erratum RP2040-E1). At 0 it
+ * resets what PSM_WDSEL names: the whole chip but its oscillators, as the SDK has it. */
+#ifdef DQT_BOARD_WATCHDOG_MS
+_Static_assert(DQT_BOARD_WATCHDOG_MS >= 1u && DQT_BOARD_WATCHDOG_MS * WATCHDOG_TICKS_A_MS <= 0xFFFFFFu,
+               "LOAD has 24 bits");
+#define PSM_WDSEL DQT_REG(PSM + 0x8u)
+#define WATCHDOG_CTRL DQT_REG(WATCHDOG + 0x00u)
+#define WATCHDOG_CTRL_PAUSE (7u << 24) /* while a debugger works */
+#define WATCHDOG_CTRL_ENABLE (1u << 30)
+#define WATCHDOG_LOAD DQT_REG(WATCHDOG + 0x04u)
+
+/* Its tick of a microsecond runs. */
+static void dqt_watchdog_start(void) {
+    WATCHDOG_CTRL &= ~WATCHDOG_CTRL_ENABLE; /* a reset of the core leaves it running */
+    PSM_WDSEL = PSM_WDSEL_CHIP;
+    WATCHDOG_LOAD = DQT_BOARD_WATCHDOG_MS * WATCHDOG_TICKS_A_MS;
+    WATCHDOG_CTRL |= WATCHDOG_CTRL_PAUSE | WATCHDOG_CTRL_ENABLE;
+}
+
+void dqt_port_feed(void) {
+    WATCHDOG_LOAD = DQT_BOARD_WATCHDOG_MS * WATCHDOG_TICKS_A_MS;
+}
+#else
+static void dqt_watchdog_start(void) {
 }
 #endif
 

@@ -134,6 +134,33 @@ static void start_uart(uint32_t index) {
     UART_TASKS_STARTRX = 1;
 }
 
+/* WDT, on the low-frequency clock of 32768 Hz, the RC oscillator's if no crystal runs. It pauses while a debugger halts
+ * the core. Once started it cannot be configured, and only a reset that is not by software ends it. */
+#ifdef DQT_BOARD_WATCHDOG_MS
+_Static_assert(DQT_BOARD_WATCHDOG_MS >= 1u && DQT_BOARD_WATCHDOG_MS <= 131071999u, "CRV has 32 bits");
+#define WDT_TASKS_START REGISTER(0x40010000u)
+#define WDT_CRV REGISTER(0x40010504u)    /* ticks, less one; at least 15 */
+#define WDT_RREN REGISTER(0x40010508u)   /* bit 0: reload register 0 */
+#define WDT_CONFIG REGISTER(0x4001050Cu) /* bit 0: runs while the core sleeps */
+#define WDT_RR0 REGISTER(0x40010600u)
+#define WDT_RR_RELOAD 0x6E524635u
+
+static void start_watchdog(void) {
+    WDT_CONFIG = 1;
+    WDT_CRV = (uint32_t)((DQT_BOARD_WATCHDOG_MS * 32768ull + 999u) / 1000u) - 1u;
+    WDT_RREN = 1;
+    WDT_TASKS_START = 1;
+    WDT_RR0 = WDT_RR_RELOAD; /* it goes on through a restart by software */
+}
+
+void dqt_port_feed(void) {
+    WDT_RR0 = WDT_RR_RELOAD;
+}
+#else
+static void start_watchdog(void) {
+}
+#endif
+
 void dqt_port_init(void) {
     dqt_cortexm_started(cause_of_reset());
     NVIC_ICER(0) = 0xFFFFFFFFu; /* a boot loader may have left interrupts on; this program takes none */
@@ -148,6 +175,7 @@ void dqt_port_init(void) {
     start_uart(0);
     start_trigger();
     dqt_dwt_init();
+    start_watchdog();
 }
 
 int dqt_port_read(void) {

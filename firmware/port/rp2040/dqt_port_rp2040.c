@@ -11,6 +11,9 @@
 #define PADS_BANK0 0x4001C000u
 #define UART0 0x40034000u
 #define WATCHDOG 0x40058000u
+#define PSM 0x40010000u
+#define PSM_WDSEL_CHIP (0x1FFFFu & ~3u) /* 2.13.5: all but ROSC and XOSC */
+#define WATCHDOG_TICKS_A_MS 2000u
 #define CHIP_RESET DQT_REG(0x40064008u) /* 2.10.6 */
 #define CHIP_RESET_POWER (1u << 8)
 #define CHIP_RESET_PIN (1u << 16)
@@ -63,4 +66,5 @@ void dqt_port_init(void) {
     SYST_CSR = SYST_CSR_CORE_CLOCK;
     const uint32_t about = TIMERAWL * CYCLES_A_MICROSECOND;
     apart = SYST_MASK - SYST_CVR - about;
+    dqt_watchdog_start();
 }

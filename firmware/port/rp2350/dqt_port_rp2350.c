@@ -11,6 +11,9 @@
 #define PADS_BANK0 0x40038000u
 #define UART0 0x40070000u
 #define WATCHDOG 0x400D8000u
+#define PSM 0x40018000u
+#define PSM_WDSEL_CHIP (0x1FFFFFFu & ~0xCu) /* Power-on state machine: all but ROSC and XOSC */
+#define WATCHDOG_TICKS_A_MS 1000u
 #define CHIP_RESET DQT_REG(0x4010002Cu)        /* Power manager */
 #define CHIP_RESET_POWER (1u << 16 | 1u << 17) /* HAD_POR, HAD_BOR */
 #define CHIP_RESET_PIN (1u << 18)
@@ -25,6 +28,10 @@
 #define PLL_POSTDIV2 2u
 #include "dqt_dwt.h"
 #include "dqt_rp2.h"
+
+/* Tick generators: the watchdog's */
+#define TICKS_WATCHDOG_CTRL DQT_REG(0x40108030u) /* bit 0: enable */
+#define TICKS_WATCHDOG_CYCLES DQT_REG(0x40108034u)
 
 /* By this block in the first 4 KB of flash the boot ROM knows a program (Bootrom, "Block loops" and "Image
  * definitions"): an executable for Arm, secure, for RP2350, whose vectors lie at its start. */
@@ -50,4 +57,9 @@ void dqt_port_init(void) {
     dqt_start_uart();
     dqt_trigger_start();
     dqt_dwt_init();
+#ifdef DQT_BOARD_WATCHDOG_MS
+    TICKS_WATCHDOG_CYCLES = DQT_BOARD_XOSC_HZ / 1000000u;
+    TICKS_WATCHDOG_CTRL = 1;
+#endif
+    dqt_watchdog_start();
 }
