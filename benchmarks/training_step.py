@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=15)
-    parser.add_argument("--narrow-share", type=float, nargs="+", default=[1.0, 0.5, 0.25])
+    parser.add_argument("--narrow-share", type=float, nargs="+", default=[1.0, 0.4, 0.25])
     options = parser.parse_args()
     start_tensorflow()
     steps = kinds(options.batch, options.narrow_share)

@@ -126,7 +126,7 @@ def read_recipe(context: click.Context, _: click.Parameter, path: Path | None) -
     "--validation", default=0.15, show_default=True, help="Part of the training samples that is kept to choose by."
 )
 @click.option(
-    "--narrow-share", default=1.0, show_default=True, help="Part of each batch that narrow passes see; less is faster."
+    "--narrow-share", default=0.4, show_default=True, help="Part of each batch that narrow passes see; less is faster."
 )
 @click.option(
     "--view",

@@ -83,7 +83,7 @@ class Options:
     init: str | None = None
     warmup: int | None = None
     validation: float = 0.15
-    narrow_share: float = 1.0
+    narrow_share: float = 0.4
     view: Literal["centred", "paper", "plain"] = "centred"
     scales: Literal["learned", "ema"] = "learned"
     task: str | None = None
