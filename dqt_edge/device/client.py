@@ -409,7 +409,8 @@ class Client:
                 return FaultError(
                     f"the device restarts because its program hangs, which its watchdog ends{place}",
                     where=self._transport.name,
-                    next_step="export with a longer time-out of the watchdog if an inference may take that long; otherwise report it",
+                    next_step="export with a longer time-out of the watchdog if an inference may take that long; "
+                    "otherwise report it",
                 )
         return trouble
 
