@@ -359,7 +359,7 @@ WATCHDOG_MISTAKES = {
 """The same for what starts the watchdog; one file for all STM32, and one for both chips of RP2."""
 
 
-@pytest.mark.some(3)
+@pytest.mark.some(5)
 @pytest.mark.parametrize(
     ("board_id", "old", "new", "words"),
     [(b, *mistake) for b, mistakes in WATCHDOG_MISTAKES.items() for mistake in mistakes],

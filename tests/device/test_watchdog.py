@@ -144,15 +144,6 @@ def test_without_it_an_image_is_the_same_to_the_byte(built: Callable[..., Path])
     assert watched.read_bytes() != plain.read_bytes()
 
 
-def test_without_it_an_image_is_predicted_as_ever_and_with_it_larger() -> None:
-    plain, watched = (
-        predict(plans_for([digits_graph()], board, "speed"))
-        for board in (load_board("qemu-m4"), with_watchdog(load_board("qemu-m4"), 2))
-    )
-    assert 0 < watched.flash - plain.flash < 300
-    assert watched.ram == plain.ram
-
-
 @pytest.mark.parametrize(
     ("board_id", "seconds", "words", "next_step"),
     [
