@@ -72,12 +72,12 @@ def test_a_hang_ends_in_a_restart_that_hello_tells(built: Callable[..., Path], b
 @pytest.mark.qemu
 @pytest.mark.parametrize("board_id", CASES)
 def test_digits_are_what_they_were(board_id: str, graph: Graph, tmp_path: Path) -> None:
-    project, _, footprint = export_together([graph], load_board(board_id), tmp_path / "p", watchdog=1)
+    project, _, footprint = export_together([graph], load_board(board_id), tmp_path / "p", watchdog=2)
     image = build(project.folder, cross=True)
     assert footprint is not None
     assert footprint.exact
     assert (image.flash, image.ram) == (footprint.flash, footprint.ram)
-    assert project.manifest["watchdog"]["seconds"] == 1
+    assert project.manifest["watchdog"]["seconds"] == 2
     samples = codes(load_data("digits").x_test, graph)[:10]
     want = interpreter.run(graph, samples, "dynamic").outputs
     with open_client(project.board, project.elf, project.model_hash) as client:
