@@ -46,7 +46,7 @@ test-all: setup lint ## slower: every case of every test, with those that CI lea
 
 test-load: setup ## slower: the tests of CI beside 16 processes that take all they can get; as root installs stress-ng
 	@command -v stress-ng >/dev/null || apt-get install -y stress-ng
-	@stress-ng --quiet --cpu 16 & load=$$!; trap "kill $$load" EXIT; \
+	@setsid stress-ng --quiet --cpu 16 & load=$$!; trap "kill $$load" EXIT; \
 		$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 test-boards: setup ## slower: every board that people own, on models of their chips; CI takes one of each family
