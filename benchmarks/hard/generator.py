@@ -1,8 +1,8 @@
 """What the generator writes: the same bytes everywhere, C that compiles whatever names are given, literals as meant.
 
-Run by ``python -m benchmarks.hard.generator``. Exports under 20 hash seeds, two folders, two locales and two time zones
-must be one; names of strangers are refused in words, or compile as C11 and C++17 and are told apart; every literal that
-is parsed back is the value that it stands for; cppcheck and clang-tidy find nothing.
+Run by ``python -m benchmarks.hard.generator``. Exports under 20 hash seeds, two folders, two locales, two time zones
+and every Python that is there must be one; names of strangers are refused in words, or compile as C11 and C++17 and are
+told apart; every literal that is parsed back is the value that it stands for; cppcheck and clang-tidy find nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,12 @@ for board in ("host", "qemu-m4", "qemu-m55"):
             digest.update(str(path.relative_to(folder)).encode() + b"\\0" + path.read_bytes() + b"\\0")
 print(digest.hexdigest())
 """
+VERSIONS = ("python3.10", "python3.11", "python3.12", "python3.13")
+"""What pyproject.toml promises."""
+NEEDED = """
+import sys, click, jinja2, numpy, safetensors, elftools, tests.support.digits
+print("Python", sys.version.split()[0])
+"""
 WARNINGS = ("-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wundef", "-Werror")
 SUPPRESSED = {
     "shiftTooManyBitsSigned": "a right shift of a negative number, which gcc and clang define as arithmetic; "
@@ -66,8 +73,32 @@ NUMBER = re.compile(r"\(-2147483647 - 1\)|-?(?:0x[0-9a-f]+|\d+)u?")
 # --- The same bytes -------------------------------------------------------------------------------------------
 
 
-def digests(count: int) -> list[str]:
-    """One of the export under each hash seed; folders, locales and time zones take turns."""
+def pythons(given: Sequence[Path]) -> list[str]:
+    """This Python, and those of other versions that are found or given and have the package's requirements."""
+    found = [sys.executable]
+    for name in (*VERSIONS, *map(str, given)):
+        path = shutil.which(name)
+        if path is None or path in found or name == _own():
+            continue
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        tried = subprocess.run([path, "-c", NEEDED], env=environment, capture_output=True, text=True, check=False)
+        if tried.returncode == 0:
+            found.append(path)
+            say("tool", tried.stdout)
+        else:
+            say("left out", f"{path}: it lacks what the package requires")
+    lacking = [name for name in VERSIONS if not any(name in path for path in found) and name != _own()]
+    if lacking:
+        say("left out", f"exports by {', '.join(lacking)}: not installed, or not named by --python")
+    return found
+
+
+def _own() -> str:
+    return f"python3.{sys.version_info.minor}"
+
+
+def digests(count: int, interpreters: Sequence[str]) -> list[str]:
+    """One of the export under each hash seed; interpreters, folders, locales and time zones take turns."""
 
     def one(seed: int) -> str:
         with tempfile.TemporaryDirectory(prefix=("a" if seed % 2 else "a longer name ")) as folder:
@@ -78,7 +109,7 @@ def digests(count: int) -> list[str]:
                 "LC_ALL": ("C", "C.UTF-8")[seed // 2 % 2],
                 "TZ": ("UTC", "Asia/Kolkata")[seed // 4 % 2],
             }
-            command = [sys.executable, "-c", EXPORT, folder]
+            command = [interpreters[seed % len(interpreters)], "-c", EXPORT, folder]
             done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
             return done.stdout.strip() or done.stderr[-200:]
 
@@ -239,16 +270,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--names", type=int, default=2000)
     parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--python", type=Path, nargs="+", default=[], help="interpreters of other versions")
     options = parser.parse_args()
     assert have("cc", "gcc", "names")
-    found = digests(options.seeds)
+    interpreters = pythons(options.python)
+    found = digests(options.seeds, interpreters)
     findings = [] if len(set(found)) == 1 else [f"exports differ: {sorted(set(found))}"]
     read, wrong = try_literals([digits_graph(), *(random_graph(seed, every=seed % 2 == 1) for seed in range(40))])
     findings += wrong
     used, refused, wrong = try_names(options.names)
     findings += wrong
     findings += try_cppcheck() + try_clang_tidy()
-    figure = f"{len(found)} exports, {len(set(found))} SHA-256; {read:,} literals read back; "
+    figure = f"{len(found)} exports by {len(interpreters)} Python, {len(set(found))} SHA-256; "
+    figure += f"{read:,} literals read back; "
     figure += (
         f"{used:,} names compiled as C11 and C++17, {refused:,} of them refused for models; cppcheck and clang-tidy"
     )
