@@ -1,11 +1,11 @@
 """Damaged files of every format: each must be read, or refused by a typed error that names the file.
 
-Run by ``make fuzz-files CASES=5000``. Half of the cases of a format change bytes or cut the file off; the other half
-change values of the decoded content, so that the file is well formed and says something wrong. What is read is made use
-of: a checkpoint is planned for a board, a model becomes a graph. A case is a finding if anything but a ``DqtError``
-comes, if the error does not name the file, or if it takes more than ``SECONDS`` of processor time or ``MEMORY`` bytes
-beyond what the process has. Findings are written to ``build/fuzz-files/`` with the seed of their case; exit code 1 if
-there are any.
+Run by ``make fuzz-files CASES=5000``. The bad files made by hand come first, see ``bad_files.py``. Then half of the
+cases of a format change bytes or cut the file off; the other half change values of the decoded content, so that the
+file is well formed and says something wrong. What is read is made use of: a checkpoint is planned for a board, a model
+becomes a graph. A case is a finding if anything but a ``DqtError`` comes, if the error does not name the file, or if it
+takes more time or memory than ``file_limits.py`` grants. Findings are written to ``build/fuzz-files/`` with the seed of
+their case; exit code 1 if there are any.
 """
 
 from __future__ import annotations
@@ -14,11 +14,8 @@ import argparse
 import copy
 import io
 import json
-import resource
-import signal
 import sys
 import tempfile
-import traceback
 import warnings
 import zipfile
 from collections import Counter
@@ -29,9 +26,10 @@ from typing import Any
 import numpy as np
 from rich.progress import track
 
+from benchmarks import bad_files
+from benchmarks.file_limits import Read, limit_memory, outcome, watch
 from dqt_edge.boards import load_board, read_board
 from dqt_edge.data.npz import from_npz
-from dqt_edge.errors import DqtError
 from dqt_edge.graph import checkpoint
 from dqt_edge.importers.assemble import assemble
 from dqt_edge.importers.files import read_model
@@ -44,16 +42,12 @@ from tests.support.random_points import pointed_graph
 from tests.support.tflite_models import joined_network, small_network
 
 FOUND = Path("build/fuzz-files")
-SECONDS = 1.0
-MEMORY = 1 << 30
 CHANGES = 6
 POOL: tuple[Any, ...] = (
     *(None, True, -1, 0, 1, 2, 255, 256, 1 << 31, -(1 << 31), 1 << 63, 1 << 70, 0.5, -0.0, 1e308, float("inf")),
     *(float("nan"), "", "x", "../x", "a" * 300, "\x1b[2J", "\0", [], {}, [[]], {"array": "x"}, [1] * 1000, "8x8"),
 )
 """What takes the place of a value."""
-Read = Callable[[Path], None]
-
 
 # --- What is damaged, and what reads it -----------------------------------------------------------------------
 
@@ -113,8 +107,9 @@ def _npz(_folder: Path) -> bytes:
 
 
 def _keras(_folder: Path) -> bytes:
-    layer = {"class_name": "Dense", "module": "keras.layers", "config": {"name": "d", "units": 3, "activation": "relu"}}
-    config = {"class_name": "Sequential", "module": "keras", "config": {"name": "s", "layers": [layer, layer]}}
+    dense = {"class_name": "Dense", "module": "keras.layers"}
+    layers = [dense | {"config": {"name": name, "units": 3, "activation": "relu"}} for name in "de"]
+    config = {"class_name": "Sequential", "module": "keras", "config": {"name": "s", "layers": layers}}
     return _packed({"config.json": json.dumps(config), "metadata.json": json.dumps({"keras_version": "3.14.0"})})
 
 
@@ -237,31 +232,6 @@ def spoiled(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(made[: len(made) if rng.random() < 0.8 else int(rng.integers(len(made)))])
 
 
-class _SlowError(BaseException):
-    """Too much processor time; no reader may catch it."""
-
-
-def _stop(*_: object) -> None:
-    raise _SlowError
-
-
-def outcome(read: Read, path: Path) -> str:
-    """``read``, ``refused``, or what is wrong."""
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    try:
-        read(path)
-    except DqtError as error:
-        named = path.name in f"{error.where} {error.what}" or str(path.parent) in error.where
-        return "refused" if named or error.where else f"names no file: {error}"
-    except _SlowError:
-        return f"takes more than {SECONDS:g} s\n{traceback.format_exc()}"
-    except BaseException:
-        return traceback.format_exc()
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-    return "read"
-
-
 def main() -> None:
     """Run the cases and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -270,9 +240,9 @@ def main() -> None:
     parser.add_argument("--formats", nargs="+", default=list(FORMATS), choices=list(FORMATS))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGPROF, _stop)
+    watch()
     FOUND.mkdir(parents=True, exist_ok=True)
-    findings = 0
+    findings = bad_files.run()
     with tempfile.TemporaryDirectory() as folder:
         for name in options.formats:
             findings += _run(name, Path(folder), range(options.first, options.first + options.cases))
@@ -287,7 +257,7 @@ def _run(name: str, folder: Path, cases: range) -> int:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(good)
     assert outcome(read, path) == "read", f"the {name} that is damaged is none: {outcome(read, path)}"
-    _limit_memory()
+    limit_memory()
     counts: Counter[str] = Counter()
     for kind, damage in (("bytes", spoiled), ("values", values)):
         for case in track(cases, f"{name}, {kind}", transient=True):
@@ -300,12 +270,6 @@ def _run(name: str, folder: Path, cases: range) -> int:
                 (FOUND / f"{name}-{kind}-{case}.txt").write_text(told, encoding="utf-8")
     print(f"{name}: {counts['read']:,} read, {counts['refused']:,} refused, {counts['findings']:,} findings")
     return counts["findings"]
-
-
-def _limit_memory() -> None:
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + MEMORY, hard))
 
 
 if __name__ == "__main__":

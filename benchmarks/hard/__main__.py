@@ -1,7 +1,8 @@
 """Runs the lines of evidence; writes build/hard/evidence.json and docs/evidence.md. Exit code 1: a finding is open.
 
 Run by ``make hard``. A line whose outcome is known, and that depends on nothing that has changed since, is not run
-again. ``--lines`` runs some, ``--fresh`` runs what is known too, ``--page`` only writes the page.
+again. ``--lines`` runs some, ``--fresh`` runs what is known too, ``--page`` only writes the page, which
+keeps what it says of lines that were never run here.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from dqt_edge.system.files import write_atomically
 
+from .kept import outcomes_of
 from .line import Line, Outcome
 from .lines import LINES
 from .page import page
@@ -86,7 +88,8 @@ def write(outcomes: dict[str, Outcome]) -> int:
 
 def run(lines: Sequence[Line], console: Console, *, fresh: bool, jobs: int) -> dict[str, Outcome]:
     """Run lines that are not known, ``jobs`` at once; every line's outcome, by name."""
-    outcomes = {line.name: kept for line in LINES if (kept := _kept(line)) is not None}
+    stated = outcomes_of(PAGE.read_text(encoding="utf-8"), LINES) if PAGE.is_file() else {}
+    outcomes = stated | {line.name: kept for line in LINES if (kept := _kept(line)) is not None}
     (FOLDER / "lines").mkdir(parents=True, exist_ok=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     one_at_a_time = Lock()

@@ -59,11 +59,19 @@ LINES = (
     ),
     Line(
         "files",
-        "A damaged file of any format is read, or refused by a typed error that names it, within 1 s and 1 GiB.",
+        "Each bad file made by hand is refused by a typed error that names the place, and executes nothing; a damaged "
+        "one of any format is read, or refused by a typed error that names it; within 1 s and 1 GiB.",
         "benchmarks.fuzz_files",
         ("--cases", "5000"),
-        tests=("tests/benchmarks/test_fuzz_files.py::test_every_damaged_file_is_read_or_refused",),
-        reading=Reading(r"^\w[\w .-]*: [\d,]+ read, [\d,]+ refused", r"^.* [1-9][\d,]* findings$"),
+        tests=(
+            "tests/test_bad_files.py::test_a_bad_file_is_refused_by_its_place",
+            "tests/benchmarks/test_fuzz_files.py::test_every_damaged_file_is_read_or_refused",
+        ),
+        uses=("benchmarks/bad_files.py", "benchmarks/file_limits.py"),
+        reading=Reading(
+            r"^(?:\w[\w .-]*: [\d,]+ read, [\d,]+ refused|by hand: .*(?=, \d+ findings$))",
+            r"^(?:bad .*|.* [1-9][\d,]* findings)$",
+        ),
     ),
     Line(
         "device",

@@ -18,6 +18,14 @@ of it wants Debian's packages `gcc-12-multilib`, `gcc-s390x-linux-gnu`, `libc6-d
 `libclang-rt-14-dev`, `cppcheck` and `frama-c-base`.
 """
 
+LISTS = {
+    "findings": "Open findings",
+    "left_out": "Left out",
+    "exempt": "What looks wrong and is meant",
+    "tools": "Tools",
+}
+"""Titles of an outcome's lists, in order."""
+
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
@@ -36,10 +44,8 @@ def _section(line: Line, outcome: Outcome | None) -> list[str]:
     if outcome is None:
         return [*found, "", "Not run yet."]
     found += ["", f"{outcome.figure}. Commit {outcome.commit}, {outcome.date[:10]}, {_duration(outcome.seconds)}."]
-    found += _bullets("Open findings", outcome.findings)
-    found += _bullets("Left out", outcome.left_out)
-    found += _bullets("What looks wrong and is meant", outcome.exempt)
-    found += _bullets("Tools", sorted(set(outcome.tools)))
+    for field, title in LISTS.items():
+        found += _bullets(title, getattr(outcome, field))
     return found
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks.hard import __main__ as hard
 from benchmarks.hard import tree
+from benchmarks.hard.kept import outcomes_of
 from benchmarks.hard.line import Line, Reading
 from benchmarks.hard.lines import LINES
 from benchmarks.hard.page import page
@@ -60,6 +61,18 @@ def test_the_page_is_of_these_lines() -> None:
     assert [row[3:].partition("]")[0] for row in listed] == [line.name for line in LINES]
     for line in LINES:
         assert f"\n## {line.name}\n\n{line.proves}\n\n    {line.command}\n" in text
+
+
+def test_the_page_keeps_what_it_says_of_lines_that_are_not_run() -> None:
+    text = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+    kept = outcomes_of(text, LINES)
+    again = outcomes_of(page(LINES, kept), LINES)
+    assert list(kept) == [line.name for line in LINES]
+    assert again == kept
+    for outcome in kept.values():
+        assert f"{outcome.figure}. Commit {outcome.commit}, " in text
+        assert all(f"\n- {item}\n" in text for item in (*outcome.exempt, *outcome.tools, *outcome.left_out))
+    assert outcomes_of("", LINES) == {}
 
 
 @pytest.fixture

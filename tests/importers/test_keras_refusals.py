@@ -193,81 +193,6 @@ def layer(kind: str, name: str, **extra: Any) -> dict[str, Any]:
     return {"class_name": kind, "config": {"name": name}, "module": "keras.layers", **extra}
 
 
-def nested(name: str, *layers: dict[str, Any]) -> dict[str, Any]:
-    return {"class_name": "Sequential", "config": {"name": name, "layers": list(layers)}, "module": "keras"}
-
-
-HOSTILE = {
-    "lambda": (sequential(layer("Lambda", "run")), "'run' (Lambda)"),
-    "unknown": (sequential(layer("Quantum", "both")), "'both' (Quantum): Keras has no such layer"),
-    "module": (sequential(layer("Dense", "d", module="os")), "module 'os'"),
-    "deep module": (
-        sequential(layer("Dense", "d") | {"config": {"name": "d", "k": [{"class_name": "x", "module": "subprocess"}]}}),
-        "module 'subprocess'",
-    ),
-    "code": (
-        sequential(layer("Dense", "d") | {"config": {"name": "d", "activation": {"class_name": "__lambda__"}}}),
-        "it holds code",
-    ),
-    "registered": (sequential(layer("Dense", "d", registered_name="evil>Dense")), "registered as 'evil>Dense'"),
-    "registered model": (
-        sequential(nested("part") | {"registered_name": "evil>Sequential"}),
-        "registered as 'evil>Sequential'",
-    ),
-    "nested code": (sequential(nested("part", layer("Lambda", "run"))), "'part/run' (Lambda)"),
-    "wrapped code": (
-        sequential(layer("TimeDistributed", "t") | {"config": {"name": "t", "layer": layer("Lambda", "run")}}),
-        "'t' (Lambda): it holds code",
-    ),
-    "function": (
-        sequential(
-            layer("Dense", "d")
-            | {"config": {"name": "d", "a": {"class_name": "function", "config": "get_file", "module": "keras.utils"}}}
-        ),
-        "the function 'get_file' of module 'keras.utils'",
-    ),
-    "builtin function": (
-        sequential(
-            layer("Dense", "d")
-            | {"config": {"name": "d", "a": {"class_name": "function", "config": "eval", "module": "builtins"}}}
-        ),
-        "the function 'eval'",
-    ),
-    "part of Keras that is no layer": (
-        sequential(layer("Dense", "d") | {"config": {"name": "d", "k": {"class_name": "x", "module": "keras.utils"}}}),
-        "module 'keras.utils'",
-    ),
-    "operation with a function": (sequential(layer("Map", "m", module="keras.src.ops.core")), "'m' (Map)"),
-    "type": (
-        sequential(layer("Dense", "d") | {"config": {"name": "d", "a": {"class_name": "__typespec__"}}}),
-        "it holds code",
-    ),
-    "files": (sequential(layer("StringLookup", "words")), "'words' (StringLookup)"),
-    "saved model": (sequential(layer("TFSMLayer", "other")), "'other' (TFSMLayer)"),
-    "module in a name": (
-        sequential(layer("Dense", "d") | {"config": {"name": "d", "k": {"class_name": "utils.x", "module": "keras"}}}),
-        "'d' (utils.x): it holds code",
-    ),
-    "activation of your own": (
-        sequential(layer("Dense", "d") | {"config": {"name": "d", "activation": "mine"}}),
-        "'d' (Dense): its activation 'mine' is a function of your own",
-    ),
-    "compiled part": (
-        sequential(nested("part") | {"compile_config": {"loss": {"class_name": "x", "module": "mine"}}}),
-        "'part' (x): it comes from module 'mine'",
-    ),
-    "no model": ({"class_name": "Dense", "config": {}}, "no Functional or Sequential"),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_only_what_keras_itself_has_is_loaded(name: str, tmp_path: Path) -> None:
-    config, reason = HOSTILE[name]
-    with pytest.raises(UnsupportedError) as caught:
-        check_config(archive(tmp_path / "m.keras", config))
-    assert reason in caught.value.what
-
-
 def test_what_is_checked_is_what_is_loaded(tmp_path: Path) -> None:
     """A file may be HDF5 and an archive at once, each with another configuration; Keras goes by the name."""
     h5py = pytest.importorskip("h5py", reason="h5py is not installed")
@@ -279,24 +204,6 @@ def test_what_is_checked_is_what_is_loaded(tmp_path: Path) -> None:
     assert zipfile.is_zipfile(both)
     with pytest.raises(UnsupportedError, match="it holds code"):
         check_config(both)
-
-
-@pytest.mark.parametrize(
-    "config", ["", "{", "[]", "{}", '{"class_name": "Sequential"}', '{"class_name": "Model", "config": 3}', "[" * 9000]
-)
-def test_damaged_configurations_are_refused(config: str, tmp_path: Path) -> None:
-    with pytest.raises(BadFileError) as caught:
-        check_config(archive(tmp_path / "m.keras", config))
-    assert caught.value.where == str(tmp_path / "m.keras")
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x05\x06" + b"\0" * 18, b"PK\x03\x04 cut", b"nothing of Keras"])
-def test_bytes_that_are_no_keras_file_are_refused(content: bytes, tmp_path: Path) -> None:
-    pytest.importorskip("h5py", reason="h5py is not installed")
-    path = tmp_path / "m.keras"
-    path.write_bytes(content)
-    with pytest.raises(BadFileError):
-        check_config(path)
 
 
 def test_what_is_refused_by_its_kind_is_told_beside_code(tmp_path: Path) -> None:

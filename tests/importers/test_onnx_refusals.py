@@ -13,7 +13,6 @@ import pytest
 
 pytest.importorskip("onnx", reason="the extra onnx is not installed")
 
-import onnx
 
 import dqt_edge as dqt
 from dqt_edge import errors
@@ -203,83 +202,6 @@ def test_damaged_files_give_an_error_of_ours(tmp_path: Path) -> None:
         except (errors.BadFileError, errors.UnsupportedError) as error:
             outcomes.add(type(error).__name__)
     assert outcomes == {"read", "BadFileError", "UnsupportedError"}
-
-
-def proto(path: Path) -> Any:
-    return onnx.load(small(path / "good.onnx"))
-
-
-def undefined(model: Any) -> str:
-    model.graph.node[0].input[0] = "nowhere"
-    return "reads 'nowhere', which nothing makes"
-
-
-def made_twice(model: Any) -> str:
-    model.graph.node[1].output[0] = model.graph.node[0].output[0]
-    return "again"
-
-
-def no_output(model: Any) -> str:
-    del model.graph.output[:]
-    return "1 inputs and 0 outputs"
-
-
-def no_operators(model: Any) -> str:
-    del model.opset_import[:]
-    return "names no version"
-
-
-def negative_shape(model: Any) -> str:
-    model.graph.initializer[0].dims[0] = -4
-    return "has shape [-4, 3, 3, 3]"
-
-
-def endless_functions(model: Any) -> str:
-    helper = onnx.helper
-    for i in range(30):
-        calls = [
-            helper.make_node(f"f{i + 1}", ["x"], ["z"], domain="d"),
-            helper.make_node(f"f{i + 1}", ["z"], ["y"], domain="d"),
-        ]
-        model.functions.append(helper.make_function("d", f"f{i}", ["x"], ["y"], calls, [helper.make_opsetid("", 17)]))
-    model.graph.node.append(helper.make_node("f0", ["image"], ["more"], domain="d"))
-    return "its functions make more than"
-
-
-def recursion(model: Any) -> str:
-    helper = onnx.helper
-    call = helper.make_node("f", ["x"], ["y"], domain="d")
-    model.functions.append(helper.make_function("d", "f", ["x"], ["y"], [call], [helper.make_opsetid("", 17)]))
-    model.graph.node.append(helper.make_node("f", ["image"], ["more"], domain="d"))
-    return "'f' calls itself"
-
-
-@pytest.mark.parametrize(
-    "break_it",
-    [undefined, made_twice, no_output, no_operators, negative_shape, endless_functions, recursion],
-    ids=lambda f: f.__name__,
-)
-def test_a_file_that_contradicts_itself_is_refused(break_it: Callable[[Any], str], tmp_path: Path) -> None:
-    model = proto(tmp_path)
-    sentence = break_it(model)
-    (tmp_path / "bad.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(errors.BadFileError) as caught:
-        read_onnx(tmp_path / "bad.onnx")
-    assert sentence in str(caught.value)
-
-
-def test_weights_in_another_file_are_refused(tmp_path: Path) -> None:
-    model = proto(tmp_path)
-    onnx.save(model, tmp_path / "apart.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
-    with pytest.raises(errors.UnsupportedError, match="in another file"):
-        read_onnx(tmp_path / "apart.onnx")
-
-
-def test_a_large_constant_of_few_bytes_is_refused(tmp_path: Path) -> None:
-    m = Maker()
-    large = m.add("Expand", m.const(np.float32(1)), m.const([1, 3, 1 << 20, 1 << 20]))
-    told = refused(m, tmp_path, m.add("Add", m.input(1, 3, 8, 8), large))
-    assert "makes a constant of 3298534883328 elements" in told or "it reads a constant" in told
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,12 +26,13 @@ OPTIONS = {
     "SQUEEZE": "SqueezeOptions",
     "BATCH_MATMUL": "BatchMatMulOptions",
     "SQUARED_DIFFERENCE": "SquaredDifferenceOptions",
+    "CALL_ONCE": "CallOnceOptions",
 }
 VERSIONS = {
     **dict.fromkeys(("RELU_N1_TO_1", "RESHAPE", "RANK", "RANGE", "FILL", "SUB", "ELU"), 1),
     **{"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4},
 }
-DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT32": np.int32, "FLOAT32": np.float32}
+DTYPES = {"INT8": np.int8, "INT16": np.int16, "UINT8": np.uint8, "INT32": np.int32, "FLOAT32": np.float32}
 WINDOW = {"StrideH": 1, "StrideW": 1, "Padding": 0}
 DILATION = {"DilationHFactor": 1, "DilationWFactor": 1}
 
@@ -40,13 +41,18 @@ DILATION = {"DilationHFactor": 1, "DilationWFactor": 1}
 class ModelFile:
     """A model that grows by :meth:`tensor` and :meth:`op`; its output is that of the last operator.
 
-    ``any_batch``: tensors say, as converters write it, that their first dimension may be anything.
+    ``any_batch``: tensors say, as converters write it, that their first dimension may be anything. ``outputs``: None
+    for those of the last operator. ``codes`` and ``custom``: another number, or a name of its own, for a kind.
+    A tensor may have a ``buffer`` or a ``type`` of another number.
     """
 
     tensors: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     ops: list[tuple[str, list[int], list[int], dict[str, Any]]] = dataclasses.field(default_factory=list)
     inputs: list[int] = dataclasses.field(default_factory=lambda: [0])
     any_batch: bool = True
+    outputs: list[int] | None = None
+    codes: dict[str, int] = dataclasses.field(default_factory=dict)
+    custom: dict[str, bytes] = dataclasses.field(default_factory=dict)
 
     def tensor(
         self,
@@ -82,7 +88,13 @@ class ModelFile:
         codes = []
         for kind in kinds:
             number = getattr(tflite.BuiltinOperator, kind)
+            name = None
+            if kind in self.custom:
+                number, name = tflite.BuiltinOperator.CUSTOM, b.CreateString(self.custom[kind])
+            number = self.codes.get(kind, number)
             tflite.OperatorCodeStart(b)
+            if name is not None:
+                tflite.OperatorCodeAddCustomCode(b, name)
             tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(number, 127))
             tflite.OperatorCodeAddBuiltinCode(b, number)
             tflite.OperatorCodeAddVersion(b, VERSIONS.get(kind, 2))
@@ -90,7 +102,9 @@ class ModelFile:
         parts = {
             "Tensors": _offsets(b, tensors),
             "Inputs": b.CreateNumpyVector(np.array(self.inputs, np.int32)),
-            "Outputs": b.CreateNumpyVector(np.array(self.ops[-1][2], np.int32)),
+            "Outputs": b.CreateNumpyVector(
+                np.array(self.ops[-1][2] if self.outputs is None else self.outputs, np.int32)
+            ),
             "Operators": _offsets(b, operators),
         }
         tflite.SubGraphStart(b)
@@ -134,8 +148,8 @@ class ModelFile:
         tflite.TensorAddShape(b, shape)
         if t["data"] is None and self.any_batch:
             tflite.TensorAddShapeSignature(b, signature)
-        tflite.TensorAddType(b, getattr(tflite.TensorType, t["kind"]))
-        tflite.TensorAddBuffer(b, 0 if t["data"] is None else index + 1)
+        tflite.TensorAddType(b, t.get("type", getattr(tflite.TensorType, t["kind"])))
+        tflite.TensorAddBuffer(b, t.get("buffer", 0 if t["data"] is None else index + 1))
         if quantization is not None:
             tflite.TensorAddQuantization(b, quantization)
         return int(tflite.TensorEnd(b))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import BadFileError
+from ...system.plain_json import read_json
 from ..problems import Problem, Problems
 from .activations import ACTIVATIONS
+from .form import require_model
 from .layers import LAYERS
 from .legacy import MODELS, modern, without_own_training
 from .operations import OPERATIONS
 from .refusals import REFUSED, UNLOADED
 
 CONFIG_MAX = 32 << 20
+METADATA_MAX = 1 << 16
 UNPACKED_MAX = 1 << 30
 _MODULES = (
     *("builtins", "keras.layers", "keras.models", "keras.initializers", "keras.regularizers"),
@@ -69,6 +71,10 @@ def check_config(path: Path, shown: Path | None = None) -> Checked:
     shown = shown or path
     config, version = _read(path, shown)
     checker = _Checker(shown)
+    try:
+        require_model(config, "")
+    except ValueError as error:
+        raise bad(f"its configuration is damaged: {error}", shown) from error
     try:
         # What Keras 3 wrote into an archive it can load; .h5 files of both need some help.
         archive = is_archive(path) and not version.startswith("2.")
@@ -201,12 +207,12 @@ def _read(path: Path, shown: Path) -> tuple[dict[str, Any], str]:
     """Configuration, and version of Keras."""
     try:
         text, version = _text_of_archive(path) if is_archive(path) else _text_of_hdf5(path, shown)
-        config = json.loads(text)
+        config = read_json(text)
     except FileNotFoundError as error:
         raise BadFileError("the model does not exist", where=str(shown), next_step="check the path") from error
     except OSError as error:
         raise bad(str(error.strerror or "it is no archive of Keras"), shown) from error
-    except (ValueError, KeyError, zipfile.BadZipFile, RecursionError, EOFError, NotImplementedError) as error:
+    except (ValueError, KeyError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
         raise bad(f"its configuration cannot be read ({error})", shown) from error
     if not isinstance(config, dict):
         raise bad("its configuration is no object", shown)
@@ -224,9 +230,16 @@ def _text_of_archive(path: Path) -> tuple[str, str]:
         version = ""
         if "metadata.json" in archive.namelist():
             with archive.open("metadata.json") as file:
-                found = json.loads(file.read(1 << 16).decode("utf-8"))
+                found = _metadata(file.read(METADATA_MAX))
             version = str(found.get("keras_version", "")) if isinstance(found, dict) else ""
         return text, version
+
+
+def _metadata(content: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return read_json(content)
+    except ValueError as error:
+        raise ValueError(f"metadata.json: {error}") from error
 
 
 def _text_of_hdf5(path: Path, shown: Path) -> tuple[str, str]:

@@ -45,8 +45,7 @@ def load(path: Path, *, confine: bool = False) -> tuple[Any, Checked, bytes]:
         _start(path)
         if confine:
             cut_off()
-        checked = check_config(copy, path)
-        values = _count(copy, Path(folder), path)
+        checked, values = looked_at(copy, Path(folder), path)
         try:
             with weights_within(values):
                 return _load(copy, Path(folder), checked), checked, content
@@ -55,6 +54,20 @@ def load(path: Path, *, confine: bool = False) -> tuple[Any, Checked, bytes]:
         except Exception as error:  # Keras raises whatever its layers do
             reason = (str(error).splitlines() or [""])[0][:200]
             raise bad(f"Keras cannot load it ({type(error).__name__}: {reason})", path) from error
+
+
+def looked_at(copy: Path, folder: Path, shown: Path) -> tuple[Checked, int]:
+    """All that is looked at before Keras loads a file: its configuration, and how many values its weights have.
+
+    Args:
+        copy: A private copy of the file.
+        folder: Where there is room for its weights.
+        shown: The file, for messages.
+
+    Raises:
+        BadFileError, UnsupportedError: As :func:`read_keras`.
+    """
+    return check_config(copy, shown), _count(copy, folder, shown)
 
 
 def _start(path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ...system.files import NO_ROOM, cannot_write, write_atomically
 from ..reading import read_bytes
 from .config import UNPACKED_MAX, bad
+from .weights import FREE_BYTES, RATIO_MAX
 
 _ZIP, _HDF5 = b"PK\x03\x04", b"\x89HDF\r\n\x1a\n"
 _KINDS = {".keras": (_ZIP, "an archive of Keras"), ".h5": (_HDF5, "an HDF5 file")}
@@ -51,11 +52,11 @@ def _copy_members(source: zipfile.ZipFile, target: zipfile.ZipFile, shown: Path)
     twice = next((name for name in _MEMBERS if names.count(name) > 1), None)
     if twice is not None:
         raise bad(f"its archive holds {twice} twice", shown)
-    left = UNPACKED_MAX
+    claimed = sum(member.file_size for member in source.infolist() if member.filename in _MEMBERS)
+    most = min(UNPACKED_MAX, FREE_BYTES + RATIO_MAX * shown.stat().st_size)
+    if claimed > most:  # zipfile unpacks no more of a member than it claims to have
+        raise bad(f"its archive unpacks to {claimed:,} bytes, more than {most:,}", shown)
     for name in (name for name in _MEMBERS if name in names):
         with source.open(name) as member, target.open(name, "w") as copy:
             while content := member.read(PIECE):
-                left -= len(content)
-                if left < 0:
-                    raise bad(f"its archive unpacks to more than {UNPACKED_MAX:,} bytes", shown)
                 copy.write(content)

@@ -145,6 +145,8 @@ class Context:
         """Whole numbers that newer versions have as an input and older ones as an attribute; None if absent."""
         if node.input(position):
             found = np.asarray(self.constant(node, position, f"its {attribute}"))
+            if found.dtype.kind not in "iub":
+                raise Unfit(f"its {attribute} are {found.dtype}", "whole numbers")
             return [int(n) for n in found.ravel()]
         value = node.attributes.get(attribute)
         return None if value is None else [int(n) for n in np.atleast_1d(value)]

@@ -115,14 +115,15 @@ def read_file(path: Path) -> RawOnnx:
     """
     content = read_bytes(path)
     onnx = start_onnx(path)
+    parser = _Parser(onnx, None, path)
     try:
-        proto = _inlined(onnx, onnx.load_model_from_string(content), path)
-        return _Parser(onnx, proto, path).model(hashlib.sha256(content).hexdigest())
+        parser.proto = _inlined(onnx, onnx.load_model_from_string(content), path)
+        return parser.model(hashlib.sha256(content).hexdigest())
     except DqtError:
         raise
     except Exception as error:  # the package raises whatever its C++ and protobuf do
         lines = str(error).splitlines() or [""]
-        raise bad_onnx(f"it is damaged ({type(error).__name__}: {lines[0][:200]})", path) from error
+        raise bad_onnx(f"{parser.at} is damaged ({type(error).__name__}: {lines[0][:200]})", path) from error
 
 
 def _inlined(onnx: Any, proto: Any, path: Path) -> Any:  # noqa: ANN401 - a module, a ModelProto
@@ -153,6 +154,8 @@ def _inlined(onnx: Any, proto: Any, path: Path) -> Any:  # noqa: ANN401 - a modu
 class _Parser:
     def __init__(self, onnx: Any, proto: Any, path: Path) -> None:  # noqa: ANN401 - a module, a ModelProto
         self.onnx, self.proto, self.path = onnx, proto, path
+        self.at = "it"
+        """What is read, for messages."""
 
     def model(self, sha256: str) -> RawOnnx:
         graph = self.proto.graph
@@ -167,9 +170,22 @@ class _Parser:
         opset = max((o.version for o in self.proto.opset_import if o.domain in ("", "ai.onnx")), default=0)
         if opset < 1:
             raise bad_onnx("it names no version of ONNX's operators", self.path)
-        constants = {tensor.name: self.array(tensor) for tensor in graph.initializer}
+        known = self.onnx.defs.onnx_opset_version()
+        if opset > known:
+            raise UnsupportedError(
+                f"it is in version {opset} of ONNX's operators, and the package onnx knows {known}",
+                where=str(self.path),
+                next_step="update the package onnx, or export the model for an earlier version",
+            )
+        constants: dict[str, npt.NDArray[Any]] = {}
+        for tensor in graph.initializer:
+            self.at = f"its constant {tensor.name!r}"
+            if tensor.name in constants:
+                raise bad_onnx(f"{self.at} is there twice", self.path)
+            constants[tensor.name] = self.array(tensor)
         nodes: list[RawNode] = []
         for i, node in enumerate(graph.node):
+            self.at = f"operator {i} {node.name!r} ({node.op_type})"
             raw = self.node(i, node)
             value = constant_of(raw) if raw.type == "Constant" else None
             if value is None:
@@ -191,6 +207,9 @@ class _Parser:
         """Every tensor is made once, before it is read."""
         if not inputs or not outputs:
             raise bad_onnx(f"it has {len(inputs)} inputs and {len(outputs)} outputs", self.path)
+        twice = [i.name for n, i in enumerate(inputs) if i.name in [other.name for other in inputs[:n]]]
+        if twice:
+            raise bad_onnx(f"it has the input {twice[0]!r} twice", self.path)
         known = {"", *constants, *(i.name for i in inputs)}
         for node in nodes:
             missing = [name for name in node.inputs if name not in known]
@@ -233,6 +252,7 @@ class _Parser:
         return None  # graphs and strings: of operators that are not supported
 
     def input(self, value: Any) -> RawInput:  # noqa: ANN401 - a ValueInfoProto
+        self.at = f"its input {value.name!r}"
         tensor = value.type.tensor_type
         if not value.type.HasField("tensor_type") or not tensor.HasField("shape"):
             raise UnsupportedError(

@@ -13,7 +13,7 @@ from .context import CHANNEL_AXIS, Array, Context, Target
 from .file import RawNode
 from .operators import Operator
 from .view import View, places_of, reordered, view_of
-from .windows import window_of
+from .windows import auto_pad, require_kernel, window_of
 
 BIAS_TOLERANCE = 1e-3
 """Relative difference up to which a bias has the scale of its weights times that of the input."""
@@ -101,6 +101,7 @@ def conv(context: Context, node: RawNode) -> None:
     values, scales = real_or_integer(context, node, 1, axis=0)
     if values.ndim != rank:
         raise Unfit(f"its weights have shape {values.shape}", f"weights of {rank} dimensions")
+    require_kernel(node, values.shape[2:])
     values = values.reshape(*values.shape[:2], *(1,) * (4 - rank), *values.shape[2:])
     out, groups, channels = len(values), int(node.attributes.get("group", 1)), x.shape[2]
     if groups < 1 or out % groups or values.shape[1] * groups != channels:
@@ -182,7 +183,7 @@ def _transposed_window(node: RawNode, own: Sequence[int], kernel: Sequence[int])
     end = [0] * (2 - half) + given[half:]
     full = [s * (n - 1) + e + k for s, n, e, k in zip(stride, own, extra, kernel, strict=True)]
     size = [n - b - e for n, b, e in zip(full, begin, end, strict=True)]
-    auto = node.attributes.get("auto_pad", "NOTSET")
+    auto = auto_pad(node)
     shape = [int(n) for n in node.attributes.get("output_shape", ())]
     if shape or auto in ("SAME_UPPER", "SAME_LOWER"):
         size = [n * s for n, s in zip(own, stride, strict=True)]

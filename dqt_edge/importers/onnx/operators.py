@@ -19,3 +19,7 @@ class Operator(NamedTuple):
 
     translate: Callable[[Context, RawNode], None]
     supported: str = "yes"
+
+
+MISFITS = (ArithmeticError, AssertionError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+"""What reading a damaged operator may end in."""

@@ -12,6 +12,7 @@ from ..problems import Unfit
 from .context import Array, Context, Quantised
 from .file import RawNode
 from .fold import fold
+from .operators import MISFITS
 
 DYNAMIC = ("DynamicQuantizeLinear", "MatMulInteger", "ConvInteger", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM")
 OPSET_MIN = 7
@@ -59,7 +60,7 @@ def prepare(context: Context, onnx: Any) -> None:  # noqa: ANN401 - a module
             continue
         try:
             prepare_node(context, onnx, node)
-        except Unfit:
+        except (Unfit, *MISFITS):
             continue  # the operator that reads it tells
         context.done.add(node.index)
     quantising = (n for n in context.raw.nodes if n.type == "QuantizeLinear" and n.index not in context.done)
@@ -118,6 +119,8 @@ def _dequantised(context: Context, node: RawNode) -> Quantised:
     if values.dtype.kind not in "iu" or values.dtype.itemsize > 4:
         raise Unfit(f"it dequantises {values.dtype}", "integers of 8 bits, and biases of 32")
     scales, zeros, axis = _parameters(context, node)
+    if node.input(2) and context.constant(node, 2, "its zero points").dtype != values.dtype:
+        raise Unfit(f"its zero points are no {values.dtype}, as its values are", "one type for both")
     _along(values, scales, axis)
     codes = values.astype(np.int64) - (_along(values, zeros.astype(np.int64), axis) if node.input(2) else 0)
     return Quantised(codes, scales, axis % max(values.ndim, 1))

@@ -22,7 +22,7 @@ from .fold import FOLDED
 from .inputs import channels_first
 from .layers import MAC
 from .movement import SHAPES
-from .operators import Operator
+from .operators import MISFITS, Operator
 from .pooling import POOLS
 from .qoperators import expand
 from .quantisation import dequantize, prepare, prepare_node, quantize, refuse_formats
@@ -30,6 +30,8 @@ from .refusals import REASONS, refusal
 from .sizes import SIZES
 from .view import View, view_of
 
+NO_NUMBERS = ("UNDEFINED", "STRING", "COMPLEX64", "COMPLEX128")
+"""Types of what no input can be."""
 OPERATORS: dict[str, Operator] = {
     **MAC,
     **ELEMENTWISE,
@@ -56,7 +58,7 @@ def read_onnx(path: Path) -> Network:
     raw = expand(read_file(path))
     try:
         return _Reader(raw, path).network()
-    except (ArithmeticError, AssertionError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
+    except MISFITS as error:
         raise bad_onnx(f"its operators do not fit together ({type(error).__name__}: {error})"[:300], path) from error
 
 
@@ -93,6 +95,8 @@ class _Reader:
     def input(self, given: RawInput) -> None:
         """An input of the Network; a map with channels first gets them last."""
         self.context.views[given.name] = None
+        if given.type in NO_NUMBERS:
+            raise Unfit(f"it is {given.type}", "an input of numbers")
         shape = [1 if i == 0 and not isinstance(n, int) else n for i, n in enumerate(given.shape)]
         opened = [i for i, n in enumerate(shape) if not isinstance(n, int)]
         if opened:
@@ -198,6 +202,10 @@ class _Reader:
             except (Unfit, UnsupportedError):
                 self.recover(node)
                 raise
+            except MISFITS as error:
+                self.recover(node)
+                reason = f"its parts do not fit together ({type(error).__name__}: {str(error)[:120]})"
+                raise Unfit(reason, "the model exported again") from error
 
     def translate(self, node: RawNode) -> None:
         context = self.context

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from ..problems import Unfit
 from .file import RawNode
 
+AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
+
 
 class Windows(NamedTuple):
     """Kernels over a map; a series has height 1.
@@ -34,7 +36,9 @@ def window_of(node: RawNode, own: Sequence[int], kernel: Sequence[int], rank: in
     given = [int(n) for n in node.attributes.get("pads", ())]
     if given and (len(given) != 2 * axes or min(given) < 0):
         raise Unfit(f"it pads by {given}", "two numbers for each axis, not negative")
-    auto = node.attributes.get("auto_pad", "NOTSET")
+    auto, ceil = auto_pad(node), node.attributes.get("ceil_mode", 0)
+    if ceil not in (0, 1):
+        raise Unfit(f"its ceil_mode is {ceil}", "0 or 1")
     sides, beyond = [], []
     for i, n in enumerate(own):
         reach = ((height, width)[i] - 1) * dilations[i] + 1
@@ -50,7 +54,7 @@ def window_of(node: RawNode, own: Sequence[int], kernel: Sequence[int], rank: in
         if free < 0:
             raise Unfit(f"its kernel reaches over {reach} of {n + before + after} elements", "a smaller kernel")
         extra = 0
-        if node.attributes.get("ceil_mode"):
+        if ceil:
             count = -(-free // strides[i]) + 1
             if (count - 1) * strides[i] >= n + before:  # a window must begin within the map or the padding before it
                 count -= 1
@@ -59,6 +63,21 @@ def window_of(node: RawNode, own: Sequence[int], kernel: Sequence[int], rank: in
         beyond.append(extra)
     (top, bottom), (left, right) = sides
     return Windows((height, width), strides, (top, left, bottom, right), dilations, (beyond[0], beyond[1]))
+
+
+def auto_pad(node: RawNode) -> str:
+    """How an operator finds its padding by itself; raises Unfit for a way that ONNX does not have."""
+    found = node.attributes.get("auto_pad", "NOTSET")
+    if found not in AUTO_PADS:
+        raise Unfit(f"its auto_pad is {found!r}", f"one of {', '.join(AUTO_PADS)}")
+    return str(found)
+
+
+def require_kernel(node: RawNode, weights: Sequence[int]) -> None:
+    """Refuse a kernel that is stated and is not that of the weights."""
+    stated = node.attributes.get("kernel_shape")
+    if stated is not None and [int(n) for n in stated] != [int(n) for n in weights]:
+        raise Unfit(f"its kernel_shape is {list(stated)}, and its weights have {list(weights)}", "one shape for both")
 
 
 def _pair(node: RawNode, name: str, axes: int) -> tuple[int, int]:

@@ -142,7 +142,7 @@ def end(r: Operands, op: RawOperator) -> None:
         raise Unfit("it is not at the end of the model", f"{op.type} as the last layer")
     if op.type == "ARG_MAX":
         (axis,) = r.integers(op, 1, "its axis")[:1] or [-1]
-        if axis % len(known.shape) != len(known.shape) - 1:
+        if axis not in (-1, len(known.shape) - 1):
             raise Unfit(f"it searches along axis {axis}", "the last axis: the classes")
     r.known[op.outputs[0]] = known
     r.dropped.append(op.type)

@@ -24,6 +24,9 @@ SIZE_MAX = 1 << 26
 """Most elements of a tensor."""
 RANK_MAX = 8
 
+_TENSOR_NAME, _CUSTOM_CODE = 10, 6
+"""Fields of text, by their place in a table of fields."""
+
 _DTYPES = {
     "FLOAT32": "<f4",
     "FLOAT16": "<f2",
@@ -124,8 +127,9 @@ def read_file(path: Path) -> RawModel:
         ) from error
     if content[4:8] != b"TFL3":
         raise bad_model("it lacks the identifier TFL3", path)
+    parser = _Parser(tflite, content, path)
     try:
-        return _Parser(tflite, content, path).model()
+        return parser.model()
     except BadFileError:
         raise
     except (
@@ -137,9 +141,9 @@ def read_file(path: Path) -> RawModel:
         OverflowError,
         AttributeError,
     ) as error:
-        raise bad_model(f"it is damaged ({type(error).__name__}: {error})", path) from error
+        raise bad_model(f"{parser.at} is damaged ({type(error).__name__}: {error})", path) from error
     except (MemoryError, AssertionError) as error:
-        raise bad_model("it is damaged", path) from error
+        raise bad_model(f"{parser.at} is damaged", path) from error
 
 
 def _names(enumeration: Any) -> dict[int, str]:  # noqa: ANN401 - a generated class
@@ -152,11 +156,17 @@ class _Parser:
         self.types = _names(schema.TensorType)
         self.codes = _names(schema.BuiltinOperator)
         self.left = TOTAL_MAX
+        self.at = "the model"
+        """What is read, for messages."""
+
+    def bad(self, reason: str) -> BadFileError:
+        """The error of what is read."""
+        return bad_model(f"{self.at} {reason}", self.path)
 
     def counted(self, count: int, what: str, most: int = COUNT_MAX) -> range:
         self.left -= max(count, 1)
         if not 0 <= count <= most or self.left < 0:
-            raise bad_model(f"it claims {count} {what}", self.path)
+            raise self.bad(f"claims {count} {what}")
         return range(count)
 
     def model(self) -> RawModel:
@@ -167,14 +177,59 @@ class _Parser:
         return RawModel(tuple(self.graph(i) for i in subgraphs), hashlib.sha256(self.content).hexdigest())
 
     def graph(self, number: int) -> RawGraph:
+        self.at = graph_name = f"subgraph {number}"
         part = self.file.Subgraphs(number)
-        tensors = tuple(self.tensor(part, i) for i in self.counted(part.TensorsLength(), "tensors"))
-        operators = tuple(self.operator(part, i) for i in self.counted(part.OperatorsLength(), "operators"))
-        graph = RawGraph(tensors, operators, self.indices(part, "Inputs"), self.indices(part, "Outputs"))
-        used = [*graph.inputs, *graph.outputs, *(i for op in operators for i in (*op.inputs, *op.outputs))]
-        if any(not -1 <= i < len(tensors) for i in used) or min(graph.inputs + graph.outputs, default=0) < 0:
-            raise bad_model("it refers to a tensor that does not exist", self.path)
+        tensors = []
+        for i in self.counted(part.TensorsLength(), "tensors"):
+            self.at = f"tensor {i} of {graph_name}"
+            tensors.append(self.tensor(part, i))
+        self.at = graph_name
+        operators = []
+        for i in self.counted(part.OperatorsLength(), "operators"):
+            self.at = f"operator {i} of {graph_name}"
+            operators.append(self.operator(part, i))
+            self.require_tensors("inputs", operators[-1].inputs, -1, len(tensors))
+            self.require_tensors("outputs", operators[-1].outputs, 0, len(tensors))
+        self.at = graph_name
+        graph = RawGraph(tuple(tensors), tuple(operators), self.indices(part, "Inputs"), self.indices(part, "Outputs"))
+        self.require_tensors("inputs", graph.inputs, 0, len(tensors))
+        self.require_tensors("outputs", graph.outputs, 0, len(tensors))
+        self.require_one_maker(graph)
         return graph
+
+    def require_tensors(self, what: str, indices: tuple[int, ...], least: int, count: int) -> None:
+        """Refuse indices of tensors that are not there; ``least`` -1: one may be absent."""
+        wrong = [i for i in indices if not least <= i < count]
+        if wrong:
+            raise self.bad(f"has tensor {wrong[0]} among its {what}, and there are {count}")
+
+    def require_one_maker(self, graph: RawGraph) -> None:
+        """Refuse tensors that are made twice, an input and made, or made though they are constants."""
+        twice = next((i for i in graph.inputs if graph.inputs.count(i) > 1), None)
+        if twice is not None:
+            raise self.bad(f"has tensor {twice} twice among its inputs")
+        makers = dict.fromkeys(graph.inputs, f"is an input of {self.at}")
+        makers |= {t.index: "is a constant" for t in graph.tensors if t.data is not None and t.data.size}
+        constant = next((i for i in graph.inputs if makers[i] == "is a constant"), None)
+        if constant is not None:
+            raise self.bad(f"has tensor {constant} among its inputs, which is a constant")
+        for op in graph.operators:
+            for index in op.outputs:
+                if index in makers:
+                    raise self.bad(
+                        f"has operator {op.index} ({op.type}) that makes tensor {index}, which {makers[index]}"
+                    )
+                makers[index] = f"operator {op.index} ({op.type}) makes too"
+
+    def text(self, table: Any, field: int) -> str:  # noqa: ANN401 - a generated class
+        """Text in a field of a table, which the package reads up to the file's end if it claims to be longer."""
+        place = table._tab.Offset(field)
+        if place == 0:
+            return ""
+        start, size = table._tab.Vector(place), table._tab.VectorLen(place)
+        if start + size > len(self.content):
+            raise self.bad(f"claims a name of {size} bytes")
+        return bytes(self.content[start : start + size]).decode("utf-8", "replace")
 
     def indices(self, table: Any, field: str, most: int = COUNT_MAX) -> tuple[int, ...]:  # noqa: ANN401
         count = self.counted(getattr(table, f"{field}Length")(), "indices", most)
@@ -189,7 +244,7 @@ class _Parser:
         opened = tuple(sorted({*opened, *(i for i, n in enumerate(shape) if n == -1)}))
         shape = tuple(1 if i in opened else n for i, n in enumerate(shape))
         if any(not 0 <= n <= SIZE_MAX for n in shape) or prod(shape) > SIZE_MAX:
-            raise bad_model(f"tensor {index} has shape {shape}", self.path)
+            raise self.bad(f"has shape {shape}")
         scales, zeros, axis = np.zeros(0), np.zeros(0, np.int64), 0
         quantization = table.Quantization()
         if quantization is not None:
@@ -201,10 +256,12 @@ class _Parser:
             if quantization.ZeroPointLength():
                 zeros = np.array(quantization.ZeroPointAsNumpy(), np.int64)
         if len(scales) and (not np.isfinite(scales).all() or (scales <= 0).any()):
-            raise bad_model(f"tensor {index} has a scale that is not positive and finite", self.path)
+            raise self.bad("has a scale that is not positive and finite")
         if len(zeros) not in (0, len(scales)):
-            raise bad_model(f"tensor {index} has {len(zeros)} zero points for {len(scales)} scales", self.path)
-        name = (table.Name() or b"").decode("utf-8", "replace")
+            raise self.bad(f"has {len(zeros)} zero points for {len(scales)} scales")
+        if len(scales) > 1 and len(shape) > 1 and (not 0 <= axis < len(shape) or shape[axis] != len(scales)):
+            raise self.bad(f"has {len(scales)} scales along axis {axis} of shape {shape}")
+        name = self.text(table, _TENSOR_NAME)
         data, unread = self.constant(table, index, kind, shape)
         return RawTensor(index, name, kind, shape, opened, scales, zeros, axis, data, unread)
 
@@ -218,7 +275,7 @@ class _Parser:
         """Data of a constant, or why it has some that cannot be read."""
         number = table.Buffer()
         if number >= self.file.BuffersLength():
-            raise bad_model(f"tensor {index} has no buffer", self.path)
+            raise self.bad("has no buffer")
         buffer = self.file.Buffers(number)
         size = buffer.DataLength()
         if size == 0:
@@ -229,7 +286,7 @@ class _Parser:
             return None, kind
         dtype = np.dtype(_DTYPES[kind])
         if size != prod(shape) * dtype.itemsize:
-            raise bad_model(f"tensor {index} has {size} bytes for shape {shape} of {kind}", self.path)
+            raise self.bad(f"has {size} bytes for shape {shape} of {kind}")
         # A view, not a copy: thousands of tensors may share one buffer.
         stored = np.asarray(buffer.DataAsNumpy(), np.uint8).reshape(-1)
         return (stored != 0 if kind == "BOOL" else stored.view(dtype)).reshape(shape), ""
@@ -237,10 +294,10 @@ class _Parser:
     def operator(self, part: Any, index: int) -> RawOperator:  # noqa: ANN401 - a generated class
         table = part.Operators(index)
         if table.OpcodeIndex() >= self.file.OperatorCodesLength():
-            raise bad_model(f"operator {index} has no code", self.path)
+            raise self.bad("has no code")
         code = self.file.OperatorCodes(table.OpcodeIndex())
         kind = self.codes.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), f"operator {code.BuiltinCode()}")
-        custom = (code.CustomCode() or b"").decode("utf-8", "replace")[:80] if kind == "CUSTOM" else ""
+        custom = self.text(code, _CUSTOM_CODE)[:80] if kind == "CUSTOM" else ""
         options = self.options(table, index, kind)
         return RawOperator(index, kind, self.indices(table, "Inputs"), self.indices(table, "Outputs"), options, custom)
 
@@ -251,10 +308,10 @@ class _Parser:
         union = table.BuiltinOptions()
         if union is None:
             if kind in NEEDED:
-                raise bad_model(f"operator {index} ({kind}) has no options", self.path)
+                raise self.bad(f"({kind}) has no options")
             return {field: DEFAULTS.get(field, 0) for field in fields.split()}
         if table.BuiltinOptionsType() != getattr(self.schema.BuiltinOptions, name):
-            raise bad_model(f"operator {index} ({kind}) has options of another operator", self.path)
+            raise self.bad(f"({kind}) has options of another operator")
         parsed = getattr(self.schema, name)()
         parsed.Init(union.Bytes, union.Pos)
         return {field: self.option(parsed, field) for field in fields.split()}

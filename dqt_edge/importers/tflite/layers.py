@@ -34,7 +34,10 @@ def whole(op: RawOperator, *names: str) -> Pair:
 
 def padding_of(op: RawOperator) -> Literal["same", "valid"]:
     """Which of the two paddings an operator has."""
-    return "same" if op.number("Padding") == 0 else "valid"
+    number = op.number("Padding")
+    if number not in (0, 1):
+        raise Unfit(f"its padding has number {number}", "SAME or VALID")
+    return "same" if number == 0 else "valid"
 
 
 def image(r: Operands, known: Known) -> Value:
@@ -221,7 +224,11 @@ def reduction(r: Operands, op: RawOperator) -> None:
     """Over constant axes; one of size 1 has nothing to reduce."""
     known = r.source(op)
     rank = len(known.shape)
-    axes = sorted({a % max(rank, 1) for a in r.integers(op, 1, "its axes") if -rank <= a < rank})
+    given = r.integers(op, 1, "its axes")
+    beyond = [a for a in given if not -rank <= a < rank]
+    if beyond:
+        raise Unfit(f"it works along axis {beyond[0]} of {rank}", "an axis that exists")
+    axes = sorted({a % rank for a in given})
     keep = bool(op.number("KeepDims"))
     shape = tuple(1 if i in axes else n for i, n in enumerate(known.shape) if keep or i not in axes)
     kind = REDUCTIONS[op.type]

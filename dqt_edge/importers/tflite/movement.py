@@ -261,6 +261,8 @@ def pad(r: Operands, op: RawOperator) -> None:
     value = 0.0
     if op.type == "PADV2":
         value = float(r.real(op, 2, "its value").ravel()[0])
+    if op.number("Mode") not in (0, 1):
+        raise Unfit(f"its mode has number {op.number('Mode')}", "REFLECT or SYMMETRIC")
     mode: PadMode = "constant" if op.type != "MIRROR_PAD" else "symmetric" if op.number("Mode") else "reflect"
     least = 1 if mode == "reflect" else 0
     if mode != "constant" and any(max(p) > n - least for p, n in zip(pads, known.shape, strict=True)):

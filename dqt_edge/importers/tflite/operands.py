@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from .states import State
 
 Array = npt.NDArray[Any]
-INTEGERS = ("INT8", "UINT8")
+CODES = {"INT8": (-128, 127), "UINT8": (0, 255)}
+"""Least and largest code of a type."""
+INTEGERS = tuple(CODES)
 RANK_MAX = 6
 COMPUTING = ("QUANTIZE", "DEQUANTIZE", "MEAN", "SUM")
 """Operators that follow a change of scale even where they only move data: MEAN and SUM over axes of one element."""
@@ -176,6 +178,10 @@ class Operands:
             raise Unfit(
                 f"its weights are {found} for {channels} channels", "INT8 weights with a scale for each channel"
             )
+        low, high = CODES[tensor.type]
+        beyond = tensor.zeros[(tensor.zeros < low) | (tensor.zeros > high)]
+        if len(beyond):
+            raise Unfit(f"its weights have zero point {beyond[0]}", f"a zero point within {tensor.type}")
         zeros = np.broadcast_to(tensor.zeros if len(tensor.zeros) else np.zeros(1, np.int64), len(tensor.scales))
         along = [1] * rank
         along[axis] = -1

@@ -13,6 +13,9 @@ from .case import Case, Format
 
 _FORMATS = {
     "checkpoint": ("checkpoint", "CHECKPOINT", "safetensors"),
+    "tflite": ("tflite", "TFLITE", "tflite"),
+    "keras": ("keras", "KERAS", "h5py"),
+    "onnx": ("onnx", "ONNX", "onnx"),
     "board": ("board", "BOARD", "rich"),
     "manifest": ("manifest", "MANIFEST_JSON", "safetensors"),
 }

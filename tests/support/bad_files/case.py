@@ -37,7 +37,6 @@ class Format:
         cases: By what is wrong with them.
         least: How many there are at least.
         around: Other files of the folder, by path.
-        needs: A package without which the format is not read, and a good file cannot be made.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Format:
     cases: Mapping[str, Case]
     least: int
     around: Callable[[], Mapping[str, bytes]] = dict
-    needs: str = ""
 
     def place(self, folder: Path, case: Case | None = None) -> Path:
         """Write a bad file, or the good one, and what lies around it, into an empty folder; the file's path."""

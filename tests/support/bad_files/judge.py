@@ -23,7 +23,7 @@ EXECUTES = frozenset(
 CHANGES = frozenset(
     "os.remove os.rename os.mkdir os.rmdir os.chmod os.chown os.link os.symlink os.truncate shutil.rmtree".split()  # noqa: SIM905
 )
-"""Events of what changes the path that comes first."""
+"""Events of what changes the path that comes first. With a folder's number last they are part of another event."""
 TRAPS = ("/etc/passwd", "secret")
 """What bad files name, to have it read."""
 
@@ -37,7 +37,7 @@ def _note(event: str, arguments: tuple[object, ...]) -> None:
         return
     if event in EXECUTES:
         _seen.append(f"{event} {arguments!r:.200}")
-    elif event in CHANGES and not _is_temporary(arguments[0]):
+    elif event in CHANGES and arguments[-1] in (None, -1) and not _is_temporary(arguments[0]):
         _seen.append(f"{event} {arguments[0]!r}")
     elif event == "open" and isinstance(arguments[0], str | bytes):
         path, mode = str(arguments[0]), str(arguments[1] or "r")
