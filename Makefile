@@ -44,10 +44,10 @@ test-page: setup ## the page of a report in a browser; as root installs chromium
 test-all: setup lint ## slower: every case of every test, with those that CI leaves out
 	DQT_ALL_TESTS=1 DQT_COMPILE_MATRIX=all $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
-test-load: setup ## slower: the tests of CI beside 16 processes that take all they can get; as root installs stress-ng
+test-load: setup ## slow: the tests of CI, or of TESTS=folders, beside 16 processes that take all they can get; as root installs stress-ng
 	@command -v stress-ng >/dev/null || apt-get install -y stress-ng
 	@setsid stress-ng --quiet --cpu 16 & load=$$!; trap "kill $$load" EXIT; \
-		$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup
+		$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadgroup $(TESTS)
 
 test-boards: setup ## slower: every board that people own, on models of their chips; CI takes one of each family
 	@command -v npm >/dev/null && npm install --silent --no-audit --no-fund --prefix build/rp2040js rp2040js@1.4.1 || echo "no npm: rp2040js is left out"
