@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -23,6 +24,11 @@ NEEDS = {
 }
 
 use_compiler_cache()
+
+hypothesis.settings.register_profile(
+    "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any speed")
 
 ALL = "DQT_ALL_TESTS"
 """Variable with which every case of every test runs, as ``make test-all`` does."""

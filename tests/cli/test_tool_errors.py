@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dqt_edge.system import zig
 from tests.cli.outcome import assert_refused
 
 # --- Projects and tools ---------------------------------------------------------------------------------------------
@@ -57,6 +58,7 @@ def test_damaged_manifest(dqt, here: Path, host_project, text: str) -> None:
 def test_compiler_absent(dqt, here: Path, model_file: Path, monkeypatch) -> None:
     dqt("export", model_file, "--board", "qemu-m4")
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    monkeypatch.setattr(zig, "installed", lambda: None)  # which would stand in
     assert_refused(dqt("build"), 9, "arm-none-eabi-gcc is not installed", "apt-get install gcc-arm-none-eabi")
 
 

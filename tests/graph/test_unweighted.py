@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dqt_edge.errors import UnsupportedError
@@ -102,7 +102,6 @@ def test_subtraction_is_addition_with_a_negative_multiplier() -> None:
 
 
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=40), st.floats(1e-4, 4))
-@settings(deadline=None)
 def test_softmax_is_the_rounded_quotient_and_near_the_real_one(codes: list[int], scale: float) -> None:
     table = nested.exponentials(scale)
     assert table[0] == 2**15
@@ -130,7 +129,6 @@ def test_softmax_of_the_widest_row_stays_within_uint32() -> None:
 
 
 @given(st.integers(1, 9), st.integers(1, 20), st.integers(0, 10**6))
-@settings(deadline=None)
 def test_resizing_is_the_rounded_sum_of_four_products(size: int, out: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     codes = rng.integers(0, 256, (size, size, 2))

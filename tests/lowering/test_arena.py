@@ -49,7 +49,7 @@ def networks(draw):
 
 
 @given(networks())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_tensors_keep_apart_or_to_the_rule(network) -> None:
     """Several tensors are there at the start, several are wanted at the end; what is both, as a state, is so always."""
     sizes, steps, given, wanted = network

@@ -101,7 +101,7 @@ def layers(draw, kernel: str):
 
 @pytest.mark.parametrize("kernel", [k for k in ORDERS if not k.endswith("_residual")])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_distance_is_safe_and_the_least_one(kernel: str, data) -> None:
     layer, tensors = data.draw(layers(kernel))
     block = 0 if kernel in ("conv2d", "dilated_conv2d") else 255
@@ -139,7 +139,7 @@ def test_the_distance_is_safe_and_the_least_one(kernel: str, data) -> None:
 
 
 @given(st.integers(1, 4), st.integers(1, 5), st.lists(st.integers(1, 5), min_size=2, max_size=4), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_concatenation(height: int, width: int, channels: list[int], data) -> None:
     axis = data.draw(st.integers(0, 2))
     sizes = channels if axis == 2 else [1 + c % 3 for c in channels]
@@ -249,6 +249,6 @@ def run(graph: Graph, board_id: str) -> None:
 
 @pytest.mark.parametrize("board_id", BOARDS)
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_byte_that_is_still_needed_is_overwritten(board_id: str, seed: int) -> None:
     run(random_graph(seed, every=seed % 2 == 1), board_id)
