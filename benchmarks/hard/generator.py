@@ -75,21 +75,18 @@ NUMBER = re.compile(r"\(-2147483647 - 1\)|-?(?:0x[0-9a-f]+|\d+)u?")
 
 def pythons(given: Sequence[Path]) -> list[str]:
     """This Python, and those of other versions that are found or given and have the package's requirements."""
-    found = [sys.executable]
-    for name in (*VERSIONS, *map(str, given)):
+    found, lacking = [sys.executable], []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for name in (*(version for version in VERSIONS if version != _own()), *map(str, given)):
         path = shutil.which(name)
-        if path is None or path in found or name == _own():
+        command = [path or "", "-c", NEEDED]
+        if path is None or subprocess.run(command, env=environment, capture_output=True, check=False).returncode:
+            lacking.append(Path(name).name)
             continue
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        tried = subprocess.run([path, "-c", NEEDED], env=environment, capture_output=True, text=True, check=False)
-        if tried.returncode == 0:
-            found.append(path)
-            say("tool", tried.stdout)
-        else:
-            say("left out", f"{path}: it lacks what the package requires")
-    lacking = [name for name in VERSIONS if not any(name in path for path in found) and name != _own()]
+        found.append(path)
+        say("tool", subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
     if lacking:
-        say("left out", f"exports by {', '.join(lacking)}: not installed, or not named by --python")
+        say("left out", f"exports by {', '.join(lacking)}: not there with what the package requires")
     return found
 
 
