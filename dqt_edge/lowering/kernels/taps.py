@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import gcd
-from typing import ClassVar, Self
+from typing import ClassVar, TypeVar
 
 from ...graph import DepthwiseConv2D, Tensor
 from ..arena import Overlap
@@ -27,6 +27,8 @@ TURNS_MAX = 255
 
 BY_COLUMN, KEEPS = 1, 4
 """Bits of ``block`` in the C: rows are the map's columns; rows are kept in rings."""
+
+AnyTaps = TypeVar("AnyTaps", bound="Taps")  # typing.Self came with Python 3.11
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,11 @@ class Taps:
         """Instructions, in any unit."""
         raise NotImplementedError
 
-    def ways(self) -> list[Self]:
+    def ways(self: AnyTaps) -> list[AnyTaps]:
         """This way of a whole layer and leaner ones, the fastest first; only the last may take more than SCRATCH."""
         most = -(-self.part // self.at_a_time)
         sizes = sorted({min(turns, most) for turns in (most, -(-most // 2), 16, 4, 1)}, reverse=True)
-        found: list[Self] = []
+        found: list[AnyTaps] = []
         for turns, keeps in product(sizes, (True, False)):
             way = replace(self, keeps=keeps, turns=turns)
             if not found or way.scratch < found[-1].scratch:
