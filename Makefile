@@ -98,7 +98,7 @@ fuzz-flash: setup ## slow: CASES=10000 damaged images on an emulated Cortex-M4: 
 hard: setup ## every line of evidence, within an hour; goes on where it was stopped; writes docs/evidence.md
 	$(PYTHON) -m benchmarks.hard
 
-bad-cable: setup ## 1,000 inferences through each of nine bad cables; writes build/bad-cable.json
+bad-cable: setup ## 1,000 inferences through each of ten bad cables on three lines; writes build/bad-cable.json
 	$(PYTHON) -m benchmarks.bad_cable
 
 operators: setup ## slow: every operator in every format, on every core; writes docs/results/operators.json

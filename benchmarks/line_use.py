@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections import deque
 from contextlib import closing
 from pathlib import Path
 
@@ -24,71 +23,11 @@ from rich.table import Table
 import dqt_edge as dqt
 from dqt_edge.device.client import Client
 from dqt_edge.device.connect import open_device
-from dqt_edge.device.frame import DELIMITER
 from dqt_edge.device.transport import Transport
 from tests.support.digits import DIGITS
+from tests.support.model_line import BITS, ModelLine
 
 RESULTS = Path("docs/results")
-BITS = 10
-"""A byte with its start and stop bit."""
-ANSWER_SECONDS = 120.0
-"""How long this computer may take to answer a frame; the line's clock stands still meanwhile."""
-
-
-class ModelLine:
-    """A transport whose time is a model: what is written arrives by the baud rate, answers likewise and later.
-
-    Args:
-        device: The real one.
-        baud: Bits a second.
-        latency: Seconds that an answer waits in the USB bridge.
-        byte_seconds: What the device computes for each byte it got, before it answers.
-    """
-
-    counts = True
-
-    def __init__(self, device: Transport, baud: int, latency: float, byte_seconds: float) -> None:
-        self.name, self._device, self._byte, self._latency = device.name, device, BITS / baud, latency
-        self._computing = byte_seconds
-        self._now = self._sent = self._answered = 0.0
-        self._came: deque[tuple[float, bytes]] = deque()
-
-    def clock(self) -> float:
-        """Seconds of the line."""
-        return self._now
-
-    def write(self, content: bytes) -> None:
-        """Send; the host goes on at once, as an operating system's buffer lets it."""
-        self._device.write(content)
-        for frame in content.split(DELIMITER):
-            if not frame:
-                continue
-            self._sent = max(self._sent, self._now) + (len(frame) + 1) * self._byte
-            answer = b""
-            while answer.count(DELIMITER) == 0 or not answer.strip(DELIMITER):
-                answer += self._device.read(65536, ANSWER_SECONDS)
-            ready = max(self._sent + len(frame) * self._computing, self._answered)
-            self._answered = ready + len(answer) * self._byte
-            self._came.append((self._answered + self._latency, answer))
-
-    def read(self, limit: int, timeout: float) -> bytes:
-        """What has come, or comes within the time."""
-        if not self._came or self._came[0][0] > self._now + timeout:
-            self._now += timeout
-            return b""
-        when, answer = self._came.popleft()
-        self._now = max(self._now, when)
-        if len(answer) > limit:
-            self._came.appendleft((when, answer[limit:]))
-        return answer[:limit]
-
-    def reset_input(self) -> None:
-        """Forget what came."""
-        self._came.clear()
-
-    def close(self) -> None:
-        """End the device."""
-        self._device.close()
 
 
 def use(device: Transport, baud: int, latency: float = 0.0, byte_seconds: float = 0.0, count: int = 4) -> float:
@@ -104,7 +43,8 @@ def use(device: Transport, baud: int, latency: float = 0.0, byte_seconds: float 
         if i == 1:
             begun = line.clock()
         client.load(sample.tobytes())
-    return count * size * BITS / baud / (line.clock() - begun)
+    share: float = count * size * BITS / baud / (line.clock() - begun)
+    return share
 
 
 def seconds(device: Transport, baud: int, latency: float, count: int) -> float:
@@ -115,7 +55,8 @@ def seconds(device: Transport, baud: int, latency: float, count: int) -> float:
     begun = line.clock()
     for sample in np.random.default_rng(1).integers(0, 256, (count, size)).astype(np.uint8):
         client.infer(sample.tobytes(), counts=True)
-    return line.clock() - begun
+    taken: float = line.clock() - begun
+    return taken
 
 
 def main() -> None:

@@ -161,7 +161,7 @@ def checkout(tmp_path: Path) -> Path:
 FACTS = [
     ("dqt_edge/device/messages.py", "NO_MODEL = 9", "NO_MODEL = 19", "protocol", "| 19 | NO_MODEL | SELECT of a model"),
     ("dqt_edge/device/messages.py", '("model", "u16")', '("model", "u32")', "protocol", "Record `select`, 4 bytes:"),
-    ("dqt_edge/device/client.py", "run: float = 2.0", "run: float = 3.0", "protocol", "| `run` | 3 | |"),
+    ("dqt_edge/device/client.py", "run: float = 0.25", "run: float = 3.0", "protocol", "| `run` | 3 | |"),
     ("dqt_edge/training/options.py", '"batch": (1,', '"batch": (2,', "training", "| `--batch` | 64 | 2..65536 |"),
     ("dqt_edge/cli/train.py", '"--epochs", default=150', '"--epochs", default=151', "training", "| `--epochs` | 151 |"),
     (

@@ -56,23 +56,23 @@ class Timeouts:
     """Seconds, by operation.
 
     ``hello`` to ``reset`` are how long a round trip is thought to take before one was observed: a request is repeated
-    after that time, and later after twice the longest of late; then at twice the time each.
+    after that time, and later after twice the longest of late; then at twice the time each. See ``pace.Pace``.
 
     Attributes:
         run: As long as an inference is thought to take.
         least: Shortest time after which a request is repeated.
         silence: Time without any answer after which the device counts as silent, at least: where one operation once
             took long, that is eight times as long, or twice as long as it is thought to take.
-        quiet: Silence that ends a burst of garbage.
+        quiet: Longest silence that ends a burst of garbage; twice the usual round trip, if that is less.
         restart: Pause after a RESET before the device is asked again.
     """
 
-    hello: float = 1.0
-    load: float = 1.0
-    run: float = 2.0
-    stats: float = 1.0
-    reset: float = 1.0
-    least: float = 0.1
+    hello: float = 0.5
+    load: float = 0.25
+    run: float = 0.25
+    stats: float = 0.5
+    reset: float = 0.5
+    least: float = 0.01
     silence: float = 8.0
     quiet: float = 0.02
     restart: float = 0.05

@@ -44,7 +44,7 @@ class Link:
 
     Args:
         transport: Where to. Not closed here.
-        quiet: Seconds of silence after which a burst of garbage counts as over.
+        quiet: Seconds of silence after which a burst of garbage counts as over, at most: see ``Pace.quiet``.
     """
 
     def __init__(self, transport: Transport, quiet: float) -> None:
@@ -120,9 +120,12 @@ class Link:
             self._waiting += self._decoder.feed(content)
         return self._waiting.popleft()
 
-    def settle(self, quiet: float | None = None) -> None:
+    def quiet(self, pace: Pace, damaged: int) -> float:
+        """How long this line must be silent behind damage; see ``Pace.quiet``."""
+        return pace.quiet(self._quiet, damaged)
+
+    def settle(self, quiet: float) -> None:
         """Drop what arrives until the line is quiet, for a second at most, and end a half-sent frame."""
-        quiet = self._quiet if quiet is None else quiet
         end = self.transport.clock() + max(quiet, _SETTLE_MAX)
         while self.transport.read(_CHUNK, quiet) and self.transport.clock() < end:
             pass
@@ -139,34 +142,36 @@ class Link:
         sequence = self._next()
         frame = encode(kind, sequence, payload)
         start = self.transport.clock()
-        end, wait = self.deadline(patience), patience.pace.repeat
-        tries, damaged, silent = 0, 0, 0
+        end, pace = self.deadline(patience), patience.pace
+        tries, damaged, silent, missed = 0, 0, 0, False
         while True:
             if tries:
                 self._decoder.reset()  # or half a frame, whose rest was lost, would swallow the next reply
+            sent = self.transport.clock()
             self.transport.write(self.rate.lead + frame if tries or self.rate.is_unsure else frame)
             tries += 1
-            deadline, struck = min(end, self.transport.clock() + wait), False
+            deadline, struck = min(end, sent + pace.repeat), False
             while (event := self.receive(deadline)) is not None:
                 if isinstance(event, Frame) and event.sequence == sequence and event.type & _RETURNED:
                     if event.type == kind | _RETURNED:
-                        self.heard(patience.pace, start)
+                        self.heard(None if missed else pace, sent)
                         return event.payload
                     if event.type == Type.NAK:
-                        self.heard(None, start)  # its time is that of no operation: the device may have restarted
+                        pace.refused()  # its time is that of no operation: the device may have restarted
+                        self.heard(None, sent)
                         return self.refusal(event)
                 if self.noise.take(event):
                     # Try again as soon as the line is quiet: no sooner, because the reply may still follow the damage.
                     struck = True
-                    deadline = min(deadline, self.transport.clock() + self._quiet)
-            if struck:
+                    deadline = min(deadline, self.transport.clock() + self.quiet(pace, damaged))
+            if struck:  # what came was the answer, or said that the request was damaged: the next is not in doubt
                 damaged, silent = damaged + 1, 0
                 self.quality.note(damaged=True)
             else:
-                silent += 1
-                wait *= 2
+                silent, missed = silent + 1, True
+                pace.missed()
             if self.gives_up_rate(patience, silent, damaged, start):
-                damaged, silent, wait = 0, 0, patience.pace.repeat
+                damaged, silent = 0, 0
             if damaged >= patience.damaged or self.quality.trouble or self.transport.clock() >= end:
                 raise self.gave_up(kind, tries, self.transport.clock() - start)
 
@@ -182,7 +187,7 @@ class Link:
         self._unheard = None
 
     def heard(self, pace: Pace | None, since: float) -> None:
-        """Note an answer to a request that was first sent at a time; None: it says nothing of how long that takes."""
+        """Note an answer to a request that was sent at a time; None: it says nothing of how long that takes."""
         if pace is not None:
             pace.took(self.transport.clock() - since)
         self._unheard = None

@@ -7,9 +7,13 @@ from collections import deque
 PATIENT = 8.0
 """An operation that once took so long may take this many times as long before it counts as silent."""
 REPEAT = 2.0
-"""A request is repeated after this many times the longest round trip of late, then at twice the time, and so on."""
-FADES = 0.9
+"""A request is repeated after this many times the longest round trip of late."""
+FADES = 0.98
 """Of the longest round trip stays this part with each shorter one."""
+NEW = 1 / 8
+"""What a round trip adds to the usual one, as RFC 6298 smooths it."""
+QUIET = 0.002
+"""Shortest silence that ends a burst of garbage: a USB bridge sends what it has each millisecond."""
 WINDOW = 64
 """Answers of late by which a line is judged."""
 BAD = 0.5
@@ -19,6 +23,10 @@ BAD = 0.5
 class Pace:
     """What is known of the time an operation takes. Times are in seconds.
 
+    Round trips count that leave no doubt: an answer to a request that was sent twice may be one to either, so it says
+    nothing, and the longer wait that it was got by stays until an answer comes without a repeat (Karn and Partridge,
+    "Improving Round-Trip Time Estimates in Reliable Transport Protocols", SIGCOMM 1987).
+
     Args:
         guess: Longest time that is thought of before any was observed.
         least: Shortest time after which a request is repeated.
@@ -27,15 +35,39 @@ class Pace:
     def __init__(self, guess: float, least: float) -> None:
         self.guess, self._least = guess, least
         self._longest: float | None = None
+        self._usual = 0.0
+        self._patience = 1.0
 
     def took(self, seconds: float) -> None:
-        """Note a round trip; of a repeated request the time since it was first sent."""
-        self._longest = seconds if self._longest is None else max(seconds, FADES * self._longest)
+        """Note the round trip of a request that was sent once."""
+        if self._longest is None:
+            self._longest = self._usual = seconds
+        self._longest = max(seconds, FADES * self._longest)
+        self._usual += NEW * (seconds - self._usual)
+        self._patience = 1.0
+
+    def missed(self) -> None:
+        """Note that no answer came in time: the next is waited for twice as long."""
+        self._patience *= 2
+
+    def refused(self) -> None:
+        """Note a refusal: the device is there, and it says nothing of how long the operation takes."""
+        self._patience = 1.0
 
     @property
     def repeat(self) -> float:
-        """After how long a request is repeated for the first time."""
-        return max(self._least, self.guess if self._longest is None else REPEAT * self._longest)
+        """After how long a request is repeated."""
+        return self._patience * max(self._least, self.guess if self._longest is None else REPEAT * self._longest)
+
+    def quiet(self, longest: float, damaged: int) -> float:
+        """How long a line must be silent for a burst of garbage to be over.
+
+        Args:
+            longest: Most that is waited.
+            damaged: Bursts before it since the last answer: where one follows another, more may be on their way.
+        """
+        usual = longest if self._longest is None else max(QUIET, REPEAT * self._usual)
+        return min(longest, usual * 2.0 ** min(max(damaged, 0), WINDOW))
 
     def silence(self, least: float) -> float:
         """After how long without any answer the device counts as silent; at least ``least``."""

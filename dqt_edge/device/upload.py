@@ -36,7 +36,6 @@ class Upload:
         self._best = 0
         self._damaged = self._silent = 0
         self._tries = 1
-        self._wait = patience.pace.repeat
         self._pending: dict[int, tuple[int, int, float]] = {}
 
     @property
@@ -63,7 +62,7 @@ class Upload:
 
     def _take_answer(self) -> None:
         now = self._link.transport.clock()
-        deadline = min(now + self._wait, self._link.deadline(self._patience))
+        deadline = min(now + self._patience.pace.repeat, self._link.deadline(self._patience))
         while (event := self._link.receive(deadline)) is not None:
             if isinstance(event, Frame) and event.sequence in self._pending and event.type & 0x80:
                 self._judge(event, *self._pending.pop(event.sequence))
@@ -74,7 +73,7 @@ class Upload:
                 self._size = max(CHUNK_MIN, self._size // 2)
                 self._go_back(self._answered)
                 return
-        self._wait *= 2
+        self._patience.pace.missed()
         self._silent += 1
         self._go_back(self._answered)
 
@@ -100,16 +99,16 @@ class Upload:
         self._answered = end
         if end > self._best:
             self._link.heard(self._patience.pace, sent)
-            self._best, self._damaged, self._silent, self._wait = end, 0, 0, self._patience.pace.repeat
+            self._best, self._damaged, self._silent = end, 0, 0
 
     def _go_back(self, offset: int) -> None:
         """Send again from an offset. Damage is counted since the last progress: a long input may meet much."""
         link, now = self._link, self._link.transport.clock()
         if link.gives_up_rate(self._patience, self._silent, self._damaged, self._start):
-            self._damaged, self._silent, self._wait = 0, 0, self._patience.pace.repeat
+            self._damaged, self._silent = 0, 0
         if self._damaged >= self._patience.damaged or link.quality.trouble or now >= link.deadline(self._patience):
             raise link.gave_up(Type.LOAD, self._tries, now - self._start)
         self._tries += 1
-        link.settle()
+        link.settle(link.quiet(self._patience.pace, self._damaged + self._silent - 1))
         self._pending.clear()
         self._answered = self._sent = offset

@@ -150,9 +150,41 @@ def test_paces_follow_what_is_observed() -> None:
     assert (pace.repeat, pace.silence(8)) == (0.1, 8)
     pace.took(3.0)
     assert (pace.repeat, pace.silence(8)) == (6.0, 24)
-    for _ in range(100):
+    for _ in range(400):
         pace.took(0.001)
     assert pace.repeat == 0.1
+
+
+def test_an_answer_to_a_repeated_request_is_no_round_trip() -> None:
+    """Karn and Partridge, 1987: which of the two was answered is not known, so the longer wait stays for one more."""
+    device = Clocked(healthy)
+    pace, link = Pace(1.0, 0.01), Link(device, 0.02)
+    asked: list[float] = []
+
+    def answer(frame: Frame) -> bytes:
+        asked.append(device.now)
+        return healthy(frame) if len(asked) != 2 else b""
+
+    device._answer = answer
+    patience = Patience(pace, 2, 60.0)
+    for wait in (0.01, 0.02, 0.01):
+        link.request(Type.STATS, b"", patience)
+        assert pace.repeat == wait
+    assert asked == pytest.approx([0, 0.001, 0.011, 0.012])
+
+
+def test_a_burst_is_waited_for_as_long_as_this_line_needs() -> None:
+    """Twice the usual round trip, from 2 ms to what is allowed; longer where one burst follows another."""
+    pace = Pace(1.0, 0.01)
+    assert pace.quiet(0.02, 0) == 0.02
+    for _ in range(50):
+        pace.took(0.0001)
+    assert [pace.quiet(0.02, n) for n in (0, 1, 2, 3, 4, 99)] == [0.002, 0.004, 0.008, 0.016, 0.02, 0.02]
+    for _ in range(50):
+        pace.took(0.003)
+    assert pace.quiet(0.02, 0) == pytest.approx(0.006, rel=0.01)
+    pace.took(1.0)
+    assert pace.quiet(0.02, 0) == 0.02
 
 
 def test_a_refusal_says_nothing_of_how_long_an_operation_takes() -> None:

@@ -20,6 +20,7 @@ class Damage:
         repeats: Chance that a frame comes twice.
         delays: Chance that a frame comes late, and all behind it.
         late: Seconds that it comes late, at most.
+        late_least: Seconds that it comes late, at least.
     """
 
     bits: float = 0.0
@@ -27,6 +28,7 @@ class Damage:
     repeats: float = 0.0
     delays: float = 0.0
     late: float = 0.05
+    late_least: float = 0.0
 
 
 @dataclass
@@ -67,9 +69,9 @@ class BadCable:
     def read(self, limit: int, timeout: float) -> bytes:
         if not self._late:
             content = self._passed("in", self.device.read(limit, timeout))
-            wait = self._chance.uniform(0, self.damage.late) if content and self._happens("delays") else 0.0
-            if not wait:
+            if not content or not self._happens("delays"):
                 return content
+            wait = self._chance.uniform(self.damage.late_least, self.damage.late)
             self._late.append((self.clock() + wait, content))
         due, content = self._late[0]
         left = due - self.clock()
