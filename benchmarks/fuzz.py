@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.progress import track
 
 from dqt_edge.errors import DoesNotFitError
+from dqt_edge.graph import SKIP
 from tests.support.random_decisions import any_pointed_graph, try_decisions
 from tests.support.random_networks import BOARDS, try_network, try_stream
 
@@ -27,9 +28,12 @@ def main() -> None:
     parser.add_argument("--signals", action="store_true", help="networks of signals, one element wide")
     parser.add_argument("--streams", action="store_true", help="networks with several inputs and outputs, and states")
     parser.add_argument("--points", action="store_true", help="networks with decision points, under random settings")
+    parser.add_argument(
+        "--skips", action="store_true", help="networks with points whose residual branches may be skipped"
+    )
     parser.add_argument("--boards", nargs="+", default=BOARDS)
     options = parser.parse_args()
-    inferences, too_large = 0, list[str]()
+    inferences, skipped, too_large = 0, 0, list[str]()
     for seed in track(range(options.first, options.first + options.seeds), "random networks"):
         for board_id in options.boards:
             try:
@@ -37,8 +41,9 @@ def main() -> None:
                     project = Path(folder) / "p"
                     if options.streams:
                         found, difference = try_stream(seed, board_id, project)
-                    elif options.points:
-                        graph = any_pointed_graph(seed, signal=options.signals)
+                    elif options.points or options.skips:
+                        graph = any_pointed_graph(seed, signal=options.signals, skips=options.skips)
+                        skipped += board_id == options.boards[0] and any(SKIP in x.options for x in graph.adaptive)
                         found, difference = try_decisions(graph, seed, board_id, project)
                     else:
                         found, difference = try_network(seed, board_id, project, signal=options.signals)
@@ -50,6 +55,8 @@ def main() -> None:
                 print(f"board {board_id}, seed {seed}: {difference}")
                 sys.exit(1)
     print(f"{options.seeds} networks, {len(options.boards)} boards, {inferences} inferences, 0 differences")
+    if options.skips:
+        print(f"{skipped} of them have a branch that may be skipped")
     for line in too_large:
         print(line)
 
