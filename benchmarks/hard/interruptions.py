@@ -143,6 +143,8 @@ class Interruptions:
             self.counts[f"{'killed' if code == -signal.SIGKILL else 'done'}, {state[:3]}"] += 1
             if state not in ("old", "new") or code not in (0, -signal.SIGKILL):
                 self._finding(how, f"exit code {code}, {state}")
+            if number % self.work.settled_every:
+                return
             try:
                 settled = self.work.settle(folder)
             except DqtError as error:

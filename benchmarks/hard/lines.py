@@ -77,7 +77,7 @@ LINES = (
         "device",
         "No bytes on the line make the device's parser read or write outside its buffers.",
         "benchmarks.fuzz_device",
-        ("--cases", "400000"),
+        ("--cases", "900000"),
         tests=("tests/benchmarks/test_fuzz_device.py::test_no_request_harms_the_server",),
         uses=("benchmarks/native", "benchmarks/corpus"),
         reading=Reading(r"^\d+ cases, .*$", r"^.*(?:ERROR: AddressSanitizer|runtime error|fuzz_device: ).*$"),

@@ -39,6 +39,8 @@ class Work(ABC):
     name: str
     share = 1.0
     """Of the points at which works are killed."""
+    settled_every = 1
+    """It is done again behind every so many kills."""
     only_killed = False
     """Too slow for full disks and the like."""
 
@@ -261,7 +263,7 @@ class Train(Work):
     """
 
     name = "train"
-    share = 0.2
+    settled_every = 5  # which takes TensorFlow's start each
     only_killed = True
 
     def __init__(self, folder: Path) -> None:
