@@ -28,6 +28,9 @@ RUN, CHANNEL = 16, 12
 PACKED_BITS = 12
 """2 * weight bits + activation bits up to which a convolution takes packed form."""
 
+BAND = 4
+"""Windows' codes that are copied at once where windows reach into the padding, so that a short row is copied whole."""
+
 RUN_MAX = 256
 """Most products between two folds of the field sums into accumulators."""
 
@@ -36,6 +39,7 @@ LIMITS = (
     Limit("DQT_DSP_RUN_MAX", RUN_MAX, "K between two folds, at most; a multiple of DQT_DSP_BLOCK."),
     Limit("DQT_DSP_RUN_SIZE", RUN, "Bytes of dqt_dsp_run, dqt_dsp_channel."),
     Limit("DQT_DSP_CHANNEL_SIZE", CHANNEL, ""),
+    Limit("DQT_DSP_BAND", BAND, "Codes of a copied band of windows, as multiple of K, padded."),
 )
 
 OFFSETS = {
@@ -161,7 +165,7 @@ def scratch(layer: Conv2D, source: Tensor, output: Tensor, block: int, strip: in
     size = block * packing.TILE * (CHANNEL + 8 * _takes_raw(layer, total)) + -(-block // 2) * 2 * total * 4
     if not takes_rows(layer, source.shape, output.shape):
         size += RUN * 4 + strip * (total * 4 + 8)
-        return size + (total if in_channels % packing.TILE else 0)
+        return size + (BAND * total if in_channels % packing.TILE else 0)
     columns = (strip - 1) * min(width, 2 * layer.window.stride[1]) + width
     size += RUN * (height + 3) + height * columns * in_channels * 4 + (height + (height > 1)) * strip * 8 + columns * 8
     return size + (row * 4 if source.zero_point != 0 else 0)

@@ -60,6 +60,13 @@ static inline uint32_t dqt_dsp_odd_bytes(uint32_t word) {
     return halves;
 }
 
+/* The same of signed bytes 1 and 3. */
+static inline int16x2_t dqt_dsp_odd_signed_bytes(uint32_t word) {
+    int16x2_t halves;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(word));
+    return halves;
+}
+
 /* The low halves of two words, and the high halves: the first word's below the second's. */
 static inline uint32_t dqt_dsp_low_halves(uint32_t below, uint32_t above) {
     uint32_t word;

@@ -106,7 +106,7 @@ typedef struct {
     uint32_t *column_sums; /* rows: of each column, every second word */
     union {
         uint32_t *padding; /* rows: operands of a run in the padding, where that is not zero */
-        uint8_t *window;   /* gathered: codes of a window that reaches into the padding */
+        uint32_t *band;    /* gathered: codes of windows that reach into the padding; DQT_DSP_BAND times a window's */
     };
 } dqt_dsp_convolution;
 
