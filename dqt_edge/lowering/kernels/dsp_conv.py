@@ -28,7 +28,7 @@ RUN, CHANNEL = 16, 12
 PACKED_BITS = 12
 """2 * weight bits + activation bits up to which a convolution takes packed form."""
 
-BAND = 4
+BAND = 3
 """Windows' codes that are copied at once where windows reach into the padding, so that a short row is copied whole."""
 
 RUN_MAX = 256
