@@ -8,6 +8,8 @@ PATIENT = 8.0
 """An operation that once took so long may take this many times as long before it counts as silent."""
 REPEAT = 2.0
 """A request is repeated after this many times the longest round trip of late."""
+LATEST = 2.0
+"""Misses make no wait longer than this: behind a long silence one lost frame must not use up all of the time."""
 FADES = 0.98
 """Of the longest round trip stays this part with each shorter one."""
 NEW = 1 / 8
@@ -47,7 +49,7 @@ class Pace:
         self._patience = 1.0
 
     def missed(self) -> None:
-        """Note that no answer came in time: the next is waited for twice as long."""
+        """Note that no answer came in time: the next is waited for twice as long, within limits."""
         self._patience *= 2
 
     def refused(self) -> None:
@@ -57,7 +59,8 @@ class Pace:
     @property
     def repeat(self) -> float:
         """After how long a request is repeated."""
-        return self._patience * max(self._least, self.guess if self._longest is None else REPEAT * self._longest)
+        known = max(self._least, self.guess if self._longest is None else REPEAT * self._longest)
+        return max(known, min(self._patience * known, LATEST))
 
     def quiet(self, longest: float, damaged: int) -> float:
         """How long a line must be silent for a burst of garbage to be over.

@@ -173,6 +173,26 @@ def test_an_answer_to_a_repeated_request_is_no_round_trip() -> None:
     assert asked == pytest.approx([0, 0.001, 0.011, 0.012])
 
 
+def test_one_lost_frame_behind_a_long_silence_is_asked_for_again() -> None:
+    """Misses add up over requests; they must leave room for another try before the device counts as silent."""
+    device = Clocked(healthy)
+    pace, link = Pace(1.0, 0.01), Link(device, 0.02)
+    pace.took(0.001)
+    for _ in range(100):
+        pace.missed()
+    lost = [True]
+
+    def answer(frame: Frame) -> bytes:
+        return b"" if lost and lost.pop() else healthy(frame)
+
+    device._answer = answer
+    link.request(Type.STATS, b"", Patience(pace, 2, 8.0))
+    assert device.now < 4
+    pace.took(5.0)
+    pace.missed()
+    assert pace.repeat == 10.0, "what is slow by itself is given its time"
+
+
 def test_a_burst_is_waited_for_as_long_as_this_line_needs() -> None:
     """Twice the usual round trip, from 2 ms to what is allowed; longer where one burst follows another."""
     pace = Pace(1.0, 0.01)
