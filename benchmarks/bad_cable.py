@@ -124,12 +124,10 @@ def trouble(row: dict[str, Any]) -> str:
     return ""
 
 
-def all_of(
-    project: Project, line: int, count: int, seed: int, cables: Sequence[str] = tuple(CABLES)
-) -> list[dict[str, Any]]:
-    """Rows of some cables, the good one first. Without a line the late ones get a tenth of the inferences."""
+def all_of(project: Project, line: int, count: int, seed: int) -> list[dict[str, Any]]:
+    """Rows of all cables, the good one first. Without a line the late ones get a tenth of the inferences."""
     rows = []
-    for name in cables:
+    for name in CABLES:
         fewer = 10 if name == JITTER and not line else 1
         rows.append(one(project, name, line, count // fewer, seed))
         rows[-1]["slower"] = fewer * rows[-1]["seconds"] / rows[0]["seconds"]
